@@ -1,0 +1,52 @@
+// Symbolized stacks of a target: what `bt` prints and the inspector draws.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "inspector/symbols/symbolizer.h"
+#include "inspector/target/target.h"
+
+namespace mortem::inspector {
+
+enum class Trust { Registers, Cfi, FramePointer, Scan };  // how a frame was found; frame 0 is from the registers
+const char* trust_name(Trust trust);                      // "registers", "cfi", "frame pointer", "scan"
+
+struct Frame {
+  uint64_t pc = 0;
+  uint64_t cfa = 0;       // stack pointer of the caller's frame, 0: unknown
+  std::string function;   // empty: unknown
+  std::string file;       // empty: unknown
+  uint32_t line = 0;      // 0: unknown
+  uint32_t column = 0;    // 0: unknown
+  bool inlined = false;   // this function was inlined into the next frame's
+  bool signal_frame = false;  // a signal arrived here
+  std::string module;     // path; empty: in no module
+  uint64_t module_offset = 0;  // address in the ELF file, when module is not empty
+  Trust trust = Trust::Registers;
+};
+
+// A run of frames that repeats: `period` frames from `first` on stand `count` times one after another.
+struct Recursion {
+  size_t first = 0, period = 0, count = 0;
+};
+
+struct Stack {
+  uint32_t thread = 0;
+  std::string thread_name;
+  bool crashed = false;
+  std::vector<Frame> frames;
+  std::vector<Recursion> recursions;
+  std::string end;  // why it ends where it ends: "thread start", "no unwind information for 0x…", "memory 0x… is not in the dump", "frame limit"
+};
+
+struct StackOptions {
+  size_t frame_limit = 200000;  // physical frames
+  bool inlined = true;
+};
+
+Result<Stack> unwind_stack(const Target& target, Symbolizer& symbolizer, uint32_t thread, const StackOptions& options);
+
+}  // namespace mortem::inspector

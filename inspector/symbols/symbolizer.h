@@ -1,0 +1,49 @@
+// Addresses in, functions and lines out, by LLVM's libDebugInfo; and where the ELF file of a module is found.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "snapshot/core_file.h"
+#include "snapshot/result.h"
+
+namespace mortem::inspector {
+
+struct SourceLocation {
+  std::string function;  // demangled; empty: unknown
+  std::string file;      // empty: unknown
+  uint32_t line = 0, column = 0;  // 0: unknown
+  bool inlined = false;  // inlined into the next element
+};
+
+// A module's ELF file on this machine and the file with its debug information (often the same).
+struct SymbolFiles {
+  std::filesystem::path executable;  // empty: not found
+  std::filesystem::path debug;       // empty: no debug information found
+};
+
+struct SymbolOptions {
+  std::vector<std::filesystem::path> extra_files;  // --symbols FILE: used where their build id is a module's
+  std::vector<std::filesystem::path> debug_folders = {"/usr/lib/debug"};  // .build-id/xx/yyyy.debug below them
+  std::filesystem::path store;                     // ~/.cache/mortem
+};
+
+class Symbolizer {
+ public:
+  static std::unique_ptr<Symbolizer> create(SymbolOptions options);
+  virtual ~Symbolizer() = default;
+  // Found by build id only: a file of the same path with another build id is never used. A module without an id is
+  // looked for at its path and marked as unverified in missing_symbols().
+  virtual const SymbolFiles& files(const snapshot::CoreModule& module) = 0;
+  // Innermost first, the enclosing function last; never empty (an unknown address gives one empty element).
+  // `address`: in the ELF file (runtime address - load bias). For a caller's frame give the return address - 1.
+  virtual const std::vector<SourceLocation>& locate(const snapshot::CoreModule& module, uint64_t address) = 0;
+  // One sentence a module whose symbols were not found: what and where was looked for.
+  virtual std::vector<std::string> missing_symbols() const = 0;
+};
+
+}  // namespace mortem::inspector

@@ -1,0 +1,59 @@
+// The processor: feature bits, control registers, MSRs, interrupt flag, ports, random numbers, time stamp.
+#pragma once
+
+#include <cstdint>
+
+namespace kernel {
+
+struct CpuFeatures {
+  bool smep, smap, nx, xsave, avx, rdrand, rdseed, fsgsbase, umip, invariant_tsc, hypervisor, pcid;
+  uint64_t xcr0;        // enabled state components, 3 (x87, SSE) without XSAVE
+  uint32_t xsave_size;  // bytes of the standard-format area for xcr0; 512 without XSAVE
+};
+extern CpuFeatures g_cpu;
+
+// Per-CPU data (one CPU now; reached through gs in the kernel).
+struct PerCpu {
+  uint64_t kernel_stack;  // top of the current thread's kernel stack; offset 0: entry.S
+  uint64_t user_stack;    // scratch for the syscall entry; offset 8: entry.S
+};
+extern PerCpu g_per_cpu;
+void set_kernel_stack(uint64_t top);  // TSS.rsp0 and PerCpu
+
+uint8_t in8(uint16_t port);
+uint16_t in16(uint16_t port);
+uint32_t in32(uint16_t port);
+void out8(uint16_t port, uint8_t value);
+void out16(uint16_t port, uint16_t value);
+void out32(uint16_t port, uint32_t value);
+
+uint64_t read_msr(uint32_t number);
+void write_msr(uint32_t number, uint64_t value);
+uint64_t read_tsc();
+uint64_t read_cr2();
+uint64_t read_cr3();
+
+void interrupts_enable();
+void interrupts_disable();
+bool interrupts_enabled();
+// Enables interrupts, halts until one comes, disables them again. Called with interrupts disabled.
+void wait_for_interrupt();
+
+uint64_t get_fs_base();
+void set_fs_base(uint64_t value);
+uint64_t get_user_gs_base();  // while in the kernel: the app's gs base
+void set_user_gs_base(uint64_t value);
+
+// XSAVE (or FXSAVE) of all enabled components; `area` is 64-byte aligned, g_cpu.xsave_size bytes. The save leaves
+// XCR0 at byte 464 of the area, where NT_X86_XSTATE's readers look for it.
+void save_extended_state(void* area);
+void restore_extended_state(const void* area);
+void initial_extended_state(void* area);  // what a new program starts with
+
+// RDSEED, RDRAND, or a mix of TSC jitter where the CPU has neither.
+uint64_t random64();
+void random_bytes(void* to, uint64_t size);
+
+[[noreturn]] void halt_forever();
+
+}  // namespace kernel

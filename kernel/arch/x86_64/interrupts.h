@@ -1,0 +1,33 @@
+// Device interrupts: local APIC (xAPIC or x2APIC), MSI vectors, the timer tick.
+#pragma once
+
+#include <cstdint>
+
+#include "kernel/library/result.h"
+
+namespace kernel {
+
+using InterruptHandler = void (*)(void* context);
+
+struct MessageInterrupt {  // what goes into an MSI-X table entry
+  uint64_t address;
+  uint32_t data;
+};
+
+// A vector of its own for a device; handlers run with interrupts disabled and the end-of-interrupt is sent for them.
+Result<MessageInterrupt> allocate_message_interrupt(InterruptHandler handler, void* context);
+
+// Nanoseconds since boot, monotonic; from the TSC (calibrated against the PIT or taken from the hypervisor).
+uint64_t monotonic_ns();
+// Unix time in nanoseconds (CMOS clock at boot plus monotonic_ns); 0 if the clock made no sense.
+int64_t wall_clock_ns();
+// For the vDSO: ns = (tsc - base_tsc) * multiplier >> 32, from boot; wall = that + wall_offset_ns.
+struct ClockParameters {
+  uint64_t base_tsc, multiplier;
+  int64_t wall_offset_ns;
+};
+ClockParameters clock_parameters();
+// One-shot: an interrupt no later than this moment of monotonic_ns (so that wait_for_interrupt returns).
+void arm_timer(uint64_t deadline_ns);
+
+}  // namespace kernel

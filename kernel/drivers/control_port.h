@@ -1,0 +1,19 @@
+// The control port to `mortem run` (snapshot/format/control.h) and, later, the stub's port: virtio-console ports.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include "snapshot/format/control.h"
+
+namespace kernel {
+
+// Sends one message; drops it when there is no such port or nobody listens. Never blocks for more than 100 ms.
+void control_send(mortem::format::ControlType type, std::span<const uint8_t> payload);
+
+// Called from the interrupt that brings a whole message from the host.
+using ControlHandler = void (*)(mortem::format::ControlType type, std::span<const uint8_t> payload);
+void control_set_handler(ControlHandler handler);
+
+}  // namespace kernel

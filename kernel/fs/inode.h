@@ -1,0 +1,62 @@
+// What every file system gives: inodes. The root is ext2's layout, read-only; small trees of ours stand in /dev, /proc,
+// /sys and /tmp.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include "kernel/library/result.h"
+
+namespace kernel {
+
+enum class FileType : uint8_t { Regular, Directory, Symlink, CharacterDevice, BlockDevice, Fifo, Socket };
+
+struct InodeStatus {
+  uint64_t device, inode;
+  FileType type;
+  uint16_t permissions;  // 07777 bits
+  uint32_t links, user, group;
+  uint64_t size;         // bytes
+  uint64_t blocks;       // of 512 bytes
+  uint64_t device_number;  // st_rdev
+  int64_t access_s, modify_s, change_s;  // Unix time, seconds
+};
+
+class Inode;
+// Called for each entry of a directory; returns false to stop. `name` has no NUL.
+struct DirectoryEntry {
+  const char* name;
+  size_t name_length;
+  uint64_t inode;
+  FileType type;
+  uint64_t next_cursor;  // give this to list() to go on behind the entry
+};
+using DirectoryVisitor = bool (*)(const DirectoryEntry& entry, void* context);
+
+// Inodes are kept by their file system for as long as the guest runs (a root is small); pointers stay valid.
+class Inode {
+ public:
+  virtual ~Inode() = default;
+  virtual Result<InodeStatus> status() = 0;
+  // Returns how many bytes were read; fewer than asked only at the end of the file.
+  virtual Result<size_t> read(uint64_t offset, std::span<uint8_t> to) = 0;
+  virtual Result<size_t> write(uint64_t offset, std::span<const uint8_t> from) { return (void)offset, (void)from, Error::ReadOnly; }
+  virtual Result<Inode*> lookup(std::span<const char> name) { return (void)name, Error::NotDirectory; }
+  virtual Result<void> list(uint64_t cursor, DirectoryVisitor visit, void* context) {
+    return (void)cursor, (void)visit, (void)context, Error::NotDirectory;
+  }
+  virtual Result<size_t> read_link(std::span<char> to) { return (void)to, Error::Invalid; }
+};
+
+Result<Inode*> mount_ext2(class BlockDevice& device, uint64_t offset, uint64_t length);  // the root inode
+
+// Path walk from `start` (or the root for an absolute path), at most 40 symbolic links (Linux: ELOOP), mount points
+// for /dev, /proc, /sys and /tmp applied. `path` has no NUL.
+enum class FollowLast : bool { No, Yes };
+Result<Inode*> find_inode(Inode* start, std::span<const char> path, FollowLast follow);
+Inode* root_inode();
+void set_root_inode(Inode* root);
+Result<void> mount_at(const char* name, Inode* root);  // name: a directory of the root, "dev"
+
+}  // namespace kernel

@@ -1,0 +1,34 @@
+// The kernel command line: space-separated KEY=VALUE, values percent-encoded (%20 is a space). And the manifest, the
+// file /etc/mortem.manifest of the root file system: one `KEY=VALUE` a line, percent-encoded in the same way.
+//
+//   program=/usr/bin/redis-server   path in the guest
+//   arg=…        one argument after argv[0]; may be repeated. If the command line has `args=` or any `arg=`, all of
+//                the manifest's are left out (`args=` alone: no arguments)
+//   env=K=V      may be repeated; the command line's are added to, or replace, the manifest's
+//   cwd=/        working directory
+//   dump-on-exit=nonzero|never
+//   on-crash=stop|reboot            command line only
+//   provoke-crash=on                command line only: /sys/kernel/debug/provoke-crash/DIRECT exists
+//   log=console                     command line only
+//   wall-clock-ns=N                 command line only; not given: CMOS clock
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include "kernel/library/result.h"
+
+namespace kernel {
+
+void command_line_initialize(const char* text);  // keeps a copy (at most 16 KiB)
+// The manifest's text, once the root is mounted; Invalid with a log line that names the bad line.
+Result<void> manifest_initialize(std::span<const char> text);
+
+// Value of the last KEY= on the command line, else in the manifest; null: not given. Decoded, NUL-terminated, kept.
+const char* setting(const char* key);
+bool setting_is(const char* key, const char* value);
+// All values of a key that may be repeated, in order, after the rules above; index 0, 1, …; null: no more.
+const char* repeated_setting(const char* key, size_t index);
+
+}  // namespace kernel

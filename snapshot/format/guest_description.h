@@ -1,0 +1,66 @@
+// The guest description block: by which a reader of bare RAM (a clone, a replay) finds everything in a guest.
+// It stands at a fixed physical address, is filled by the kernel at boot and kept true while it runs.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace mortem::format {
+
+// Physical memory below 1 MiB belongs to firmware and is never used. The 64 KiB above it are kept free for the
+// resume trampoline; the block stands behind them.
+inline constexpr uint64_t kResumeTrampolineAddress = 0x100000;
+inline constexpr uint64_t kResumeTrampolineSize = 0x10000;
+inline constexpr uint64_t kGuestDescriptionAddress = 0x110000;  // one page
+
+inline constexpr char kGuestDescriptionMagic[16] = "MORTEM-GUEST-01";
+inline constexpr uint32_t kGuestDescriptionVersion = 1;
+
+// Who owns a physical page; one byte a page in the table at page_owner_table.
+enum class PageOwner : uint8_t {
+  Absent = 0,      // not RAM
+  Free = 1,
+  Firmware = 2,    // reserved by firmware, or below 1 MiB
+  Reserved = 3,    // resume trampoline, guest description block
+  KernelImage = 4,
+  PageTable = 5,
+  KernelHeap = 6,
+  KernelStack = 7,
+  App = 8,         // anonymous and private memory of the app
+  PageCache = 9,   // file content that can be read again from disk
+  Dma = 10,        // virtqueues and buffers
+};
+
+// All addresses are virtual kernel addresses unless they say physical. 0: not there (yet).
+struct GuestDescription {
+  char magic[16];
+  uint32_t version;
+  uint32_t size;                    // sizeof(GuestDescription)
+  uint64_t page_table_root;         // physical: CR3 of the app (kernel half included)
+  uint64_t direct_map_base;         // virtual = direct_map_base + physical
+  uint64_t kernel_virtual_base;     // where the kernel image's address 0 is now (its load bias)
+  uint64_t kernel_physical_base;    // physical address of the image's first byte
+  uint64_t kernel_image_size;       // bytes
+  uint8_t kernel_build_id[20];
+  uint32_t kernel_build_id_length;
+  uint8_t boot_id[16];
+  uint64_t memory_pages;            // entries of page_owner_table
+  uint64_t page_owner_table;        // PageOwner[memory_pages], by page frame number
+  uint64_t kernel_log;              // char[kernel_log_size], a ring
+  uint64_t kernel_log_size;         // bytes
+  uint64_t kernel_log_written;      // address of the uint64_t that counts the bytes ever written
+  uint64_t thread_list;             // address of the pointer to the first thread
+  uint32_t thread_next_offset;      // in a thread: pointer to the next one
+  uint32_t thread_id_offset;        // uint32_t
+  uint32_t thread_name_offset;      // char[16]
+  uint32_t thread_frame_offset;     // pointer to its saved TrapFrame
+  uint32_t thread_fs_base_offset;   // uint64_t
+  uint32_t thread_xsave_offset;     // pointer to its saved XSAVE area
+  uint64_t module_table;            // ModuleEntry bytes as in the Modules note
+  uint64_t module_table_length;     // address of the uint64_t that holds its length in bytes
+  uint64_t event_ring;
+  uint64_t socket_table;
+};
+static_assert(sizeof(GuestDescription) <= 4096);
+
+}  // namespace mortem::format

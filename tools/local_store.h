@@ -1,0 +1,16 @@
+// ~/.cache/mortem (or $XDG_CACHE_HOME/mortem): kernels and apps that were packed here, by build id.
+#pragma once
+
+#include <filesystem>
+#include <string>
+
+#include "snapshot/result.h"
+
+namespace mortem::tools {
+
+std::filesystem::path local_store();  // not created by this call
+// Keeps a copy of an ELF file as build-id/XX/REST (lower-case hexadecimal of its GNU build id, else of its SHA-256);
+// returns the path. Files used least recently go when the store is past its bound (4 GiB).
+Result<std::filesystem::path> keep_in_store(const std::filesystem::path& elf);
+
+}  // namespace mortem::tools

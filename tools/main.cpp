@@ -1,0 +1,21 @@
+// The `mortem` command: reads the command line and hands over to the verb (tools/verbs/<verb>.cpp).
+#include <csignal>
+
+#include "tools/output.h"
+#include "tools/verbs.h"
+
+int main(int count, char** arguments) {
+  // A reader that went away (`mortem logs x | head`) is an ordinary write error, reported as such.
+  std::signal(SIGPIPE, SIG_IGN);
+
+  CLI::App app("Brings dead VMs back: packs a Linux program into a VM, runs it, and shows why it crashed.", "mortem");
+  app.require_subcommand(0, 1);
+  app.set_version_flag("--version", "mortem " MORTEM_VERSION);
+  app.set_help_flag("-h,--help", "Print this help and exit");
+  app.footer(
+      "Example:\n  mortem run ./program            boots it in a VM; a crash leaves program.core.zst\n"
+      "Each verb has its own --help. Exit status: 0 done, 1 a problem was found, 2 could not do it.");
+  mortem::tools::Commands commands(app);
+  mortem::tools::add_registered_verbs(commands);
+  return commands.run(count, arguments);
+}

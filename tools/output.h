@@ -1,0 +1,34 @@
+// What the `mortem` command prints and how it ends. Facts go to stdout, everything else to stderr.
+#pragma once
+
+#include <nlohmann/json.hpp>
+#include <string>
+#include <string_view>
+
+#include "snapshot/result.h"
+
+namespace mortem::tools {
+
+// Exit status of every verb but `run`, whose status is the app's own.
+inline constexpr int kDone = 0;
+inline constexpr int kProblem = 1;  // a problem was found, or the asked thing is not there
+inline constexpr int kFailed = 2;   // could not do it
+
+void write_stdout(std::string_view text);  // all of it; a closed or full stdout ends the program with status 2
+void write_stderr(std::string_view text);
+
+// `mortem: MESSAGE` on stderr; returns kFailed, so that a verb can `return fail(...)`.
+int fail(std::string_view message);
+int fail(const Error& error);
+// `mortem: MESSAGE` on stderr, for what is worth knowing while the work goes on.
+void note(std::string_view message);
+
+// Facts as JSON on stdout: `facts` with "schema": "mortem.VERB/VERSION" in front.
+void print_json(std::string_view verb, nlohmann::ordered_json facts, int version = 1);
+
+// 4096 → "4.0 KiB".
+std::string human_size(uint64_t bytes);
+// A byte string as valid UTF-8 that has no control characters, for terminals and JSON: others become \xNN.
+std::string printable(std::string_view bytes);
+
+}  // namespace mortem::tools

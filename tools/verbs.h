@@ -1,0 +1,49 @@
+// How a verb of the `mortem` command is made: one file tools/verbs/<verb>.cpp that ends in
+//
+//   const VerbRegistration registration{place, add_verb};
+//
+// Every .cpp in tools/verbs is linked into the program; `place` orders the verbs in `mortem --help`.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <functional>
+#include <string>
+#include <vector>
+
+namespace mortem::tools {
+
+class Commands {
+ public:
+  explicit Commands(CLI::App& root) : root_(root) {}
+
+  // A verb below `parent` (null: `mortem` itself). `summary` is one line for the list of verbs; `footer` stands at the
+  // end of its --help and holds at least one example.
+  CLI::App* add(CLI::App* parent, const std::string& name, const std::string& summary, const std::string& footer);
+  // What the verb does; returns the exit status (output.h). Runs after all options were read.
+  void on(CLI::App* verb, std::function<int()> action);
+  // The verb takes `-- ARGUMENTS`, which come here unread. Verbs that do not say so refuse them.
+  void take_arguments_after_dashes(CLI::App* verb, std::vector<std::string>* to);
+
+  // Reads the command line, runs the verb, returns the exit status.
+  int run(int count, const char* const* arguments);
+
+ private:
+  struct DashesTaker {
+    CLI::App* verb;
+    std::vector<std::string>* to;
+  };
+
+  CLI::App& root_;
+  std::vector<DashesTaker> dashes_takers_;
+  std::function<int()> chosen_;
+  std::string chosen_name_;  // with its parents: `image create`
+};
+
+class VerbRegistration {
+ public:
+  VerbRegistration(int place, void (*add)(Commands&));
+};
+// Adds all registered verbs, in the order of their places.
+void add_registered_verbs(Commands& commands);
+
+}  // namespace mortem::tools

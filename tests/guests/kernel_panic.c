@@ -1,0 +1,19 @@
+// Asks the kernel to panic, by the file that `provoke-crash=on` makes.
+#include <fcntl.h>
+#include <stdio.h>
+
+#include "chain.h"
+
+const char provoke_word[] = "PANIC";
+
+void die(int argument) {
+  int provoke = open("/sys/kernel/debug/provoke-crash/DIRECT", O_WRONLY);
+  if (provoke < 0) {
+    perror("provoke-crash");
+    return;
+  }
+  chain_sink = argument;
+  plant_address = (uint64_t)provoke_word;
+  // write(3, provoke_word, length): the first file a program opens is number 3.
+  DIE_WITH("mov $1, %%eax\n\tmov $3, %%edi\n\tmov plant_address(%%rip), %%rsi\n\tmov $5, %%edx", "syscall");  // frame: die
+}

@@ -1,7 +1,7 @@
 // Writes to read-only data.
 #include "chain.h"
 
-const volatile uint64_t read_only_word = 42;
+const uint64_t read_only_word = 42;
 
 void die(int argument) {
   chain_sink = argument;

@@ -59,4 +59,8 @@ Inode* root_inode();
 void set_root_inode(Inode* root);
 Result<void> mount_at(const char* name, Inode* root);  // name: a directory of the root, "dev"
 
+// At boot, after drivers_initialize: finds the root partition of the disk (kRootPartitionType), or takes a disk that is
+// one bare ext2 file system; makes it the root; mounts /dev. Each failure is logged with what to do about it.
+Result<void> mount_root();
+
 }  // namespace kernel

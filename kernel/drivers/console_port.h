@@ -1,0 +1,24 @@
+// A byte stream to a Unix socket on the host: one named port of the virtio-console device.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+namespace kernel {
+
+class ConsolePort {
+ public:
+  virtual ~ConsolePort() = default;
+  virtual bool host_is_listening() const = 0;      // somebody has the other end open
+  virtual size_t read(std::span<uint8_t> to) = 0;  // what has arrived, without waiting; 0: nothing
+  // Returns how many bytes went out: fewer than given when the host takes none for `timeout_ns`.
+  virtual size_t write(std::span<const uint8_t> from, uint64_t timeout_ns) = 0;
+  // `arrived` is called from the interrupt that brings bytes; null: nobody.
+  virtual void set_arrival_handler(void (*arrived)(void* context), void* context) = 0;
+};
+
+// Null: the machine has no such port. Names: snapshot/format/control.h.
+ConsolePort* console_port(const char* name);
+
+}  // namespace kernel

@@ -9,32 +9,19 @@
 #include <string>
 #include <vector>
 
+#include "snapshot/byte_source.h"
 #include "snapshot/format/notes.h"
 #include "snapshot/result.h"
 
 namespace mortem::snapshot {
 
-// Bytes at offsets, wherever they come from: a plain file, a seekable zstd file, a part of a disk image.
-class ByteSource {
- public:
-  virtual ~ByteSource() = default;
-  virtual uint64_t size() const = 0;
-  virtual Result<void> read(uint64_t offset, std::span<uint8_t> to) const = 0;  // all of it, or an error
-  virtual const std::string& name() const = 0;                                  // for error sentences
-};
-Result<std::unique_ptr<ByteSource>> open_plain_file(const std::filesystem::path& path);
-// Decompresses frame by frame through a small cache; checks the frames' checksums. Thread-safe.
-Result<std::unique_ptr<ByteSource>> open_seekable_zstd(std::unique_ptr<ByteSource> compressed);
-// Chooses by the file's magic.
-Result<std::unique_ptr<ByteSource>> open_bytes(const std::filesystem::path& path);
-
 struct CoreThread {
   uint32_t id = 0;
-  std::string name;                      // empty: unknown
+  std::string name;  // empty: unknown
   format::GeneralRegisters registers{};
-  int signal = 0;                        // pr_cursig
-  std::vector<uint8_t> extended_state;   // NT_X86_XSTATE, empty: not in the core
-  std::vector<uint8_t> floating_point;   // NT_FPREGSET
+  int signal = 0;                       // pr_cursig
+  std::vector<uint8_t> extended_state;  // NT_X86_XSTATE, empty: not in the core
+  std::vector<uint8_t> floating_point;  // NT_FPREGSET
 };
 
 struct CoreModule {
@@ -55,8 +42,12 @@ struct CoreFileMapping {  // one line of NT_FILE
   std::string path;
 };
 
-struct CoreReason {
-  format::ReasonNote note{};
+struct CoreNote {  // what stands in the core, known to us or not
+  std::string owner;
+  uint32_t type = 0;
+  uint64_t file_offset = 0;  // of its descriptor
+  uint64_t length = 0;       // of its descriptor
+  bool understood = false;
 };
 
 class CoreFile {
@@ -66,9 +57,10 @@ class CoreFile {
   virtual ~CoreFile() = default;
 
   virtual const std::string& name() const = 0;
-  virtual const ByteSource& bytes() const = 0;  // the expanded ELF core
+  virtual const ByteSource& bytes() const = 0;                 // the expanded ELF core
   virtual const std::vector<CoreThread>& threads() const = 0;  // the crashed one first
-  virtual const std::vector<CoreModule>& modules() const = 0;  // of a foreign core: from NT_FILE and the ELF headers in memory
+  virtual const std::vector<CoreModule>& modules()
+      const = 0;  // of a foreign core: from NT_FILE and the ELF headers in memory
   virtual const std::vector<CoreSegment>& segments() const = 0;  // by address
   virtual const std::vector<CoreFileMapping>& file_mappings() const = 0;
   virtual const std::vector<uint64_t>& auxiliary_vector() const = 0;  // pairs
@@ -77,9 +69,10 @@ class CoreFile {
   virtual std::optional<format::MachineRegistersNote> machine_registers() const = 0;
   virtual const std::vector<format::PageMapEntry>& page_map() const = 0;
   virtual const std::string& kernel_log() const = 0;
-  virtual std::span<const uint8_t> siginfo() const = 0;               // 128 bytes or empty
-  virtual std::string program_name() const = 0;                      // NT_PRPSINFO
+  virtual std::span<const uint8_t> siginfo() const = 0;  // 128 bytes or empty
+  virtual std::string program_name() const = 0;          // NT_PRPSINFO
   virtual std::string command_line() const = 0;
+  virtual const std::vector<CoreNote>& notes() const = 0;
 
   // Reads what is there from `address` on; returns the number of bytes, 0: that address is not in the core.
   // Never claims a byte that the core does not hold (p_filesz < p_memsz is not there).

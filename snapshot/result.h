@@ -13,7 +13,7 @@ enum class ErrorKind {
   NotFound,     // a file, thread, module, address that is not there
   Unavailable,  // exists, but this target does not hold it (memory that a dump dropped)
   Unsupported,
-  System,       // the operating system or another program refused
+  System,  // the operating system or another program refused
 };
 
 struct Error {
@@ -29,16 +29,16 @@ inline tl::unexpected<Error> failure(ErrorKind kind, std::string message) {
 }
 
 // TRY(expression): its value, or a return of its error from the enclosing function (GNU statement expression).
-#define TRY(expression)                                                              \
-  ({                                                                                 \
-    auto&& try_result = (expression);                                                \
+#define TRY(expression)                                                                     \
+  ({                                                                                        \
+    auto&& try_result = (expression);                                                       \
     if (!try_result) return tl::unexpected<::mortem::Error>(std::move(try_result.error())); \
-    std::move(try_result).value();                                                   \
+    std::move(try_result).value();                                                          \
   })
 // The same for a Result<void>.
-#define TRY_VOID(expression)                                                         \
-  do {                                                                               \
-    auto&& try_result = (expression);                                                \
+#define TRY_VOID(expression)                                                                \
+  do {                                                                                      \
+    auto&& try_result = (expression);                                                       \
     if (!try_result) return tl::unexpected<::mortem::Error>(std::move(try_result.error())); \
   } while (false)
 

@@ -68,7 +68,7 @@ struct SlotHeader {
   uint32_t reserved;
   uint32_t checksum;         // CRC-32 of all bytes before it
 };
-static_assert(sizeof(SlotHeader) == 96);
+static_assert(sizeof(SlotHeader) == 88);
 
 template <typename Header>
 uint32_t header_checksum(const Header& header) {

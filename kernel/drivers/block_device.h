@@ -23,7 +23,7 @@ struct Partition {
   uint64_t offset, length;  // bytes
 };
 
-BlockDevice* disk();                                       // null: none
+BlockDevice* disk();                                          // null: none
 Result<Partition> find_partition(const uint8_t (&type)[16]);  // first of that type; NoDevice if there is none
 
 }  // namespace kernel

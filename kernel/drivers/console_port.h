@@ -21,4 +21,9 @@ class ConsolePort {
 // Null: the machine has no such port. Names: snapshot/format/control.h.
 ConsolePort* console_port(const char* name);
 
+// For the crash path, after virtio_reset_all and when the dump is written: brings the device up again on its old
+// memory, polled, without allocation, so that control_send works once more. False: there is no device, or it does not
+// answer.
+bool console_ports_restart();
+
 }  // namespace kernel

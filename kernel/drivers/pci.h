@@ -22,4 +22,26 @@ void pci_write32(PciAddress where, uint8_t offset, uint32_t value);
 using PciVisitor = void (*)(PciAddress where, uint16_t vendor, uint16_t device, void* context);
 void pci_visit(PciVisitor visit, void* context);
 
+inline constexpr uint8_t kCapabilityVendorSpecific = 0x09, kCapabilityMsix = 0x11;
+// Offset of the next capability with this id behind `previous` (0: the first); 0: there is none.
+uint8_t pci_find_capability(PciAddress where, uint8_t id, uint8_t previous = 0);
+
+// Physical address of a memory BAR (0–5) as firmware set it; NoDevice for an I/O BAR or one that is not set.
+Result<uint64_t> pci_memory_bar(PciAddress where, uint8_t index);
+
+// Memory decoding and bus mastering on, INTx off: what a driver needs before it touches a device.
+void pci_enable(PciAddress where);
+
+// Message-signalled interrupts (PCI Local Bus 3.0, section 6.8.2). One object a device.
+class MsixTable {
+ public:
+  Result<void> open(PciAddress where);  // maps the table, masks every entry, switches MSI-X on
+  // Gives the next free entry to a handler (interrupts.h); returns the entry's number.
+  Result<uint16_t> add(void (*handler)(void* context), void* context);
+
+ private:
+  volatile uint32_t* table_ = nullptr;  // four words an entry: address low and high, data, control
+  uint16_t size_ = 0, used_ = 0;
+};
+
 }  // namespace kernel

@@ -1,0 +1,52 @@
+#include "kernel/drivers/control_port.h"
+
+#include "kernel/arch/x86_64/interrupt_guard.h"
+#include "kernel/drivers/console_port.h"
+#include "kernel/drivers/control_frames.h"
+#include "kernel/library/log.h"
+
+namespace kernel {
+namespace {
+
+constexpr uint64_t kSendTimeout = 100'000'000;
+
+ControlFrames g_frames;
+ControlHandler g_handler = nullptr;
+
+void bytes_arrived(void* port) {
+  uint8_t bytes[256];
+  while (const size_t count = static_cast<ConsolePort*>(port)->read(bytes)) g_frames.feed({bytes, count}, g_handler);
+}
+
+}  // namespace
+
+void control_send(mortem::format::ControlType type, std::span<const uint8_t> payload) {
+  ConsolePort* port = console_port(mortem::format::kControlPortName);
+  if (port == nullptr || !port->host_is_listening()) return;
+  if (payload.size() > mortem::format::kMaximumControlPayload) {
+    log(LogLevel::Warning, "control port: message of %zu bytes not sent, at most %u fit", payload.size(),
+        mortem::format::kMaximumControlPayload);
+    return;
+  }
+  // One piece, so that a host which stopped reading gets whole messages or none.
+  static uint8_t message[sizeof(mortem::format::ControlHeader) + mortem::format::kMaximumControlPayload];
+  const InterruptGuard guard;
+  const mortem::format::ControlHeader header{static_cast<uint32_t>(payload.size()), 1, type};
+  __builtin_memcpy(message, &header, sizeof header);
+  if (!payload.empty()) __builtin_memcpy(message + sizeof header, payload.data(), payload.size());
+  const size_t size = sizeof header + payload.size();
+  if (port->write({message, size}, kSendTimeout) != size)
+    log(LogLevel::Warning, "control port: the host took no message of type %u within 100 ms",
+        static_cast<unsigned>(type));
+}
+
+void control_set_handler(ControlHandler handler) {
+  ConsolePort* port = console_port(mortem::format::kControlPortName);
+  g_handler = handler;
+  if (port == nullptr) return;
+  port->set_arrival_handler(handler != nullptr ? bytes_arrived : nullptr, port);
+  const InterruptGuard guard;
+  if (handler != nullptr) bytes_arrived(port);  // what came before
+}
+
+}  // namespace kernel

@@ -1,0 +1,64 @@
+#include "kernel/drivers/drivers.h"
+
+#include "kernel/drivers/block_device.h"
+#include "kernel/drivers/console_port.h"
+#include "kernel/drivers/virtio_block.h"
+#include "kernel/drivers/virtio_console.h"
+#include "kernel/library/log.h"
+#include "kernel/memory/heap.h"
+
+namespace kernel {
+namespace {
+
+VirtioBlock* g_block = nullptr;
+VirtioConsole* g_console = nullptr;
+
+template <typename Device>
+Result<Device*> start(const VirtioRegisters& registers) {
+  Device* device = TRY(make<Device>());
+  if (auto started = device->initialize(registers); started.is_error()) {
+    // The object stays: interrupts may know it.
+    return started.error();
+  }
+  return device;
+}
+
+// Null: there is no such device, or it does not start.
+template <typename Device>
+Device* start_first(VirtioType type, const char* name) {
+  const VirtioRegisters* registers = virtio_device(type);
+  if (registers == nullptr) {
+    log(LogLevel::Info, "%s: none", name);
+    return nullptr;
+  }
+  auto device = start<Device>(*registers);
+  if (device) return device.value();
+  log(LogLevel::Warning, "%s at PCI %02x:%02x.%x does not start (error %d)", name, registers->where.bus,
+      registers->where.device, registers->where.function, static_cast<int>(device.error()));
+  return nullptr;
+}
+
+}  // namespace
+
+void drivers_initialize() {
+  virtio_find_devices();
+  g_block = start_first<VirtioBlock>(VirtioType::Block, "virtio-blk");
+  if (g_block != nullptr) log(LogLevel::Info, "virtio-blk: %lu bytes", static_cast<unsigned long>(g_block->size()));
+  g_console = start_first<VirtioConsole>(VirtioType::Console, "virtio-console");
+}
+
+BlockDevice* disk() {
+  return g_block;
+}
+
+ConsolePort* console_port(const char* name) {
+  return g_console != nullptr ? g_console->port(name) : nullptr;
+}
+
+bool console_ports_restart() {
+  if (g_console == nullptr || g_console->restart().is_error()) return false;
+  g_console->settle();
+  return true;
+}
+
+}  // namespace kernel

@@ -1,0 +1,67 @@
+// The disk on virtio-blk (virtio 1.1, section 5.2).
+#pragma once
+
+#include "kernel/drivers/block_device.h"
+#include "kernel/drivers/virtio.h"
+
+namespace kernel {
+
+class VirtioBlock : public BlockDevice {
+ public:
+  Result<void> initialize(const VirtioRegisters& registers);
+
+  uint64_t size() const override { return size_; }
+  Result<void> read(uint64_t offset, std::span<uint8_t> to) override;
+  Result<void> write(uint64_t offset, std::span<const uint8_t> from) override;
+  Result<void> flush() override;
+
+ private:
+  enum class Operation : uint32_t { Read = 0, Write = 1, Flush = 4 };  // VIRTIO_BLK_T_…
+
+  // What the device reads and writes besides the data; in a DMA page.
+  struct Header {
+    Operation operation;
+    uint32_t reserved;
+    uint64_t sector;
+    uint8_t status;
+    uint8_t padding[15];
+  };
+  static_assert(sizeof(Header) == 32);
+
+  // The requests that the device holds. A dump carries this table, so that a resumed guest can make them again: the
+  // chain of descriptors that starts at `head` still stands in the queue's page.
+  struct Request {
+    bool in_flight;
+    bool done;
+    uint16_t head;
+    Operation operation;
+    uint64_t sector;
+    uint64_t length;  // bytes
+  };
+  static constexpr size_t kRequests = 8;
+  static constexpr size_t kMaximumSegments = Virtqueue::kMaximumSize - 2;
+
+  Result<void> transfer(Operation operation, uint64_t offset, uint8_t* data, size_t size);
+  // Makes one request of as much of the data as fits; returns how many bytes that was.
+  Result<size_t> request(Operation operation, uint64_t offset, uint8_t* data, size_t size);
+  size_t gather(uint8_t* data, size_t size, bool device_writes, VirtqueueSegment* segments, size_t& count) const;
+  Result<void> wait(Request& request);
+  void collect();  // marks the requests that are done
+  static void interrupt(void* self) { static_cast<VirtioBlock*>(self)->collect(); }
+
+  VirtioDevice device_;
+  Virtqueue queue_;
+  MsixTable interrupts_;
+  bool has_interrupt_ = false;
+  bool failed_ = false;
+  bool read_only_ = false, can_flush_ = false;
+  uint64_t size_ = 0;
+  size_t segment_limit_ = kMaximumSegments;
+  uint32_t segment_size_limit_ = ~0u;
+  Header* headers_ = nullptr;  // one a request
+  uint64_t headers_physical_ = 0;
+  Request requests_[kRequests] = {};
+  VirtqueueSegment segments_[kMaximumSegments + 2];  // of the request that is being made
+};
+
+}  // namespace kernel

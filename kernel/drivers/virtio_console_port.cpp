@@ -1,0 +1,101 @@
+#include "kernel/arch/x86_64/interrupt_guard.h"
+#include "kernel/arch/x86_64/interrupts.h"
+#include "kernel/drivers/virtio_console.h"
+#include "kernel/memory/physical.h"
+
+namespace kernel {
+namespace {
+
+// Pages of a port: two queues, the receive buffers, the send buffer.
+constexpr uint64_t kReceiveQueue = 0, kSendQueue = kPageSize, kReceiveArea = 2 * kPageSize, kSendArea = 3 * kPageSize;
+constexpr size_t kPages = 4;
+
+}  // namespace
+
+Result<void> VirtioConsolePort::allocate() {
+  static_assert(kReceiveBuffers * kReceiveBufferSize <= kPageSize && kSendBufferSize <= kPageSize);
+  physical_ = TRY(allocate_pages(kPages, PageOwner::Dma));
+  return {};
+}
+
+Result<void> VirtioConsolePort::set_up_queues(VirtioConsole& console, uint16_t vector) {
+  const uint16_t number = id_ == 0 ? 0 : 2 + 2 * id_;  // section 5.3.2: the control queues are 2 and 3
+  TRY(receive_.initialize(direct_map(physical_ + kReceiveQueue), physical_ + kReceiveQueue,
+                          console.device_.queue_limit(number)));
+  TRY(send_.initialize(direct_map(physical_ + kSendQueue), physical_ + kSendQueue,
+                       console.device_.queue_limit(number + 1)));
+  TRY(console.device_.add_queue(number, receive_, vector));
+  TRY(console.device_.add_queue(number + 1, send_, kNoVector));
+  filled_ = taken_ = 0;
+  sending_ = false;
+  console_ = &console;
+  return {};
+}
+
+void VirtioConsolePort::offer(size_t buffer) {
+  const VirtqueueSegment segment{physical_ + kReceiveArea + buffer * kReceiveBufferSize, kReceiveBufferSize, true};
+  auto chain = receive_.submit({&segment, 1});
+  chain_of_[buffer] = chain ? chain.value() : kNoChain;
+  console_->device_.notify(receive_);
+}
+
+size_t VirtioConsolePort::read(std::span<uint8_t> to) {
+  const InterruptGuard guard;
+  size_t count = 0;
+  while (count < to.size()) {
+    if (taken_ == filled_) {
+      uint16_t head;
+      if (!receive_.complete(head, filled_)) {
+        filled_ = taken_;
+        break;
+      }
+      for (current_ = 0; current_ < kReceiveBuffers && chain_of_[current_] != head;) ++current_;
+      taken_ = 0;
+      if (current_ == kReceiveBuffers) filled_ = 0;
+      if (filled_ > kReceiveBufferSize) filled_ = kReceiveBufferSize;
+    }
+    const size_t part = filled_ - taken_ < to.size() - count ? filled_ - taken_ : to.size() - count;
+    __builtin_memcpy(to.data() + count,
+                     direct_map<uint8_t>(physical_ + kReceiveArea + current_ * kReceiveBufferSize) + taken_, part);
+    count += part;
+    taken_ += part;
+    if (taken_ == filled_ && current_ < kReceiveBuffers) offer(current_);
+  }
+  return count;
+}
+
+bool VirtioConsolePort::send_buffer_is_back() {
+  uint16_t head;
+  uint32_t written;
+  while (send_.complete(head, written)) sending_ = false;
+  return !sending_;
+}
+
+size_t VirtioConsolePort::write(std::span<const uint8_t> from, uint64_t timeout_ns) {
+  const InterruptGuard guard;
+  const uint64_t give_up = monotonic_ns() + timeout_ns;
+  size_t count = 0;
+  // One buffer, lent and waited for: messages are few and short, and a host that stopped reading holds at most this.
+  while (true) {
+    while (!send_buffer_is_back()) {
+      if (monotonic_ns() >= give_up) return count;
+      __builtin_ia32_pause();
+    }
+    if (count == from.size()) return count;
+    const size_t part = from.size() - count < kSendBufferSize ? from.size() - count : kSendBufferSize;
+    __builtin_memcpy(direct_map<uint8_t>(physical_ + kSendArea), from.data() + count, part);
+    const VirtqueueSegment segment{physical_ + kSendArea, static_cast<uint32_t>(part), false};
+    if (send_.submit({&segment, 1}).is_error()) return count;
+    sending_ = true;
+    console_->device_.notify(send_);
+    count += part;
+  }
+}
+
+void VirtioConsolePort::set_arrival_handler(void (*arrived)(void* context), void* context) {
+  const InterruptGuard guard;
+  arrived_ = arrived;
+  arrived_context_ = context;
+}
+
+}  // namespace kernel

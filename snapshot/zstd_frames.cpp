@@ -105,6 +105,27 @@ Result<std::optional<std::vector<ZstdFrame>>> read_seek_table(const ByteSource& 
   return frames;
 }
 
+std::vector<uint8_t> make_seek_table(const std::vector<ZstdFrame>& frames) {
+  const bool has_checksums =
+      std::all_of(frames.begin(), frames.end(), [](const ZstdFrame& frame) { return frame.checksum.has_value(); });
+  std::vector<uint8_t> table;
+  auto put = [&](uint32_t value) {
+    const auto bytes = bytes_of(value);
+    table.insert(table.end(), bytes.begin(), bytes.end());
+  };
+  put(format::kSkippableFrameMagic);
+  put(static_cast<uint32_t>(frames.size() * (has_checksums ? 12 : 8) + kFooterSize));
+  for (const ZstdFrame& frame : frames) {
+    put(static_cast<uint32_t>(frame.compressed_size));
+    put(static_cast<uint32_t>(frame.size));
+    if (has_checksums) put(*frame.checksum);
+  }
+  put(static_cast<uint32_t>(frames.size()));
+  table.push_back(has_checksums ? 0x80 : 0);
+  put(format::kSeekTableMagic);
+  return table;
+}
+
 Result<FrameWalk> walk_frames(const ByteSource& compressed) {
   const uint64_t file_size = compressed.size();
   FrameWalk walk;

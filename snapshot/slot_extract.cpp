@@ -1,0 +1,99 @@
+// Getting a dump out of its slot.
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "snapshot/slots.h"
+#include "snapshot/zstd_frames.h"
+
+namespace mortem::snapshot {
+namespace {
+
+constexpr size_t kPiece = 1 << 20;
+
+struct Extraction {
+  const ByteSource& image;
+  const Slot& slot;
+  const std::filesystem::path& path;
+  const Progress& progress;
+
+  // Copies the first `length` bytes of the dump; returns their CRC-32.
+  Result<uint32_t> copy(OutputFile& file, uint64_t length) const {
+    std::vector<uint8_t> piece(std::min<uint64_t>(kPiece, length));
+    uint32_t checksum = 0;
+    for (uint64_t done = 0; done < length;) {
+      const auto part = std::span(piece).first(std::min<uint64_t>(kPiece, length - done));
+      TRY_VOID(image.read(slot.dump_offset + done, part));
+      TRY_VOID(file.write(done, part));
+      checksum = format::crc32(part, checksum);
+      done += part.size();
+      if (progress && progress(done, length) == ProgressAnswer::Cancel)
+        return failure(ErrorKind::System, fmt::format("{}: cancelled, nothing was written", path.string()));
+    }
+    return checksum;
+  }
+
+  tl::unexpected<Error> refuse(ErrorKind kind, const std::string& why) const {
+    return failure(kind, fmt::format("{}: slot {}: {}", image.name(), slot.index, why));
+  }
+};
+
+Result<uint64_t> extract_whole(const Extraction& extraction, OutputFile& file, Trust trust) {
+  const format::SlotHeader& header = extraction.slot.header;
+  const uint32_t checksum = TRY(extraction.copy(file, header.stored_length));
+  if (checksum != header.dump_checksum && trust == Trust::WholeOnly)
+    return extraction.refuse(ErrorKind::BadInput,
+                             fmt::format("the dump fails its checksum ({:08x}, its header says {:08x}): the image is "
+                                         "damaged; pull it with force to look at what is left",
+                                         checksum, header.dump_checksum));
+  return header.stored_length;
+}
+
+// The frames that the guest finished. Behind them may stand frames of an older dump in the same slot; they do not
+// start where the new ones end, except by chance.
+Result<uint64_t> extract_cut_short(const Extraction& extraction, OutputFile& file) {
+  auto capacity = TRY(open_subrange(std::shared_ptr<const ByteSource>(std::shared_ptr<void>(), &extraction.image),
+                                    extraction.slot.dump_offset, extraction.slot.dump_capacity,
+                                    fmt::format("{} slot {}", extraction.image.name(), extraction.slot.index)));
+  const FrameWalk walk = TRY(walk_frames(*capacity));
+  if (walk.frames.empty())
+    return extraction.refuse(ErrorKind::NotFound, "the guest ended before it had written anything of its dump");
+  const uint64_t length = walk.frames.back().compressed_offset + walk.frames.back().compressed_size;
+  TRY(extraction.copy(file, length));
+  const std::vector<uint8_t> table = make_seek_table(walk.frames);
+  TRY_VOID(file.write(length, table));
+  return length + table.size();
+}
+
+}  // namespace
+
+Result<uint64_t> extract_slot(const DiskImage& image, const Slot& slot, const std::filesystem::path& path, Trust trust,
+                              Existing existing, const Progress& progress) {
+  const Extraction extraction{*image.bytes(), slot, path, progress};
+  switch (slot.condition) {
+    case SlotCondition::Empty:
+      return extraction.refuse(ErrorKind::NotFound, "is empty");
+    case SlotCondition::Damaged:
+      return extraction.refuse(ErrorKind::BadInput, slot.problem);
+    case SlotCondition::CutShort:
+      if (trust == Trust::WholeOnly)
+        return extraction.refuse(
+            ErrorKind::Unavailable,
+            "the dump was cut short: the guest ended while it wrote; pull it with force to get what "
+            "is there");
+      break;
+    case SlotCondition::Partial:
+    case SlotCondition::Complete:
+      if (slot.header.stored_length == 0)
+        return extraction.refuse(ErrorKind::NotFound, "holds a text record and no dump");
+      break;
+  }
+  OutputFile file = TRY(OutputFile::create(path, existing));
+  const uint64_t written = slot.condition == SlotCondition::CutShort ? TRY(extract_cut_short(extraction, file))
+                                                                     : TRY(extract_whole(extraction, file, trust));
+  TRY_VOID(file.synchronize());  // the slot may be released right after this
+  TRY_VOID(file.commit());
+  return written;
+}
+
+}  // namespace mortem::snapshot

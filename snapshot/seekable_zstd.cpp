@@ -1,6 +1,5 @@
 // A zstd file read in place: the frames that a read touches are expanded and kept for the next one.
 #include <fmt/format.h>
-#include <zstd.h>
 
 #include <algorithm>
 #include <array>
@@ -10,7 +9,6 @@
 #include <unordered_map>
 
 #include "snapshot/little_endian.h"
-#include "snapshot/xxhash64.h"
 #include "snapshot/zstd_frames.h"
 
 namespace mortem::snapshot {
@@ -18,10 +16,6 @@ namespace {
 
 constexpr uint64_t kCacheBytes = 64 << 20;
 
-struct DecompressorDeleter {
-  void operator()(ZSTD_DCtx* decompressor) const { ZSTD_freeDCtx(decompressor); }
-};
-using Decompressor = std::unique_ptr<ZSTD_DCtx, DecompressorDeleter>;
 using Content = std::shared_ptr<const std::vector<uint8_t>>;
 
 class SeekableZstd final : public ByteSource {
@@ -60,7 +54,7 @@ class SeekableZstd final : public ByteSource {
       }
     }
     // Two threads may expand the same frame at once: harmless, and better than one waiting for another's frame.
-    Content content = TRY(expand(index));
+    auto content = std::make_shared<const std::vector<uint8_t>>(TRY(expand_frame(*compressed_, frames_[index], index)));
     std::lock_guard lock(mutex_);
     if (auto found = cached_.find(index); found != cached_.end()) return found->second.content;
     recent_.push_front(index);
@@ -75,40 +69,6 @@ class SeekableZstd final : public ByteSource {
     return content;
   }
 
-  Result<Content> expand(size_t index) const {
-    const ZstdFrame& frame = frames_[index];
-    auto broken = [&](const std::string& what) {
-      return failure(ErrorKind::BadInput, fmt::format("{}: frame {} (offset {:#x}, {} bytes): {}", name(), index,
-                                                      frame.compressed_offset, frame.compressed_size, what));
-    };
-    std::vector<uint8_t> stored(frame.compressed_size);
-    TRY_VOID(compressed_->read(frame.compressed_offset, stored));
-    auto content = std::make_shared<std::vector<uint8_t>>(frame.size);
-
-    Decompressor decompressor = take_decompressor();
-    if (!decompressor) return failure(ErrorKind::System, fmt::format("{}: out of memory", name()));
-    const size_t got =
-        ZSTD_decompressDCtx(decompressor.get(), content->data(), content->size(), stored.data(), stored.size());
-    give_back(std::move(decompressor));
-    if (ZSTD_isError(got)) return broken(ZSTD_getErrorName(got));
-    if (got != frame.size) return broken(fmt::format("holds {} bytes, {} were promised", got, frame.size));
-    if (frame.checksum && static_cast<uint32_t>(xxhash64(*content)) != *frame.checksum)
-      return broken("its content does not have the checksum of the seek table");
-    return content;
-  }
-
-  Decompressor take_decompressor() const {
-    std::lock_guard lock(mutex_);
-    if (idle_.empty()) return Decompressor(ZSTD_createDCtx());
-    Decompressor decompressor = std::move(idle_.back());
-    idle_.pop_back();
-    return decompressor;
-  }
-  void give_back(Decompressor decompressor) const {
-    std::lock_guard lock(mutex_);
-    idle_.push_back(std::move(decompressor));
-  }
-
   struct Cached {
     Content content;
     std::list<size_t>::iterator position;  // in recent_
@@ -121,7 +81,6 @@ class SeekableZstd final : public ByteSource {
   mutable std::unordered_map<size_t, Cached> cached_;
   mutable std::list<size_t> recent_;  // frame numbers, the latest first
   mutable uint64_t cached_bytes_ = 0;
-  mutable std::vector<Decompressor> idle_;
 };
 
 }  // namespace

@@ -55,7 +55,10 @@ Result<uint64_t> extract_cut_short(const Extraction& extraction, OutputFile& fil
   auto capacity = TRY(open_subrange(std::shared_ptr<const ByteSource>(std::shared_ptr<void>(), &extraction.image),
                                     extraction.slot.dump_offset, extraction.slot.dump_capacity,
                                     fmt::format("{} slot {}", extraction.image.name(), extraction.slot.index)));
-  const FrameWalk walk = TRY(walk_frames(*capacity));
+  FrameWalk walk = TRY(walk_frames(*capacity));
+  // The last one may have its start from the new dump and its end from the older one.
+  for (size_t index = 0; index < walk.frames.size(); ++index)
+    if (!expand_frame(*capacity, walk.frames[index], index)) walk.frames.resize(index);
   if (walk.frames.empty())
     return extraction.refuse(ErrorKind::NotFound, "the guest ended before it had written anything of its dump");
   const uint64_t length = walk.frames.back().compressed_offset + walk.frames.back().compressed_size;

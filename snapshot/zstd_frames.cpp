@@ -1,12 +1,14 @@
 #include "snapshot/zstd_frames.h"
 
 #include <fmt/format.h>
+#include <zstd.h>
 
 #include <algorithm>
 #include <array>
 
 #include "snapshot/format/notes.h"
 #include "snapshot/little_endian.h"
+#include "snapshot/xxhash64.h"
 
 namespace mortem::snapshot {
 namespace {
@@ -105,6 +107,22 @@ Result<std::optional<std::vector<ZstdFrame>>> read_seek_table(const ByteSource& 
   return frames;
 }
 
+Result<std::vector<uint8_t>> expand_frame(const ByteSource& compressed, const ZstdFrame& frame, size_t index) {
+  auto broken = [&](const std::string& what) {
+    return failure(ErrorKind::BadInput, fmt::format("{}: frame {} (offset {:#x}, {} bytes): {}", compressed.name(),
+                                                    index, frame.compressed_offset, frame.compressed_size, what));
+  };
+  std::vector<uint8_t> stored(frame.compressed_size);
+  TRY_VOID(compressed.read(frame.compressed_offset, stored));
+  std::vector<uint8_t> content(frame.size);
+  const size_t got = ZSTD_decompress(content.data(), content.size(), stored.data(), stored.size());
+  if (ZSTD_isError(got)) return broken(ZSTD_getErrorName(got));
+  if (got != frame.size) return broken(fmt::format("holds {} bytes, {} were promised", got, frame.size));
+  if (frame.checksum && static_cast<uint32_t>(xxhash64(content)) != *frame.checksum)
+    return broken("its content does not have the checksum of the seek table");
+  return content;
+}
+
 std::vector<uint8_t> make_seek_table(const std::vector<ZstdFrame>& frames) {
   const bool has_checksums =
       std::all_of(frames.begin(), frames.end(), [](const ZstdFrame& frame) { return frame.checksum.has_value(); });
@@ -146,13 +164,15 @@ Result<FrameWalk> walk_frames(const ByteSource& compressed) {
       walk.end += size;
       continue;
     }
-    // Fewer than four bytes are the start of a cut frame if they agree with its magic so far.
+    // Fewer than four bytes are the start of a cut frame if they agree with a magic so far.
     const uint32_t known = available >= 4 ? ~0u : (1u << (8 * available)) - 1;
+    if (available < 4 && (magic & known & ~0xFu) == (kSkippableMagicFirst & known)) return cut_short();
     if ((magic & known) != (kFrameMagic & known)) {
       walk.not_zstd = true;
       return walk;
     }
     const FrameHeader header = parse_frame_header(start);
+
     if (available < 5 || header.size > available) return cut_short();
 
     uint64_t at = walk.end + header.size;

@@ -24,6 +24,9 @@ inline constexpr uint64_t kMaximumFrameSize = 0x40000000;
 // By the seek table; nothing if the file does not end in one; an error if it has one that is not true.
 Result<std::optional<std::vector<ZstdFrame>>> read_seek_table(const ByteSource& compressed);
 
+// The content of one frame, all checksums checked. `index` is for the error's sentence.
+Result<std::vector<uint8_t>> expand_frame(const ByteSource& compressed, const ZstdFrame& frame, size_t index);
+
 // The skippable frame that goes behind these frames; with checksums if all of them have one.
 std::vector<uint8_t> make_seek_table(const std::vector<ZstdFrame>& frames);
 

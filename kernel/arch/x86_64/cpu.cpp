@@ -1,0 +1,177 @@
+#include "kernel/arch/x86_64/cpu.h"
+
+#include "kernel/arch/x86_64/boot_info.h"
+#include "kernel/arch/x86_64/cpu_initialize.h"
+#include "kernel/arch/x86_64/cpuid.h"
+
+namespace kernel {
+
+CpuFeatures g_cpu;
+extern "C" [[gnu::visibility("hidden")]] bool g_smap_enabled;
+
+namespace {
+
+constexpr uint32_t kFsBase = 0xC0000100, kGsBase = 0xC0000101;
+
+uint64_t read_cr4() {
+  uint64_t value;
+  asm volatile("mov %%cr4, %0" : "=r"(value));
+  return value;
+}
+void write_cr4(uint64_t value) { asm volatile("mov %0, %%cr4" ::"r"(value) : "memory"); }
+
+// splitmix64's finaliser
+uint64_t mix(uint64_t value) {
+  value = (value ^ (value >> 30)) * 0xBF58476D1CE4E5B9ull;
+  value = (value ^ (value >> 27)) * 0x94D049BB133111EBull;
+  return value ^ (value >> 31);
+}
+
+}  // namespace
+
+void cpu_initialize() {
+  CpuidResult one = cpuid(1), seven = cpuid(7), state = cpuid(0xD, 0), power = cpuid(0x80000007);
+  g_cpu.nx = g_boot_info.has_no_execute;
+  g_cpu.smep = seven.ebx >> 7 & 1;
+  g_cpu.smap = seven.ebx >> 20 & 1;
+  g_cpu.fsgsbase = seven.ebx & 1;
+  g_cpu.umip = seven.ecx >> 2 & 1;
+  g_cpu.rdrand = one.ecx >> 30 & 1;
+  g_cpu.rdseed = seven.ebx >> 18 & 1;
+  g_cpu.pcid = one.ecx >> 17 & 1;
+  g_cpu.hypervisor = one.ecx >> 31 & 1;
+  g_cpu.invariant_tsc = power.edx >> 8 & 1;
+  g_cpu.xsave = one.ecx >> 26 & 1;
+
+  constexpr uint64_t kGlobalPages = 1 << 7, kUmip = 1 << 11, kFsGsBase = 1 << 16, kOsXsave = 1 << 18, kSmep = 1 << 20,
+                     kSmap = 1 << 21;
+  uint64_t cr4 = read_cr4() | kGlobalPages;
+  if (g_cpu.umip) cr4 |= kUmip;
+  if (g_cpu.fsgsbase) cr4 |= kFsGsBase;
+  if (g_cpu.xsave) cr4 |= kOsXsave;
+  if (g_cpu.smep) cr4 |= kSmep;
+  if (g_cpu.smap) cr4 |= kSmap;
+  write_cr4(cr4);
+  g_smap_enabled = g_cpu.smap;
+
+  g_cpu.xcr0 = 3;
+  g_cpu.xsave_size = 512;
+  if (g_cpu.xsave) {
+    constexpr uint64_t kAvx = 4, kAvx512 = 0xE0;  // x87 and SSE always; AVX-512 is all of its three components or none
+    uint64_t offered = uint64_t{state.edx} << 32 | state.eax;
+    if (offered & kAvx) g_cpu.xcr0 |= kAvx;
+    if ((offered & kAvx) && (offered & kAvx512) == kAvx512) g_cpu.xcr0 |= kAvx512;
+    asm volatile("xsetbv" ::"c"(0), "a"(uint32_t(g_cpu.xcr0)), "d"(uint32_t(g_cpu.xcr0 >> 32)));
+    g_cpu.xsave_size = cpuid(0xD, 0).ebx;
+  }
+  g_cpu.avx = (g_cpu.xcr0 & 4) != 0;
+}
+
+uint8_t in8(uint16_t port) {
+  uint8_t value;
+  asm volatile("inb %1, %0" : "=a"(value) : "Nd"(port));
+  return value;
+}
+uint16_t in16(uint16_t port) {
+  uint16_t value;
+  asm volatile("inw %1, %0" : "=a"(value) : "Nd"(port));
+  return value;
+}
+uint32_t in32(uint16_t port) {
+  uint32_t value;
+  asm volatile("inl %1, %0" : "=a"(value) : "Nd"(port));
+  return value;
+}
+void out8(uint16_t port, uint8_t value) { asm volatile("outb %0, %1" ::"a"(value), "Nd"(port)); }
+void out16(uint16_t port, uint16_t value) { asm volatile("outw %0, %1" ::"a"(value), "Nd"(port)); }
+void out32(uint16_t port, uint32_t value) { asm volatile("outl %0, %1" ::"a"(value), "Nd"(port)); }
+
+uint64_t read_msr(uint32_t number) {
+  uint32_t low, high;
+  asm volatile("rdmsr" : "=a"(low), "=d"(high) : "c"(number));
+  return uint64_t{high} << 32 | low;
+}
+void write_msr(uint32_t number, uint64_t value) {
+  asm volatile("wrmsr" ::"c"(number), "a"(uint32_t(value)), "d"(uint32_t(value >> 32)) : "memory");
+}
+uint64_t read_tsc() {
+  uint32_t low, high;
+  asm volatile("lfence; rdtsc" : "=a"(low), "=d"(high)::"memory");
+  return uint64_t{high} << 32 | low;
+}
+uint64_t read_cr2() {
+  uint64_t value;
+  asm volatile("mov %%cr2, %0" : "=r"(value));
+  return value;
+}
+uint64_t read_cr3() {
+  uint64_t value;
+  asm volatile("mov %%cr3, %0" : "=r"(value));
+  return value;
+}
+
+void interrupts_enable() { asm volatile("sti" ::: "memory"); }
+void interrupts_disable() { asm volatile("cli" ::: "memory"); }
+bool interrupts_enabled() {
+  uint64_t flags;
+  asm volatile("pushfq; popq %0" : "=r"(flags));
+  return (flags & 0x200) != 0;
+}
+void wait_for_interrupt() { asm volatile("sti; hlt; cli" ::: "memory"); }
+
+uint64_t get_fs_base() { return read_msr(kFsBase); }
+void set_fs_base(uint64_t value) { write_msr(kFsBase, value); }
+uint64_t get_user_gs_base() { return read_msr(kGsBase); }
+void set_user_gs_base(uint64_t value) { write_msr(kGsBase, value); }
+
+void save_extended_state(void* area) {
+  uint32_t low = uint32_t(g_cpu.xcr0), high = uint32_t(g_cpu.xcr0 >> 32);
+  if (g_cpu.xsave)
+    asm volatile("xsave64 (%0)" ::"r"(area), "a"(low), "d"(high) : "memory");
+  else
+    asm volatile("fxsave64 (%0)" ::"r"(area) : "memory");
+  *reinterpret_cast<uint64_t*>(static_cast<uint8_t*>(area) + 464) = g_cpu.xcr0;
+}
+void restore_extended_state(const void* area) {
+  uint32_t low = uint32_t(g_cpu.xcr0), high = uint32_t(g_cpu.xcr0 >> 32);
+  if (g_cpu.xsave)
+    asm volatile("xrstor64 (%0)" ::"r"(area), "a"(low), "d"(high) : "memory");
+  else
+    asm volatile("fxrstor64 (%0)" ::"r"(area) : "memory");
+}
+void initial_extended_state(void* area) {
+  __builtin_memset(area, 0, g_cpu.xsave_size);
+  uint8_t* bytes = static_cast<uint8_t*>(area);
+  *reinterpret_cast<uint16_t*>(bytes) = 0x37F;        // FCW: all exceptions masked, 64-bit mantissa
+  *reinterpret_cast<uint32_t*>(bytes + 24) = 0x1F80;  // MXCSR: all masked
+  *reinterpret_cast<uint64_t*>(bytes + 464) = g_cpu.xcr0;
+  if (g_cpu.xsave) *reinterpret_cast<uint64_t*>(bytes + 512) = 3;  // XSTATE_BV: these values stand in the area
+}
+
+uint64_t random64() {
+  static uint64_t state;
+  if (state == 0) state = g_boot_info.random[3];
+  uint64_t value = 0;
+  uint8_t good = 0;
+  for (int tries = 0; tries < 16 && !good && g_cpu.rdseed; ++tries)
+    asm volatile("rdseed %0; setc %1" : "=r"(value), "=qm"(good));
+  for (int tries = 0; tries < 16 && !good && g_cpu.rdrand; ++tries)
+    asm volatile("rdrand %0; setc %1" : "=r"(value), "=qm"(good));
+  // Without a generator in the CPU: time stamp jitter, mixed.
+  for (int round = 0; round < (good ? 1 : 64); ++round)
+    state = (state << 9 | state >> 55) ^ read_tsc() * 0x9E3779B97F4A7C15ull;
+  return mix(value ^ state);
+}
+void random_bytes(void* to, uint64_t size) {
+  uint8_t* bytes = static_cast<uint8_t*>(to);
+  for (uint64_t at = 0; at < size; at += 8) {
+    uint64_t value = random64();
+    __builtin_memcpy(bytes + at, &value, size - at < 8 ? size - at : 8);
+  }
+}
+
+void halt_forever() {
+  for (;;) asm volatile("cli; hlt");
+}
+
+}  // namespace kernel

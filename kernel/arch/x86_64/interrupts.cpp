@@ -1,0 +1,108 @@
+#include "kernel/arch/x86_64/interrupts.h"
+
+#include "kernel/arch/x86_64/boot_info.h"
+#include "kernel/arch/x86_64/cpu.h"
+#include "kernel/arch/x86_64/cpu_initialize.h"
+#include "kernel/arch/x86_64/cpuid.h"
+#include "kernel/arch/x86_64/interrupt_table.h"
+#include "kernel/arch/x86_64/local_apic.h"
+#include "kernel/arch/x86_64/wall_clock.h"
+#include "kernel/crash/crash.h"
+
+namespace kernel {
+
+namespace {
+
+struct Handler {
+  InterruptHandler call;
+  void* context;
+};
+Handler g_handlers[256];
+uint8_t g_next_vector = kFirstMessageVector;
+
+ClockParameters g_clock;
+uint64_t g_timer_multiplier;  // local APIC counts per nanosecond, << 32
+
+void mask_legacy_controllers() {
+  out8(0x20, 0x11), out8(0xA0, 0x11);  // initialise, so that a spurious interrupt has a vector of its own
+  out8(0x21, 0x20), out8(0xA1, 0x28);
+  out8(0x21, 4), out8(0xA1, 2);
+  out8(0x21, 1), out8(0xA1, 1);
+  out8(0x21, 0xFF), out8(0xA1, 0xFF);
+}
+
+// Counts TSC and local APIC timer over 5 ms of the PIT's channel 2 (Intel 8254, 1,193,182 Hz).
+void calibrate(uint64_t& tsc_hz, uint64_t& timer_hz) {
+  constexpr uint32_t kPitHz = 1193182, kTicks = kPitHz / 200;
+  out8(0x61, (in8(0x61) & ~2) | 1);  // gate on, speaker off
+  out8(0x43, 0xB0);                  // channel 2, both bytes, mode 0
+  out8(0x42, kTicks & 0xFF);
+  local_apic_timer_start(0xFFFFFFFF);
+  uint64_t start = read_tsc();
+  out8(0x42, kTicks >> 8);  // counting starts here
+  while ((in8(0x61) & 0x20) == 0) {
+  }
+  uint64_t ticks = read_tsc() - start;
+  uint32_t counts = 0xFFFFFFFF - local_apic_timer_left();
+  local_apic_timer_start(0);
+  tsc_hz = ticks * kPitHz / kTicks;
+  timer_hz = uint64_t{counts} * kPitHz / kTicks;
+}
+
+// CPUID 15h (crystal ratio) or a hypervisor's timing leaf, where they make sense; 0: not given.
+uint64_t tsc_hz_from_cpuid() {
+  CpuidResult ratio = cpuid(0x15);
+  if (ratio.eax != 0 && ratio.ebx != 0 && ratio.ecx != 0) return uint64_t{ratio.ecx} * ratio.ebx / ratio.eax;
+  if (g_cpu.hypervisor) {
+    uint64_t khz = cpuid(0x40000010).eax;
+    if (khz > 100'000 && khz < 100'000'000) return khz * 1000;
+  }
+  return 0;
+}
+
+}  // namespace
+
+void dispatch_interrupt(uint8_t vector) {
+  if (vector == kSpuriousVector || vector < kTimerVector) return;  // spurious: no end of interrupt
+  if (g_handlers[vector].call != nullptr) g_handlers[vector].call(g_handlers[vector].context);
+  local_apic_end_of_interrupt();
+}
+
+Result<MessageInterrupt> allocate_message_interrupt(InterruptHandler handler, void* context) {
+  if (g_next_vector == kSpuriousVector) return Error::NoSpace;
+  uint8_t vector = g_next_vector++;
+  g_handlers[vector] = {handler, context};
+  return MessageInterrupt{0xFEE00000 | uint64_t{local_apic_id()} << 12, vector};
+}
+
+uint64_t monotonic_ns() {
+  return uint64_t((unsigned __int128)(read_tsc() - g_clock.base_tsc) * g_clock.multiplier >> 32);
+}
+int64_t wall_clock_ns() { return g_clock.wall_offset_ns == 0 ? 0 : g_clock.wall_offset_ns + int64_t(monotonic_ns()); }
+ClockParameters clock_parameters() { return g_clock; }
+
+void arm_timer(uint64_t deadline_ns) {
+  uint64_t now = monotonic_ns();
+  uint64_t distance = deadline_ns > now ? deadline_ns - now : 1;
+  constexpr uint64_t kLongest = 1'000'000'000;  // callers wait in a loop: an early interrupt is allowed
+  if (distance > kLongest) distance = kLongest;
+  uint64_t count = uint64_t((unsigned __int128)distance * g_timer_multiplier >> 32) + 1;
+  local_apic_timer_start(count > 0xFFFFFFFF ? 0xFFFFFFFF : uint32_t(count));
+}
+
+void interrupts_initialize() {
+  mask_legacy_controllers();
+  if (Result<void> done = local_apic_initialize(); !done) panic("no memory to map the local APIC");
+  uint64_t tsc_hz = 0, timer_hz = 0;
+  calibrate(tsc_hz, timer_hz);
+  if (uint64_t exact = tsc_hz_from_cpuid(); exact != 0) tsc_hz = exact;
+  if (tsc_hz < 1'000'000 || timer_hz < 1'000)
+    panic("clock calibration failed: TSC %lu Hz, APIC timer %lu Hz", tsc_hz, timer_hz);
+  g_clock.base_tsc = g_boot_info.early_tsc;
+  g_clock.multiplier = (1'000'000'000ull << 32) / tsc_hz;
+  g_timer_multiplier = (timer_hz << 32) / 1'000'000'000ull;
+  int64_t wall = wall_clock_at_boot_ns();
+  g_clock.wall_offset_ns = wall == 0 ? 0 : wall - int64_t(monotonic_ns());
+}
+
+}  // namespace kernel

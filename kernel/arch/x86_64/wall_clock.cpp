@@ -1,0 +1,60 @@
+#include "kernel/arch/x86_64/wall_clock.h"
+
+#include "kernel/arch/x86_64/cpu.h"
+#include "kernel/library/command_line.h"
+
+namespace kernel {
+
+namespace {
+
+uint8_t cmos(uint8_t index) {
+  out8(0x70, index | 0x80);
+  return in8(0x71);
+}
+
+struct ClockTime {
+  uint8_t second, minute, hour, day, month, year;
+  bool operator==(const ClockTime&) const = default;
+};
+ClockTime read_clock() { return {cmos(0), cmos(2), cmos(4), cmos(7), cmos(8), cmos(9)}; }
+
+uint8_t from_bcd(uint8_t value) { return uint8_t((value >> 4) * 10 + (value & 15)); }
+
+// Days from 1970-01-01 of the proleptic Gregorian calendar.
+int64_t days_from_civil(int64_t year, unsigned month, unsigned day) {
+  year -= month <= 2;
+  int64_t era = year / 400;
+  unsigned year_of_era = unsigned(year - era * 400);
+  unsigned day_of_year = (153 * (month > 2 ? month - 3 : month + 9) + 2) / 5 + day - 1;
+  return era * 146097 + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year - 719468;
+}
+
+}  // namespace
+
+int64_t wall_clock_at_boot_ns() {
+  if (const char* given = setting("wall-clock-ns"); given != nullptr) {
+    int64_t value = 0;
+    for (; *given >= '0' && *given <= '9'; ++given) value = value * 10 + (*given - '0');
+    return value;
+  }
+  ClockTime time = read_clock();
+  for (int tries = 0; tries < 1000; ++tries) {  // two equal looks: no update in between
+    ClockTime again = read_clock();
+    if ((cmos(0x0A) & 0x80) == 0 && again == time) break;
+    time = again;
+  }
+  uint8_t mode = cmos(0x0B);
+  bool afternoon = (time.hour & 0x80) != 0;
+  time.hour &= 0x7F;
+  if ((mode & 4) == 0)
+    time = {from_bcd(time.second), from_bcd(time.minute), from_bcd(time.hour),
+            from_bcd(time.day),    from_bcd(time.month),  from_bcd(time.year)};
+  if ((mode & 2) == 0) time.hour = uint8_t(time.hour % 12 + (afternoon ? 12 : 0));
+  if (time.month < 1 || time.month > 12 || time.day < 1 || time.day > 31 || time.hour > 23 || time.minute > 59 ||
+      time.second > 60 || time.year > 99)
+    return 0;
+  int64_t days = days_from_civil(2000 + time.year, time.month, time.day);
+  return (days * 86400 + time.hour * 3600 + time.minute * 60 + time.second) * 1'000'000'000;
+}
+
+}  // namespace kernel

@@ -1,0 +1,82 @@
+#include "kernel/memory/heap.h"
+
+#include "kernel/crash/crash.h"
+#include "kernel/memory/physical.h"
+
+namespace kernel {
+
+namespace {
+
+// Stands at the start of every page run of the heap; objects follow, 16-byte aligned.
+struct RunHeader {
+  uint32_t magic;
+  uint32_t object_size;  // bytes; 0: one large object
+  uint64_t pages;
+};
+constexpr uint32_t kMagic = 0x48454150;
+static_assert(sizeof(RunHeader) == 16);
+
+struct FreeObject {
+  FreeObject* next;
+};
+// Sizes that fill a page well: (4096 - 16) / n, rounded down to 16.
+constexpr uint32_t kSizes[] = {16, 32, 48, 64, 96, 128, 192, 256, 400, 512, 672, 1008, 1360, 2032};
+FreeObject* g_free[sizeof kSizes / sizeof kSizes[0]];
+
+int class_of(size_t size) {
+  for (size_t i = 0; i < sizeof kSizes / sizeof kSizes[0]; ++i)
+    if (size <= kSizes[i]) return int(i);
+  return -1;
+}
+
+bool refill(int which) {
+  Result<PhysicalAddress> page = allocate_page(PageOwner::KernelHeap);
+  if (!page) return false;
+  uint8_t* start = direct_map<uint8_t>(page.value());
+  new (start) RunHeader{kMagic, kSizes[which], 1};
+  for (size_t at = sizeof(RunHeader); at + kSizes[which] <= kPageSize; at += kSizes[which]) {
+    FreeObject* object = reinterpret_cast<FreeObject*>(start + at);
+    object->next = g_free[which];
+    g_free[which] = object;
+  }
+  return true;
+}
+
+}  // namespace
+
+void* heap_allocate(size_t size) {
+  int which = class_of(size);
+  if (which < 0) {
+    if (size > (size_t{1} << 46)) return nullptr;
+    size_t pages = page_up(size + sizeof(RunHeader)) / kPageSize;
+    Result<PhysicalAddress> run = allocate_pages(pages, PageOwner::KernelHeap);
+    if (!run) return nullptr;
+    RunHeader* header = new (direct_map(run.value())) RunHeader{kMagic, 0, pages};
+    return header + 1;
+  }
+  if (g_free[which] == nullptr && !refill(which)) return nullptr;
+  FreeObject* object = g_free[which];
+  g_free[which] = object->next;
+  __builtin_memset(object, 0, kSizes[which]);
+  return object;
+}
+
+void heap_free(void* pointer) {
+  if (pointer == nullptr) return;
+  RunHeader* header = reinterpret_cast<RunHeader*>(page_down(reinterpret_cast<uint64_t>(pointer)));
+  if (header->magic != kMagic) panic("heap_free of %p, which is not from the heap", pointer);
+  if (header->object_size == 0) {
+    header->magic = 0;
+    free_pages(direct_map_physical(header), header->pages);
+    return;
+  }
+  int which = class_of(header->object_size);
+  FreeObject* object = static_cast<FreeObject*>(pointer);
+  object->next = g_free[which];
+  g_free[which] = object;
+}
+
+}  // namespace kernel
+
+void operator delete(void* pointer) noexcept { kernel::heap_free(pointer); }
+void operator delete(void* pointer, size_t) noexcept { kernel::heap_free(pointer); }

@@ -1,0 +1,86 @@
+#include "kernel/memory/page_frames.h"
+
+namespace kernel {
+
+using mortem::format::PageOwner;
+
+namespace {
+constexpr uint8_t kFree = static_cast<uint8_t>(PageOwner::Free);
+constexpr uint64_t kOnes = 0x0101010101010101ull;
+
+bool any_free(uint64_t eight) {  // is one of eight bytes kFree? (the classic test for a zero byte)
+  uint64_t difference = eight ^ kFree * kOnes;
+  return ((difference - kOnes) & ~difference & 0x8080808080808080ull) != 0;
+}
+}  // namespace
+
+void PageFrames::initialize(uint8_t* owners, uint64_t count) {
+  owners_ = owners;
+  count_ = count;
+  free_ = ram_ = 0;
+  uint64_t page = 0;
+  for (; page < count; ++page) {
+    if (page % 8 == 0 && page + 8 <= count) {  // whole words of Free or Absent: nearly all of a large memory
+      uint64_t eight;
+      __builtin_memcpy(&eight, owners + page, 8);
+      if (eight == 0 || eight == kFree * kOnes) {
+        if (eight != 0) free_ += 8, ram_ += 8;
+        page += 7;
+        continue;
+      }
+    }
+    free_ += owners[page] == kFree;
+    ram_ += owners[page] != static_cast<uint8_t>(PageOwner::Absent);
+  }
+  hint_ = next_free(0);
+}
+
+uint64_t PageFrames::next_free(uint64_t from) const {
+  uint64_t page = from;
+  while (page < count_) {
+    if (page % 8 == 0 && page + 8 <= count_) {
+      uint64_t eight;
+      __builtin_memcpy(&eight, owners_ + page, 8);
+      if (!any_free(eight)) {
+        page += 8;
+        continue;
+      }
+    }
+    if (owners_[page] == kFree) return page;
+    ++page;
+  }
+  return count_;
+}
+
+Result<uint64_t> PageFrames::allocate(uint64_t count, PageOwner owner) {
+  if (count == 0) return Error::Invalid;
+  if (count > free_) return Error::NoMemory;
+  hint_ = next_free(hint_);
+  for (uint64_t first = hint_; first < count_; first = next_free(first)) {
+    uint64_t last = first + 1;
+    while (last < count_ && last - first < count && owners_[last] == kFree) ++last;
+    if (last - first == count) {
+      for (uint64_t page = first; page < last; ++page) owners_[page] = static_cast<uint8_t>(owner);
+      free_ -= count;
+      if (first == hint_) hint_ = last;
+      return first;
+    }
+    first = last;
+  }
+  return Error::NoMemory;
+}
+
+void PageFrames::free(uint64_t first, uint64_t count) {
+  for (uint64_t page = first; page < first + count && page < count_; ++page) {
+    if (owners_[page] == kFree || owners_[page] == static_cast<uint8_t>(PageOwner::Absent)) continue;
+    owners_[page] = kFree;
+    ++free_;
+  }
+  if (first < hint_) hint_ = first;
+}
+
+PageOwner PageFrames::owner(uint64_t page) const {
+  return page < count_ ? static_cast<PageOwner>(owners_[page]) : PageOwner::Absent;
+}
+
+}  // namespace kernel

@@ -1,0 +1,32 @@
+// The page allocator's logic, over a table of one owner byte a page. Knows no hardware (unit-tested on the host).
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "kernel/library/result.h"
+#include "snapshot/format/guest_description.h"
+
+namespace kernel {
+
+class PageFrames {
+ public:
+  // `owners`: PageOwner bytes; what is Free there may be given out.
+  void initialize(uint8_t* owners, uint64_t count);
+
+  Result<uint64_t> allocate(uint64_t count, mortem::format::PageOwner owner);  // first page frame number
+  void free(uint64_t first, uint64_t count);
+  mortem::format::PageOwner owner(uint64_t page) const;
+  uint64_t count() const { return count_; }
+  uint64_t free_count() const { return free_; }
+  uint64_t ram_count() const { return ram_; }
+
+ private:
+  uint64_t next_free(uint64_t from) const;  // count_: none
+
+  uint8_t* owners_ = nullptr;
+  uint64_t count_ = 0, free_ = 0, ram_ = 0;
+  uint64_t hint_ = 0;  // no page below it is free
+};
+
+}  // namespace kernel

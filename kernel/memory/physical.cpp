@@ -1,0 +1,31 @@
+#include "kernel/memory/physical.h"
+
+#include "kernel/arch/x86_64/boot_info.h"
+#include "kernel/memory/memory_initialize.h"
+#include "kernel/memory/page_frames.h"
+
+namespace kernel {
+
+uint64_t g_direct_map_base;
+
+namespace {
+PageFrames g_frames;
+}
+
+void physical_initialize() {
+  g_direct_map_base = g_boot_info.direct_map_base;
+  g_frames.initialize(g_boot_info.page_owners, g_boot_info.page_count);
+}
+
+Result<PhysicalAddress> allocate_pages(size_t count, PageOwner owner) {
+  PhysicalAddress first = TRY(g_frames.allocate(count, owner)) * kPageSize;
+  __builtin_memset(direct_map(first), 0, count * kPageSize);
+  return first;
+}
+void free_pages(PhysicalAddress first, size_t count) { g_frames.free(first / kPageSize, count); }
+PageOwner page_owner(PhysicalAddress page) { return g_frames.owner(page / kPageSize); }
+uint64_t memory_page_count() { return g_frames.count(); }
+uint64_t free_page_count() { return g_frames.free_count(); }
+uint64_t ram_page_count() { return g_frames.ram_count(); }
+
+}  // namespace kernel

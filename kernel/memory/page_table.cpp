@@ -24,7 +24,7 @@ size_t index_at(uint64_t address, int level) { return address >> (12 + 9 * level
 
 void flush(uint64_t address) { asm volatile("invlpg (%0)" ::"r"(address) : "memory"); }
 
-PageTable g_kernel_page_table(0);
+constinit PageTable g_kernel_page_table(0);
 uint64_t g_stack_region, g_stack_next, g_device_next;
 
 // The entry of a 4 KiB page, null when a table on the way is missing or a large page stands there.

@@ -23,7 +23,7 @@ struct PageMapping {
 
 class PageTable {
  public:
-  explicit PageTable(PhysicalAddress root) : root_(root) {}
+  explicit constexpr PageTable(PhysicalAddress root) : root_(root) {}
 
   Result<void> map(uint64_t address, PhysicalAddress physical, PageAccess access);  // one 4 KiB page; replaces
   void unmap(uint64_t address);                     // one 4 KiB page; nothing there is no error; flushes the TLB

@@ -17,7 +17,7 @@ struct PerCpu {
   uint64_t kernel_stack;  // top of the current thread's kernel stack; offset 0: entry.S
   uint64_t user_stack;    // scratch for the syscall entry; offset 8: entry.S
 };
-extern PerCpu g_per_cpu;
+extern "C" [[gnu::visibility("hidden")]] PerCpu g_per_cpu;
 void set_kernel_stack(uint64_t top);  // TSS.rsp0 and PerCpu
 
 uint8_t in8(uint16_t port);

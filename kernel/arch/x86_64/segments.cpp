@@ -7,9 +7,8 @@
 
 namespace kernel {
 
-[[gnu::visibility("hidden")]] TaskSegment g_task_segment;
+TaskSegment g_task_segment;
 uint64_t g_descriptors[10];
-extern "C" [[gnu::visibility("hidden")]] PerCpu g_per_cpu;
 PerCpu g_per_cpu;
 
 namespace {

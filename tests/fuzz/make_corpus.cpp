@@ -1,0 +1,109 @@
+// Writes the seeds of the fuzz targets: make_fuzz_corpus FOLDER
+#include <cstdio>
+#include <cstring>
+
+#include "dump_builder.h"
+#include "snapshot/little_endian.h"
+#include "snapshot/slots.h"
+
+using namespace mortem;
+using test::Bytes;
+
+namespace {
+
+test::DumpBuilder sample() {
+  test::DumpBuilder dump;
+  dump.thread(41, "worker", {}).thread(42, "main", {});
+  dump.threads[1].floating_point = Bytes(512, 0);
+  dump.threads[1].extended_state = Bytes(576, 0);
+  dump.segment(0x400000, test::pattern(600)).segment(0x7fff0000, test::pattern(100));
+  dump.siginfo = Bytes(128, 0);
+  dump.program_name = "a";
+  dump.command_line = "a b";
+  dump.auxiliary_vector = {6, 4096, 9, 0x400010};
+  dump.file_mappings = {{0x400000, 0x401000, 0, "/bin/a"}};
+  snapshot::CoreModule module;
+  module.path = "/bin/a";
+  module.id = Bytes(20, 1);
+  module.start = 0x400000, module.end = 0x401000;
+  dump.modules = {module};
+  dump.reason.emplace().thread = 42;
+  dump.identity.emplace();
+  dump.machine_registers.emplace();
+  dump.page_map = {{0x400000, 4096, 0x201000, format::PageMapKind::Stored, 5},
+                   {0x500000, 0x10000, ~0ull, format::PageMapKind::Untouched, 6},
+                   {0xffff888000000000, 0x1000000, 0, format::PageMapKind::Alias, 6}};
+  dump.kernel_log = "boot\n";
+  return dump;
+}
+
+// A core as Linux writes it, with an ELF file in its memory.
+test::DumpBuilder foreign() {
+  test::DumpBuilder dump = sample();
+  dump.modules.clear();
+  dump.reason.reset();
+  dump.identity.reset();
+  dump.machine_registers.reset();
+  dump.page_map.clear();
+  dump.kernel_log.clear();
+  dump.auxiliary_vector = {3, 0x400040, 9, 0x400100, 33, 0x400000};
+  Bytes elf = test::DumpBuilder().segment(0, Bytes(8, 1)).core();
+  elf.resize(1024);
+  elf[16] = 3;  // ET_DYN
+  dump.segments[0].content = elf;
+  return dump;
+}
+
+Bytes image(const std::filesystem::path& folder) {
+  const uint64_t sectors = 160, first = 8;
+  Bytes bytes(sectors * 512);
+  auto put = [&](uint64_t offset, auto value) { std::memcpy(bytes.data() + offset, &value, sizeof(value)); };
+  std::memcpy(bytes.data() + 512, "EFI PART\0\0\1\0", 12);
+  put(512 + 12, uint32_t{92});
+  put(512 + 24, uint64_t{1});
+  put(512 + 32, sectors - 1);
+  put(512 + 72, uint64_t{2});
+  put(512 + 80, uint32_t{4});
+  put(512 + 84, uint32_t{128});
+  std::memcpy(bytes.data() + 1024, format::kDumpPartitionType, 16);
+  put(1024 + 32, first);
+  put(1024 + 40, sectors - 2);
+  test::write_file(folder / "image", bytes);
+  if (!snapshot::write_dump_partition(folder / "image", first * 512, (sectors - 1 - first) * 512, 2)) return {};
+  bytes = test::read_file(folder / "image");
+  std::filesystem::remove(folder / "image");
+  const uint64_t slot = first * 512 + format::kBlockSize;
+  const Bytes dump = sample().dump(2048);
+  std::memcpy(bytes.data() + slot + 2 * format::kBlockSize, dump.data(), dump.size());
+  auto header = *snapshot::load<format::SlotHeader>(bytes, slot);
+  header.state = format::SlotState::Complete;
+  header.stored_length = dump.size();
+  header.dump_checksum = format::crc32(dump);
+  header.text_length = 5;
+  put(slot, header);
+  bytes.push_back(0);  // checksums are put right
+  return bytes;
+}
+
+}  // namespace
+
+int main(int count, char** arguments) {
+  if (count != 2) {
+    fprintf(stderr, "usage: make_fuzz_corpus FOLDER\n");
+    return 2;
+  }
+  const std::filesystem::path folder = arguments[1];
+  for (const char* target : {"seekable_zstd", "core_file", "disk_image"})
+    std::filesystem::create_directories(folder / target);
+  const Bytes content(3000, 'z');
+  test::write_file(folder / "seekable_zstd/plain", test::compress_seekable(content, 1000));
+  test::write_file(folder / "seekable_zstd/checksums",
+                   test::compress_seekable(content, 1000, test::SeekTable::WithChecksums));
+  test::write_file(folder / "seekable_zstd/no-table", test::compress_seekable(content, 1000, test::SeekTable::Without));
+  test::write_file(folder / "seekable_zstd/pattern", test::compress_seekable(test::pattern(500), 100));
+  test::write_file(folder / "core_file/dump", sample().core());
+  test::write_file(folder / "core_file/dump-zst", sample().dump(4096));
+  test::write_file(folder / "core_file/foreign", foreign().core());
+  test::write_file(folder / "disk_image/image", image(folder));
+  return 0;
+}

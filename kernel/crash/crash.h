@@ -10,12 +10,12 @@ namespace kernel {
 
 struct CrashReason {
   mortem::format::ReasonKind kind;
-  int signal = 0;           // of the app
-  int signal_code = 0;      // si_code
-  int exit_status = 0;      // of an exit
+  int signal = 0;       // of the app
+  int signal_code = 0;  // si_code
+  int exit_status = 0;  // of an exit
   bool has_fault_address = false;
   uint64_t fault_address = 0;
-  const char* message = ""; // one line
+  const char* message = "";  // one line
 };
 
 // Never returns. `frame`: the registers of the moment (user registers for the app's own ends, kernel registers for a

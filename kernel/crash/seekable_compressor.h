@@ -1,0 +1,61 @@
+// Seekable zstd (facebook/zstd contrib/seekable_format/zstd_seekable_compression_format.md 0.1.0): independent frames
+// of a fixed content size, each with its size and checksum, then the seek table as a skippable frame. `zstd -d` of the
+// whole gives the content.
+//
+// All memory is given by the caller (crash_prepare reserves it); nothing is allocated.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include "kernel/crash/byte_sink.h"
+
+namespace kernel {
+
+// Bytes of content a frame: a reader decompresses that much to see one byte. Measured on cores of this kernel with
+// level 1: 128 KiB frames cost 2 % more space than 256 KiB ones and half the memory here.
+inline constexpr size_t kFrameSize = 128 << 10;
+inline constexpr int kCompressionLevel = 1;
+
+struct CompressorMemory {
+  std::span<uint8_t> workspace;  // compressor_workspace_size() bytes, 8-byte aligned
+  std::span<uint8_t> frame;      // kFrameSize
+  std::span<uint8_t> output;     // compressor_output_size()
+  std::span<uint32_t> table;     // two numbers a frame
+};
+size_t compressor_workspace_size();
+size_t compressor_output_size();
+
+class SeekableCompressor final : public ByteSink {
+ public:
+  enum class Failure : uint8_t { None, Sink, Compression, TableFull };
+
+  SeekableCompressor(const CompressorMemory& memory, ByteSink& to);
+
+  bool write(const void* bytes, size_t size) override;
+  bool write_zeros(uint64_t count) override;
+  bool finish();  // the last frame and the seek table
+
+  uint64_t content_bytes() const { return content_bytes_; }
+  Failure failure() const { return failure_; }
+
+ private:
+  bool fail(Failure why) { return failure_ = why, false; }
+  bool frame_full();
+  bool put_frame(const void* bytes, size_t size, size_t content);
+  size_t compress(size_t content);
+
+  CompressorMemory memory_;
+  ByteSink& to_;
+  void* context_ = nullptr;     // ZSTD_CCtx, null: the workspace is too small
+  size_t used_ = 0;             // bytes of the open frame
+  bool all_zero_ = true;        // the open frame has only zeros so far (and they are not in memory_.frame yet)
+  uint8_t zero_frame_[64];      // a full frame of zeros, compressed once
+  size_t zero_frame_size_ = 0;  // 0: not made yet
+  size_t frames_ = 0;
+  uint64_t content_bytes_ = 0;
+  Failure failure_ = Failure::None;
+};
+
+}  // namespace kernel

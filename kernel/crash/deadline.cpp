@@ -33,4 +33,10 @@ Deadline Deadline::at_most_ms(uint64_t milliseconds) const {
   return other.at_ns_ < at_ns_ ? other : *this;
 }
 
+Deadline Deadline::share_of(uint64_t start_ns, uint64_t percent) const {
+  Deadline share = *this;
+  if (at_ns_ > start_ns) share.at_ns_ = start_ns + (at_ns_ - start_ns) / 100 * percent;
+  return share;
+}
+
 }  // namespace kernel

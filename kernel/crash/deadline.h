@@ -17,6 +17,8 @@ class Deadline {
   bool passed() const;
   // The earlier of this one and now + milliseconds.
   Deadline at_most_ms(uint64_t milliseconds) const;
+  // When that share of the time from `start_ns` to this deadline is over.
+  Deadline share_of(uint64_t start_ns, uint64_t percent) const;
 
  private:
   uint64_t at_ns_ = ~uint64_t{0};

@@ -22,7 +22,7 @@ uint64_t end_of_entry(uint64_t address, uint64_t size) {
 
 }  // namespace
 
-PageWalker g_crash_page_walker;
+constinit PageWalker g_crash_page_walker{};
 
 void PageWalker::set_root(PhysicalAddress root) {
   root_ = root & kEntryAddress;

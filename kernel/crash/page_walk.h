@@ -33,7 +33,7 @@ class PageWalker {
  private:
   struct CachedTable {
     PhysicalAddress address = ~uint64_t{0};
-    uint64_t entries[512];
+    uint64_t entries[512] = {};
   };
   PageRun step(uint64_t address);
 

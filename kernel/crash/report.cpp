@@ -2,6 +2,7 @@
 
 #include "kernel/crash/frame_pointer_walk.h"
 #include "kernel/crash/modules.h"
+#include "kernel/crash/trap_message.h"
 #include "snapshot/format/registers.h"
 
 namespace kernel {
@@ -12,50 +13,6 @@ using namespace mortem::format;
 
 constexpr size_t kFramesShown = 16;
 constexpr size_t kFramesCounted = 200'000;
-
-// Intel SDM vol. 3, table 6-1.
-const char* trap_name(uint64_t vector) {
-  switch (vector) {
-    case 0:
-      return "divide error";
-    case 1:
-      return "debug exception";
-    case 2:
-      return "NMI";
-    case 3:
-      return "breakpoint";
-    case 4:
-      return "overflow";
-    case 5:
-      return "bound range exceeded";
-    case 6:
-      return "invalid opcode";
-    case 7:
-      return "device not available";
-    case 8:
-      return "double fault";
-    case 10:
-      return "invalid TSS";
-    case 11:
-      return "segment not present";
-    case 12:
-      return "stack-segment fault";
-    case 13:
-      return "general protection";
-    case 14:
-      return "page fault";
-    case 16:
-      return "x87 floating-point error";
-    case 17:
-      return "alignment check";
-    case 18:
-      return "machine check";
-    case 19:
-      return "SIMD floating-point exception";
-    default:
-      return "no name";
-  }
-}
 
 const char* kind_sentence(ReasonKind kind) {
   switch (kind) {

@@ -1,6 +1,8 @@
 #include "kernel/crash/seekable_compressor.h"
 
 #define ZSTD_STATIC_LINKING_ONLY  // memory given by the caller
+// ZSTD_compress_advanced is the one call that takes exactly these parameters and needs no buffers of its own.
+#define ZSTD_DISABLE_DEPRECATE_WARNINGS
 #include <zstd.h>
 
 #include "snapshot/format/notes.h"

@@ -1,0 +1,178 @@
+// The funnel: every fatal end comes through here, and from here there is only forward. Each stage that fails, or that
+// traps, is followed by a smaller one; a trap inside of the crash path enters here again.
+#include "kernel/arch/x86_64/cpu.h"
+#include "kernel/crash/capture.h"
+#include "kernel/crash/checked_memory.h"
+#include "kernel/crash/crash.h"
+#include "kernel/crash/crash_state.h"
+#include "kernel/crash/dump_run.h"
+#include "kernel/crash/report.h"
+#include "kernel/crash/reserve.h"
+#include "kernel/crash/stages.h"
+#include "kernel/crash/text.h"
+#include "kernel/crash/trap_message.h"
+#include "kernel/drivers/console.h"
+#include "kernel/drivers/virtio_reset.h"
+#include "kernel/library/log.h"
+
+extern "C" {
+void crash_capture(kernel::TrapFrame* to);
+[[noreturn]] void crash_switch_stack(void* top, void (*go_on)());
+[[noreturn]] void crash_panic(kernel::TrapFrame* frame, const char* format, va_list arguments);
+}
+
+namespace kernel {
+
+AfterCrash crash_after();
+constinit CrashState g_crash{};
+
+namespace {
+
+using namespace mortem::format;
+
+constexpr size_t kCrashStackSize = 64 << 10;
+// Enough for each stage to trap once; more is a machine that cannot be trusted with anything.
+constexpr unsigned kMaximumEntries = 10;
+
+alignas(16) uint8_t g_crash_stack[kCrashStackSize];
+unsigned g_entries = 0;
+CrashStage g_stage = CrashStage::Capture;
+Deadline g_deadline;
+char g_record[kBlockSize];
+size_t g_record_length = 0;
+
+void to_console(const char* line, size_t length) {
+  console_write(std::span<const char>(line, length));
+}
+
+// At most what fits; the message is one line.
+void keep_message(const char* message) {
+  read_kernel_string(g_crash.message, sizeof g_crash.message, message);
+  for (char& c : g_crash.message)
+    if (c == '\n' || c == '\r') c = ' ';
+}
+
+void report() {
+  TextWriter text({g_record, sizeof g_record}, to_console);
+  write_report(g_crash, text, g_deadline.at_most_ms(2000));
+  g_record_length = text.record_length();
+}
+
+void run_stage(CrashStage stage) {
+  switch (stage) {
+    case CrashStage::Capture: {
+      const CrashReserve* reserve = crash_reserve();
+      capture_moment(g_crash, reserve != nullptr ? reserve->extended_state : nullptr);
+      if (reserve != nullptr) {
+        g_crash.reserve_start = reserve->physical;
+        g_crash.reserve_end = reserve->physical + reserve->size;
+      }
+      // Time for the whole path: seconds for the devices, and a slow disk's time for the memory.
+      g_deadline = Deadline::in_ms(15'000 + ram_page_count() / 2);  // a second for 8 MiB
+      break;
+    }
+    case CrashStage::ResetDevices:
+      virtio_reset_all();
+      break;
+    case CrashStage::Report:
+      report();
+      break;
+    case CrashStage::OpenDisk:
+      dump_open(g_crash, {g_record, g_record_length}, g_deadline);
+      break;
+    case CrashStage::DumpFull:
+      dump_write(DumpLevel::Full);
+      break;
+    case CrashStage::DumpApp:
+      dump_write(DumpLevel::AppOnly);
+      break;
+    case CrashStage::DumpRegisters:
+      dump_write(DumpLevel::Registers);
+      break;
+    case CrashStage::TextOnly:
+      dump_write(DumpLevel::TextOnly);
+      break;
+    case CrashStage::SayWhere:
+      dump_say_where(to_console);
+      break;
+    case CrashStage::TellHost:
+      dump_tell_host(g_crash);
+      break;
+    case CrashStage::Leave:
+      if (crash_after() == AfterCrash::PowerOff) power_off();
+      reboot();
+  }
+}
+
+[[noreturn]] void run_stages() {
+  for (;;) {
+    const CrashStage stage = g_stage;
+    run_stage(stage);
+    g_stage = stage_after(stage, dump_done());
+  }
+}
+
+// On the crash stack, after a trap inside of the crash path.
+[[noreturn]] void run_after_trap() {
+  g_stage = stage_after_trap(g_stage, dump_done());
+  run_stages();
+}
+
+[[noreturn]] void enter(const CrashReason& reason, const TrapFrame& frame, uint64_t cr2) {
+  const unsigned entry = g_entries++;
+  if (entry > kMaximumEntries) reboot();
+  void* const top = g_crash_stack + sizeof g_crash_stack;
+  if (entry > 0) {
+    // The moment is that of the first entry; of this one only a line is said.
+    TextWriter text({}, to_console);
+    text.text("crash path: trapped in stage ").text(stage_name(g_stage)).text(": trap ").decimal(frame.vector);
+    text.text(" at ");
+    text.text("0x").hex(frame.rip, 16).text(", address 0x").hex(cr2);
+    text.end_line();
+    crash_switch_stack(top, run_after_trap);
+  }
+  g_crash.frame = frame;
+  g_crash.in_kernel = !frame.from_user();
+  g_crash.cr2 = cr2;
+  g_crash.reason = reason;
+  keep_message(reason.message);
+  g_crash.reason.message = g_crash.message;
+  crash_switch_stack(top, run_stages);
+}
+
+}  // namespace
+
+void crash(const CrashReason& reason, const TrapFrame* frame) {
+  interrupts_disable();
+  TrapFrame here;
+  crash_capture(&here);
+  TrapFrame given;
+  if (frame != nullptr && read_kernel(given, frame)) enter(reason, given, 0);
+  enter(reason, here, 0);
+}
+
+void crash_on_kernel_trap(const TrapFrame& frame, uint64_t cr2) {
+  interrupts_disable();
+  char message[kMessageCapacity];
+  describe_kernel_trap(frame, cr2, {message, sizeof message});
+  enter(reason_of_kernel_trap(frame, cr2, message), frame, cr2);
+}
+
+}  // namespace kernel
+
+void crash_panic(kernel::TrapFrame* frame, const char* format, va_list arguments) {
+  using namespace kernel;
+  // The frame's rip is where panic() would return to, which may be behind the end of its caller: make it the call.
+  // E8 rel32 is the direct call; of any other form the last byte is still inside of the instruction.
+  uint8_t opcode = 0;
+  const bool direct = read_kernel(&opcode, reinterpret_cast<const void*>(frame->rip - 5), 1) && opcode == 0xE8;
+  frame->rip -= direct ? 5 : 1;
+  char message[kMessageCapacity];
+  const char prefix[] = "kernel panic: ";
+  __builtin_memcpy(message, prefix, sizeof prefix);
+  format_text_list(message + sizeof prefix - 1, sizeof message - (sizeof prefix - 1), format, arguments);
+  CrashReason reason{};
+  reason.kind = mortem::format::ReasonKind::KernelPanic;
+  reason.message = message;
+  enter(reason, *frame, 0);
+}

@@ -56,31 +56,25 @@ class ForeignCore : public testing::TestWithParam<Case> {
     const std::string in_folder = "cd " + folder.path().string() + " && ";
     if (std::string(GetParam().maker) == "kernel") {
       test::run_command(in_folder + "sh -c 'ulimit -c unlimited; ./victim one two; true' >/dev/null 2>&1");
+      test::run_command(in_folder + "mv core core.made 2>/dev/null || mv core.[0-9]* core.made 2>/dev/null");
+    } else {
+      test::run_command(
+          in_folder +
+          "timeout 60 gdb -nx -batch -ex 'run' -ex 'generate-core-file core.made' --args ./victim one two "
+          ">gdb.log 2>&1");
     }
-    > / dev / null 2 >
-        &1 ");
-        test::run_command(in_folder + "mv core core.made 2>/dev/null || mv core.[0-9]* core.made 2>/dev/null");
+    if (!std::filesystem::exists(folder / "core.made")) GTEST_SKIP() << "no core is made so on this machine";
+    path = folder / "core.made";
+    auto opened = snapshot::CoreFile::open(path);
+    ASSERT_TRUE(opened) << opened.error().message;
+    core = std::move(*opened);
   }
-  else {
-    test::run_command(in_folder +
-                      "timeout 60 gdb -nx -batch -ex 'run' -ex 'generate-core-file core.made' --args ./victim one two "
-                      ">gdb.log 2>&1");
-  }
-  if (!std::filesystem::exists(folder / "core.made")) GTEST_SKIP() << "no core is made so on this machine";
-  path = folder / "core.made";
-  auto opened = snapshot::CoreFile::open(path);
-  ASSERT_TRUE(opened) << opened.error().message;
-  core = std::move(*opened);
-}
 
-std::string
-tool(const std::string& command) {
-  return test::run_command("LC_ALL=C " + command + " 2>/dev/null");
-}
+  std::string tool(const std::string& command) { return test::run_command("LC_ALL=C " + command + " 2>/dev/null"); }
 
-test::TemporaryFolder folder;
-std::filesystem::path program, path;
-std::unique_ptr<snapshot::CoreFile> core;
+  test::TemporaryFolder folder;
+  std::filesystem::path program, path;
+  std::unique_ptr<snapshot::CoreFile> core;
 };
 
 uint64_t number(const std::string& text) {

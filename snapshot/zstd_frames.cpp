@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <memory>
 
 #include "snapshot/format/notes.h"
 #include "snapshot/little_endian.h"
@@ -115,7 +116,11 @@ Result<std::vector<uint8_t>> expand_frame(const ByteSource& compressed, const Zs
   std::vector<uint8_t> stored(frame.compressed_size);
   TRY_VOID(compressed.read(frame.compressed_offset, stored));
   std::vector<uint8_t> content(frame.size);
-  const size_t got = ZSTD_decompress(content.data(), content.size(), stored.data(), stored.size());
+  // Kept, because making one costs about as much as expanding a frame.
+  thread_local const std::unique_ptr<ZSTD_DCtx, size_t (*)(ZSTD_DCtx*)> decompressor(ZSTD_createDCtx(), ZSTD_freeDCtx);
+  if (!decompressor) return failure(ErrorKind::System, fmt::format("{}: out of memory", compressed.name()));
+  const size_t got =
+      ZSTD_decompressDCtx(decompressor.get(), content.data(), content.size(), stored.data(), stored.size());
   if (ZSTD_isError(got)) return broken(ZSTD_getErrorName(got));
   if (got != frame.size) return broken(fmt::format("holds {} bytes, {} were promised", got, frame.size));
   if (frame.checksum && static_cast<uint32_t>(xxhash64(content)) != *frame.checksum)

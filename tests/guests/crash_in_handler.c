@@ -10,5 +10,6 @@ void on_signal(int signal) {
 
 void die(int argument) {
   signal(SIGSEGV, on_signal);
-  *(volatile int*)8 = argument;  // frame: die
+  int* volatile nowhere = (int*)8;
+  *nowhere = argument;  // frame: die
 }

@@ -15,5 +15,6 @@ void die(int argument) {
   chain_sink = argument;
   plant_address = (uint64_t)provoke_word;
   // write(3, provoke_word, length): the first file a program opens is number 3.
-  DIE_WITH("mov $1, %%eax\n\tmov $3, %%edi\n\tmov plant_address(%%rip), %%rsi\n\tmov $12, %%edx", "syscall");  // frame: die
+  DIE_WITH("mov $1, %%eax; mov $3, %%edi; mov plant_address(%%rip), %%rsi; mov $12, %%edx", "syscall");
+  chain_sink = 0;  // frame: die
 }

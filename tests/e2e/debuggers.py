@@ -1,0 +1,67 @@
+"""Stacks as gdb, lldb and eu-stack see them in a core, innermost frame first.
+
+Each frame is a key by which tools can be compared: (function, line) where there is line information, ("pc", address)
+where there is none (tools choose different names among a symbol's aliases), ("signal",) for a signal frame.
+"""
+import os
+import re
+import subprocess
+
+ENVIRONMENT = {"PATH": os.environ["PATH"], "HOME": "/nonexistent", "LC_ALL": "C.UTF-8", "DEBUGINFOD_URLS": ""}
+
+
+def output_of(command, deadline=120):
+    done = subprocess.run(command, capture_output=True, text=True, errors="replace", timeout=deadline, env=ENVIRONMENT,
+                          stdin=subprocess.DEVNULL)
+    return done.stdout + done.stderr
+
+
+def key(address, function, line):
+    if function in ("<signal handler called>", "__restore_rt"):
+        return ("signal",)
+    if line:
+        return (re.sub(r"\(.*$", "", function), int(line))
+    return ("pc", address)
+
+
+def gdb(program, core, *commands, deadline=120):
+    arguments = ["gdb", "-nx", "-q", "-batch", "-ex", "set pagination off", "-ex", "set width 0",
+                 "-ex", "set print frame-arguments none", "-ex", "set backtrace past-main on",
+                 "-ex", f"core-file {core}"]
+    for command in commands:
+        arguments += ["-ex", command]
+    return output_of([*arguments, str(program)], deadline)
+
+
+def stack_by_gdb(program, core, limit=""):
+    frames = []
+    # Without -q's banner the core-file command prints frame 0 as well: only what follows the mark counts.
+    text = gdb(program, core, "echo STACK\\n", f"bt {limit}").split("STACK\n", 1)[-1]
+    for line in text.splitlines():
+        match = re.match(r"#\d+ +(?:(0x[0-9a-f]+) in )?(.*)$", line)
+        if match:
+            address, rest = match.groups()
+            number = re.search(r" at \S+:(\d+)$", rest)
+            function = rest if rest.startswith("<") else re.sub(r" (\[clone.*)?\(.*$", "", rest)
+            frames.append(key(int(address, 16) if address else None, function, number and number[1]))
+    return frames
+
+
+def stack_by_lldb(program, core, limit=""):
+    text = output_of(["lldb-19", "--no-lldbinit", "--batch", "-o", f"bt {limit}", "--core", str(core), str(program)])
+    frames = []
+    for address, rest in re.findall(r"^[ *]*frame #\d+: (0x[0-9a-f]+)(.*)$", text, re.M):
+        number = re.search(r" at \S+?:(\d+)", rest)
+        function = rest.split("[inlined] ")[-1].split("`")[-1]
+        function = re.sub(r" \+ \d+.*$| at .*$", "", function)
+        frames.append(key(int(address, 16), function, number and number[1]))
+    return frames
+
+
+def stack_by_eu_stack(program, core, limit=0):
+    text = output_of(["eu-stack", "-n", str(limit), "-i", "-a", "-r", "-s", "--core", str(core), "-e", str(program)])
+    frames = []
+    for address, function, number in re.findall(
+            r"^#\d+ +(0x[0-9a-f]+)(?: +- 1)? *([^\n]*)(?:\n +/\S*?:(\d+)(?::\d+)?$)?", text, re.M):
+        frames.append(key(int(address, 16), function.strip(), number))
+    return frames

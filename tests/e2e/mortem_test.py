@@ -1,0 +1,133 @@
+"""What every end-to-end test uses: a private place for the command to work in, VMs with deadlines, and the check that
+nothing is left behind."""
+import json
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import tempfile
+import time
+import unittest
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+BUILD = pathlib.Path(os.environ.get("MORTEM_BUILD", ROOT / "build"))
+MORTEM = BUILD / "mortem"
+KERNEL = BUILD / "kernel" / "mortem-kernel.elf"
+GUESTS = BUILD / "tests" / "guests"
+GUEST_SOURCES = ROOT / "tests" / "guests"
+BASH = ROOT / "third_party" / "build" / "bash" / "bash"
+
+VM_DEADLINE = 90  # seconds for one short VM on a busy machine of two processors
+
+
+def wait_until(condition, what, deadline=30.0):
+    """The condition's first true value; raises when it does not come in time."""
+    end = time.monotonic() + deadline
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() > end:
+            raise AssertionError(f"after {deadline:.0f} s still not: {what}")
+        time.sleep(0.02)
+
+
+def is_alive(process):
+    try:
+        return pathlib.Path(f"/proc/{process}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+def marked_lines(source):
+    """Mark → line number of the `frame: MARK` comments of a guest's source and of chain.h."""
+    lines = {}
+    for path in (GUEST_SOURCES / "chain.h", GUEST_SOURCES / source):
+        for number, text in enumerate(path.read_text().splitlines(), 1):
+            for mark in re.findall(r"// frame: (\w+)", text):
+                lines[mark] = number
+    return lines
+
+
+class MortemTest(unittest.TestCase):
+    def setUp(self):
+        self.place = pathlib.Path(tempfile.mkdtemp(prefix="mortem-test."))
+        self.addCleanup(shutil.rmtree, self.place)
+        for name in ("run", "cache", "tmp", "files"):
+            (self.place / name).mkdir(mode=0o700)
+        self.files = self.place / "files"
+        self.environment = {**os.environ, "XDG_RUNTIME_DIR": str(self.place / "run"),
+                            "XDG_CACHE_HOME": str(self.place / "cache"), "TMPDIR": str(self.place / "tmp"),
+                            "LC_ALL": "C.UTF-8"}
+
+    def mortem(self, *arguments, deadline=VM_DEADLINE, status=0, text=True):
+        """Runs the command to its end; fails when its exit status is another. `status` None: any."""
+        done = subprocess.run([str(MORTEM), *map(str, arguments)], capture_output=True, timeout=deadline,
+                              env=self.environment, stdin=subprocess.DEVNULL, cwd=self.files)
+        if text:
+            done.stdout, done.stderr = (part.decode(errors="replace") for part in (done.stdout, done.stderr))
+        if status is not None and done.returncode != status:
+            self.fail(f"mortem {' '.join(map(str, arguments))}: exit status {done.returncode}, expected {status}\n"
+                      f"--- stdout\n{done.stdout}\n--- stderr\n{done.stderr}")
+        return done
+
+    def start(self, *arguments, **more):
+        """Starts the command and leaves it running; it is ended with the test."""
+        process = subprocess.Popen([str(MORTEM), *map(str, arguments)], stdin=subprocess.DEVNULL,
+                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=self.environment,
+                                   cwd=self.files, **more)
+
+        def end():
+            if process.poll() is None:
+                process.kill()
+            process.communicate()
+        self.addCleanup(end)
+        return process
+
+    def facts(self, verb, *arguments, **more):
+        """The JSON that a verb prints, its schema checked."""
+        found = json.loads(self.mortem(verb, *arguments, "--json", **more).stdout)
+        self.assertEqual(found["schema"], f"mortem.{verb}/1")
+        return found
+
+    def crash(self, program, *options, status, arguments=(), deadline=VM_DEADLINE):
+        """Runs a program that is to die; returns (the finished command, the dump's path)."""
+        dump = self.files / "dump.zst"
+        after = ["--", *arguments] if arguments else []
+        done = self.mortem("run", program, "--on-crash", "stop", "--dump", dump, *options, *after, status=status,
+                           deadline=deadline)
+        self.assertTrue(dump.exists(), f"no dump:\n{done.stdout}\n{done.stderr}")
+        self.assertEqual(dump.stat().st_mode & 0o777, 0o600)
+        return done, dump
+
+    def qemu_processes(self):
+        """Process ids of QEMUs that were started below this test's place."""
+        found = []
+        for path in pathlib.Path("/proc").glob("[0-9]*/environ"):
+            try:
+                if str(self.place).encode() in path.read_bytes() and "qemu" in (path.parent / "comm").read_text():
+                    found.append(int(path.parent.name))
+            except (FileNotFoundError, ProcessLookupError, PermissionError):
+                pass
+        return [process for process in found if is_alive(process)]
+
+    def assert_nothing_left(self):
+        """No file in the temporary directory, no instance, no QEMU."""
+        self.assertEqual(sorted(str(path) for path in (self.place / "tmp").rglob("*")), [])
+        instances = self.place / "run" / "mortem"
+        self.assertEqual([path.name for path in instances.iterdir()] if instances.exists() else [], [])
+        self.assertEqual(self.qemu_processes(), [])
+
+    def assert_refused(self, *arguments, naming, status=2):
+        """One line on stderr that has every text of `naming`, that status, nothing on stdout, nothing left."""
+        before = sorted(path.name for path in self.files.iterdir())
+        done = self.mortem(*arguments, status=status)
+        lines = done.stderr.splitlines()
+        self.assertEqual(len(lines), 1, done.stderr)
+        for text in naming:
+            self.assertIn(str(text), lines[0])
+        self.assertEqual(done.stdout, "")
+        self.assertEqual(sorted(path.name for path in self.files.iterdir()), before)
+        self.assert_nothing_left()
+        return lines[0]

@@ -1,0 +1,103 @@
+"""One guest dies in a VM; its dump shows what really happened. usage: test_crash.py GUEST"""
+import subprocess
+import sys
+import unittest
+
+import expectations as expected
+from core_checks import CoreChecks
+from elf_core import PT_LOAD
+from json_frames import keys, number
+from mortem_test import GUESTS, MortemTest
+
+NAME = sys.argv.pop(1)
+GUEST = expected.GUESTS[NAME]
+
+
+class Crash(CoreChecks, MortemTest):
+    def test_crash(self):
+        program = GUESTS / NAME
+        done, dump = self.crash(program, *GUEST.options, status=GUEST.status)
+        self.assertIn(GUEST.console, done.stdout + done.stderr)
+        core_path = self.files / "core"
+        self.mortem("core", dump, "-o", core_path)
+        self.open_core(NAME, program, core_path)
+        self.check_same_bytes(dump)
+        self.check_reason(dump)
+        self.check_core()
+        stack = self.check_backtrace(dump)
+        self.check_debuggers(keys(stack["frames"]))
+        self.check_segments()
+        if NAME == "memory_patterns":
+            self.check_patterns()
+        self.assert_nothing_left()
+
+    def check_same_bytes(self, dump):
+        subprocess.run(["zstd", "-q", "-t", str(dump)], check=True)
+        other = self.files / "core.by-zstd"
+        subprocess.run(["zstd", "-q", "-d", str(dump), "-o", str(other)], check=True)
+        self.assertTrue(self.core_path.read_bytes() == other.read_bytes(), "mortem core and zstd -d differ")
+        other.unlink()
+
+    def check_reason(self, dump):
+        reason = self.facts("info", dump)["reason"]
+        self.assertEqual(reason["kind"], GUEST.kind)
+        if GUEST.kind == "signal":
+            self.assertEqual((reason["signal"], reason["signal_code"]), (GUEST.signal, GUEST.code))
+        if GUEST.kind == "exit":
+            self.assertEqual(reason["exit_status"], GUEST.exit_status)
+        address = reason.get("fault_address")
+        if GUEST.address is not None:
+            self.assertEqual(hex(number(address)), hex(self.value(GUEST.address)))
+        elif GUEST.kind in ("signal", "exit"):
+            self.assertIsNone(address, "a fault address where there is none")
+        report = self.mortem("report", dump).stdout
+        self.assertTrue(report.strip())
+
+    def check_backtrace(self, dump):
+        stacks = self.facts("bt", dump)["threads"]
+        crashed = [stack for stack in stacks if stack["crashed"]]
+        self.assertEqual(len(crashed), 1, "the crashed thread")
+        stack = crashed[0]
+        frames = stack["frames"]
+        user_frames = frames
+        if isinstance(self.guest.top[0], expected.Kernel):
+            in_kernel = [frame for frame in frames if "kernel" in frame["module"]]
+            self.assertGreater(len(in_kernel), 0, frames)
+            self.assertEqual(frames[:len(in_kernel)], in_kernel, "the kernel's frames come first")
+            for frame in in_kernel:
+                self.assertTrue(frame["function"], f"a frame of the kernel without a name: {frame}")
+            user_frames = frames[len(in_kernel):]
+            self.guest.top = self.guest.top[1:]
+        end = self.check_stack(keys(user_frames), "mortem bt")
+        inlined = [frame["function"] for frame in user_frames[:end] if frame["inlined"]]
+        self.assertEqual(inlined, ["step_inlined"])
+        self.assertEqual(frames[0]["trust"], "registers")
+        for frame in frames[1:]:
+            allowed = ("cfi", "registers") if frame["inlined"] or frame is frames[1] else ("cfi",)
+            # A call to nowhere leaves no frame there: the return address is found without unwinding rules.
+            if isinstance(self.guest.top[0], expected.Unknown) and frame is frames[1]:
+                allowed += ("scan",)
+            self.assertIn(frame["trust"], allowed, frame)
+        return stack
+
+    def check_segments(self):
+        """Nothing is claimed that is not there; reservations cost nothing."""
+        for kind, _, offset, address, _, file_size, memory_size in self.core.segments:
+            if kind == PT_LOAD:
+                self.assertEqual(file_size, memory_size, f"a segment at {address:#x} claims bytes it does not hold")
+                self.assertLessEqual(offset + file_size, len(self.core.data))
+        if NAME == "guard_page":
+            self.assertEqual(self.core.read(self.value("plant_address") - 1, 1), b"x")
+            self.assertIsNone(self.core.read(self.value("plant_address"), 1), "the guard page is in the core")
+            self.assertIsNone(self.core.read(self.value("reservation"), 1), "the reservation is in the core")
+
+    def check_patterns(self):
+        places = [self.address_of("pattern_data"), self.value("pattern_heap"), self.value("pattern_mapped")]
+        for place in places:
+            wanted = b"".join(((place + 8 * i) * expected.VECTOR_FACTOR & expected.MASK).to_bytes(8, "little")
+                              for i in range(64 * 1024))
+            self.assertTrue(self.core.read(place, len(wanted)) == wanted, f"the pattern at {place:#x}")
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -4,7 +4,10 @@
 
 #include <elf.h>
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
+
+#include <csignal>
 
 #include "dump_builder.h"
 
@@ -109,6 +112,25 @@ TEST(PlainCore, AnErrorOrACancelLeavesNothingBehind) {
   auto nowhere = snapshot::write_plain_core(**whole, folder / "no/such/folder/x.core");
   ASSERT_FALSE(nowhere);
   EXPECT_NE(nowhere.error().message.find("x.core: cannot be made: No such file or directory"), std::string::npos);
+}
+
+// A limit on the size of files stands for a full disk: the write fails in the middle.
+TEST(PlainCore, AFullDiskLeavesNothingBehind) {
+  test::TemporaryFolder folder;
+  test::DumpBuilder dump = sample();
+  dump.segment(0x20000000, test::pattern(3 << 20));
+  auto core = open_dump(dump.dump());
+  ASSERT_TRUE(core);
+  rlimit before{};
+  getrlimit(RLIMIT_FSIZE, &before);
+  const rlimit small{1 << 20, before.rlim_max};
+  signal(SIGXFSZ, SIG_IGN);
+  setrlimit(RLIMIT_FSIZE, &small);
+  auto written = snapshot::write_plain_core(**core, folder / "x.core");
+  setrlimit(RLIMIT_FSIZE, &before);
+  ASSERT_FALSE(written);
+  EXPECT_EQ(written.error().message, (folder / "x.core").string() + ": File too large");
+  EXPECT_EQ(entries_in(folder.path()), 0u);
 }
 
 }  // namespace

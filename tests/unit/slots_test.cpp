@@ -217,6 +217,21 @@ TEST_F(Image, ADumpThatWasCutShortIsSaidToBe) {
   EXPECT_NE(opened.error().message.find("truncated core: segment 1"), std::string::npos) << opened.error().message;
 }
 
+TEST_F(Image, ATextRecordAloneIsNoDump) {
+  dump.clear();
+  fill(0, format::SlotState::Partial, 1);
+  const auto slot = slots().slots[0];
+  EXPECT_EQ(slot.condition, SlotCondition::Partial);
+  EXPECT_EQ(slot.text, "hello");
+  EXPECT_FALSE(slot.has_dump());
+  auto written = extract(0);
+  ASSERT_FALSE(written);
+  EXPECT_EQ(written.error().message, path.string() + ": slot 0: holds a text record and no dump");
+  auto opened = snapshot::open_slot_dump(*snapshot::DiskImage::open(path), slot);
+  ASSERT_FALSE(opened);
+  EXPECT_EQ(opened.error().message, path.string() + ": slot 0 holds no dump that is whole (partial)");
+}
+
 TEST_F(Image, ADamagedSlotHeaderIsNotBelieved) {
   fill(0, format::SlotState::Complete, 1);
   flip(slots().slots[0].offset + 24);

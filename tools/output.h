@@ -31,4 +31,7 @@ std::string human_size(uint64_t bytes);
 // A byte string as valid UTF-8 that has no control characters, for terminals and JSON: others become \xNN.
 std::string printable(std::string_view bytes);
 
+// A word as a shell takes it, for commands that we print to be copied.
+std::string shell_quoted(const std::string& word);
+
 }  // namespace mortem::tools

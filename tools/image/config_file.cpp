@@ -1,0 +1,170 @@
+#include "tools/image/config_file.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <functional>
+#include <map>
+#include <nlohmann/json.hpp>
+
+#include "tools/files.h"
+#include "tools/output.h"
+
+namespace mortem::tools {
+
+namespace fs = std::filesystem;
+using nlohmann::json;
+
+namespace {
+
+class ConfigReader {
+ public:
+  explicit ConfigReader(const fs::path& path) : path_(path), folder_(path.parent_path()) {}
+
+  Result<ImageRequest> read(const json& document) {
+    TRY_VOID(read_keys(document, "",
+                       {{"Program", [this](const json& value) { return read_program(value); }},
+                        {"Args", [this](const json& value) { return read_strings(value, "Args", request_.arguments); }},
+                        {"Env", [this](const json& value) { return read_environment(value); }},
+                        {"Files", [this](const json& value) { return read_mappings(value, "Files", request_.files); }},
+                        {"Dirs", [this](const json& value) { return read_mappings(value, "Dirs", request_.folders); }},
+                        {"MapDirs", [this](const json& value) { return read_mapped_folders(value); }},
+                        {"BaseVolumeSz", [this](const json& value) { return read_volume_size(value); }},
+                        {"DumpOnExit", [this](const json& value) { return read_dump_on_exit(value); }},
+                        {"RunConfig", [this](const json& value) { return read_run_config(value); }}}));
+    if (request_.program.empty()) return bad("Program is missing: the path of the program on the host");
+    return std::move(request_);
+  }
+
+ private:
+  using KeyReaders = std::map<std::string, std::function<Result<void>(const json&)>>;
+
+  tl::unexpected<Error> bad(const std::string& what) const {
+    return failure(ErrorKind::BadInput, path_.string() + ": " + what);
+  }
+
+  Result<void> read_keys(const json& object, const std::string& prefix, const KeyReaders& readers) {
+    if (!object.is_object())
+      return bad(prefix.empty() ? "must be a JSON object" : prefix.substr(0, prefix.size() - 1) + " must be an object");
+    for (auto& [key, value] : object.items()) {
+      auto reader = readers.find(key);
+      if (reader == readers.end()) {
+        std::vector<std::string> known;
+        for (auto& [name, ignored] : readers) known.push_back(prefix + name);
+        return bad(fmt::format("unknown key {}{}; known: {}", prefix, printable(key), fmt::join(known, ", ")));
+      }
+      TRY_VOID(reader->second(value));
+    }
+    return {};
+  }
+
+  Result<std::string> text(const json& value, const std::string& key) const {
+    if (!value.is_string()) return bad(fmt::format("{} must be a string, it is {}", key, value.type_name()));
+    if (value.get_ref<const std::string&>().find('\0') != std::string::npos) return bad(key + " holds a NUL");
+    return value.get<std::string>();
+  }
+
+  // Paths below the config file's folder; "" when the file is in the current one.
+  Result<void> read_program(const json& value) {
+    const fs::path program = TRY(text(value, "Program"));
+    if (program.empty() || !program.has_filename()) return bad("Program names no file");
+    set_program(request_, program.is_absolute() || folder_.empty() ? program : folder_ / program);
+    return {};
+  }
+
+  Result<void> read_strings(const json& value, const std::string& key, std::vector<std::string>& to) const {
+    if (!value.is_array()) return bad(fmt::format("{} must be a list of strings, it is {}", key, value.type_name()));
+    for (size_t index = 0; index < value.size(); ++index)
+      to.push_back(TRY(text(value[index], fmt::format("{}[{}]", key, index))));
+    return {};
+  }
+
+  Result<void> read_environment(const json& value) {
+    if (!value.is_object()) return bad(fmt::format("Env must be an object of strings, it is {}", value.type_name()));
+    for (auto& [name, content] : value.items()) {
+      const std::string variable = name + "=" + TRY(text(content, "Env." + printable(name)));
+      TRY_VOID(check_environment(variable, path_.string() + ": Env"));
+      request_.environment.push_back(variable);
+    }
+    return {};
+  }
+
+  Result<void> read_mappings(const json& value, const std::string& key, std::vector<HostToGuest>& to) const {
+    std::vector<std::string> entries;
+    TRY_VOID(read_strings(value, key, entries));
+    for (const std::string& entry : entries)
+      to.push_back(TRY(parse_mapping(entry, path_.string() + ": " + key, folder_)));
+    return {};
+  }
+
+  Result<void> read_mapped_folders(const json& value) {
+    if (!value.is_object()) return bad(fmt::format("MapDirs must be an object, it is {}", value.type_name()));
+    for (auto& [from, to] : value.items()) {
+      std::string host = from;
+      if (host.ends_with("/*")) host.resize(host.size() - 2);
+      const std::string guest = TRY(text(to, "MapDirs." + printable(from)));
+      request_.folders.push_back({fs::path(host).is_absolute() || folder_.empty() ? fs::path(host) : folder_ / host,
+                                  TRY(guest_path(guest, path_.string() + ": MapDirs"))});
+    }
+    return {};
+  }
+
+  Result<void> read_volume_size(const json& value) {
+    request_.root_size = TRY(parse_size(TRY(size_text(value, "BaseVolumeSz")), path_.string() + ": BaseVolumeSz"));
+    return {};
+  }
+
+  Result<void> read_dump_on_exit(const json& value) {
+    const std::string when = TRY(text(value, "DumpOnExit"));
+    if (when != "nonzero" && when != "never") return bad("DumpOnExit must be \"nonzero\" or \"never\"");
+    request_.dump_on_exit = when == "never" ? DumpOnExit::Never : DumpOnExit::NonZero;
+    return {};
+  }
+
+  Result<void> read_run_config(const json& value) {
+    return read_keys(
+        value, "RunConfig.",
+        {{"Memory",
+          [this](const json& memory) -> Result<void> {
+            request_.memory =
+                TRY(parse_memory(TRY(size_text(memory, "RunConfig.Memory")), path_.string() + ": RunConfig.Memory"));
+            return {};
+          }},
+         {"Ports", [this](const json& ports) -> Result<void> {
+            std::vector<std::string> numbers;
+            TRY_VOID(read_strings(ports, "RunConfig.Ports", numbers));
+            if (!numbers.empty())
+              request_.notes.push_back(path_.string() + ": RunConfig.Ports has no effect yet: guests have no network");
+            return {};
+          }}});
+  }
+
+  Result<std::string> size_text(const json& value, const std::string& key) const {
+    if (value.is_number_unsigned()) return std::to_string(value.get<uint64_t>());
+    return text(value, key);
+  }
+
+  fs::path path_, folder_;
+  ImageRequest request_;
+};
+
+}  // namespace
+
+Result<ImageRequest> parse_config(const std::string& text, const fs::path& path) {
+  json document;
+  try {
+    document = json::parse(text);
+  } catch (const json::parse_error& error) {
+    const size_t at = std::min(error.byte, text.size());
+    const auto line = 1 + std::count(text.begin(), text.begin() + ptrdiff_t(at > 0 ? at - 1 : 0), '\n');
+    return failure(ErrorKind::BadInput,
+                   fmt::format("{}: not valid JSON at line {} (byte {})", path.string(), line, at));
+  }
+  return ConfigReader(path).read(document);
+}
+
+Result<ImageRequest> read_config_file(const fs::path& path) {
+  return parse_config(TRY(read_text_file(path, 1 << 20)), path);
+}
+
+}  // namespace mortem::tools

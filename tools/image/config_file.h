@@ -1,0 +1,26 @@
+// CONFIG.json: an image described by the keys that people know from `ops`.
+//
+//   Program       path of the program on the host (required)
+//   Args          its arguments after argv[0]
+//   Env           object of strings
+//   Files         files, at the same path below / in the guest
+//   Dirs          folders, likewise
+//   MapDirs       {"HOST/*" or "HOST": "/GUEST"}
+//   BaseVolumeSz  size of the root partition at least
+//   DumpOnExit    "nonzero" (default) or "never": whether an exit status other than 0 leaves a dump
+//   RunConfig     {"Memory": "256M", "Ports": ["80"]}
+//
+// Paths on the host are relative to the folder of the file.
+#pragma once
+
+#include <filesystem>
+
+#include "tools/image/image_request.h"
+
+namespace mortem::tools {
+
+Result<ImageRequest> read_config_file(const std::filesystem::path& path);
+// The same from text; `path` names it in errors and is what paths are relative to.
+Result<ImageRequest> parse_config(const std::string& text, const std::filesystem::path& path);
+
+}  // namespace mortem::tools

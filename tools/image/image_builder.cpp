@@ -1,0 +1,136 @@
+#include "tools/image/image_builder.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstring>
+
+#include "snapshot/format/slot.h"
+#include "tools/elf_file.h"
+#include "tools/files.h"
+#include "tools/image/partition_table.h"
+#include "tools/image/root_file_system.h"
+#include "tools/local_store.h"
+#include "tools/output.h"
+
+namespace mortem::tools {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+uint64_t align(uint64_t value) {
+  return (value + kPartitionAlignment - 1) / kPartitionAlignment * kPartitionAlignment;
+}
+
+// A file that is deleted unless it was renamed to its final name.
+class UnfinishedFile {
+ public:
+  static Result<UnfinishedFile> create(const fs::path& final_name) {
+    std::string name = final_name.string() + ".XXXXXX";
+    Descriptor file(mkostemp(name.data(), O_CLOEXEC));
+    if (!file) return system_failure("cannot write", final_name);
+    return UnfinishedFile(std::move(file), name);
+  }
+  UnfinishedFile(UnfinishedFile&& other) noexcept = default;
+  ~UnfinishedFile() {
+    if (file_) unlink(name_.c_str());
+  }
+  int descriptor() const { return file_.get(); }
+  const fs::path& name() const { return name_; }
+  Result<void> finish(const fs::path& final_name) {
+    if (rename(name_.c_str(), final_name.c_str()) != 0) return system_failure("cannot write", final_name);
+    file_.reset();
+    return {};
+  }
+
+ private:
+  UnfinishedFile(Descriptor file, fs::path name) : file_(std::move(file)), name_(std::move(name)) {}
+  Descriptor file_;
+  fs::path name_;
+};
+
+template <typename Header>
+Result<void> write_header(int file, const fs::path& name, Header header, uint64_t offset) {
+  header.checksum = format::header_checksum(header);
+  if (pwrite(file, &header, sizeof header, off_t(offset)) != ssize_t(sizeof header))
+    return system_failure("cannot write", name);
+  return {};
+}
+
+Result<void> write_dump_partition(int file, const fs::path& name, uint64_t start, uint32_t slots, uint64_t slot_size) {
+  format::PartitionHeader partition{};
+  std::memcpy(partition.magic, format::kPartitionMagic, sizeof partition.magic);
+  partition.version = format::kSlotVersion;
+  partition.slot_count = slots;
+  partition.slot_size = slot_size;
+  const Guid disk_id = random_guid();
+  std::copy(disk_id.begin(), disk_id.end(), partition.disk_id);
+  TRY_VOID(write_header(file, name, partition, start));
+  for (uint32_t slot = 0; slot < slots; ++slot) {
+    format::SlotHeader header{};
+    std::memcpy(header.magic, format::kSlotMagic, sizeof header.magic);
+    header.version = format::kSlotVersion;
+    header.state = format::SlotState::Empty;
+    TRY_VOID(write_header(file, name, header, start + format::kBlockSize + slot * slot_size));
+  }
+  return {};
+}
+
+Guid guid_of(const uint8_t (&bytes)[16]) {
+  Guid guid;
+  std::copy(std::begin(bytes), std::end(bytes), guid.begin());
+  return guid;
+}
+
+Result<ImageFacts> fill_image(const ImageRequest& request, const RootFileSystem& root, const UnfinishedFile& file) {
+  ImageFacts facts;
+  facts.root_size = root.size();
+  facts.slots = request.slots;
+  facts.slot_size = slot_size_for(request.memory);
+  Partition partitions[2];
+  partitions[0] = {guid_of(format::kRootPartitionType), random_guid(), kPartitionAlignment, root.size(), "mortem-root"};
+  partitions[1] = {guid_of(format::kDumpPartitionType), random_guid(), align(kPartitionAlignment + root.size()),
+                   align(format::kBlockSize + facts.slots * facts.slot_size), "mortem-dump"};
+  facts.size = disk_size_for(partitions[1]);
+  // The lengths first: what is not written stays a hole.
+  if (ftruncate(file.descriptor(), off_t(facts.size)) != 0) return system_failure("cannot write", file.name());
+  TRY_VOID(root.write(file.name(), partitions[0].start));
+  TRY_VOID(write_dump_partition(file.descriptor(), file.name(), partitions[1].start, facts.slots, facts.slot_size));
+  TRY_VOID(write_partition_table(file.descriptor(), file.name().string(), facts.size, random_guid(), partitions));
+  return facts;
+}
+
+}  // namespace
+
+uint64_t slot_size_for(uint64_t memory) {
+  // Program headers and page map take at most 88 bytes a page, zstd's frame and block headers 1/4096 of the content;
+  // 1/32 covers both. Headers, notes and the seek table are far below 2 MiB.
+  return align(memory + memory / 32 + (2 << 20) + 2 * format::kBlockSize);
+}
+
+Result<ImageFacts> build_image(const ImageRequest& request, const fs::path& path) {
+  TRY_VOID(check_program(request.program));
+  std::error_code ignored;
+  if (fs::is_directory(path, ignored))
+    return failure(ErrorKind::BadInput, path.string() + ": is a folder; -o names the image's file");
+  // The place to write is tried first, before files are copied for nothing.
+  UnfinishedFile file = TRY(UnfinishedFile::create(path));
+  const RootFileSystem root = TRY(RootFileSystem::stage(request));
+  ImageFacts facts = TRY(fill_image(request, root, file));
+  TRY_VOID(file.finish(path));
+  facts.path = path;
+  struct stat status;
+  if (stat(path.c_str(), &status) == 0) facts.allocated = uint64_t(status.st_blocks) * 512;
+  // The image is good without the store; only symbols would have to be pointed at by hand.
+  auto id = module_id(request.program);
+  if (id) facts.program_id = *id;
+  if (auto kept = keep_in_store(request.program); !kept)
+    note("the program is not kept for later: " + kept.error().message);
+  return facts;
+}
+
+}  // namespace mortem::tools

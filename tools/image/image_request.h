@@ -1,0 +1,46 @@
+// What goes into an image: filled from a CONFIG.json, from options, or from both.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "snapshot/result.h"
+#include "tools/sizes.h"
+
+namespace mortem::tools {
+
+struct HostToGuest {
+  std::filesystem::path host;
+  std::string guest;  // absolute, without . and ..
+};
+
+enum class DumpOnExit { NonZero, Never };
+
+struct ImageRequest {
+  std::filesystem::path program;         // on the host
+  std::string guest_program;             // its path in the guest
+  std::vector<std::string> arguments;    // after argv[0]
+  std::vector<std::string> environment;  // KEY=VALUE
+  std::vector<HostToGuest> files;
+  std::vector<HostToGuest> folders;  // what is below them
+  uint64_t memory = kDefaultMemory;  // bytes; dump slots are made for it
+  uint64_t root_size = 0;            // bytes of the root partition at least
+  uint32_t slots = 2;
+  DumpOnExit dump_on_exit = DumpOnExit::NonZero;
+  std::vector<std::string> notes;  // one line each: keys that were read and have no effect yet
+};
+
+// A path in the guest: absolute, `.` and `//` taken out; `..` is an error. `what` names the option or key.
+Result<std::string> guest_path(const std::string& path, const std::string& what);
+// `HOST` or `HOST:/GUEST`. Without GUEST an absolute HOST keeps its path, a relative one stands below /.
+// `folder`: what a relative HOST is relative to.
+Result<HostToGuest> parse_mapping(const std::string& text, const std::string& what,
+                                  const std::filesystem::path& folder = {});
+Result<void> check_environment(const std::string& variable, const std::string& what);
+
+// Sets program and guest_program (/bin/NAME).
+void set_program(ImageRequest& request, const std::filesystem::path& program);
+
+}  // namespace mortem::tools

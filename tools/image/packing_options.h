@@ -1,0 +1,23 @@
+// The options that `image create` and `run` share: what is packed with a program.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <string>
+#include <vector>
+
+#include "tools/image/image_request.h"
+
+namespace mortem::tools {
+
+struct PackingOptions {
+  std::vector<std::string> files, folders, environment;
+  std::string dump_on_exit;            // nonzero, never; empty: as CONFIG says
+  std::vector<std::string> arguments;  // after `--`
+};
+
+void add_packing_options(CLI::App* verb, PackingOptions& options);
+
+// `source`: a program, or a CONFIG.json (by its name or its first character).
+Result<ImageRequest> request_for(const std::filesystem::path& source, const PackingOptions& options);
+
+}  // namespace mortem::tools

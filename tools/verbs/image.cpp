@@ -1,0 +1,93 @@
+// mortem image create
+#include <fmt/format.h>
+
+#include <memory>
+
+#include "tools/image/config_file.h"
+#include "tools/image/image_builder.h"
+#include "tools/image/packing_options.h"
+#include "tools/interrupt.h"
+#include "tools/output.h"
+#include "tools/verbs.h"
+
+namespace mortem::tools {
+
+namespace {
+
+struct CreateOptions {
+  std::string source, output, format = "raw", memory;
+  uint32_t slots = 0;
+  bool json = false;
+  PackingOptions packing;
+};
+
+Result<ImageFacts> create(const CreateOptions& options) {
+  if (options.format != "raw") {
+    const bool planned =
+        options.format == "qcow2" || options.format == "vmdk" || options.format == "vhd" || options.format == "gcp";
+    return failure(ErrorKind::Unsupported,
+                   planned
+                       ? fmt::format("--format {}: only raw images can be made so far", options.format)
+                       : fmt::format("--format {}: not a format of images; raw is the one", printable(options.format)));
+  }
+  ImageRequest request = TRY(request_for(options.source, options.packing));
+  if (!options.memory.empty()) request.memory = TRY(parse_memory(options.memory, "--memory"));
+  if (options.slots) request.slots = options.slots;
+  if (request.slots < 2 || request.slots > 64)
+    return failure(ErrorKind::BadInput, fmt::format("--slots {}: from 2 to 64", request.slots));
+  for (const std::string& line : request.notes) note(line);
+  const std::filesystem::path output =
+      options.output.empty() ? request.program.filename().string() + ".img" : options.output;
+  return build_image(request, output);
+}
+
+int run_create(const CreateOptions& options) {
+  catch_interrupts();
+  auto facts = create(options);
+  if (!facts) return fail(facts.error());
+  if (options.json) {
+    print_json("image-create", {{"image", printable(facts->path.string())},
+                                {"format", "raw"},
+                                {"bytes", facts->size},
+                                {"allocated_bytes", facts->allocated},
+                                {"root_bytes", facts->root_size},
+                                {"slots", facts->slots},
+                                {"slot_bytes", facts->slot_size},
+                                {"program_id", facts->program_id}});
+    return kDone;
+  }
+  write_stdout(fmt::format("{}: {} on disk ({} apparent), {} dump slots of {}\nrun it: mortem run {}\n",
+                           facts->path.string(), human_size(facts->allocated), human_size(facts->size), facts->slots,
+                           human_size(facts->slot_size), shell_quoted(facts->path.string())));
+  return kDone;
+}
+
+void add_image(Commands& commands) {
+  CLI::App* image =
+      commands.add(nullptr, "image", "Bootable disk images: create",
+                   "Example:\n  mortem image create ./server -o server.img --file server.conf:/etc/server.conf");
+  image->require_subcommand(0, 1);
+  CLI::App* verb = commands.add(
+      image, "create", "Pack a program and its files into a bootable image",
+      "PROGRAM stands at /bin/NAME in the guest. CONFIG.json takes the keys Program, Args, Env, Files, Dirs, MapDirs,\n"
+      "BaseVolumeSz, DumpOnExit and RunConfig.{Memory,Ports}; its paths are relative to its folder.\n"
+      "Examples:\n"
+      "  mortem image create ./server -o server.img --file server.conf:/etc/server.conf -- --port 80\n"
+      "  mortem image create server.json --memory 1G --slots 4");
+  auto options = std::make_shared<CreateOptions>();
+  verb->add_option("SOURCE", options->source, "PROGRAM (a static x86-64 Linux ELF file) or CONFIG.json")->required();
+  verb->add_option("-o,--output", options->output, "File to write; replaced if it is there (default: NAME.img)");
+  verb->add_option("--format", options->format, "raw")->capture_default_str();
+  verb->add_option("--memory", options->memory, "Memory of the guest, for which the slots are made (default: 256M)");
+  verb->add_option("--slots", options->slots, "Dump slots: how many crashes fit before one is pulled (default: 2)");
+  add_packing_options(verb, options->packing);
+  verb->add_flag("--json", options->json, "Print facts as JSON");
+  commands.take_arguments_after_dashes(verb, &options->packing.arguments);
+  commands.on(verb, [options] { return run_create(*options); });
+}
+
+const VerbRegistration registration{10, add_image};
+
+}  // namespace
+
+}  // namespace mortem::tools

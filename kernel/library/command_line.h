@@ -7,6 +7,7 @@
 //   env=K=V      may be repeated; the command line's are added to, or replace, the manifest's
 //   cwd=/        working directory
 //   dump-on-exit=nonzero|never
+//   memory=BYTES                    manifest only, read by `mortem run`: RAM that the slots were made for
 //   on-crash=stop|reboot            command line only
 //   provoke-crash=on                command line only: /sys/kernel/debug/provoke-crash/DIRECT exists
 //   log=console                     command line only

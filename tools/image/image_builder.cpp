@@ -6,9 +6,9 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cstring>
 
 #include "snapshot/format/slot.h"
+#include "snapshot/slots.h"
 #include "tools/elf_file.h"
 #include "tools/files.h"
 #include "tools/image/partition_table.h"
@@ -53,33 +53,6 @@ class UnfinishedFile {
   fs::path name_;
 };
 
-template <typename Header>
-Result<void> write_header(int file, const fs::path& name, Header header, uint64_t offset) {
-  header.checksum = format::header_checksum(header);
-  if (pwrite(file, &header, sizeof header, off_t(offset)) != ssize_t(sizeof header))
-    return system_failure("cannot write", name);
-  return {};
-}
-
-Result<void> write_dump_partition(int file, const fs::path& name, uint64_t start, uint32_t slots, uint64_t slot_size) {
-  format::PartitionHeader partition{};
-  std::memcpy(partition.magic, format::kPartitionMagic, sizeof partition.magic);
-  partition.version = format::kSlotVersion;
-  partition.slot_count = slots;
-  partition.slot_size = slot_size;
-  const Guid disk_id = random_guid();
-  std::copy(disk_id.begin(), disk_id.end(), partition.disk_id);
-  TRY_VOID(write_header(file, name, partition, start));
-  for (uint32_t slot = 0; slot < slots; ++slot) {
-    format::SlotHeader header{};
-    std::memcpy(header.magic, format::kSlotMagic, sizeof header.magic);
-    header.version = format::kSlotVersion;
-    header.state = format::SlotState::Empty;
-    TRY_VOID(write_header(file, name, header, start + format::kBlockSize + slot * slot_size));
-  }
-  return {};
-}
-
 Guid guid_of(const uint8_t (&bytes)[16]) {
   Guid guid;
   std::copy(std::begin(bytes), std::end(bytes), guid.begin());
@@ -99,7 +72,9 @@ Result<ImageFacts> fill_image(const ImageRequest& request, const RootFileSystem&
   // The lengths first: what is not written stays a hole.
   if (ftruncate(file.descriptor(), off_t(facts.size)) != 0) return system_failure("cannot write", file.name());
   TRY_VOID(root.write(file.name(), partitions[0].start));
-  TRY_VOID(write_dump_partition(file.descriptor(), file.name(), partitions[1].start, facts.slots, facts.slot_size));
+  const auto dumps =
+      TRY(snapshot::write_dump_partition(file.name(), partitions[1].start, partitions[1].length, facts.slots));
+  facts.slot_size = dumps.slot_size;
   TRY_VOID(write_partition_table(file.descriptor(), file.name().string(), facts.size, random_guid(), partitions));
   return facts;
 }

@@ -12,15 +12,19 @@ namespace mortem::format {
 
 inline constexpr char kNoteOwner[] = "MORTEM";
 
+// BFD (gdb, readelf) looks at some notes' types whoever their owner is: a type 6 of ours would be a second auxiliary
+// vector to it. So ours stand apart ("MT").
+inline constexpr uint32_t kNoteTypes = 0x4D540000;
+
 enum class NoteType : uint32_t {
-  MachineRegisters = 1,  // MachineRegistersNote
-  PageMap = 2,           // NoteHeader, then PageMapEntry[]
-  KernelLog = 3,         // NoteHeader, then UTF-8 text, oldest line first
-  Modules = 4,           // NoteHeader, then ModuleEntry[]
-  EventRing = 5,         // later: the flight recorder
-  Reason = 6,            // ReasonNote
-  Identity = 7,          // IdentityNote
-  ThreadNames = 8,       // NoteHeader, then ThreadName[]
+  MachineRegisters = kNoteTypes + 1,  // MachineRegistersNote
+  PageMap = kNoteTypes + 2,           // NoteHeader, then PageMapEntry[]
+  KernelLog = kNoteTypes + 3,         // NoteHeader, then UTF-8 text, oldest line first
+  Modules = kNoteTypes + 4,           // NoteHeader, then ModuleEntry[]
+  EventRing = kNoteTypes + 5,         // later: the flight recorder
+  Reason = kNoteTypes + 6,            // ReasonNote
+  Identity = kNoteTypes + 7,          // IdentityNote
+  ThreadNames = kNoteTypes + 8,       // NoteHeader, then ThreadName[]
 };
 
 struct NoteHeader {

@@ -218,7 +218,9 @@ TEST(CoreFile, UnknownAndLaterNotesAreSkippedAndListed) {
   DumpBuilder dump = sample();
   Bytes later(64, 0x55);
   std::memcpy(later.data(), snapshot::bytes_of(format::NoteHeader{2, 64}).data(), 8);
-  dump.more_notes = {{"MORTEM", 99, Bytes(3, 1)}, {"VENDOR", 1, Bytes(5, 2)}, {"MORTEM", 7, later}};
+  dump.more_notes = {{"MORTEM", 99, Bytes(3, 1)},
+                     {"VENDOR", 1, Bytes(5, 2)},
+                     {"MORTEM", static_cast<uint32_t>(format::NoteType::Identity), later}};
   const auto core = open(dump.core());
   const auto& notes = core->notes();
   ASSERT_GE(notes.size(), 3u);
@@ -234,7 +236,7 @@ TEST(CoreFile, ALongerNoteOfTheSameVersionIsRead) {
   identity.uptime_ns = 77;
   Bytes descriptor(sizeof(identity) + 32, 0xCC);
   std::memcpy(descriptor.data(), &identity, sizeof(identity));
-  dump.more_notes = {{"MORTEM", 7, descriptor}};
+  dump.more_notes = {{"MORTEM", static_cast<uint32_t>(format::NoteType::Identity), descriptor}};
   EXPECT_EQ(open(dump.core())->identity()->uptime_ns, 77u);
 }
 

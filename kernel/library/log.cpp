@@ -1,5 +1,7 @@
 #include "kernel/library/log.h"
 
+#include "kernel/arch/x86_64/interrupt_guard.h"
+#include "kernel/arch/x86_64/interrupts.h"
 #include "kernel/drivers/console.h"
 #include "kernel/library/command_line.h"
 
@@ -14,17 +16,20 @@ LogRing g_log_ring = {g_ring_bytes, kRingSize, 0};
 
 void log(LogLevel level, const char* format, ...) {
   char line[512];
+  const uint64_t now_us = monotonic_ns() / 1000;  // 0 until the clock is known
+  const size_t stamp = format_text(line, sizeof line, "[%5lu.%06lu] ", now_us / 1'000'000, now_us % 1'000'000);
   va_list arguments;
   va_start(arguments, format);
-  size_t length = format_text_list(line, sizeof line - 1, format, arguments);
+  size_t length = stamp + format_text_list(line + stamp, sizeof line - 1 - stamp, format, arguments);
   va_end(arguments);
   if (length > sizeof line - 2) length = sizeof line - 2;
   line[length++] = '\n';
+  InterruptGuard guard;
   for (size_t i = 0; i < length; ++i) g_log_ring.bytes[g_log_ring.written++ % g_log_ring.size] = line[i];
   bool on_console = level == LogLevel::Warning || (level == LogLevel::Info && setting_is("log", "console"));
   if (!on_console) return;
   console_write("mortem: ");
-  console_write(std::span<const char>(line, length));
+  console_write(std::span<const char>(line + stamp, length - stamp));
 }
 
 }  // namespace kernel

@@ -62,6 +62,13 @@ int memcmp(const void* left, const void* right, size_t size) {
   return 0;
 }
 
+void* memchr(const void* bytes, int value, size_t size) {  // std::string_view's search
+  const uint8_t* at = static_cast<const uint8_t*>(bytes);
+  for (; size > 0; --size, ++at)
+    if (*at == static_cast<uint8_t>(value)) return const_cast<uint8_t*>(at);
+  return nullptr;
+}
+
 size_t strlen(const char* text) {
   size_t length = 0;
   while (text[length] != 0) ++length;

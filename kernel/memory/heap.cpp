@@ -1,5 +1,6 @@
 #include "kernel/memory/heap.h"
 
+#include "kernel/arch/x86_64/interrupt_guard.h"
 #include "kernel/crash/crash.h"
 #include "kernel/memory/physical.h"
 
@@ -45,6 +46,7 @@ bool refill(int which) {
 }  // namespace
 
 void* heap_allocate(size_t size) {
+  InterruptGuard guard;
   int which = class_of(size);
   if (which < 0) {
     if (size > (size_t{1} << 46)) return nullptr;
@@ -63,6 +65,7 @@ void* heap_allocate(size_t size) {
 
 void heap_free(void* pointer) {
   if (pointer == nullptr) return;
+  InterruptGuard guard;
   RunHeader* header = reinterpret_cast<RunHeader*>(page_down(reinterpret_cast<uint64_t>(pointer)));
   if (header->magic != kMagic) panic("heap_free of %p, which is not from the heap", pointer);
   if (header->object_size == 0) {

@@ -2,6 +2,7 @@
 
 #include "kernel/arch/x86_64/boot_info.h"
 #include "kernel/arch/x86_64/cpu.h"
+#include "kernel/arch/x86_64/interrupt_guard.h"
 #include "kernel/memory/memory_initialize.h"
 
 namespace kernel {
@@ -70,6 +71,8 @@ Result<void> PageTable::map(uint64_t address, PhysicalAddress physical, PageAcce
     if ((entry & kPresent) == 0) {
       // Rights are decided by the last level.
       entry = TRY(allocate_page(PageOwner::PageTable)) | kPresent | kWrite | (access.user ? kUser : 0);
+    } else if ((entry & kLarge) != 0) {
+      return Error::Exists;  // a large page of the direct map
     } else if (access.user) {
       entry |= kUser;
     }
@@ -114,6 +117,8 @@ void page_tables_initialize() {
 }
 
 Result<uint64_t> map_device_memory(PhysicalAddress physical, size_t size) {
+  if (size == 0 || page_up(physical + size) <= physical) return Error::Invalid;
+  InterruptGuard guard;
   PhysicalAddress first = page_down(physical), last = page_up(physical + size);
   uint64_t address = g_device_next;
   g_device_next += last - first + kPageSize;
@@ -123,6 +128,7 @@ Result<uint64_t> map_device_memory(PhysicalAddress physical, size_t size) {
 }
 
 Result<KernelStack> allocate_kernel_stack(size_t size) {
+  InterruptGuard guard;
   KernelStack stack{g_stack_next + kPageSize, g_stack_next + kPageSize + page_up(size)};
   g_stack_next = stack.top;
   for (uint64_t at = stack.bottom; at < stack.top; at += kPageSize)

@@ -1,6 +1,7 @@
 #include "kernel/memory/physical.h"
 
 #include "kernel/arch/x86_64/boot_info.h"
+#include "kernel/arch/x86_64/interrupt_guard.h"
 #include "kernel/memory/memory_initialize.h"
 #include "kernel/memory/page_frames.h"
 
@@ -18,11 +19,15 @@ void physical_initialize() {
 }
 
 Result<PhysicalAddress> allocate_pages(size_t count, PageOwner owner) {
+  InterruptGuard guard;
   PhysicalAddress first = TRY(g_frames.allocate(count, owner)) * kPageSize;
   __builtin_memset(direct_map(first), 0, count * kPageSize);
   return first;
 }
-void free_pages(PhysicalAddress first, size_t count) { g_frames.free(first / kPageSize, count); }
+void free_pages(PhysicalAddress first, size_t count) {
+  InterruptGuard guard;
+  g_frames.free(first / kPageSize, count);
+}
 PageOwner page_owner(PhysicalAddress page) { return g_frames.owner(page / kPageSize); }
 uint64_t memory_page_count() { return g_frames.count(); }
 uint64_t free_page_count() { return g_frames.free_count(); }

@@ -1,6 +1,23 @@
 // Every entry into the kernel leaves a TrapFrame (trap_frame.h) on the kernel stack. The CFI describes it fully, so
 // that a debugger unwinds from the kernel into the app with all registers.
+// CFI numbers: AMD64 psABI figure 3.36 (gas knows no names for these three).
 // One vCPU: the kernel finds its stack by its own address, gs always stays the app's, and there is no swapgs.
+
+#define FRAME_CS 144           // offsetof(TrapFrame, cs)
+#define CFI_RFLAGS 49
+#define CFI_CS 51
+#define CFI_SS 52
+
+// What the processor pushes: rip, cs, rflags, rsp, ss; the CFA is its end.
+  .macro cfi_hardware_frame depth
+  .cfi_signal_frame
+  .cfi_def_cfa rsp, \depth
+  .cfi_offset rip, -40
+  .cfi_offset CFI_CS, -32
+  .cfi_offset CFI_RFLAGS, -24
+  .cfi_offset rsp, -16
+  .cfi_offset CFI_SS, -8
+  .endm
 
   .section .text
   .balign 16
@@ -11,16 +28,11 @@ trap_stubs:
   .rept 256
   .balign 16
   .cfi_startproc simple
-  .cfi_signal_frame
   // #DF, #TS, #NP, #SS, #GP, #PF, #AC, #CP, #VC, #SX push an error code (Intel SDM vol. 3, table 6-1).
   .if vector == 8 || (vector >= 10 && vector <= 14) || vector == 17 || vector == 21 || vector == 29 || vector == 30
-  .cfi_def_cfa rsp, 48
-  .cfi_offset rip, -40
-  .cfi_offset rsp, -16
+  cfi_hardware_frame 48
   .else
-  .cfi_def_cfa rsp, 40
-  .cfi_offset rip, -40
-  .cfi_offset rsp, -16
+  cfi_hardware_frame 40
   pushq $0
   .cfi_adjust_cfa_offset 8
   .endif
@@ -82,12 +94,13 @@ trap_stubs:
   .type trap_common, @function
 trap_common:
   .cfi_startproc simple
-  .cfi_signal_frame
-  .cfi_def_cfa rsp, 56
-  .cfi_offset rip, -40
-  .cfi_offset rsp, -16
+  cfi_hardware_frame 56
   push_general_registers
   cld
+  testb $3, FRAME_CS(%rsp)
+  jz 1f
+  xorl %ebp, %ebp              // the kernel's chain of frame pointers ends at the app
+1:
   movq %rsp, %rdi
   call trap_dispatch
 restore:
@@ -105,9 +118,10 @@ restore:
   .type syscall_entry, @function
 syscall_entry:
   .cfi_startproc simple
-  .cfi_signal_frame
   .cfi_def_cfa rsp, 0
+  .cfi_val_offset rsp, 0
   .cfi_register rip, rcx
+  .cfi_register CFI_RFLAGS, r11
   movq %rsp, g_per_cpu + 8(%rip)
   movq g_per_cpu(%rip), %rsp
   .cfi_undefined rip
@@ -116,15 +130,13 @@ syscall_entry:
   pushq %r11
   pushq $0x33
   pushq %rcx
-  .cfi_def_cfa rsp, 40
-  .cfi_offset rip, -40
-  .cfi_offset rsp, -16
+  cfi_hardware_frame 40
   pushq %rax
   .cfi_adjust_cfa_offset 8
   pushq $0x100
   .cfi_adjust_cfa_offset 8
   push_general_registers
-  cld
+  xorl %ebp, %ebp
   movq %rsp, %rdi
   call syscall_dispatch
   testb %al, %al
@@ -133,8 +145,9 @@ syscall_entry:
   pop_general_registers
   movq 40(%rsp), %rsp
   .cfi_def_cfa rsp, 0
+  .cfi_val_offset rsp, 0
   .cfi_register rip, rcx
-  .cfi_same_value rsp
+  .cfi_register CFI_RFLAGS, r11
   sysretq
   .cfi_endproc
   .size syscall_entry, . - syscall_entry
@@ -146,10 +159,7 @@ restore_and_return:
   movq %rdi, %rsp
 restore_from_syscall:
   .cfi_startproc simple
-  .cfi_signal_frame
-  .cfi_def_cfa rsp, 176
-  .cfi_offset rip, -40
-  .cfi_offset rsp, -16
+  cfi_hardware_frame 176
   .cfi_offset rdi, -64
   .cfi_offset rsi, -72
   .cfi_offset rdx, -80

@@ -5,6 +5,7 @@
 
 namespace kernel {
 
+bool has_fixup(const TrapFrame& frame);
 // Moves frame.rip to the fixup of the faulting instruction; false: it has none.
 bool apply_fixup(TrapFrame& frame);
 

@@ -40,7 +40,8 @@ void calibrate(uint64_t& tsc_hz, uint64_t& timer_hz) {
   local_apic_timer_start(0xFFFFFFFF);
   uint64_t start = read_tsc();
   out8(0x42, kTicks >> 8);  // counting starts here
-  while ((in8(0x61) & 0x20) == 0) {
+  // A port read takes 0.1 µs at least: a PIT that does not end within 100 ms is none.
+  for (int left = 1'000'000; left > 0 && (in8(0x61) & 0x20) == 0; --left) {
   }
   uint64_t ticks = read_tsc() - start;
   uint32_t counts = 0xFFFFFFFF - local_apic_timer_left();

@@ -35,7 +35,9 @@ static_assert(sizeof(Gate) == 16);
 Gate g_gates[256];
 
 constexpr uint8_t kInterruptGate = 0x8E, kUserInterruptGate = 0xEE;
-constexpr uint64_t kNmi = 2, kBreakpoint = 3, kOverflow = 4, kDoubleFault = 8, kPageFault = 14, kMachineCheck = 18;
+constexpr uint64_t kNmi = 2, kBreakpoint = 3, kOverflow = 4, kDoubleFault = 8, kGeneralProtection = 13, kPageFault = 14,
+                   kMachineCheck = 18;
+constexpr uint64_t kInterruptFlag = 0x200, kCanonicalUserEnd = uint64_t{1} << 47;
 
 // rflags bits that SYSCALL clears: TF, IF, DF, IOPL, NT, AC.
 constexpr uint64_t kSyscallFlagMask = 0x47700;
@@ -46,6 +48,37 @@ bool may_use_sysret(const TrapFrame& frame) {
   constexpr uint64_t kTrapFlag = 0x100, kResumeFlag = 0x10000;
   return frame.is_syscall() && frame.rcx == frame.rip && frame.r11 == frame.rflags && frame.rip < kUserEnd &&
          frame.cs == kUserCode && frame.ss == kUserData && (frame.rflags & (kTrapFlag | kResumeFlag)) == 0;
+}
+
+// The last thing before every return to the app, interrupts off before and after. Whatever stands in the frame (a
+// signal handler's address, what sigreturn took from the app's stack), IRETQ must not fault: that would be a fault of
+// the kernel's.
+void prepare_return_to_user(TrapFrame& frame) {
+  constexpr uint64_t kFixed = 0x2, kIoPrivilege = 0x3000, kNestedTask = 0x4000, kVirtual8086 = 0x20000;
+  for (;;) {
+    linux::before_return_to_user(frame);
+    interrupts_disable();
+    frame.cs = kUserCode;
+    frame.ss = kUserData;
+    frame.rflags = (frame.rflags & ~(kIoPrivilege | kNestedTask | kVirtual8086)) | kInterruptFlag | kFixed;
+    if (frame.rip < kCanonicalUserEnd) return;
+    // What the processor says to a program that gets there by itself. A handler at such an address is entered once,
+    // with its signal blocked: this ends.
+    frame.vector = kGeneralProtection;
+    frame.error_code = 0;
+    interrupts_enable();
+    linux::handle_user_trap(frame, 0);
+    interrupts_disable();
+  }
+}
+
+// A copy to or from the app (it has a fixup) met a page that is not there: true when it is there now.
+bool brought_in(const TrapFrame& frame, uint64_t cr2) {
+  if (frame.vector != kPageFault || cr2 >= kUserEnd) return false;
+  if ((frame.rflags & kInterruptFlag) != 0) interrupts_enable();
+  const bool there = linux::handle_kernel_fault_on_user_memory(cr2, frame.error_code);
+  interrupts_disable();
+  return there;
 }
 
 }  // namespace
@@ -62,7 +95,9 @@ mortem::format::GeneralRegisters TrapFrame::registers() const {
 
 extern "C" [[gnu::visibility("hidden")]] void trap_dispatch(TrapFrame* frame) {
   uint64_t vector = frame->vector;
-  uint64_t cr2 = vector == kPageFault ? read_cr2() : 0;
+  uint64_t cr2 = vector == kPageFault ? read_cr2() : 0;  // before anything can fault again
+  // The app may have set AC, and an interrupted copy has: neither opens the app's memory to the rest of the kernel.
+  if (g_cpu.smap) asm volatile("clac" ::: "memory");
   if (vector >= 32) {
     dispatch_interrupt(static_cast<uint8_t>(vector));
   } else if (vector == kNmi || vector == kDoubleFault || vector == kMachineCheck) {
@@ -72,16 +107,14 @@ extern "C" [[gnu::visibility("hidden")]] void trap_dispatch(TrapFrame* frame) {
     interrupts_enable();
     linux::handle_user_trap(*frame, cr2);
   } else {
-    if (vector == kPageFault && cr2 < kUserEnd && linux::handle_kernel_fault_on_user_memory(cr2, frame->error_code))
-      return;
-    if (apply_fixup(*frame)) return;
     if (g_kernel_trap_hook != nullptr && g_kernel_trap_hook(*frame)) return;
-    crash_on_kernel_trap(*frame, cr2);
+    // Only copies may touch the app's memory; any other fault of the kernel is a bug, also at an address of the app.
+    if (!has_fixup(*frame)) crash_on_kernel_trap(*frame, cr2);
+    if (!brought_in(*frame, cr2)) apply_fixup(*frame);
   }
   if (!frame->from_user()) return;
   interrupts_disable();
-  linux::before_return_to_user(*frame);
-  interrupts_disable();
+  prepare_return_to_user(*frame);
 }
 
 // True: SYSRET may be used to go back.
@@ -89,13 +122,13 @@ extern "C" [[gnu::visibility("hidden")]] bool syscall_dispatch(TrapFrame* frame)
   interrupts_enable();
   linux::handle_syscall(*frame);
   interrupts_disable();
-  linux::before_return_to_user(*frame);
-  interrupts_disable();
+  prepare_return_to_user(*frame);
   return may_use_sysret(*frame);
 }
 
 void enter_user(TrapFrame* frame) {
   interrupts_disable();
+  prepare_return_to_user(*frame);
   restore_and_return(frame);
 }
 

@@ -18,17 +18,23 @@ struct FixupEntry {
 
 namespace {
 
+const FixupEntry* find_fixup(uint64_t rip) {
+  for (const FixupEntry* entry = fixup_table_start; entry < fixup_table_end; ++entry)
+    if (reinterpret_cast<uint64_t>(&entry->fault) + int64_t{entry->fault} == rip) return entry;
+  return nullptr;
+}
+
 bool in_user_half(uint64_t address, size_t size) { return size <= kUserEnd && address <= kUserEnd - size; }
 
 }  // namespace
 
+bool has_fixup(const TrapFrame& frame) { return find_fixup(frame.rip) != nullptr; }
+
 bool apply_fixup(TrapFrame& frame) {
-  for (const FixupEntry* entry = fixup_table_start; entry < fixup_table_end; ++entry) {
-    if (reinterpret_cast<uint64_t>(&entry->fault) + int64_t{entry->fault} != frame.rip) continue;
-    frame.rip = reinterpret_cast<uint64_t>(&entry->target) + int64_t{entry->target};
-    return true;
-  }
-  return false;
+  const FixupEntry* entry = find_fixup(frame.rip);
+  if (entry == nullptr) return false;
+  frame.rip = reinterpret_cast<uint64_t>(&entry->target) + int64_t{entry->target};
+  return true;
 }
 
 Result<void> copy_from_user(void* to, uint64_t from, size_t size) {

@@ -2,6 +2,7 @@
 
 #include "kernel/arch/x86_64/cpu.h"
 #include "kernel/library/command_line.h"
+#include "kernel/library/log.h"
 
 namespace kernel {
 
@@ -34,8 +35,11 @@ int64_t days_from_civil(int64_t year, unsigned month, unsigned day) {
 int64_t wall_clock_at_boot_ns() {
   if (const char* given = setting("wall-clock-ns"); given != nullptr) {
     int64_t value = 0;
-    for (; *given >= '0' && *given <= '9'; ++given) value = value * 10 + (*given - '0');
-    return value;
+    const char* at = given;
+    while (*at >= '0' && *at <= '9' && value < INT64_MAX / 10 - 9) value = value * 10 + (*at++ - '0');
+    if (at != given && *at == 0) return value;
+    log(LogLevel::Warning, "kernel command line: wall-clock-ns=%s is not a number of nanoseconds; CMOS clock used",
+        given);
   }
   ClockTime time = read_clock();
   for (int tries = 0; tries < 1000; ++tries) {  // two equal looks: no update in between

@@ -69,10 +69,13 @@ void heap_free(void* pointer) {
   RunHeader* header = reinterpret_cast<RunHeader*>(page_down(reinterpret_cast<uint64_t>(pointer)));
   if (header->magic != kMagic) panic("heap_free of %p, which is not from the heap", pointer);
   if (header->object_size == 0) {
+    if (pointer != header + 1) panic("heap_free of %p, which is not the start of an object", pointer);
     header->magic = 0;
     free_pages(direct_map_physical(header), header->pages);
     return;
   }
+  const uint64_t offset = reinterpret_cast<uint64_t>(pointer) - reinterpret_cast<uint64_t>(header + 1);
+  if (offset % header->object_size != 0) panic("heap_free of %p, which is not the start of an object", pointer);
   int which = class_of(header->object_size);
   FreeObject* object = static_cast<FreeObject*>(pointer);
   object->next = g_free[which];
@@ -80,6 +83,3 @@ void heap_free(void* pointer) {
 }
 
 }  // namespace kernel
-
-void operator delete(void* pointer) noexcept { kernel::heap_free(pointer); }
-void operator delete(void* pointer, size_t) noexcept { kernel::heap_free(pointer); }

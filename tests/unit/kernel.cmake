@@ -13,3 +13,4 @@ add_library(crash_path STATIC crash_fake_guest.cpp ${CRASH}/checked_memory.cpp $
 target_link_libraries(crash_path PUBLIC mortem_common mortem_snapshot PkgConfig::ZSTD)
 target_include_directories(crash_path PUBLIC ${CMAKE_CURRENT_SOURCE_DIR})
 mortem_unit_test(crash_core LIBRARIES crash_path)
+mortem_unit_test(heap SOURCES ${CMAKE_SOURCE_DIR}/kernel/memory/heap.cpp ${CMAKE_SOURCE_DIR}/kernel/memory/page_frames.cpp)

@@ -14,7 +14,7 @@ using namespace mortem::format;
 constexpr size_t kMaximumAreas = 1 << 20;
 constexpr size_t kMaximumKernelRanges = 1024;
 
-// ProcessMemory's PROT_* bits as page-map flags (which are PF_*).
+// MemoryProtection's bits as page-map flags (which are PF_*).
 uint32_t flags_of(uint8_t protection) {
   return ((protection & kProtectRead) ? kPageRead : 0u) | ((protection & kProtectWrite) ? kPageWrite : 0u) |
          ((protection & kProtectExecute) ? kPageExecute : 0u) | kPageUser;
@@ -24,7 +24,7 @@ class Walk {
  public:
   Walk(const CrashState& state, DumpLevel level, PieceVisitor& visitor)
       : state_(state), level_(level), visitor_(visitor) {
-    if (level == DumpLevel::Registers) windows_.collect(state);
+    if (level != DumpLevel::Full) windows_.collect(state);
   }
 
   bool run() { return app() && kernel(); }
@@ -37,6 +37,10 @@ class Walk {
   // Present pages of [start, end): stored, at level Registers only inside of the windows.
   bool emit_content(uint64_t start, uint64_t end, uint64_t physical, uint32_t flags) {
     if (level_ != DumpLevel::Registers) return emit(start, end, physical, PageMapKind::Stored, flags);
+    return emit_windows(start, end, physical, flags);
+  }
+
+  bool emit_windows(uint64_t start, uint64_t end, uint64_t physical, uint32_t flags) {
     for (uint64_t at = start; at < end;) {
       const DumpWindows::Part part = windows_.part_at(at, end);
       const PageMapKind kind = part.inside ? PageMapKind::Stored : PageMapKind::Dropped;
@@ -137,15 +141,13 @@ class Walk {
         if (!emit(run.start, run.end, kNoPhysical, kind, run.flags)) return false;
         continue;
       }
-      // Without its stack a crash of the kernel could not be understood: stacks are part of every dump.
+      // Without its stack a crash of the kernel could not be understood: stacks are part of every dump, and so is
+      // what stands around the stack pointer when that is elsewhere (the boot stack is a part of the image).
       const bool is_stack = page_owner(run.physical) == PageOwner::KernelStack;
-      if (level_ == DumpLevel::Full || (is_stack && level_ == DumpLevel::AppOnly)) {
-        if (!emit(run.start, run.end, run.physical, PageMapKind::Stored, run.flags)) return false;
-      } else if (level_ == DumpLevel::Registers) {
-        if (!emit_content(run.start, run.end, run.physical, run.flags)) return false;
-      } else {
-        if (!emit(run.start, run.end, run.physical, PageMapKind::Dropped, run.flags)) return false;
-      }
+      const bool whole = level_ == DumpLevel::Full || (is_stack && level_ == DumpLevel::AppOnly);
+      if (whole ? !emit(run.start, run.end, run.physical, PageMapKind::Stored, run.flags)
+                : !emit_windows(run.start, run.end, run.physical, run.flags))
+        return false;
     }
     return true;
   }

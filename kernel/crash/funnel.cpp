@@ -40,6 +40,7 @@ CrashStage g_stage = CrashStage::Capture;
 Deadline g_deadline;
 char g_record[kBlockSize];
 size_t g_record_length = 0;
+uint32_t g_provoked_stages = 0;  // bit n: stage n
 
 void to_console(const char* line, size_t length) {
   console_write(std::span<const char>(line, length));
@@ -56,6 +57,14 @@ void report() {
   TextWriter text({g_record, sizeof g_record}, to_console);
   write_report(g_crash, text, g_deadline.at_most_ms(2000));
   g_record_length = text.record_length();
+}
+
+// For tests of the crash path itself: an invalid instruction in the middle of it.
+void trap_here_if_asked(CrashStage stage) {
+  const uint32_t bit = 1u << static_cast<unsigned>(stage);
+  if ((g_provoked_stages & bit) == 0) return;
+  g_provoked_stages &= ~bit;
+  asm volatile("ud2");
 }
 
 void run_stage(CrashStage stage) {
@@ -108,6 +117,7 @@ void run_stage(CrashStage stage) {
   for (;;) {
     const CrashStage stage = g_stage;
     run_stage(stage);
+    trap_here_if_asked(stage);
     g_stage = stage_after(stage, dump_done());
   }
 }
@@ -141,6 +151,8 @@ void run_stage(CrashStage stage) {
 }
 
 }  // namespace
+
+void crash_provoke(uint32_t stages) { g_provoked_stages = stages; }
 
 void crash(const CrashReason& reason, const TrapFrame* frame) {
   interrupts_disable();

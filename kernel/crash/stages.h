@@ -33,6 +33,9 @@ constexpr CrashStage stage_after_trap(CrashStage stage, DumpDone done) {
   return stage_after(stage, done);
 }
 
+// For tests of the crash path itself: each of these stages (bit n: stage n) traps once.
+void crash_provoke(uint32_t stages);
+
 constexpr const char* stage_name(CrashStage stage) {
   switch (stage) {
     case CrashStage::Capture:

@@ -11,6 +11,7 @@
 #include "kernel/crash/dump_plan.h"
 #include "kernel/crash/elf.h"
 #include "kernel/crash/seekable_compressor.h"
+#undef TRY  // the kernel's; the host has its own
 #include "snapshot/core_file.h"
 
 namespace mortem::test {

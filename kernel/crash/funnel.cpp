@@ -1,5 +1,7 @@
 // The funnel: every fatal end comes through here, and from here there is only forward. Each stage that fails, or that
 // traps, is followed by a smaller one; a trap inside of the crash path enters here again.
+#include <new>
+
 #include "kernel/arch/x86_64/cpu.h"
 #include "kernel/crash/capture.h"
 #include "kernel/crash/checked_memory.h"
@@ -39,7 +41,9 @@ unsigned g_entries = 0;
 CrashStage g_stage = CrashStage::Capture;
 Deadline g_deadline;
 char g_record[kBlockSize];
-size_t g_record_length = 0;
+// In static memory, so that what was written before a trap is kept.
+alignas(TextWriter) uint8_t g_report_storage[sizeof(TextWriter)];
+TextWriter* g_report = nullptr;
 uint32_t g_provoked_stages = 0;  // bit n: stage n
 
 void to_console(const char* line, size_t length) {
@@ -53,18 +57,26 @@ void keep_message(const char* message) {
     if (c == '\n' || c == '\r') c = ' ';
 }
 
-void report() {
-  TextWriter text({g_record, sizeof g_record}, to_console);
-  write_report(g_crash, text, g_deadline.at_most_ms(2000));
-  g_record_length = text.record_length();
-}
-
 // For tests of the crash path itself: an invalid instruction in the middle of it.
 void trap_here_if_asked(CrashStage stage) {
   const uint32_t bit = 1u << static_cast<unsigned>(stage);
   if ((g_provoked_stages & bit) == 0) return;
   g_provoked_stages &= ~bit;
   asm volatile("ud2");
+}
+
+void report_line(const char* line, size_t length) {
+  to_console(line, length);
+  if (g_report->lines() == 6) trap_here_if_asked(CrashStage::Report);
+}
+
+void report() {
+  g_report = new (g_report_storage) TextWriter({g_record, sizeof g_record}, report_line);
+  write_report(g_crash, *g_report, g_deadline.at_most_ms(2000));
+}
+
+std::span<const char> text_record() {
+  return {g_record, g_report != nullptr ? g_report->record_length() : 0};
 }
 
 void run_stage(CrashStage stage) {
@@ -87,7 +99,7 @@ void run_stage(CrashStage stage) {
       report();
       break;
     case CrashStage::OpenDisk:
-      dump_open(g_crash, {g_record, g_record_length}, g_deadline);
+      dump_open(g_crash, text_record(), g_deadline);
       break;
     case CrashStage::DumpFull:
       dump_write(DumpLevel::Full);
@@ -116,8 +128,8 @@ void run_stage(CrashStage stage) {
 [[noreturn]] void run_stages() {
   for (;;) {
     const CrashStage stage = g_stage;
+    if (stage != CrashStage::Report) trap_here_if_asked(stage);
     run_stage(stage);
-    trap_here_if_asked(stage);
     g_stage = stage_after(stage, dump_done());
   }
 }
@@ -152,7 +164,9 @@ void run_stage(CrashStage stage) {
 
 }  // namespace
 
-void crash_provoke(uint32_t stages) { g_provoked_stages = stages; }
+void crash_provoke(uint32_t stages) {
+  g_provoked_stages = stages;
+}
 
 void crash(const CrashReason& reason, const TrapFrame* frame) {
   interrupts_disable();

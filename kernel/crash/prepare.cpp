@@ -5,6 +5,7 @@
 #include "kernel/crash/dump_plan.h"
 #include "kernel/crash/polled_disk.h"
 #include "kernel/crash/reserve.h"
+#include "kernel/crash/stages.h"
 #include "kernel/drivers/block_device.h"
 #include "kernel/library/command_line.h"
 #include "kernel/library/log.h"
@@ -95,11 +96,26 @@ const char* find_slots(DumpPartition& to) {
   return nullptr;
 }
 
+// `report,full-dump`: names of stages.
+void provoke(const char* names) {
+  uint32_t stages = 0;
+  while (names != nullptr && *names != 0) {
+    size_t length = 0;
+    while (names[length] != 0 && names[length] != ',') ++length;
+    for (unsigned stage = 0; stage <= static_cast<unsigned>(CrashStage::Leave); ++stage) {
+      const char* const name = stage_name(static_cast<CrashStage>(stage));
+      if (__builtin_strlen(name) == length && __builtin_memcmp(name, names, length) == 0) stages |= 1u << stage;
+    }
+    names += names[length] == ',' ? length + 1 : length;
+  }
+  crash_provoke(stages);
+}
+
 }  // namespace
 
 void crash_prepare() {
   crash_clock_prepare(clock_parameters().multiplier);
-  if (setting_is("on-crash", "stop")) crash_set_after(AfterCrash::PowerOff);
+  if (setting_is("provoke-crash", "on")) provoke(setting("crash-path-trap"));
   g_reserve = {};
   reserve_memory();
   if (const VirtioRegisters* registers = virtio_device(VirtioType::Block); registers != nullptr) {

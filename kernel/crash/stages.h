@@ -41,23 +41,23 @@ constexpr const char* stage_name(CrashStage stage) {
     case CrashStage::Capture:
       return "capture";
     case CrashStage::ResetDevices:
-      return "device reset";
+      return "device-reset";
     case CrashStage::Report:
       return "report";
     case CrashStage::OpenDisk:
       return "disk";
     case CrashStage::DumpFull:
-      return "full dump";
+      return "full-dump";
     case CrashStage::DumpApp:
-      return "app-only dump";
+      return "app-only-dump";
     case CrashStage::DumpRegisters:
-      return "registers dump";
+      return "registers-dump";
     case CrashStage::TextOnly:
-      return "text record";
+      return "text-record";
     case CrashStage::SayWhere:
-      return "result line";
+      return "result-line";
     case CrashStage::TellHost:
-      return "message to the host";
+      return "host-message";
     case CrashStage::Leave:
       return "reboot";
   }

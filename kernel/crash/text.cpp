@@ -74,6 +74,7 @@ void TextWriter::end_line() {
         for (size_t i = 0; i < kCutMarkLength; ++i) record_[recorded_++] = kCutMark[i];
     }
   }
+  ++lines_;
   if (output_ != nullptr) output_(line_, used_);
   used_ = 0;
   overlong_ = false;

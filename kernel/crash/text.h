@@ -28,6 +28,7 @@ class TextWriter {
   size_t column() const { return used_; }
   size_t record_length() const { return recorded_; }
   bool record_cut() const { return cut_; }
+  size_t lines() const { return lines_; }
 
  private:
   void put(char c);
@@ -39,6 +40,7 @@ class TextWriter {
   bool overlong_ = false;
   size_t recorded_ = 0;
   bool cut_ = false;
+  size_t lines_ = 0;
 };
 
 }  // namespace kernel

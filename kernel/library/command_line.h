@@ -10,6 +10,8 @@
 //   memory=BYTES                    manifest only, read by `mortem run`: RAM that the slots were made for
 //   on-crash=stop|reboot            command line only
 //   provoke-crash=on                command line only: /sys/kernel/debug/provoke-crash/DIRECT exists
+//   crash-path-trap=STAGE,…         command line only, with provoke-crash=on: these stages of the crash path
+//                                   (kernel/crash/stages.h) trap once, to test what comes after
 //   log=console                     command line only
 //   wall-clock-ns=N                 command line only; not given: CMOS clock
 #pragma once

@@ -15,6 +15,7 @@
 #include "kernel/linux/linux.h"
 #include "kernel/memory/guest_description.h"
 #include "kernel/memory/memory_initialize.h"
+#include "kernel/memory/page_table.h"
 #include "kernel/memory/physical.h"
 
 namespace kernel {
@@ -23,6 +24,23 @@ extern "C" {
 using Constructor = void (*)();
 [[gnu::visibility("hidden")]] extern const Constructor constructors_start[], constructors_end[];
 }
+
+namespace {
+
+constexpr size_t kMainStackSize = 64 << 10;
+
+[[noreturn]] void start();
+
+// The boot stack stands among the kernel's variables; what goes deep runs above a guard page.
+[[noreturn]] void start_on_guarded_stack() {
+  Result<KernelStack> stack = allocate_kernel_stack(kMainStackSize);
+  if (!stack) panic("no memory for the first stack; give the VM more");
+  set_kernel_stack(stack.value().top);
+  asm volatile("movq %0, %%rsp; xorl %%ebp, %%ebp; call *%1; ud2" ::"r"(stack.value().top), "r"(&start) : "memory");
+  __builtin_unreachable();
+}
+
+}  // namespace
 
 extern "C" [[noreturn, gnu::visibility("hidden")]] void kernel_main() {
   console_initialize();
@@ -33,6 +51,12 @@ extern "C" [[noreturn, gnu::visibility("hidden")]] void kernel_main() {
   page_tables_initialize();
   for (const Constructor* constructor = constructors_start; constructor < constructors_end; ++constructor)
     (*constructor)();
+  start_on_guarded_stack();
+}
+
+namespace {
+
+[[noreturn]] void start() {
   command_line_initialize(g_boot_info.command_line);
   guest_description_initialize();
   interrupts_initialize();
@@ -46,5 +70,7 @@ extern "C" [[noreturn, gnu::visibility("hidden")]] void kernel_main() {
     log(LogLevel::Warning, "no root file system (error %d)", static_cast<int>(mounted.error()));
   linux::start_program();
 }
+
+}  // namespace
 
 }  // namespace kernel

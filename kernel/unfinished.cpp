@@ -1,8 +1,6 @@
 // Stands in for parts that have not landed yet; goes when they have.
 
 #include "kernel/crash/crash.h"
-#include "kernel/fs/inode.h"
-#include "kernel/library/command_line.h"
 #include "kernel/linux/linux.h"
 #include "kernel/task/process.h"
 
@@ -10,10 +8,6 @@
 namespace kernel {
 WEAK Thread* g_threads;
 WEAK Thread* g_current_thread;
-WEAK void command_line_initialize(const char*) {}
-WEAK const char* setting(const char*) { return nullptr; }
-WEAK bool setting_is(const char*, const char*) { return false; }
-WEAK Result<void> mount_root() { return Error::NoDevice; }
 WEAK uint8_t g_fatal_siginfo[128];
 WEAK size_t area_count() { return 0; }
 WEAK const MemoryArea& area_at(size_t) {

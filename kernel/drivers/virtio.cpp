@@ -173,19 +173,13 @@ Result<void> VirtioDevice::add_queue(uint16_t index, Virtqueue& queue, uint16_t 
   volatile VirtioCommon* common = registers_->common;
   common->queue_select = index;
   common->queue_size = queue.size();
-  const uint64_t descriptors = queue.physical_;
-  const auto offset_of = [&](volatile void* part) {
-    return static_cast<uint64_t>(static_cast<volatile uint8_t*>(part) -
-                                 reinterpret_cast<volatile uint8_t*>(queue.descriptors_));
+  const auto set = [](volatile uint32_t(&place)[2], uint64_t address) {
+    place[0] = static_cast<uint32_t>(address);
+    place[1] = static_cast<uint32_t>(address >> 32);
   };
-  const uint64_t driver = descriptors + offset_of(queue.available_);
-  const uint64_t device = descriptors + offset_of(queue.used_);
-  common->queue_descriptors[0] = static_cast<uint32_t>(descriptors);
-  common->queue_descriptors[1] = static_cast<uint32_t>(descriptors >> 32);
-  common->queue_driver[0] = static_cast<uint32_t>(driver);
-  common->queue_driver[1] = static_cast<uint32_t>(driver >> 32);
-  common->queue_device[0] = static_cast<uint32_t>(device);
-  common->queue_device[1] = static_cast<uint32_t>(device >> 32);
+  set(common->queue_descriptors, queue.descriptor_area());
+  set(common->queue_driver, queue.driver_area());
+  set(common->queue_device, queue.device_area());
   common->queue_msix_vector = vector;
   if (common->queue_msix_vector != vector) return Error::NoSpace;  // section 4.1.5.1.2.1
   queue.index_ = index;

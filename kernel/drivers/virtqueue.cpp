@@ -5,10 +5,6 @@
 namespace kernel {
 namespace {
 
-constexpr size_t kAvailableOffset = Virtqueue::kMaximumSize * 16;
-constexpr size_t kUsedOffset = kAvailableOffset + (6 + 2 * Virtqueue::kMaximumSize + 3) / 4 * 4;
-static_assert(kUsedOffset + 6 + 8 * Virtqueue::kMaximumSize <= 4096);
-
 // The device is another processor (QEMU's I/O thread): full fences, whatever the architecture would let us leave out.
 void fence() {
   __atomic_thread_fence(__ATOMIC_SEQ_CST);
@@ -23,8 +19,8 @@ Result<void> Virtqueue::initialize(void* page, uint64_t physical, uint16_t limit
   __builtin_memset(page, 0, 4096);
   auto* bytes = static_cast<uint8_t*>(page);
   descriptors_ = reinterpret_cast<Descriptor*>(bytes);
-  available_ = reinterpret_cast<volatile uint16_t*>(bytes + kAvailableOffset);
-  used_ = reinterpret_cast<volatile uint16_t*>(bytes + kUsedOffset);
+  available_ = reinterpret_cast<volatile uint16_t*>(bytes + kDriverOffset);
+  used_ = reinterpret_cast<volatile uint16_t*>(bytes + kDeviceOffset);
   physical_ = physical;
   for (uint16_t entry = 0; entry < size_; ++entry) {
     descriptors_[entry].next = entry + 1 < size_ ? entry + 1 : kEndOfList;

@@ -29,6 +29,10 @@ class Virtqueue {
   // Takes back a chain that the device is done with: its head and how many bytes the device wrote. False: none.
   bool complete(uint16_t& head, uint32_t& written);
 
+  // Physical addresses of the three parts, for the device.
+  uint64_t descriptor_area() const { return physical_; }
+  uint64_t driver_area() const { return physical_ + kDriverOffset; }
+  uint64_t device_area() const { return physical_ + kDeviceOffset; }
   uint16_t size() const { return size_; }
   uint16_t free_descriptors() const { return free_count_; }
   bool idle() const { return free_count_ == size_; }  // the device holds nothing
@@ -43,6 +47,9 @@ class Virtqueue {
   struct UsedEntry {
     uint32_t head, written;
   };
+  static constexpr size_t kDriverOffset = kMaximumSize * 16;
+  static constexpr size_t kDeviceOffset = kDriverOffset + (6 + 2 * kMaximumSize + 3) / 4 * 4;
+  static_assert(kDeviceOffset + 6 + 8 * kMaximumSize <= 4096);
   static constexpr uint16_t kNext = 1, kDeviceWrites = 2;
   static constexpr uint16_t kEndOfList = 0xFFFF;
 

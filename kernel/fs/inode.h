@@ -17,9 +17,9 @@ struct InodeStatus {
   FileType type;
   uint16_t permissions;  // 07777 bits
   uint32_t links, user, group;
-  uint64_t size;         // bytes
-  uint64_t blocks;       // of 512 bytes
-  uint64_t device_number;  // st_rdev
+  uint64_t size;                         // bytes
+  uint64_t blocks;                       // of 512 bytes
+  uint64_t device_number;                // st_rdev
   int64_t access_s, modify_s, change_s;  // Unix time, seconds
 };
 
@@ -41,7 +41,9 @@ class Inode {
   virtual Result<InodeStatus> status() = 0;
   // Returns how many bytes were read; fewer than asked only at the end of the file.
   virtual Result<size_t> read(uint64_t offset, std::span<uint8_t> to) = 0;
-  virtual Result<size_t> write(uint64_t offset, std::span<const uint8_t> from) { return (void)offset, (void)from, Error::ReadOnly; }
+  virtual Result<size_t> write(uint64_t offset, std::span<const uint8_t> from) {
+    return (void)offset, (void)from, Error::ReadOnly;
+  }
   virtual Result<Inode*> lookup(std::span<const char> name) { return (void)name, Error::NotDirectory; }
   virtual Result<void> list(uint64_t cursor, DirectoryVisitor visit, void* context) {
     return (void)cursor, (void)visit, (void)context, Error::NotDirectory;

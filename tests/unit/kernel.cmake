@@ -14,3 +14,22 @@ target_link_libraries(crash_path PUBLIC mortem_common mortem_snapshot PkgConfig:
 target_include_directories(crash_path PUBLIC ${CMAKE_CURRENT_SOURCE_DIR})
 mortem_unit_test(crash_core LIBRARIES crash_path)
 mortem_unit_test(heap SOURCES ${CMAKE_SOURCE_DIR}/kernel/memory/heap.cpp ${CMAKE_SOURCE_DIR}/kernel/memory/page_frames.cpp)
+
+# Devices and file systems: no kernel below them but kernel_device_fakes.cpp.
+set(KERNEL_SOURCE ${CMAKE_SOURCE_DIR}/kernel)
+set(KERNEL_FILE_SYSTEM_SOURCES
+  ${KERNEL_SOURCE}/fs/block_cache.cpp ${KERNEL_SOURCE}/fs/device_files.cpp ${KERNEL_SOURCE}/fs/ext2_directory.cpp
+  ${KERNEL_SOURCE}/fs/ext2_inode.cpp ${KERNEL_SOURCE}/fs/ext2_volume.cpp ${KERNEL_SOURCE}/fs/path.cpp
+  ${KERNEL_SOURCE}/fs/tree.cpp ${KERNEL_SOURCE}/drivers/partition_table.cpp kernel_device_fakes.cpp)
+mortem_unit_test(command_line SOURCES ${KERNEL_SOURCE}/library/command_line.cpp kernel_device_fakes.cpp)
+mortem_unit_test(control_frames SOURCES ${KERNEL_SOURCE}/drivers/control_frames.cpp kernel_device_fakes.cpp)
+mortem_unit_test(tree SOURCES ${KERNEL_FILE_SYSTEM_SOURCES})
+mortem_unit_test(virtqueue SOURCES ${KERNEL_SOURCE}/drivers/virtqueue.cpp kernel_device_fakes.cpp)
+mortem_unit_test(serial SOURCES ${KERNEL_SOURCE}/drivers/serial.cpp)
+foreach(test ext2 path partition_table)
+  mortem_unit_test(${test} SOURCES image_files.cpp ${KERNEL_FILE_SYSTEM_SOURCES})
+endforeach()
+# Damaged images are read under the sanitizers: a wild access is a failed test, not luck.
+mortem_unit_test(ext2_damage SOURCES image_files.cpp ${KERNEL_FILE_SYSTEM_SOURCES})
+target_compile_options(ext2_damage_test PRIVATE -fsanitize=address,undefined -fno-sanitize-recover=all)
+target_link_options(ext2_damage_test PRIVATE -fsanitize=address,undefined)

@@ -1,0 +1,81 @@
+#include "kernel/fs/block_cache.h"
+
+#include "kernel/memory/physical.h"
+
+namespace kernel {
+
+BlockCache::BlockCache(BlockDevice& device, uint64_t offset, uint64_t length, size_t chunks)
+    : device_(device), offset_(offset), length_(length), chunk_limit_(chunks) {
+  if (chunk_limit_ < 1) chunk_limit_ = 1;
+  if (chunk_limit_ > kMaximumChunks) chunk_limit_ = kMaximumChunks;
+}
+
+BlockCache::Chunk* BlockCache::find(uint64_t number) {
+  for (size_t index = 0; index < chunk_limit_; ++index) {
+    Chunk& chunk = chunks_[index];
+    if (chunk.last_use == 0 || chunk.number != number) continue;
+    chunk.last_use = ++clock_;
+    return &chunk;
+  }
+  return nullptr;
+}
+
+Result<BlockCache::Chunk*> BlockCache::load(uint64_t number) {
+  if (Chunk* chunk = find(number)) return chunk;
+  Chunk* oldest = &chunks_[0];
+  for (size_t index = 1; index < chunk_limit_; ++index)
+    if (chunks_[index].last_use < oldest->last_use) oldest = &chunks_[index];
+  if (oldest->bytes == nullptr) {
+    auto pages = allocate_pages(kChunkSize / kPageSize, PageOwner::PageCache);
+    if (pages) {
+      oldest->bytes = direct_map<uint8_t>(pages.value());
+    } else {
+      // Memory is short: the oldest chunk that has some gives its place.
+      oldest = nullptr;
+      for (size_t index = 0; index < chunk_limit_; ++index)
+        if (chunks_[index].bytes != nullptr && (oldest == nullptr || chunks_[index].last_use < oldest->last_use))
+          oldest = &chunks_[index];
+      if (oldest == nullptr) return pages.error();
+    }
+  }
+  const uint64_t start = number * kChunkSize;
+  const size_t size = length_ - start < kChunkSize ? length_ - start : kChunkSize;
+  oldest->last_use = 0;
+  TRY(device_.read(offset_ + start, {oldest->bytes, size}));
+  oldest->number = number;
+  oldest->last_use = ++clock_;
+  return oldest;
+}
+
+Result<std::span<const uint8_t>> BlockCache::view(uint64_t offset, size_t size) {
+  if (offset > length_ || size > length_ - offset || offset % kChunkSize + size > kChunkSize) return Error::Io;
+  const Chunk* chunk = TRY(load(offset / kChunkSize));
+  return std::span<const uint8_t>{chunk->bytes + offset % kChunkSize, size};
+}
+
+Result<void> BlockCache::read(uint64_t offset, std::span<uint8_t> to) {
+  constexpr size_t kSector = 512;
+  if (offset > length_ || to.size() > length_ - offset) return Error::Io;
+  while (!to.empty()) {
+    size_t part = kChunkSize - offset % kChunkSize;
+    if (part > to.size()) part = to.size();
+    Chunk* chunk = find(offset / kChunkSize);
+    if (chunk == nullptr && to.size() >= kChunkSize && offset % kSector == 0) {
+      // A large piece is read past the cache, in one request up to the next chunk that is in memory.
+      size_t direct = part;
+      while (direct < to.size() && find((offset + direct) / kChunkSize) == nullptr)
+        direct += to.size() - direct < kChunkSize ? to.size() - direct : kChunkSize;
+      direct -= direct % kSector;
+      TRY(device_.read(offset_ + offset, to.first(direct)));
+      part = direct;
+    } else {
+      if (chunk == nullptr) chunk = TRY(load(offset / kChunkSize));
+      __builtin_memcpy(to.data(), chunk->bytes + offset % kChunkSize, part);
+    }
+    offset += part;
+    to = to.subspan(part);
+  }
+  return {};
+}
+
+}  // namespace kernel

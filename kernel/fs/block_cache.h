@@ -1,0 +1,44 @@
+// A cache of part of a disk, in chunks that are larger than a block: what stands beside a block is mostly wanted next.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include "kernel/drivers/block_device.h"
+#include "kernel/library/result.h"
+
+namespace kernel {
+
+class BlockCache {
+ public:
+  static constexpr size_t kChunkSize = 64 << 10;
+  static constexpr size_t kMaximumChunks = 64;
+
+  // The part [offset, offset + length) of the device, at most `chunks` chunks of it in memory at a time.
+  BlockCache(BlockDevice& device, uint64_t offset, uint64_t length, size_t chunks);
+
+  uint64_t length() const { return length_; }
+  // Bytes [offset, offset + size) of the part, which lie within one chunk; they stay until the next call of any method.
+  // Io: outside of the part, or the disk could not be read.
+  Result<std::span<const uint8_t>> view(uint64_t offset, size_t size);
+  // Copies from chunks that are in memory or worth to be; goes to the disk directly for large pieces.
+  Result<void> read(uint64_t offset, std::span<uint8_t> to);
+
+ private:
+  struct Chunk {
+    uint64_t number;
+    uint64_t last_use;  // 0: empty
+    uint8_t* bytes;
+  };
+  Chunk* find(uint64_t number);
+  Result<Chunk*> load(uint64_t number);
+
+  BlockDevice& device_;
+  uint64_t offset_, length_;
+  size_t chunk_limit_;
+  uint64_t clock_ = 0;
+  Chunk chunks_[kMaximumChunks] = {};
+};
+
+}  // namespace kernel

@@ -91,8 +91,7 @@ void general_registers(CrashState& state) {
   GeneralRegisters& general = state.machine.general;
   general = state.frame.registers();
   general.fs_base = state.machine.fs_base;
-  // In the kernel the app's gs base waits in the other MSR (SWAPGS).
-  general.gs_base = state.in_kernel ? state.machine.gs_base : state.machine.kernel_gs_base;
+  general.gs_base = get_user_gs_base();  // the kernel itself uses no gs (entry.S)
   general.ds = READ_REGISTER("ds") & 0xFFFF;
   general.es = READ_REGISTER("es") & 0xFFFF;
   general.fs = READ_REGISTER("fs") & 0xFFFF;

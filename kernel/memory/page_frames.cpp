@@ -72,7 +72,8 @@ Result<uint64_t> PageFrames::allocate(uint64_t count, PageOwner owner) {
 
 void PageFrames::free(uint64_t first, uint64_t count) {
   for (uint64_t page = first; page < first + count && page < count_; ++page) {
-    if (owners_[page] == kFree || owners_[page] == static_cast<uint8_t>(PageOwner::Absent)) continue;
+    // Absent, free, firmware's and reserved pages are nobody's to give back.
+    if (owners_[page] <= static_cast<uint8_t>(PageOwner::Reserved)) continue;
     owners_[page] = kFree;
     ++free_;
   }

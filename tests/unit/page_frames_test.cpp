@@ -87,4 +87,18 @@ TEST(PageFrames, FreeingTwiceOrOutsideCountsNothing) {
   EXPECT_EQ(frames.free_count(), 16u);
 }
 
+TEST(PageFrames, TakesBackNothingThatWasNeverGivenOut) {
+  auto owners = memory(16);
+  owners[2] = static_cast<uint8_t>(PageOwner::Firmware);
+  owners[3] = static_cast<uint8_t>(PageOwner::Reserved);
+  owners[4] = static_cast<uint8_t>(PageOwner::Absent);
+  PageFrames frames;
+  frames.initialize(owners.data(), owners.size());
+  frames.free(0, 16);
+  EXPECT_EQ(frames.free_count(), 13u);
+  EXPECT_EQ(frames.owner(2), PageOwner::Firmware);
+  EXPECT_EQ(frames.owner(3), PageOwner::Reserved);
+  EXPECT_EQ(frames.owner(4), PageOwner::Absent);
+}
+
 }  // namespace

@@ -12,7 +12,7 @@ struct CpuFeatures {
 };
 extern CpuFeatures g_cpu;
 
-// Per-CPU data (one CPU now; reached through gs in the kernel).
+// Per-CPU data (one CPU now; entry.S reaches it by its own address: gs stays the app's, there is no SWAPGS).
 struct PerCpu {
   uint64_t kernel_stack;  // top of the current thread's kernel stack; offset 0: entry.S
   uint64_t user_stack;    // scratch for the syscall entry; offset 8: entry.S
@@ -41,7 +41,7 @@ void wait_for_interrupt();
 
 uint64_t get_fs_base();
 void set_fs_base(uint64_t value);
-uint64_t get_user_gs_base();  // while in the kernel: the app's gs base
+uint64_t get_user_gs_base();  // the GS_BASE register, also while in the kernel
 void set_user_gs_base(uint64_t value);
 
 // XSAVE (or FXSAVE) of all enabled components; `area` is 64-byte aligned, g_cpu.xsave_size bytes. The save leaves

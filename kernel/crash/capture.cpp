@@ -112,6 +112,17 @@ void current_thread(CrashState& state) {
 
 }  // namespace
 
+void capture_registers(CrashState& state) {
+  state.machine.fs_base = read_msr(kFsBase);
+  state.machine.gs_base = read_msr(kGsBase);
+  state.machine.kernel_gs_base = read_msr(kKernelGsBase);
+  state.machine.cr3 = read_cr3();
+  general_registers(state);
+  g_crash_page_walker.set_root(state.machine.cr3);
+  state.thread_id = kKernelThreadId;
+  state.log_written = g_log_ring.written;
+}
+
 void capture_moment(CrashState& state, void* extended_state) {
   if (extended_state != nullptr) {
     save_extended_state(extended_state);
@@ -121,10 +132,8 @@ void capture_moment(CrashState& state, void* extended_state) {
   }
   machine_registers(state.machine);
   if (state.cr2 != 0) state.machine.cr2 = state.cr2;
-  general_registers(state);
-  g_crash_page_walker.set_root(state.machine.cr3);
+  state.machine_known = true;
   current_thread(state);
-  state.log_written = g_log_ring.written;
   state.uptime_ns = monotonic_ns();
   state.wall_clock_ns = wall_clock_ns();
 }

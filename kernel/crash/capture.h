@@ -6,7 +6,10 @@
 
 namespace kernel {
 
-// `state.frame`, `state.in_kernel` and `state.reason` are there already. `extended_state`: 64-byte aligned memory of
+// What needs nothing but the processor: the general registers (from `state.frame`, and the segment bases), the page
+// tables, how far the log was. Done before anything that could trap, so that every report has them.
+void capture_registers(CrashState& state);
+// The rest: extended state, system registers, thread, clocks. `extended_state`: 64-byte aligned memory of
 // g_cpu.xsave_size bytes, or null.
 void capture_moment(CrashState& state, void* extended_state);
 

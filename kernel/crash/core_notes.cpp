@@ -76,6 +76,7 @@ bool identity_note(NoteWriter& notes, const CrashState& state) {
 }
 
 bool machine_note(NoteWriter& notes, const CrashState& state) {
+  if (!state.machine_known) return true;
   MachineRegistersNote note{};
   note.thread = state.thread_id;
   note.in_kernel = state.in_kernel ? 1 : 0;

@@ -29,6 +29,7 @@ struct CrashState {
   bool thread_known;  // false: no thread, or its record is unreadable
 
   mortem::format::MachineRegisters machine;
+  bool machine_known;            // false: only `general`, the segment bases and cr3 are there
   const void* extended_state;    // XSAVE area of the moment, null: not taken
   uint32_t extended_state_size;  // bytes
   bool extended_state_is_xsave;  // false: FXSAVE only, no NT_X86_XSTATE

@@ -40,6 +40,7 @@ alignas(16) uint8_t g_crash_stack[kCrashStackSize];
 unsigned g_entries = 0;
 CrashStage g_stage = CrashStage::Capture;
 Deadline g_deadline;
+const CrashReserve* g_reserve = nullptr;
 char g_record[kBlockSize];
 // In static memory, so that what was written before a trap is kept.
 alignas(TextWriter) uint8_t g_report_storage[sizeof(TextWriter)];
@@ -81,17 +82,9 @@ std::span<const char> text_record() {
 
 void run_stage(CrashStage stage) {
   switch (stage) {
-    case CrashStage::Capture: {
-      const CrashReserve* reserve = crash_reserve();
-      capture_moment(g_crash, reserve != nullptr ? reserve->extended_state : nullptr);
-      if (reserve != nullptr) {
-        g_crash.reserve_start = reserve->physical;
-        g_crash.reserve_end = reserve->physical + reserve->size;
-      }
-      // Time for the whole path: seconds for the devices, and a slow disk's time for the memory.
-      g_deadline = Deadline::in_ms(15'000 + ram_page_count() / 2);  // a second for 8 MiB
+    case CrashStage::Capture:
+      capture_moment(g_crash, g_reserve != nullptr ? g_reserve->extended_state : nullptr);
       break;
-    }
     case CrashStage::ResetDevices:
       virtio_reset_all();
       break;
@@ -159,6 +152,14 @@ void run_stage(CrashStage stage) {
   g_crash.reason = reason;
   keep_message(reason.message);
   g_crash.reason.message = g_crash.message;
+  capture_registers(g_crash);
+  // Time for the whole path: seconds for the devices, and a slow disk's time for the memory (a second for 8 MiB).
+  g_deadline = Deadline::in_ms(15'000 + ram_page_count() / 2);
+  g_reserve = crash_reserve();
+  if (g_reserve != nullptr) {
+    g_crash.reserve_start = g_reserve->physical;
+    g_crash.reserve_end = g_reserve->physical + g_reserve->size;
+  }
   crash_switch_stack(top, run_stages);
 }
 

@@ -55,7 +55,7 @@ bool app_registers(const CrashState& state, GeneralRegisters& registers) {
   registers = frame.registers();
   // The thread was running: its segment bases are the processor's.
   registers.fs_base = state.machine.fs_base;
-  registers.gs_base = state.machine.kernel_gs_base;
+  registers.gs_base = state.machine.gs_base;
   return true;
 }
 

@@ -28,6 +28,7 @@ FakeGuest::FakeGuest(size_t pages) : page_count(pages), owners(pages, PageOwner:
   std::memcpy(guest->magic, format::kGuestDescriptionMagic, sizeof guest->magic);
   std::memset(guest->boot_id, 0xB0, sizeof guest->boot_id);
   state.machine.cr3 = root;
+  state.machine_known = true;
   g_crash_page_walker.set_root(root);
   g_threads = nullptr;
   g_log_ring = {};

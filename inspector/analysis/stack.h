@@ -2,7 +2,9 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -16,14 +18,14 @@ const char* trust_name(Trust trust);                      // "registers", "cfi",
 
 struct Frame {
   uint64_t pc = 0;
-  uint64_t cfa = 0;       // stack pointer of the caller's frame, 0: unknown
-  std::string function;   // empty: unknown
-  std::string file;       // empty: unknown
-  uint32_t line = 0;      // 0: unknown
-  uint32_t column = 0;    // 0: unknown
-  bool inlined = false;   // this function was inlined into the next frame's
-  bool signal_frame = false;  // a signal arrived here
-  std::string module;     // path; empty: in no module
+  uint64_t cfa = 0;            // canonical frame address: the caller's stack pointer, 0: unknown
+  std::string function;        // empty: unknown
+  std::string file;            // empty: unknown
+  uint32_t line = 0;           // 0: unknown
+  uint32_t column = 0;         // 0: unknown
+  bool inlined = false;        // this function was inlined into the next frame's
+  bool signal_frame = false;   // signal trampoline or trap entry: the next frame was interrupted, it made no call
+  std::string module;          // path; empty: in no module
   uint64_t module_offset = 0;  // address in the ELF file, when module is not empty
   Trust trust = Trust::Registers;
 };
@@ -39,7 +41,8 @@ struct Stack {
   bool crashed = false;
   std::vector<Frame> frames;
   std::vector<Recursion> recursions;
-  std::string end;  // why it ends where it ends: "thread start", "no unwind information for 0x…", "memory 0x… is not in the dump", "frame limit"
+  std::string end;  // why it ends where it ends: "thread start", "no unwind information for 0x…", "memory 0x… is not in
+                    // the dump", "frame limit"
 };
 
 struct StackOptions {
@@ -47,6 +50,27 @@ struct StackOptions {
   bool inlined = true;
 };
 
+class MemoryCache;
+class ModuleImages;
+
+// Reads the stacks of one target; what was learnt for one thread (unwind rules, code) serves the next.
+class StackReader {
+ public:
+  StackReader(const Target& target, Symbolizer& symbolizer);
+  ~StackReader();
+  Result<Stack> read(uint32_t thread, const StackOptions& options);
+  // Code bytes, from the target's memory or else from the module's file; the number of them.
+  size_t read_code(uint64_t address, std::span<uint8_t> to);
+  const CoreModule* module_at(uint64_t address) const;  // null: in no module
+
+ private:
+  const Target& target_;
+  Symbolizer& symbolizer_;
+  std::unique_ptr<MemoryCache> memory_;
+  std::unique_ptr<ModuleImages> modules_;
+};
+
+// The same for one thread only.
 Result<Stack> unwind_stack(const Target& target, Symbolizer& symbolizer, uint32_t thread, const StackOptions& options);
 
 }  // namespace mortem::inspector

@@ -14,10 +14,10 @@
 namespace mortem::inspector {
 
 struct SourceLocation {
-  std::string function;  // demangled; empty: unknown
-  std::string file;      // empty: unknown
+  std::string function;           // demangled; empty: unknown
+  std::string file;               // empty: unknown
   uint32_t line = 0, column = 0;  // 0: unknown
-  bool inlined = false;  // inlined into the next element
+  bool inlined = false;           // inlined into the next element
 };
 
 // A module's ELF file on this machine and the file with its debug information (often the same).
@@ -29,7 +29,8 @@ struct SymbolFiles {
 struct SymbolOptions {
   std::vector<std::filesystem::path> extra_files;  // --symbols FILE: used where their build id is a module's
   std::vector<std::filesystem::path> debug_folders = {"/usr/lib/debug"};  // .build-id/xx/yyyy.debug below them
-  std::filesystem::path store;                     // ~/.cache/mortem
+  std::filesystem::path store;                                            // ~/.cache/mortem
+  std::vector<std::filesystem::path> kernel_files;  // where this build's kernel may stand, for modules of kind Kernel
 };
 
 class Symbolizer {
@@ -44,6 +45,10 @@ class Symbolizer {
   virtual const std::vector<SourceLocation>& locate(const snapshot::CoreModule& module, uint64_t address) = 0;
   // One sentence a module whose symbols were not found: what and where was looked for.
   virtual std::vector<std::string> missing_symbols() const = 0;
+  // The ELF image of a module that has no file, as it was read from the target's memory (the vDSO).
+  virtual void add_image(const snapshot::CoreModule& module, std::vector<uint8_t> image) = 0;
+  // Run-time address of a data or function symbol of the module, by its linkage name.
+  virtual std::optional<uint64_t> find_symbol(const snapshot::CoreModule& module, const std::string& name) = 0;
 };
 
 }  // namespace mortem::inspector

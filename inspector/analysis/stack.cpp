@@ -1,0 +1,101 @@
+#include "inspector/analysis/stack.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <unordered_map>
+
+#include "inspector/analysis/recursion.h"
+#include "inspector/unwind/unwinder.h"
+
+namespace mortem::inspector {
+namespace {
+
+// Equal frames have equal numbers: the same place in the program, and the same function inlined there.
+uint64_t identity(uint64_t pc, size_t inline_depth) {
+  return pc * 0x9E3779B97F4A7C15 + inline_depth;
+}
+
+void add_frames(Stack& stack, std::vector<uint64_t>& identities, const PhysicalFrame& physical,
+                const CoreModule* module, Symbolizer& symbolizer, const StackOptions& options) {
+  Frame frame;
+  frame.pc = physical.pc;
+  frame.cfa = physical.cfa;
+  frame.trust = physical.trust;
+  frame.signal_frame = physical.signal_frame;
+  if (!module) {
+    identities.push_back(identity(physical.pc, 0));
+    stack.frames.push_back(std::move(frame));
+    return;
+  }
+  frame.module = module->path;
+  frame.module_offset = physical.pc - module->load_bias;
+  const auto& chain = symbolizer.locate(*module, physical.lookup() - module->load_bias);
+  for (size_t index = options.inlined ? 0 : chain.size() - 1; index < chain.size(); ++index) {
+    const SourceLocation& place = chain[index];
+    frame.function = place.function;
+    frame.file = place.file;
+    frame.line = place.line;
+    frame.column = place.column;
+    frame.inlined = place.inlined;
+    identities.push_back(identity(physical.pc, index));
+    stack.frames.push_back(frame);
+  }
+}
+
+}  // namespace
+
+const char* trust_name(Trust trust) {
+  switch (trust) {
+    case Trust::Registers:
+      return "registers";
+    case Trust::Cfi:
+      return "cfi";
+    case Trust::FramePointer:
+      return "frame pointer";
+    case Trust::Scan:
+      return "scan";
+  }
+  return "unknown";
+}
+
+StackReader::StackReader(const Target& target, Symbolizer& symbolizer)
+    : target_(target),
+      symbolizer_(symbolizer),
+      memory_(std::make_unique<MemoryCache>(target)),
+      modules_(std::make_unique<ModuleImages>(target, symbolizer, *memory_)) {}
+StackReader::~StackReader() = default;
+
+Result<Stack> StackReader::read(uint32_t thread, const StackOptions& options) {
+  const format::GeneralRegisters registers = TRY(target_.registers(thread));
+  Stack stack;
+  stack.thread = thread;
+  for (const TargetThread& one : target_.threads()) {
+    if (one.id != thread) continue;
+    stack.thread_name = one.name;
+    stack.crashed = one.crashed;
+  }
+  const UnwoundStack unwound = unwind(FrameRegisters(registers), *modules_, *memory_, options.frame_limit);
+  stack.end = unwound.end;
+  std::vector<uint64_t> identities;
+  stack.frames.reserve(unwound.frames.size());
+  identities.reserve(unwound.frames.size());
+  for (const PhysicalFrame& physical : unwound.frames)
+    add_frames(stack, identities, physical, modules_->find(physical.lookup()), symbolizer_, options);
+  stack.recursions = find_recursions(identities);
+  return stack;
+}
+
+size_t StackReader::read_code(uint64_t address, std::span<uint8_t> to) {
+  return modules_->read_code(address, to);
+}
+
+const CoreModule* StackReader::module_at(uint64_t address) const {
+  return modules_->find(address);
+}
+
+Result<Stack> unwind_stack(const Target& target, Symbolizer& symbolizer, uint32_t thread, const StackOptions& options) {
+  return StackReader(target, symbolizer).read(thread, options);
+}
+
+}  // namespace mortem::inspector

@@ -1,0 +1,37 @@
+// Finds the ELF file of a module on this machine, and the file with its debug information.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "inspector/elf/elf_image.h"
+#include "inspector/symbols/symbolizer.h"
+
+namespace mortem::inspector {
+
+struct FoundFiles {
+  SymbolFiles paths;
+  std::shared_ptr<const ElfImage> executable;  // null: not found
+  std::shared_ptr<const ElfImage> debug;       // null: not found; may be the same as `executable`
+  std::string missing;                         // what was not found, and where was looked for; empty: all is there
+};
+
+class SymbolFileFinder {
+ public:
+  explicit SymbolFileFinder(SymbolOptions options);
+  FoundFiles find(const snapshot::CoreModule& module) const;
+
+ private:
+  struct Extra {
+    std::filesystem::path path;
+    std::shared_ptr<const ElfImage> image;
+  };
+  class Search;
+  SymbolOptions options_;
+  std::vector<Extra> extra_;
+};
+
+std::string hexadecimal(std::span<const uint8_t> bytes);
+
+}  // namespace mortem::inspector

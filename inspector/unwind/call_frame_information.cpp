@@ -1,0 +1,167 @@
+#include "inspector/unwind/call_frame_information.h"
+
+#include <elf.h>
+#include <libdwarf/libdwarf.h>
+
+#include <cstring>
+#include <unordered_map>
+
+namespace mortem::inspector {
+namespace {
+
+using Kind = UnwindRule::Kind;
+
+// libdwarf's object access: an "ELF file" of a null section and the one with frame information.
+int get_section_information(void* object, Dwarf_Half index, Dwarf_Obj_Access_Section* to, int*) {
+  const auto& section = *static_cast<const FrameSection*>(object);
+  if (index > 1) return DW_DLV_NO_ENTRY;
+  *to = {};
+  to->name = index == 0 ? "" : section.name.c_str();
+  if (index == 0) return DW_DLV_OK;
+  to->addr = section.address;
+  to->type = SHT_PROGBITS;
+  to->size = section.bytes.size();
+  return DW_DLV_OK;
+}
+Dwarf_Endianness get_byte_order(void*) {
+  return DW_OBJECT_LSB;
+}
+Dwarf_Small get_length_size(void*) {
+  return 8;
+}
+Dwarf_Small get_pointer_size(void*) {
+  return 8;
+}
+Dwarf_Unsigned get_section_count(void*) {
+  return 2;
+}
+int load_section(void* object, Dwarf_Half index, Dwarf_Small** data, int*) {
+  if (index != 1) return DW_DLV_NO_ENTRY;
+  *data = static_cast<FrameSection*>(object)->bytes.data();
+  return DW_DLV_OK;
+}
+constexpr Dwarf_Obj_Access_Methods kMethods = {
+    get_section_information, get_byte_order, get_length_size, get_pointer_size,
+    get_section_count,       load_section,   nullptr};
+
+UnwindRule to_rule(const Dwarf_Regtable_Entry3& entry) {
+  UnwindRule rule;
+  rule.number = entry.dw_regnum;
+  rule.offset = static_cast<int64_t>(entry.dw_offset_or_block_len);
+  switch (entry.dw_value_type) {
+    case DW_EXPR_EXPRESSION:
+    case DW_EXPR_VAL_EXPRESSION:
+      rule.kind = entry.dw_value_type == DW_EXPR_EXPRESSION ? Kind::AtExpression : Kind::IsExpression;
+      rule.expression = {static_cast<const uint8_t*>(entry.dw_block_ptr), entry.dw_offset_or_block_len};
+      return rule;
+    case DW_EXPR_VAL_OFFSET:
+      rule.kind = Kind::IsOffset;
+      return rule;
+    default:
+      break;
+  }
+  if (entry.dw_offset_relevant != 0)
+    rule.kind = Kind::AtOffset;
+  else if (entry.dw_regnum == DW_FRAME_SAME_VAL)
+    rule.kind = Kind::SameValue;
+  else if (entry.dw_regnum == DW_FRAME_UNDEFINED_VAL)
+    rule.kind = Kind::Undefined;
+  else
+    rule.kind = Kind::InRegister;
+  return rule;
+}
+
+class LibdwarfFrames final : public CallFrameInformation {
+ public:
+  explicit LibdwarfFrames(FrameSection section) : section_(std::move(section)) {}
+  ~LibdwarfFrames() override {
+    if (debug_ == nullptr) return;
+    if (frames_ != nullptr) dwarf_fde_cie_list_dealloc(debug_, cies_, cie_count_, frames_, frame_count_);
+    Dwarf_Error error = nullptr;
+    dwarf_object_finish(debug_, &error);
+  }
+
+  bool load() {
+    Dwarf_Error error = nullptr;
+    interface_ = {&section_, &kMethods};
+    if (!good(dwarf_object_init_b(&interface_, nullptr, nullptr, DW_GROUPNUMBER_ANY, &debug_, &error), error)) {
+      debug_ = nullptr;
+      return false;
+    }
+    // A register without a rule keeps its value; which of these a call destroys is the ABI's matter (apply_row).
+    dwarf_set_frame_rule_initial_value(debug_, DW_FRAME_SAME_VAL);
+    dwarf_set_frame_rule_table_size(debug_, kTableSize);
+    const auto get_list = section_.name == ".eh_frame" ? dwarf_get_fde_list_eh : dwarf_get_fde_list;
+    return good(get_list(debug_, &cies_, &cie_count_, &frames_, &frame_count_, &error), error);
+  }
+
+  const UnwindRow* find(uint64_t address) override {
+    auto [place, is_new] = rows_.try_emplace(address);
+    if (is_new) place->second = look_up(address);
+    return place->second ? &*place->second : nullptr;
+  }
+
+ private:
+  static constexpr Dwarf_Half kTableSize = 192;  // beyond the psABI's last number (125)
+
+  bool good(int status, Dwarf_Error error) {
+    if (status == DW_DLV_ERROR && error != nullptr) dwarf_dealloc_error(debug_, error);
+    return status == DW_DLV_OK;
+  }
+
+  std::optional<UnwindRow> look_up(uint64_t address) {
+    Dwarf_Error error = nullptr;
+    Dwarf_Fde frame = nullptr;
+    Dwarf_Addr low = 0, high = 0;
+    if (!good(dwarf_get_fde_at_pc(frames_, address, &frame, &low, &high, &error), error)) return std::nullopt;
+    Dwarf_Cie common = nullptr;
+    if (!good(dwarf_get_cie_of_fde(frame, &common, &error), error)) return std::nullopt;
+    Dwarf_Unsigned length = 0, code_factor = 0, instructions_length = 0;
+    Dwarf_Small version = 0;
+    char* augmentation = nullptr;
+    Dwarf_Signed data_factor = 0;
+    Dwarf_Half return_register = 0, offset_size = 0;
+    Dwarf_Ptr instructions = nullptr;
+    if (!good(dwarf_get_cie_info_b(common, &length, &version, &augmentation, &code_factor, &data_factor,
+                                   &return_register, &instructions, &instructions_length, &offset_size, &error),
+              error))
+      return std::nullopt;
+    std::array<Dwarf_Regtable_Entry3, kTableSize> entries{};
+    Dwarf_Regtable3 table{};
+    table.rt3_reg_table_size = kTableSize;
+    table.rt3_rules = entries.data();
+    Dwarf_Addr row_address = 0;
+    if (!good(dwarf_get_fde_info_for_all_regs3(frame, address, &table, &row_address, &error), error))
+      return std::nullopt;
+
+    UnwindRow row;
+    row.cfa = to_rule(table.rt3_cfa_rule);
+    if (row.cfa.kind == Kind::AtOffset) row.cfa.kind = Kind::InRegister;  // base and offset: nothing is read
+    if (row.cfa.kind == Kind::AtExpression) row.cfa.kind = Kind::IsExpression;
+    if (row.cfa.kind != Kind::InRegister && row.cfa.kind != Kind::IsExpression) return std::nullopt;
+    for (unsigned number = 0; number < FrameRegisters::kCount; ++number)
+      row.registers[number] = to_rule(entries[number]);
+    if (return_register >= FrameRegisters::kCount) return std::nullopt;
+    row.return_address = return_register;
+    row.signal_frame = augmentation != nullptr && std::strchr(augmentation, 'S') != nullptr;
+    return row;
+  }
+
+  FrameSection section_;
+  Dwarf_Obj_Access_Interface interface_{};
+  Dwarf_Debug debug_ = nullptr;
+  Dwarf_Cie* cies_ = nullptr;
+  Dwarf_Fde* frames_ = nullptr;
+  Dwarf_Signed cie_count_ = 0, frame_count_ = 0;
+  std::unordered_map<uint64_t, std::optional<UnwindRow>> rows_;
+};
+
+}  // namespace
+
+std::unique_ptr<CallFrameInformation> CallFrameInformation::create(FrameSection section) {
+  auto frames = std::make_unique<LibdwarfFrames>(std::move(section));
+  if (!frames->load()) return nullptr;
+  return frames;
+}
+
+}  // namespace mortem::inspector

@@ -1,0 +1,49 @@
+// What the unwinder needs to know of a target's modules: which one an address is in, its call frame information and
+// its code, from the file on this machine or, where there is none, from the target's memory.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "inspector/elf/elf_image.h"
+#include "inspector/symbols/symbolizer.h"
+#include "inspector/target/target.h"
+#include "inspector/unwind/call_frame_information.h"
+
+namespace mortem::inspector {
+
+class ModuleImages {
+ public:
+  ModuleImages(const Target& target, Symbolizer& symbolizer, MemoryCache& memory);
+
+  const CoreModule* find(uint64_t address) const;  // null: in no module
+  // In a segment of a module that may be executed (a module whose segments are not known counts as executable).
+  bool is_executable(uint64_t address);
+  // Null: no information. `address` at run time; the lookup address, so the return address - 1 for a caller.
+  const UnwindRow* unwind_row(uint64_t address);
+  // Code bytes, from memory or else from the module's file (Linux leaves unchanged code out of its cores).
+  size_t read_code(uint64_t address, std::span<uint8_t> to);
+  // A call instruction ends at `return_address`, which is executable.
+  bool is_return_address(uint64_t return_address);
+
+ private:
+  struct Image {
+    const CoreModule* module = nullptr;
+    bool loaded = false;
+    std::shared_ptr<const ElfImage> file;
+    std::vector<ElfSegment> segments;
+    std::vector<std::unique_ptr<CallFrameInformation>> frames;
+  };
+  Image* image_at(uint64_t address);
+  void load(Image& image);
+  void load_from_memory(Image& image);
+  std::optional<FrameSection> frames_in_memory(const Image& image);
+
+  Symbolizer& symbolizer_;
+  MemoryCache& memory_;
+  std::vector<Image> images_;  // by start
+  size_t last_ = 0;
+};
+
+}  // namespace mortem::inspector

@@ -1,0 +1,125 @@
+// `mortem bt`: the stacks of all threads, symbolized.
+#include <fmt/format.h>
+
+#include <memory>
+
+#include "inspector/analysis/stack_text.h"
+#include "tools/output.h"
+#include "tools/symbol_options.h"
+#include "tools/verbs.h"
+
+namespace mortem::tools {
+namespace {
+
+using nlohmann::ordered_json;
+
+struct Options {
+  std::string dump;
+  std::vector<std::string> symbols;
+  uint32_t thread = 0;
+  bool has_thread = false;
+  size_t limit = 200000;
+  bool no_inline = false, full = false, json = false;
+};
+
+ordered_json text_or_null(const std::string& text) {
+  return text.empty() ? ordered_json(nullptr) : ordered_json(text);
+}
+ordered_json number_or_null(uint64_t number) {
+  return number == 0 ? ordered_json(nullptr) : ordered_json(number);
+}
+
+ordered_json frame_facts(const inspector::Frame& frame) {
+  ordered_json facts;
+  facts["pc"] = fmt::format("{:#x}", frame.pc);
+  facts["function"] = text_or_null(frame.function);
+  facts["file"] = text_or_null(frame.file);
+  facts["line"] = number_or_null(frame.line);
+  facts["column"] = number_or_null(frame.column);
+  facts["inlined"] = frame.inlined;
+  facts["signal_frame"] = frame.signal_frame;
+  facts["module"] = text_or_null(frame.module);
+  facts["module_offset"] = text_or_null(frame.module.empty() ? "" : fmt::format("{:#x}", frame.module_offset));
+  facts["trust"] = inspector::trust_name(frame.trust);
+  return facts;
+}
+
+ordered_json stack_facts(const inspector::Stack& stack) {
+  ordered_json facts;
+  facts["id"] = stack.thread;
+  facts["name"] = text_or_null(stack.thread_name);
+  facts["crashed"] = stack.crashed;
+  facts["frames"] = ordered_json::array();
+  for (const inspector::Frame& frame : stack.frames) facts["frames"].push_back(frame_facts(frame));
+  facts["end"] = stack.end;
+  facts["recursions"] = ordered_json::array();
+  for (const inspector::Recursion& one : stack.recursions)
+    facts["recursions"].push_back({{"first", one.first}, {"period", one.period}, {"count", one.count}});
+  return facts;
+}
+
+int run(const Options& options) {
+  auto core = snapshot::CoreFile::open(options.dump);
+  if (!core) return fail(core.error());
+  auto target = inspector::open_core_target(**core);
+  if (!target) return fail(target.error());
+  auto symbolizer = inspector::Symbolizer::create(symbol_options(options.symbols));
+  inspector::StackReader reader(**target, *symbolizer);
+  inspector::StackOptions wanted;
+  wanted.frame_limit = options.limit;
+  wanted.inlined = !options.no_inline;
+
+  ordered_json threads = ordered_json::array();
+  bool found = false;
+  for (const inspector::TargetThread& thread : (*target)->threads()) {
+    if (options.has_thread && thread.id != options.thread) continue;
+    auto stack = reader.read(thread.id, wanted);
+    if (!stack) return fail(stack.error());
+    if (options.json) {
+      threads.push_back(stack_facts(*stack));
+    } else {
+      const auto folding = options.full ? inspector::Folding::ShowAll : inspector::Folding::Fold;
+      write_stdout(fmt::format("{}{}\n{}", found ? "\n" : "", inspector::stack_heading(*stack),
+                               inspector::stack_text(*stack, folding, 0)));
+    }
+    found = true;
+  }
+  if (!found) {
+    note(fmt::format("{}: has no thread {}; mortem bt without --thread shows all", options.dump, options.thread));
+    return kProblem;
+  }
+  const auto missing = symbolizer->missing_symbols();
+  if (options.json)
+    print_json("bt", {{"threads", std::move(threads)}, {"missing_symbols", missing}});
+  else
+    for (const std::string& line : missing) note(line);
+  return kDone;
+}
+
+void add_verb(Commands& commands) {
+  auto options = std::make_shared<Options>();
+  CLI::App* verb = commands.add(nullptr, "bt", "Shows all stacks of a dump or core, with functions and lines",
+                                "Example:\n  mortem bt program.core.zst --symbols ./program");
+  verb->add_option("dump", options->dump, "A dump, or any x86-64 ELF core")->required()->type_name("DUMP");
+  CLI::Option* thread = verb->add_option("--thread", options->thread, "Only the thread of this id")->type_name("N");
+  verb->add_option("--limit", options->limit, "Frames of a stack at most, inlined ones not counted")
+      ->type_name("N")
+      ->capture_default_str()
+      ->check(CLI::PositiveNumber);
+  verb->add_option("--symbols", options->symbols, "An ELF file with symbols, used where its build id is a module's")
+      ->type_name("FILE")
+      ->allow_extra_args(false)
+      ->check(CLI::ExistingFile);
+  verb->add_flag("--no-inline", options->no_inline, "Leave inlined functions out");
+  verb->add_flag("--full", options->full, "Show every frame of a recursion");
+  verb->add_flag("--json", options->json, "Print the facts as JSON (mortem.bt/1)");
+  commands.on(verb, [options, thread] {
+    options->has_thread = thread->count() > 0;
+    return run(*options);
+  });
+}
+
+const VerbRegistration registration{60, add_verb};
+
+}  // namespace
+}  // namespace mortem::tools

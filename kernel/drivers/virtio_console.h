@@ -20,7 +20,7 @@ class VirtioConsolePort : public ConsolePort {
  private:
   friend class VirtioConsole;
   static constexpr size_t kNameSize = 64;
-  static constexpr size_t kReceiveBuffers = 4, kReceiveBufferSize = 1024, kSendBufferSize = 4096;
+  static constexpr size_t kReceiveBuffers = 4, kReceiveBufferSize = 1024, kSendBufferSize = 8192;
   static constexpr uint16_t kNoChain = 0xFFFF;
 
   Result<void> allocate();

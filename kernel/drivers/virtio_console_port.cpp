@@ -6,14 +6,14 @@
 namespace kernel {
 namespace {
 
-// Pages of a port: two queues, the receive buffers, the send buffer.
+// Pages of a port: two queues, the receive buffers, and two for the send buffer: a whole control message.
 constexpr uint64_t kReceiveQueue = 0, kSendQueue = kPageSize, kReceiveArea = 2 * kPageSize, kSendArea = 3 * kPageSize;
-constexpr size_t kPages = 4;
+constexpr size_t kPages = 5;
 
 }  // namespace
 
 Result<void> VirtioConsolePort::allocate() {
-  static_assert(kReceiveBuffers * kReceiveBufferSize <= kPageSize && kSendBufferSize <= kPageSize);
+  static_assert(kReceiveBuffers * kReceiveBufferSize <= kPageSize && kSendBufferSize <= (kPages - 3) * kPageSize);
   physical_ = TRY(allocate_pages(kPages, PageOwner::Dma));
   return {};
 }

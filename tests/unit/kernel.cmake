@@ -26,6 +26,7 @@ mortem_unit_test(control_frames SOURCES ${KERNEL_SOURCE}/drivers/control_frames.
 mortem_unit_test(tree SOURCES ${KERNEL_FILE_SYSTEM_SOURCES})
 mortem_unit_test(virtqueue SOURCES ${KERNEL_SOURCE}/drivers/virtqueue.cpp kernel_device_fakes.cpp)
 mortem_unit_test(serial SOURCES ${KERNEL_SOURCE}/drivers/serial.cpp)
+mortem_unit_test(pci SOURCES ${KERNEL_SOURCE}/drivers/pci.cpp)
 foreach(test ext2 path partition_table)
   mortem_unit_test(${test} SOURCES image_files.cpp ${KERNEL_FILE_SYSTEM_SOURCES})
 endforeach()

@@ -1,5 +1,6 @@
 # zstd's compressor for the dump writer, from the sources that tools/setup fetches, with the kernel's flags. Without
-# threads, assembly, run-time dispatch on BMI2 and formats of before 1.0; warnings are its authors' business.
+# threads, assembly, run-time dispatch on BMI2 and formats of before 1.0; -O3 as its authors build it; warnings are their
+# business.
 set(ZSTD_FOLDER ${MORTEM_THIRD_PARTY}/zstd/lib)
 if(NOT EXISTS ${ZSTD_FOLDER}/zstd.h)
   message(FATAL_ERROR "third_party/zstd is missing: run tools/setup")
@@ -13,7 +14,7 @@ foreach(file common/debug common/entropy_common common/error_private common/fse_
 endforeach()
 add_library(mortem_kernel_zstd STATIC ${ZSTD_FILES})
 set_target_properties(mortem_kernel_zstd PROPERTIES EXPORT_COMPILE_COMMANDS OFF)
-target_compile_options(mortem_kernel_zstd PRIVATE ${KERNEL_FLAGS} -w -Wno-error)
+target_compile_options(mortem_kernel_zstd PRIVATE ${KERNEL_FLAGS} -O3 -w -Wno-error)
 target_compile_definitions(mortem_kernel_zstd PRIVATE DYNAMIC_BMI2=0 ZSTD_DISABLE_ASM=1 ZSTD_LEGACY_SUPPORT=0
   ZSTD_NO_INTRINSICS=1 ZSTD_TRACE=0 XXH_NAMESPACE=ZSTD_ NDEBUG)
 target_include_directories(mortem_kernel_zstd BEFORE PRIVATE ${CMAKE_SOURCE_DIR}/kernel/library/freestanding)

@@ -62,6 +62,7 @@ class ModuleSymbols {
     // The name in the debug information first, as debuggers show it: the symbol table knows clones (`f.constprop.0`).
     auto chain = symbolizable_->symbolizeInlinedCode(place, wanted, false);
     const uint32_t known = chain.getNumberOfFrames();
+    const bool has_file = known > 0 && chain.getFrame(0).FileName != kInvalid;
     if (known == 0 || chain.getFrame(known - 1).FunctionName == kInvalid)
       chain = symbolizable_->symbolizeInlinedCode(place, wanted, true);
 
@@ -71,7 +72,8 @@ class ModuleSymbols {
       SourceLocation location;
       if (one.FunctionName != kInvalid)
         location.function = llvm::symbolize::LLVMSymbolizer::DemangleName(one.FunctionName, symbolizable_.get());
-      if (one.FileName != kInvalid) location.file = one.FileName;
+      // Without debug information LLVM gives the object's name out of the symbol table: that is no source file.
+      if (one.FileName != kInvalid && has_file) location.file = one.FileName;
       location.line = one.Line;
       location.column = one.Column;
       location.inlined = index + 1 < chain.getNumberOfFrames();

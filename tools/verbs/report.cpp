@@ -1,0 +1,344 @@
+// `mortem report`: the crash report, the most telling facts first.
+#include <fmt/chrono.h>
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <iterator>
+#include <memory>
+
+#include "inspector/analysis/disassembly.h"
+#include "inspector/analysis/reason.h"
+#include "inspector/analysis/stack_text.h"
+#include "snapshot/dump_info.h"
+#include "tools/output.h"
+#include "tools/symbol_options.h"
+#include "tools/verbs.h"
+#include "tools/verbs/stack_facts.h"
+
+namespace mortem::tools {
+namespace {
+
+using nlohmann::ordered_json;
+
+constexpr size_t kCrashedLines = 100, kOtherLines = 16, kLogLines = 20, kInstructions = 5;
+
+struct Options {
+  std::string dump;
+  std::vector<std::string> symbols;
+  bool json = false;
+};
+
+struct Code {
+  std::vector<uint8_t> bytes;  // at the pc; empty: not in the dump and not in a file
+  std::vector<inspector::Instruction> instructions;
+};
+
+struct Mapping {
+  uint64_t start, end;
+  uint32_t flags;
+  std::string path;
+};
+
+// Everything the report says, before it is text or JSON.
+struct Facts {
+  const snapshot::CoreFile& core;
+  snapshot::DumpInfo info;
+  inspector::CrashReason reason;
+  std::vector<inspector::Stack> stacks;  // the crashed thread first, if one crashed
+  std::optional<format::GeneralRegisters> registers;
+  Code code;
+  std::vector<Mapping> around_fault;
+  std::vector<ordered_json> modules;
+  std::vector<std::string> log_lines, missing;
+};
+
+std::vector<std::string> last_lines(const std::string& text, size_t count) {
+  std::vector<std::string> lines;
+  for (size_t at = 0; at < text.size();) {
+    const size_t end = std::min(text.find('\n', at), text.size());
+    lines.push_back(text.substr(at, end - at));
+    at = end + 1;
+  }
+  if (lines.size() > count) lines.erase(lines.begin(), lines.end() - static_cast<ptrdiff_t>(count));
+  return lines;
+}
+
+std::string path_of(const snapshot::CoreFile& core, uint64_t address) {
+  for (const auto& mapping : core.file_mappings())
+    if (address >= mapping.start && address < mapping.end) return mapping.path;
+  for (const auto& module : core.modules())
+    if (address >= module.start && address < module.end) return module.path;
+  return {};
+}
+
+// The mapping that holds the address, and its neighbours.
+std::vector<Mapping> mappings_around(const snapshot::CoreFile& core, uint64_t address) {
+  const auto& segments = core.segments();
+  auto after = std::find_if(segments.begin(), segments.end(),
+                            [&](const auto& one) { return one.address + one.memory_size > address; });
+  const auto first = after - std::min<ptrdiff_t>(2, after - segments.begin());
+  const auto last = after + std::min<ptrdiff_t>(3, segments.end() - after);
+  std::vector<Mapping> result;
+  for (auto one = first; one != last; ++one)
+    result.push_back({one->address, one->address + one->memory_size, one->flags, path_of(core, one->address)});
+  return result;
+}
+
+std::string protection(uint32_t flags) {
+  return fmt::format("{}{}{}", (flags & 4) != 0 ? 'r' : '-', (flags & 2) != 0 ? 'w' : '-',
+                     (flags & 1) != 0 ? 'x' : '-');
+}
+
+ordered_json module_facts(const snapshot::CoreModule& module, inspector::Symbolizer& symbolizer) {
+  const auto& files = symbolizer.files(module);
+  ordered_json facts;
+  facts["path"] = text_or_null(module.path);
+  facts["kind"] = snapshot::module_kind_text(module.kind);
+  facts["start"] = fmt::format("{:#x}", module.start);
+  facts["end"] = fmt::format("{:#x}", module.end);
+  facts["build_id"] = text_or_null(snapshot::hexadecimal(module.id));
+  facts["file"] = text_or_null(files.executable.string());
+  facts["debug_file"] = text_or_null(files.debug.string());
+  return facts;
+}
+
+Result<Facts> gather(const snapshot::CoreFile& core, const Options& options) {
+  auto target = TRY(inspector::open_core_target(core));
+  auto symbolizer = inspector::Symbolizer::create(symbol_options(options.symbols));
+  inspector::StackReader reader(*target, *symbolizer);
+  Facts facts{core, snapshot::gather_dump_info(core), {}, {}, {}, {}, {}, {}, {}, {}};
+  uint32_t crashed = 0;
+  const inspector::Stack* crashed_stack = nullptr;
+  for (const auto& thread : target->threads()) {
+    facts.stacks.push_back(TRY(reader.read(thread.id, {})));
+    if (thread.crashed) crashed = thread.id;
+  }
+  std::stable_partition(facts.stacks.begin(), facts.stacks.end(), [](const auto& stack) { return stack.crashed; });
+  if (!facts.stacks.empty() && facts.stacks.front().crashed) crashed_stack = &facts.stacks.front();
+  facts.reason = inspector::explain_crash(core, *symbolizer, crashed_stack);
+  if (crashed_stack) {
+    facts.registers = TRY(target->registers(crashed));
+    facts.code.bytes.resize(64);
+    facts.code.bytes.resize(reader.read_code(facts.registers->rip, facts.code.bytes));
+    facts.code.instructions = inspector::disassemble(facts.registers->rip, facts.code.bytes, kInstructions);
+  }
+  if (facts.reason.fault_address) facts.around_fault = mappings_around(core, *facts.reason.fault_address);
+  for (const auto& module : core.modules()) facts.modules.push_back(module_facts(module, *symbolizer));
+  facts.log_lines = last_lines(core.kernel_log(), kLogLines);
+  facts.missing = symbolizer->missing_symbols();
+  return facts;
+}
+
+std::string when_text(int64_t nanoseconds) {
+  return fmt::format("{:%Y-%m-%d %H:%M:%S} UTC", fmt::gmtime(static_cast<std::time_t>(nanoseconds / 1000000000)));
+}
+
+ordered_json report_facts(const Facts& facts) {
+  ordered_json json;
+  const auto& reason = facts.reason;
+  json["reason"] = reason.sentence;
+  json["signal"] = reason.signal ? ordered_json(*reason.signal) : ordered_json(nullptr);
+  json["signal_name"] = text_or_null(reason.signal_name);
+  json["signal_code"] = reason.signal_code ? ordered_json(*reason.signal_code) : ordered_json(nullptr);
+  json["signal_code_name"] = text_or_null(reason.signal_code_name);
+  json["fault_address"] = text_or_null(reason.fault_address ? fmt::format("{:#x}", *reason.fault_address) : "");
+  json["stack_overflow"] = reason.stack_overflow;
+  json["abort_message"] = text_or_null(reason.abort_message);
+  json["reason_kind"] = text_or_null(facts.info.reason ? facts.info.reason->kind : "");
+  json["exit_status"] = facts.info.reason && facts.info.reason->exit_status
+                            ? ordered_json(*facts.info.reason->exit_status)
+                            : ordered_json(nullptr);
+  json["message"] = text_or_null(facts.info.reason ? facts.info.reason->message : "");
+  json["program"] = text_or_null(facts.info.program_name);
+  json["command_line"] = text_or_null(facts.info.command_line);
+  const auto& identity = facts.info.identity;
+  const bool has_clock = identity && identity->wall_clock_ns && *identity->wall_clock_ns != 0;
+  json["when"] = text_or_null(has_clock ? when_text(*identity->wall_clock_ns) : "");
+  json["kernel_version"] = text_or_null(identity ? identity->kernel_version : "");
+  json["uptime_ns"] = identity ? ordered_json(identity->uptime_ns) : ordered_json(nullptr);
+  json["memory_bytes"] = identity ? ordered_json(identity->memory_bytes) : ordered_json(nullptr);
+  json["resident_bytes"] = identity ? ordered_json(identity->resident_bytes) : ordered_json(nullptr);
+  json["registers"] = nullptr;
+  if (facts.registers) {
+    json["registers"] = ordered_json::object();
+    for (const auto& one : format::kGeneralRegisters)
+      json["registers"][one.name] = fmt::format(
+          "{:#x}", *reinterpret_cast<const uint64_t*>(reinterpret_cast<const char*>(&*facts.registers) + one.offset));
+  }
+  json["instructions"] = ordered_json::array();
+  for (const auto& one : facts.code.instructions)
+    json["instructions"].push_back({{"address", fmt::format("{:#x}", one.address)},
+                                    {"bytes", snapshot::hexadecimal(one.bytes)},
+                                    {"text", one.text}});
+  json["mappings"] = ordered_json::array();
+  for (const auto& one : facts.around_fault)
+    json["mappings"].push_back({{"start", fmt::format("{:#x}", one.start)},
+                                {"end", fmt::format("{:#x}", one.end)},
+                                {"protection", protection(one.flags)},
+                                {"path", text_or_null(one.path)}});
+  json["threads"] = ordered_json::array();
+  for (const auto& stack : facts.stacks) json["threads"].push_back(stack_facts(stack));
+  json["modules"] = facts.modules;
+  json["kernel_log"] = facts.log_lines;
+  json["missing_symbols"] = facts.missing;
+  return json;
+}
+
+// The report as text, one function a part.
+class Report {
+ public:
+  explicit Report(const Facts& facts) : facts_(facts) {}
+
+  std::string text() {
+    line("{}", printable(facts_.reason.sentence));
+    summary();
+    stacks();
+    registers();
+    code();
+    mappings();
+    modules();
+    log();
+    missing();
+    return std::move(text_);
+  }
+
+ private:
+  template <typename... Values>
+  void line(fmt::format_string<Values...> format, Values&&... values) {
+    fmt::format_to(std::back_inserter(text_), format, std::forward<Values>(values)...);
+    text_ += '\n';
+  }
+
+  void summary() {
+    const auto& reason = facts_.reason;
+    if (reason.signal) {
+      std::string code = "unknown";
+      if (reason.signal_code)
+        code = reason.signal_code_name.empty() ? std::to_string(*reason.signal_code) : reason.signal_code_name;
+      line("signal     {} ({}), code {}{}", reason.signal_name, *reason.signal, code,
+           reason.fault_address ? fmt::format(", address {:#x}", *reason.fault_address) : "");
+    }
+    if (!facts_.info.program_name.empty()) line("program    {}", printable(facts_.info.program_name));
+    if (!facts_.info.command_line.empty()) line("command    {}", printable(facts_.info.command_line));
+    if (facts_.info.identity) identity(*facts_.info.identity);
+  }
+
+  void identity(const snapshot::DumpInfo::Identity& identity) {
+    const bool has_clock = identity.wall_clock_ns && *identity.wall_clock_ns != 0;
+    line("when       {}, {:.3f} s after boot", has_clock ? when_text(*identity.wall_clock_ns) : "unknown time",
+         static_cast<double>(identity.uptime_ns) / 1e9);
+    line("kernel     {}", printable(identity.kernel_version));
+    line("memory     {} in use of {}", human_size(identity.resident_bytes), human_size(identity.memory_bytes));
+  }
+
+  void stacks() {
+    for (const auto& stack : facts_.stacks) {
+      text_ += '\n';
+      line("{}", printable(inspector::stack_heading(stack)));
+      text_ += inspector::stack_text(stack, inspector::Folding::Fold, stack.crashed ? kCrashedLines : kOtherLines);
+    }
+  }
+
+  void registers() {
+    if (!facts_.registers) return;
+    text_ += "\nRegisters:\n";
+    size_t column = 0;
+    for (const auto& one : format::kGeneralRegisters) {
+      const auto value =
+          *reinterpret_cast<const uint64_t*>(reinterpret_cast<const char*>(&*facts_.registers) + one.offset);
+      fmt::format_to(std::back_inserter(text_), "  {:<8} {:#018x}{}", one.name, value, ++column % 3 == 0 ? "\n" : "");
+    }
+    if (column % 3 != 0) text_ += '\n';
+  }
+
+  void code() {
+    if (!facts_.registers) return;
+    text_ += "\nCode at the crash:\n";
+    if (facts_.code.bytes.empty()) return line("  {:#018x} is not in the dump", facts_.registers->rip);
+    for (const auto& one : facts_.code.instructions)
+      line("{} {:#018x}  {:<24} {}", one.address == facts_.registers->rip ? "=>" : "  ", one.address,
+           fmt::format("{:02x}", fmt::join(one.bytes, " ")), one.text);
+    if (facts_.code.instructions.empty())
+      line("=> {:#018x}  {:02x}  (no valid instruction)", facts_.registers->rip,
+           fmt::join(std::span(facts_.code.bytes).first(std::min<size_t>(8, facts_.code.bytes.size())), " "));
+  }
+
+  void mappings() {
+    if (!facts_.reason.fault_address) return;
+    const uint64_t address = *facts_.reason.fault_address;
+    bool shown = false;
+    line("\nMemory around {:#x}:", address);
+    auto here = [&] {
+      if (!shown) line("  {:#018x} {:18}      the fault: not mapped, or without content in the dump", address, "");
+      shown = true;
+    };
+    for (const auto& one : facts_.around_fault) {
+      if (address < one.start) here();
+      const bool inside = address >= one.start && address < one.end;
+      line("  {:#018x}–{:#018x} {} {}{}", one.start, one.end, protection(one.flags), printable(one.path),
+           inside ? "  <= the fault" : "");
+      shown |= inside;
+    }
+    here();
+  }
+
+  void modules() {
+    text_ += "\nModules:\n";
+    for (const auto& one : facts_.modules) {
+      auto text = [&](const char* key) { return one[key].is_null() ? std::string() : one[key].get<std::string>(); };
+      const std::string debug = text("debug_file"), file = text("file");
+      line("  {}–{} {}  build id {}  {}", text("start"), text("end"), printable(text("path")),
+           text("build_id").empty() ? "none" : text("build_id"),
+           !debug.empty()           ? "debug information from " + debug
+           : !file.empty()          ? "symbol table of " + file
+           : text("kind") == "vdso" ? "symbols from the dump"
+                                    : "no symbols");
+    }
+  }
+
+  void log() {
+    if (facts_.log_lines.empty()) return;
+    line("\nKernel log, last {} lines:", facts_.log_lines.size());
+    for (const std::string& one : facts_.log_lines) line("  {}", printable(one));
+  }
+
+  void missing() {
+    if (facts_.missing.empty()) return;
+    text_ += "\nMissing symbols:\n";
+    for (const std::string& one : facts_.missing) line("  {}", printable(one));
+  }
+
+  const Facts& facts_;
+  std::string text_;
+};
+
+int run(const Options& options) {
+  auto core = snapshot::CoreFile::open(options.dump);
+  if (!core) return fail(core.error());
+  auto facts = gather(**core, options);
+  if (!facts) return fail(facts.error());
+  if (options.json)
+    print_json("report", report_facts(*facts));
+  else
+    write_stdout(Report(*facts).text());
+  return kDone;
+}
+
+void add_verb(Commands& commands) {
+  auto options = std::make_shared<Options>();
+  CLI::App* verb = commands.add(nullptr, "report", "Shows why the program crashed, and everything around it",
+                                "Example:\n  mortem report program.core.zst --symbols ./program");
+  verb->add_option("dump", options->dump, "A dump, or any x86-64 ELF core")->required()->type_name("DUMP");
+  verb->add_option("--symbols", options->symbols, "An ELF file with symbols, used where its build id is a module's")
+      ->type_name("FILE")
+      ->allow_extra_args(false)
+      ->check(CLI::ExistingFile);
+  verb->add_flag("--json", options->json, "Print the facts as JSON (mortem.report/1)");
+  commands.on(verb, [options] { return run(*options); });
+}
+
+const VerbRegistration registration{61, add_verb};
+
+}  // namespace
+}  // namespace mortem::tools

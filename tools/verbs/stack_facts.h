@@ -1,0 +1,16 @@
+// Stacks as JSON, for the verbs that print them.
+#pragma once
+
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "inspector/analysis/stack.h"
+
+namespace mortem::tools {
+
+nlohmann::ordered_json text_or_null(const std::string& text);  // empty: null
+nlohmann::ordered_json number_or_null(uint64_t number);        // 0: null
+// One element of `threads` of mortem.bt/1.
+nlohmann::ordered_json stack_facts(const inspector::Stack& stack);
+
+}  // namespace mortem::tools

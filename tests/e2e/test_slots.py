@@ -2,8 +2,24 @@
 import os
 import signal
 import unittest
+import uuid
 
 from mortem_test import GUESTS, MortemTest, wait_until
+
+
+WRITING = 1
+DUMP_PARTITION = uuid.UUID("9E4F1D6B-C752-4A33-9D60-2E8A7715B4D8")
+
+
+def first_slot(image):
+    """Offset of the first slot's header: the dump partition of the GPT (UEFI 2.10, section 5.3.3), one block in."""
+    with open(image, "rb") as file:
+        file.seek(1024)
+        for _ in range(128):
+            entry = file.read(128)
+            if entry[:16] == DUMP_PARTITION.bytes_le:
+                return int.from_bytes(entry[32:40], "little") * 512 + 4096
+    raise AssertionError(f"{image}: no dump partition")
 
 
 class Slots(MortemTest):
@@ -49,16 +65,14 @@ class Slots(MortemTest):
     def test_power_cut_in_the_middle_of_a_dump(self):
         image = self.image("memory_patterns")
         command = self.start("run", image, "--on-crash", "stop", "--keep-in-slot")
-        # The slot's state goes to `writing` before the dump: as soon as it stands on the disk, the power goes.
+        # The slot's state goes to `writing` before the dump: as soon as that stands on the disk, the power goes.
+        header = first_slot(image)
 
         def is_writing():
-            data = image.read_bytes()
-            at = data.find(b"MORTSLOT")
-            while at >= 0:
-                if int.from_bytes(data[at + 12:at + 16], "little") == 1:
-                    return True
-                at = data.find(b"MORTSLOT", at + 8)
-            return False
+            with open(image, "rb") as file:
+                file.seek(header)
+                slot = file.read(16)
+            return slot[:8] == b"MORTSLOT" and slot[12] == WRITING
         wait_until(is_writing, "a slot that is being written", 60)
         (process,) = self.qemu_processes()
         os.kill(process, signal.SIGKILL)

@@ -105,10 +105,9 @@ class CoreChecks:
                 at += 1
             elif isinstance(item, expected.Repeat):
                 count = 0
-                while is_frame(item.frames[0]):
-                    for frame in item.frames:
-                        self.assertTrue(is_frame(frame), where)
-                        at += 1
+                turn = [(frame.function, self.lines[frame.mark]) for frame in item.frames]
+                while frames[at:at + len(turn)] == turn:
+                    at += len(turn)
                     count += 1
                 self.assertGreaterEqual(count, item.count, where)
                 self.assertEqual(count, self.recursion_depth() - 1, f"{tool}: turns of the recursion")
@@ -159,7 +158,10 @@ class CoreChecks:
             elif limit:
                 self.assertEqual(frames[:limit - 1], ours[:limit - 1], tool)
             else:
-                self.assertEqual(frames, ours, tool)
+                # Behind main only the number counts: eu-stack gives _start, which has no lines, the line of its
+                # neighbour.
+                inside = 1 + max(at for at, frame in enumerate(ours) if frame[0] == "main")
+                self.assertEqual((frames[:inside], len(frames)), (ours[:inside], len(ours)), tool)
 
     def check_gdb_registers(self):
         guest = self.guest

@@ -41,15 +41,34 @@ Result<BlockCache::Chunk*> BlockCache::load(uint64_t number) {
   const uint64_t start = number * kChunkSize;
   const size_t size = length_ - start < kChunkSize ? length_ - start : kChunkSize;
   oldest->last_use = 0;
-  TRY(device_.read(offset_ + start, {oldest->bytes, size}));
+  TRY(fill(*oldest, start, size));
   oldest->number = number;
   oldest->last_use = ++clock_;
   return oldest;
 }
 
+Result<void> BlockCache::fill(Chunk& chunk, uint64_t start, size_t size) {
+  chunk.unreadable = 0;
+  auto whole = device_.read(offset_ + start, {chunk.bytes, size});
+  if (whole || whole.error() != Error::Io) return whole;
+  for (size_t at = 0; at < size; at += kPieceSize) {
+    const size_t piece = size - at < kPieceSize ? size - at : kPieceSize;
+    if (device_.read(offset_ + start + at, {chunk.bytes + at, piece}).is_error())
+      chunk.unreadable |= uint16_t(1u << at / kPieceSize);
+  }
+  return {};
+}
+
+bool BlockCache::is_readable(const Chunk& chunk, size_t offset, size_t size) {
+  for (size_t at = offset / kPieceSize * kPieceSize; at < offset + size; at += kPieceSize)
+    if (chunk.unreadable & (1u << at / kPieceSize)) return false;
+  return true;
+}
+
 Result<std::span<const uint8_t>> BlockCache::view(uint64_t offset, size_t size) {
   if (offset > length_ || size > length_ - offset || offset % kChunkSize + size > kChunkSize) return Error::Io;
   const Chunk* chunk = TRY(load(offset / kChunkSize));
+  if (!is_readable(*chunk, offset % kChunkSize, size)) return Error::Io;
   return std::span<const uint8_t>{chunk->bytes + offset % kChunkSize, size};
 }
 
@@ -70,6 +89,7 @@ Result<void> BlockCache::read(uint64_t offset, std::span<uint8_t> to) {
       part = direct;
     } else {
       if (chunk == nullptr) chunk = TRY(load(offset / kChunkSize));
+      if (!is_readable(*chunk, offset % kChunkSize, part)) return Error::Io;
       __builtin_memcpy(to.data(), chunk->bytes + offset % kChunkSize, part);
     }
     offset += part;

@@ -30,8 +30,15 @@ class BlockCache {
     uint64_t number;
     uint64_t last_use;  // 0: empty
     uint8_t* bytes;
+    uint16_t unreadable;  // bit n: piece n could not be read
   };
+  // A bad sector takes this much with it, not the whole chunk.
+  static constexpr size_t kPieceSize = 4096;
+  static_assert(kChunkSize / kPieceSize == 16);
+
   Chunk* find(uint64_t number);
+  Result<void> fill(Chunk& chunk, uint64_t start, size_t size);
+  static bool is_readable(const Chunk& chunk, size_t offset, size_t size);
   Result<Chunk*> load(uint64_t number);
 
   BlockDevice& device_;

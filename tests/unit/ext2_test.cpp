@@ -224,6 +224,25 @@ TEST(Ext2Refused, NoFileSystemAndNoRoom) {
   EXPECT_EQ(mount_ext2(tiny, 0, tiny.size()).error(), Error::Io);
 }
 
+TEST(Ext2BadSector, TakesNothingElseWithIt) {
+  image_files::ScratchFolder scratch;
+  const std::string content = pattern(200'000, 9);
+  write_file(scratch.path() / "file", content);
+  MemoryDisk disk(image_files::make_file_system(scratch.path(), "-t ext2 -b 1024", 4096));
+  const std::vector<uint8_t> block(content.begin() + 100 * 1024, content.begin() + 101 * 1024);
+  const auto place = std::search(disk.bytes.begin(), disk.bytes.end(), block.begin(), block.end());
+  ASSERT_NE(place, disk.bytes.end());
+  disk.bad_sector = static_cast<uint64_t>(place - disk.bytes.begin()) / 512;
+  Inode* file = mount_ext2(disk, 0, disk.size()).release_value()->lookup(text("file")).release_value();
+  EXPECT_EQ(read_range(file, 0, 90'000), content.substr(0, 90'000));
+  EXPECT_EQ(read_range(file, 110'000, 90'000), content.substr(110'000, 90'000));
+  uint8_t bytes[1024];
+  EXPECT_EQ(file->read(100 * 1024, bytes).error(), Error::Io);
+  EXPECT_EQ(read_range(file, 106 * 1024, 1024), content.substr(106 * 1024, 1024));
+  std::vector<uint8_t> whole(200'000);
+  EXPECT_EQ(file->read(0, whole).error(), Error::Io);
+}
+
 TEST(Ext2Memory, WorksWithOneChunkAndSaysWhenThereIsNone) {
   image_files::ScratchFolder scratch;
   write_file(scratch.path() / "a/b", pattern(500'000, 3));

@@ -39,6 +39,7 @@ void free_all_memory() {
 kernel::Result<void> MemoryDisk::read(uint64_t offset, std::span<uint8_t> to) {
   if (offset % 512 != 0 || to.size() % 512 != 0) return kernel::Error::Invalid;
   if (offset > size() || to.size() > size() - offset) return kernel::Error::Io;
+  if (offset / 512 <= bad_sector && bad_sector < (offset + to.size()) / 512) return kernel::Error::Io;
   std::memcpy(to.data(), bytes.data() + offset, to.size());
   ++reads;
   if (to.size() > largest_read) largest_read = to.size();

@@ -29,6 +29,7 @@ class MemoryDisk : public kernel::BlockDevice {
 
   std::vector<uint8_t> bytes;
   uint64_t reads = 0, largest_read = 0;
+  uint64_t bad_sector = ~uint64_t{0};  // reads of it fail
 };
 
 }  // namespace kernel_fakes

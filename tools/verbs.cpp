@@ -58,8 +58,8 @@ void Commands::on(CLI::App* verb, std::function<int()> action) {
   });
 }
 
-void Commands::take_arguments_after_dashes(CLI::App* verb, std::vector<std::string>* to) {
-  dashes_takers_.push_back({verb, to});
+void Commands::take_arguments_after_dashes(CLI::App* verb, std::vector<std::string>* to, bool* given) {
+  dashes_takers_.push_back({verb, to, given});
 }
 
 int Commands::run(int count, const char* const* arguments) {
@@ -97,9 +97,10 @@ int Commands::run(int count, const char* const* arguments) {
   const CLI::App* verb = deepest_parsed(&root_);
   auto taker = std::find_if(dashes_takers_.begin(), dashes_takers_.end(),
                             [&](const DashesTaker& candidate) { return candidate.verb == verb; });
-  if (taker != dashes_takers_.end())
+  if (taker != dashes_takers_.end()) {
     *taker->to = std::move(after_dashes);
-  else if (has_dashes)
+    if (taker->given) *taker->given = has_dashes;
+  } else if (has_dashes)
     return fail(chosen_name_ + ": takes no arguments after --; " + hint(verb));
   return chosen_();
 }

@@ -22,7 +22,8 @@ class Commands {
   // What the verb does; returns the exit status (output.h). Runs after all options were read.
   void on(CLI::App* verb, std::function<int()> action);
   // The verb takes `-- ARGUMENTS`, which come here unread. Verbs that do not say so refuse them.
-  void take_arguments_after_dashes(CLI::App* verb, std::vector<std::string>* to);
+  // `given` (may be null): whether there was a `--` at all.
+  void take_arguments_after_dashes(CLI::App* verb, std::vector<std::string>* to, bool* given = nullptr);
 
   // Reads the command line, runs the verb, returns the exit status.
   int run(int count, const char* const* arguments);
@@ -31,6 +32,7 @@ class Commands {
   struct DashesTaker {
     CLI::App* verb;
     std::vector<std::string>* to;
+    bool* given;
   };
 
   CLI::App& root_;

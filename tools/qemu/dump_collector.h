@@ -1,0 +1,51 @@
+// Brings the dumps of a guest out of the slots of its image while it runs or after it ended.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "snapshot/result.h"
+#include "snapshot/slots.h"
+
+namespace mortem::tools {
+
+enum class AfterPull { Release, Keep };
+
+struct CollectedDump {
+  std::filesystem::path path;  // empty: it stays in its slot
+  snapshot::Slot slot;
+  bool released = false;
+  int signal = 0, exit_status = 0;  // as its reason note says
+  std::string reason;               // one line, empty: unknown
+};
+
+class DumpCollector {
+ public:
+  // Remembers what the slots hold now. `wanted`: file for the first dump; further ones get NAME.1.core.zst and so on.
+  static Result<DumpCollector> begin(const std::filesystem::path& image, const std::filesystem::path& wanted,
+                                     bool keep_in_slot);
+
+  // Dumps that were not there before, oldest first; each is written to a file of its own, flushed, and only then its
+  // slot is released. Never overwrites a file.
+  Result<std::vector<CollectedDump>> collect();
+
+  // Why there is no dump, as far as the slots tell: full, cut short, no slots; empty: they do not.
+  std::string why_none() const;
+
+ private:
+  DumpCollector(std::filesystem::path image, std::filesystem::path wanted, bool keep)
+      : image_(std::move(image)), wanted_(std::move(wanted)), keep_in_slot_(keep) {}
+  std::filesystem::path image_, wanted_;
+  bool keep_in_slot_;
+  std::set<std::pair<uint32_t, uint64_t>> known_;  // slot, sequence number
+  std::set<uint32_t> cut_short_before_;
+};
+
+// NAME.core.zst, NAME.1.core.zst, … whichever is the first that is not there.
+std::filesystem::path free_dump_name(const std::filesystem::path& wanted);
+
+}  // namespace mortem::tools

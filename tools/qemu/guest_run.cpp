@@ -1,0 +1,313 @@
+#include "tools/qemu/guest_run.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <poll.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/timerfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <cstring>
+
+#include "tools/child_program.h"
+#include "tools/output.h"
+#include "tools/qemu/qmp.h"
+
+namespace mortem::tools {
+
+namespace fs = std::filesystem;
+using format::ControlType;
+
+namespace {
+
+constexpr int kPatienceSeconds = 5;  // from asking the guest to end to asking QEMU, and from there to killing it
+
+struct SocketPair {
+  Descriptor ours, theirs;
+};
+Result<SocketPair> make_socket_pair() {
+  int ends[2];
+  if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0) return system_failure("cannot make", "a socket");
+  return SocketPair{Descriptor(ends[0]), Descriptor(ends[1])};
+}
+
+sigset_t handled_signals() {
+  sigset_t set;
+  sigemptyset(&set);
+  for (int signal : {SIGINT, SIGTERM, SIGHUP}) sigaddset(&set, signal);
+  return set;
+}
+
+void send_bytes(int socket, const std::string& bytes) {
+  // Whoever does not read his end loses messages; the guest must not wait for him.
+  [[maybe_unused]] ssize_t sent = send(socket, bytes.data(), bytes.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
+}  // namespace
+
+GuestRun::GuestRun(RunPlan plan, Instance& instance) : plan_(std::move(plan)), instance_(instance) {}
+
+GuestRun::~GuestRun() {
+  if (qemu_id_ > 0 && !qemu_ended_) {  // an error on our side: nothing may linger
+    kill(qemu_id_, SIGKILL);
+    waitpid(qemu_id_, nullptr, 0);
+  }
+}
+
+Result<int> GuestRun::run() {
+  TRY_VOID(start());
+  TRY_VOID(serve());
+  return explain_end();
+}
+
+Result<void> GuestRun::start() {
+  dumps_ = TRY(DumpCollector::begin(plan_.facts.image, plan_.facts.dump, plan_.keep_in_slot));
+  const sigset_t signals = handled_signals();
+  sigprocmask(SIG_BLOCK, &signals, nullptr);
+  signals_ = Descriptor(signalfd(-1, &signals, SFD_CLOEXEC));
+  clock_ = Descriptor(timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC));
+  if (!signals_ || !clock_) return system_failure("cannot make", "a signal or timer descriptor");
+  listener_ = TRY(listen_at(instance_.folder(), "control"));
+  SocketPair control = TRY(make_socket_pair());
+  control_ = std::move(control.ours);
+  SocketPair console;
+  if (!plan_.detached) {
+    console = TRY(make_socket_pair());
+    console_ = std::move(console.ours);
+  }
+  return start_qemu(std::move(console.theirs), std::move(control.theirs));
+}
+
+Result<void> GuestRun::start_qemu(Descriptor console_end, Descriptor control_end) {
+  plan_.machine.console = console_end.get();
+  plan_.machine.control = control_end.get();
+  plan_.machine.exit_on_reset = plan_.on_crash == OnCrash::Stop;
+  std::vector<std::string> line = qemu_command_line(plan_.machine);
+  std::vector<char*> arguments;
+  for (std::string& argument : line) arguments.push_back(argument.data());
+  arguments.push_back(nullptr);
+  Descriptor log(open((instance_.folder() / "qemu.log").c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600));
+  Descriptor nothing(open("/dev/null", O_RDWR | O_CLOEXEC));
+  if (!log || !nothing) return system_failure("cannot write", instance_.folder() / "qemu.log");
+
+  const pid_t parent = getpid();
+  qemu_id_ = fork();
+  if (qemu_id_ < 0) return system_failure("cannot start", line[0]);
+  if (qemu_id_ == 0) {
+    // A session of its own: Ctrl-C in the terminal is for us, who ask the guest first.
+    setsid();
+    if (!plan_.detached) {
+      prctl(PR_SET_PDEATHSIG, SIGKILL);
+      if (getppid() != parent) _exit(127);
+    }
+    sigset_t none;
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, nullptr);
+    std::signal(SIGPIPE, SIG_DFL);
+    dup2(nothing.get(), 0), dup2(nothing.get(), 1), dup2(log.get(), 2);
+    for (int inherited : {plan_.machine.console, plan_.machine.control})
+      if (inherited >= 0) fcntl(inherited, F_SETFD, 0);
+    if (chdir(instance_.folder().c_str()) == 0) execv(arguments[0], arguments.data());
+    dprintf(2, "cannot start %s: %s\n", arguments[0], std::strerror(errno));
+    _exit(127);
+  }
+  qemu_ = Descriptor(int(syscall(SYS_pidfd_open, qemu_id_, 0)));
+  if (!qemu_) return system_failure("cannot watch", line[0]);
+  plan_.facts.qemu = identify_process(qemu_id_);
+  plan_.facts.keeper = identify_process(getpid());
+  return instance_.write(plan_.facts);
+}
+
+Result<void> GuestRun::serve() {
+  while (!qemu_ended_ || console_ || control_) {
+    std::vector<pollfd> waits = {{console_.get(), POLLIN, 0},  {control_.get(), POLLIN, 0},
+                                 {listener_.get(), POLLIN, 0}, {signals_.get(), POLLIN, 0},
+                                 {clock_.get(), POLLIN, 0},    {qemu_ended_ ? -1 : qemu_.get(), POLLIN, 0}};
+    const size_t first_client = waits.size(), client_count = clients_.size();
+    for (auto& [client, decoder] : clients_) waits.push_back({client.get(), POLLIN, 0});
+    if (poll(waits.data(), waits.size(), -1) < 0) {
+      if (errno == EINTR) continue;
+      return system_failure("cannot wait for", "the guest");
+    }
+    if (waits[0].revents) serve_console();
+    if (waits[1].revents) serve_guest();
+    if (waits[2].revents) {
+      Descriptor client(accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC));
+      if (client) clients_.emplace_back(std::move(client), ControlDecoder());
+    }
+    if (waits[3].revents) handle_signal();
+    if (waits[4].revents) press_on();
+    if (waits[5].revents && waitpid(qemu_id_, &qemu_status_, WNOHANG) == qemu_id_) qemu_ended_ = true;
+    for (size_t index = 0; index < client_count; ++index)
+      if (waits[first_client + index].revents) serve_client(index);
+    std::erase_if(clients_, [](auto& client) { return !client.first; });
+  }
+  return {};
+}
+
+void GuestRun::serve_console() {
+  char part[16384];
+  const ssize_t got = read(console_.get(), part, sizeof part);
+  if (got < 0 && errno == EINTR) return;
+  if (got <= 0) return console_.reset();
+  const std::string_view bytes(part, size_t(got));
+  console_end_.append(bytes);
+  if (console_end_.size() > 1024) console_end_.erase(0, console_end_.size() - 1024);
+  if (stdout_closed_ || write_all(STDOUT_FILENO, bytes, "stdout")) return;
+  stdout_closed_ = true;  // nobody listens any more: the guest is to end as a program in a pipe would
+  terminate(SIGPIPE);
+}
+
+void GuestRun::serve_guest() {
+  char part[8192];
+  const ssize_t got = read(control_.get(), part, sizeof part);
+  if (got < 0 && errno == EINTR) return;
+  if (got <= 0) return control_.reset();
+  guest_decoder_.add({part, size_t(got)});
+  for (;;) {
+    auto message = guest_decoder_.next();
+    if (!message) {  // the guest writes nonsense; what it did right so far counts
+      note(message.error().message);
+      return control_.reset();
+    }
+    if (!*message) return;
+    for (auto& [client, decoder] : clients_) send_bytes(client.get(), encode(**message));
+    handle(**message);
+  }
+}
+
+void GuestRun::serve_client(size_t index) {
+  auto& [client, decoder] = clients_[index];
+  char part[8192];
+  const ssize_t got = read(client.get(), part, sizeof part);
+  if (got <= 0) return client.reset();
+  decoder.add({part, size_t(got)});
+  for (;;) {
+    auto message = decoder.next();
+    if (!message) return client.reset();
+    if (!*message) return;
+    if ((*message)->type == ControlType::Terminate && terminated_by_ == 0) terminated_by_ = SIGTERM;
+    if (control_) send_bytes(control_.get(), encode(**message));
+  }
+}
+
+void GuestRun::handle(const ControlMessage& message) {
+  if (message.type == ControlType::Ready) {
+    if (!ready_ && plan_.ready_pipe >= 0) (void)write_all(plan_.ready_pipe, "ready\n", "the ready pipe");
+    ready_ = true;
+  } else if (auto exit = message.exit_status()) {
+    exit_status_ = exit->status & 0xFF;
+  } else if (auto crash = message.crash()) {
+    exit_status_ = crash->reason_kind == uint32_t(format::ReasonKind::Exit) ? crash->exit_status & 0xFF
+                                                                            : 128 + (crash->signal & 0x7F);
+    ++crashes_;
+    collect_dumps(printable(message.crash_reason()));
+  }
+}
+
+void GuestRun::handle_signal() {
+  signalfd_siginfo info;
+  if (read(signals_.get(), &info, sizeof info) != sizeof info) return;
+  if (pressure_ == 0)
+    terminate(int(info.ssi_signo));
+  else
+    press_on();
+}
+
+void GuestRun::terminate(int signal) {
+  if (pressure_ > 0) return;
+  terminated_by_ = signal;
+  pressure_ = 1;
+  if (control_) send_bytes(control_.get(), encode({ControlType::Terminate, {}}));
+  const itimerspec patience{{kPatienceSeconds, 0}, {kPatienceSeconds, 0}};
+  timerfd_settime(clock_.get(), 0, &patience, nullptr);
+}
+
+void GuestRun::press_on() {
+  uint64_t expirations;
+  pollfd rang{clock_.get(), POLLIN, 0};
+  if (poll(&rang, 1, 0) > 0) (void)!read(clock_.get(), &expirations, sizeof expirations);
+  if (qemu_ended_) return;
+  if (pressure_ == 1) {
+    pressure_ = 2;
+    auto qmp = Qmp::connect(instance_.folder());
+    if (qmp && qmp->execute("quit")) return;
+  }
+  pressure_ = 3;
+  kill(qemu_id_, SIGKILL);
+}
+
+void GuestRun::collect_dumps(const std::string& reason_of_message) {
+  const std::string& name = plan_.facts.name;
+  auto collected = dumps_->collect();
+  if (!collected) {
+    note(fmt::format("{} crashed: {}; its dump cannot be taken out, it stays in {}: {}", name, reason_of_message,
+                     plan_.facts.image.string(), collected.error().message));
+    // The temporary image is all that holds it now.
+    plan_.facts.temporary.clear();
+    (void)instance_.write(plan_.facts);
+    dump_left_in_image_ = true;
+    return;
+  }
+  for (const CollectedDump& dump : *collected) {
+    const std::string reason = !reason_of_message.empty() ? reason_of_message : dump.reason;
+    if (!exit_status_)
+      exit_status_ = dump.slot.header.reason_kind == uint32_t(format::ReasonKind::Exit) ? dump.exit_status & 0xFF
+                                                                                        : 128 + (dump.signal & 0x7F);
+    const std::string what = reason.empty() ? "reason unknown" : reason;
+    if (dump.path.empty()) {
+      const std::string image = shell_quoted(plan_.facts.source);
+      note(fmt::format("{} crashed: {}; dump kept in slot {}, next: mortem pull {} --slot {}", name, what,
+                       dump.slot.index, image, dump.slot.index));
+    } else {
+      std::error_code error;
+      const fs::path shown = plan_.detached ? dump.path : fs::proximate(dump.path, error);
+      const std::string place =
+          shown.string().size() < dump.path.string().size() && !error ? shown.string() : dump.path.string();
+      note(fmt::format("{} crashed: {}; dump in {}, next: mortem report {}", name, what, place, shell_quoted(place)));
+    }
+  }
+  if (collected->empty() && !reason_of_message.empty()) {
+    const std::string why = dumps_->why_none();
+    note(fmt::format("{} crashed: {}; no dump was written{}{}", name, reason_of_message, why.empty() ? "" : ": ", why));
+  }
+}
+
+Result<int> GuestRun::explain_end() {
+  const bool crash_told = crashes_ > 0;
+  // A crash whose message did not come through the control port is found in the slots.
+  if (!crash_told) collect_dumps({});
+  if (exit_status_) return *exit_status_;
+  if (terminated_by_ != 0) return 128 + terminated_by_;
+
+  const std::string& name = plan_.facts.name;
+  const int qemu_exit = WIFEXITED(qemu_status_) ? WEXITSTATUS(qemu_status_) : 128 + WTERMSIG(qemu_status_);
+  auto log = read_text_file(instance_.folder() / "qemu.log");
+  const std::string complaint = log ? printable(last_line(*log)) : std::string();
+  if (log && log->find("Failed to get \"write\" lock") != std::string::npos)
+    return failure(ErrorKind::System,
+                   fmt::format("{}: in use by another guest or program; see mortem ps", plan_.facts.source));
+  if (WIFSIGNALED(qemu_status_)) {
+    const std::string why = dumps_->why_none();
+    return failure(ErrorKind::System, fmt::format("{}: QEMU was ended by signal {}{}{}", name, WTERMSIG(qemu_status_),
+                                                  why.empty() ? "" : "; ", why));
+  }
+  if (qemu_exit != 0)
+    return failure(ErrorKind::System, fmt::format("{}: QEMU ended with status {}: {}", name, qemu_exit,
+                                                  complaint.empty() ? "it said nothing" : complaint));
+  if (plan_.detached) {
+    auto console = read_text_file(instance_.folder() / "console.log", 1 << 30);
+    if (console) console_end_ = *console;
+  }
+  const std::string last = printable(last_line(console_end_));
+  return failure(ErrorKind::System, fmt::format("{}: the guest ended {} and did not say how; its console {}", name,
+                                                ready_ ? "while the program ran" : "before the program started",
+                                                last.empty() ? "is empty" : "ends with: " + last));
+}
+
+}  // namespace mortem::tools

@@ -1,0 +1,68 @@
+// One run of a guest, from the start of QEMU to its end: console, control port, crashes and their dumps, signals.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "snapshot/result.h"
+#include "tools/qemu/control_channel.h"
+#include "tools/qemu/dump_collector.h"
+#include "tools/qemu/instance.h"
+#include "tools/qemu/machine.h"
+
+namespace mortem::tools {
+
+enum class OnCrash { Stop, Reboot };
+
+struct RunPlan {
+  Machine machine;
+  InstanceFacts facts;
+  OnCrash on_crash = OnCrash::Stop;
+  bool detached = false;      // nobody reads our stdout; QEMU may outlive us
+  bool keep_in_slot = false;  // dumps stay in the image
+  int ready_pipe = -1;        // detached: gets "ready\n" once the program runs, or an error line
+};
+
+class GuestRun {
+ public:
+  GuestRun(RunPlan plan, Instance& instance);
+  ~GuestRun();
+
+  // Returns the exit status for `mortem run`. Says on stderr what is to be said.
+  Result<int> run();
+  bool image_holds_dump() const { return dump_left_in_image_; }  // one that could not be taken out
+
+ private:
+  Result<void> start();
+  Result<void> start_qemu(Descriptor console_end, Descriptor control_end);
+  Result<void> serve();
+  void serve_console();
+  void serve_guest();
+  void serve_client(size_t index);
+  void handle(const ControlMessage& message);
+  void handle_signal();
+  void terminate(int signal);
+  void press_on();  // what follows when the guest does not end
+  void collect_dumps(const std::string& reason_of_message);
+  Result<int> explain_end();
+
+  RunPlan plan_;
+  Instance& instance_;
+  std::optional<DumpCollector> dumps_;
+  Descriptor console_, control_, listener_, signals_, qemu_, clock_;
+  std::vector<std::pair<Descriptor, ControlDecoder>> clients_;
+  ControlDecoder guest_decoder_;
+  pid_t qemu_id_ = 0;
+  int qemu_status_ = 0;
+  bool qemu_ended_ = false, ready_ = false, stdout_closed_ = false, dump_left_in_image_ = false;
+  int terminated_by_ = 0;  // signal
+  int pressure_ = 0;       // 0: none, 1: asked the guest, 2: asked QEMU, 3: killed QEMU
+  std::optional<int> exit_status_;
+  size_t crashes_ = 0;
+  std::string console_end_;  // the last few hundred bytes
+};
+
+}  // namespace mortem::tools

@@ -1,0 +1,86 @@
+#include "tools/qemu/machine.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include "snapshot/format/control.h"
+#include "tools/child_program.h"
+#include "tools/files.h"
+
+namespace mortem::tools {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+// A value in QEMU's KEY=VALUE,… syntax: commas are doubled.
+std::string option_value(const std::string& value) {
+  std::string text;
+  for (char character : value) text += character == ',' ? std::string(",,") : std::string(1, character);
+  return text;
+}
+
+}  // namespace
+
+Result<fs::path> find_qemu() {
+  if (auto found = find_program("qemu-system-x86_64")) return *found;
+  return failure(ErrorKind::NotFound, "qemu-system-x86_64 is not installed: apt-get install qemu-system-x86");
+}
+
+Result<std::string> qemu_version(const fs::path& qemu) {
+  const auto run = TRY(
+      run_program({.arguments = {qemu.string(), "--version"}, .environment = {}, .input = {}, .timeout_ms = 10000}));
+  const std::string wanted = "version ";
+  const size_t at = run.output.find(wanted);
+  if (run.exit_status != 0 || at == std::string::npos)
+    return failure(ErrorKind::System,
+                   fmt::format("{} --version: {}", qemu.string(), last_line(run.errors + run.output)));
+  const size_t start = at + wanted.size();
+  return run.output.substr(start, run.output.find_first_of(" \n", start) - start);
+}
+
+Result<fs::path> find_kernel(const fs::path& given) {
+  std::vector<fs::path> candidates = {given};
+  if (given.empty()) {
+    const fs::path here = program_folder();
+    candidates = {here / "kernel" / "mortem-kernel.elf", here.parent_path() / "lib" / "mortem" / "mortem-kernel.elf"};
+  }
+  for (const fs::path& candidate : candidates)
+    if (access(candidate.c_str(), R_OK) == 0) return fs::absolute(candidate);
+  if (!given.empty()) return system_failure("cannot read", given);
+  return failure(ErrorKind::NotFound,
+                 fmt::format("no kernel at {}: build it (cmake --build), or --kernel FILE", candidates[0].string()));
+}
+
+std::vector<std::string> qemu_command_line(const Machine& machine) {
+  std::vector<std::string> line = {machine.qemu.string(), "-name", option_value("mortem-" + machine.name), "-machine",
+                                   "q35", "-accel", machine.accelerator, "-cpu", "max",
+                                   // maxcpus=2: with a single possible processor QEMU's TCG leaves memory barriers out,
+                                   // while its device thread runs beside the guest; virtio interrupts get lost.
+                                   "-smp", "1,maxcpus=2", "-m", fmt::format("{}M", machine.memory >> 20), "-nodefaults",
+                                   "-no-user-config", "-display", "none", "-kernel", machine.kernel.string(), "-append",
+                                   machine.kernel_arguments};
+  auto add = [&](std::initializer_list<std::string> more) { line.insert(line.end(), more); };
+  if (machine.exit_on_reset) add({"-no-reboot"});
+  if (machine.control < 0) {  // a bare machine that prints to our pipe: the probe
+    add({"-serial", "stdio", "-monitor", "none"});
+    return line;
+  }
+  if (machine.console >= 0)
+    add({"-chardev", fmt::format("socket,id=console,fd={},logfile=console.log", machine.console)});
+  else
+    add({"-chardev", "file,id=console,path=console.log"});
+  add({"-serial", "chardev:console", "-qmp", "unix:qmp,server=on,wait=off"});
+  add({"-device", "virtio-serial-pci,id=ports,disable-legacy=on,max_ports=4"});
+  add({"-chardev", fmt::format("socket,id=control,fd={}", machine.control), "-device",
+       fmt::format("virtserialport,bus=ports.0,nr=1,chardev=control,name={}", format::kControlPortName)});
+  add({"-chardev", "socket,id=gdb,path=gdb,server=on,wait=off", "-device",
+       fmt::format("virtserialport,bus=ports.0,nr=2,chardev=gdb,name={}", format::kStubPortName)});
+  if (machine.image)
+    add({"-drive",
+         fmt::format("if=none,id=disk,format=raw,cache=writeback,file={}", option_value(machine.image->string())),
+         "-device", "virtio-blk-pci,drive=disk,disable-legacy=on"});
+  return line;
+}
+
+}  // namespace mortem::tools

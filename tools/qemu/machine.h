@@ -1,0 +1,35 @@
+// The QEMU that a guest runs under: which program, which command line.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "snapshot/result.h"
+
+namespace mortem::tools {
+
+Result<std::filesystem::path> find_qemu();
+Result<std::string> qemu_version(const std::filesystem::path& qemu);  // "7.2.22"
+
+// `given`, else beside this program (build/kernel), else where an installation puts it.
+Result<std::filesystem::path> find_kernel(const std::filesystem::path& given);
+
+struct Machine {
+  std::filesystem::path qemu, kernel;
+  std::string accelerator = "tcg";  // or kvm
+  uint64_t memory = 0;              // bytes
+  std::string kernel_arguments;     // its command line
+  std::string name;
+  std::optional<std::filesystem::path> image;
+  int console = -1;  // descriptor of a connected socket, -1: console.log only
+  int control = -1;  // descriptor of a connected socket, -1: no ports, no QMP
+  bool exit_on_reset = true;
+};
+
+// Socket and log names are relative to the instance's folder, in which QEMU is to be started.
+std::vector<std::string> qemu_command_line(const Machine& machine);
+
+}  // namespace mortem::tools

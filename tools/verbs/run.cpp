@@ -1,0 +1,346 @@
+// mortem run
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <poll.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <ctime>
+#include <fstream>
+#include <memory>
+
+#include "tools/elf_file.h"
+#include "tools/image/image_builder.h"
+#include "tools/image/manifest.h"
+#include "tools/image/packing_options.h"
+#include "tools/image/root_file_system.h"
+#include "tools/interrupt.h"
+#include "tools/local_store.h"
+#include "tools/output.h"
+#include "tools/qemu/accelerator.h"
+#include "tools/qemu/guest_run.h"
+#include "tools/verbs.h"
+
+namespace mortem::tools {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+constexpr int kReadyMilliseconds = 10'000;        // how long --detach waits for the program's start
+constexpr size_t kMaximumCommandLine = 16 << 10;  // kernel/library/command_line.h
+
+struct RunOptions {
+  std::string source, name, memory, on_crash, dump, accelerator = "auto", kernel;
+  std::vector<std::string> kernel_arguments;
+  bool detach = false, keep_in_slot = false, log_console = false, json = false, dashes = false;
+  PackingOptions packing;
+};
+
+enum class SourceKind { Image, ProgramOrConfig };
+
+Result<SourceKind> kind_of(const fs::path& source) {
+  std::error_code ignored;
+  if (fs::is_directory(source, ignored))
+    return failure(ErrorKind::BadInput, source.string() + ": is a folder, not a program or image");
+  Descriptor file(open(source.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+  if (!file) return system_failure("cannot read", source);
+  char start[520] = {};
+  const ssize_t got = pread(file.get(), start, sizeof start, 0);
+  if (got < 0) return system_failure("cannot read", source);
+  const std::string_view bytes(start, size_t(got));
+  const bool elf = bytes.starts_with("\177ELF");
+  const bool partitions = bytes.substr(std::min<size_t>(512, bytes.size())).starts_with("EFI PART") ||
+                          (bytes.size() >= 512 && bytes.substr(510, 2) == "\x55\xAA");
+  if (!elf && partitions) return SourceKind::Image;
+  const size_t visible = bytes.find_first_not_of(" \t\r\n");
+  if (elf || source.extension() == ".json" || (visible != std::string_view::npos && bytes[visible] == '{'))
+    return SourceKind::ProgramOrConfig;
+  for (auto [magic, name] : {std::pair("QFI\xfb", "qcow2"), std::pair("KDMV", "VMDK"), std::pair("# Disk D", "VMDK"),
+                             std::pair("conectix", "VHD"), std::pair("\x1f\x8b", "gzip")})
+    if (bytes.starts_with(magic))
+      return failure(ErrorKind::Unsupported,
+                     fmt::format("{}: a {} file; only raw images can be run so far", source.string(), name));
+  return failure(ErrorKind::BadInput, source.string() + ": not an ELF file, nor a disk image, nor a CONFIG.json");
+}
+
+// What is needed of the image or program before anything is started.
+struct Source {
+  fs::path image;                            // absolute
+  std::optional<TemporaryFolder> temporary;  // holds it
+  std::string base_name, program, program_id;
+  uint64_t memory = kDefaultMemory;
+};
+
+Result<Source> use_image(const RunOptions& options) {
+  if (!options.packing.files.empty() || !options.packing.folders.empty())
+    return failure(ErrorKind::BadInput,
+                   "--file and --dir are for programs: an image is packed already; see mortem image create --help");
+  Source source;
+  source.image = fs::absolute(options.source);
+  auto disk = TRY(snapshot::DiskImage::open(options.source));
+  const auto root = TRY(disk.root_partition());
+  auto text = read_root_file(options.source, root.offset, kManifestPath);
+  if (!text) return failure(text.error().kind, text.error().message);
+  Manifest manifest = TRY(parse_manifest(*text));
+  if (manifest["program"].empty())
+    return failure(ErrorKind::BadInput, fmt::format("{}: its {} names no program", options.source, kManifestPath));
+  source.program = manifest["program"].back();
+  if (!manifest["memory"].empty())
+    source.memory = TRY(parse_memory(manifest["memory"].back(), kManifestPath + std::string(": memory")));
+  source.base_name = instance_name_from(fs::path(options.source).stem().string());
+  return source;
+}
+
+Result<Source> pack_program(const RunOptions& options) {
+  ImageRequest request = TRY(request_for(options.source, options.packing));
+  for (const std::string& line : request.notes) note(line);
+  if (!options.memory.empty()) request.memory = TRY(parse_memory(options.memory, "--memory"));
+  Source source;
+  source.memory = request.memory;
+  source.program = request.guest_program;
+  source.base_name = instance_name_from(request.program.filename().string());
+  TRY_VOID(check_program(request.program));
+  source.temporary = TRY(TemporaryFolder::create());
+  source.image = source.temporary->path() / "disk.img";
+  source.program_id = TRY(build_image(request, source.image)).program_id;
+  return source;
+}
+
+Result<std::string> kernel_command_line(const RunOptions& options, bool from_image, OnCrash on_crash) {
+  std::string line = fmt::format("on-crash={}", on_crash == OnCrash::Stop ? "stop" : "reboot");
+  auto add = [&](const std::string& key, const std::string& value) { line += " " + key + "=" + percent_encode(value); };
+  if (from_image) {  // a packed program has these in its manifest
+    if (options.dashes && options.packing.arguments.empty()) line += " args=";
+    for (const std::string& argument : options.packing.arguments) add("arg", argument);
+    for (const std::string& variable : options.packing.environment) {
+      TRY_VOID(check_environment(variable, "--env"));
+      add("env", variable);
+    }
+    if (!options.packing.dump_on_exit.empty()) {
+      if (options.packing.dump_on_exit != "nonzero" && options.packing.dump_on_exit != "never")
+        return failure(ErrorKind::BadInput,
+                       fmt::format("--dump-on-exit {}: nonzero or never", printable(options.packing.dump_on_exit)));
+      add("dump-on-exit", options.packing.dump_on_exit);
+    }
+  }
+  if (options.log_console) line += " log=console";
+  for (const std::string& argument : options.kernel_arguments) {
+    if (argument.find_first_of(" \t\n") != std::string::npos || argument.find('=') == std::string::npos)
+      return failure(ErrorKind::BadInput,
+                     fmt::format("--kernel-argument '{}': KEY=VALUE, percent-encoded", printable(argument)));
+    line += " " + argument;
+  }
+  if (line.size() >= kMaximumCommandLine)
+    return failure(
+        ErrorKind::BadInput,
+        fmt::format("the kernel's command line would be {} bytes long, at most {} fit: pack arguments into the image",
+                    line.size(), kMaximumCommandLine - 1));
+  return line;
+}
+
+Result<OnCrash> on_crash_of(const RunOptions& options) {
+  if (options.on_crash.empty()) return options.detach ? OnCrash::Reboot : OnCrash::Stop;
+  if (options.on_crash == "stop") return OnCrash::Stop;
+  if (options.on_crash == "reboot") return OnCrash::Reboot;
+  return failure(ErrorKind::BadInput, fmt::format("--on-crash {}: stop or reboot", printable(options.on_crash)));
+}
+
+struct Prepared {
+  RunPlan plan;
+  Source source;
+};
+
+Result<Prepared> prepare(const RunOptions& options) {
+  Prepared ready;
+  RunPlan& plan = ready.plan;
+  // What costs nothing to check comes first, before anything is packed.
+  plan.on_crash = TRY(on_crash_of(options));
+  std::string given_memory = options.memory;
+  if (!given_memory.empty()) plan.machine.memory = TRY(parse_memory(given_memory, "--memory"));
+  if (options.accelerator != "auto" && options.accelerator != "tcg" && options.accelerator != "kvm")
+    return failure(ErrorKind::BadInput, fmt::format("--accel {}: auto, tcg or kvm", printable(options.accelerator)));
+  if (!options.name.empty() && !is_instance_name(options.name))
+    return failure(ErrorKind::BadInput,
+                   fmt::format("--name '{}': letters, digits, '.', '_' and '-', at most 64, a letter or digit first",
+                               printable(options.name)));
+  if (options.json && !options.detach)
+    return failure(ErrorKind::BadInput, "--json goes with --detach: stdout is the program's own otherwise");
+  const SourceKind kind = TRY(kind_of(options.source));
+  plan.machine.kernel_arguments = TRY(kernel_command_line(options, kind == SourceKind::Image, plan.on_crash));
+  plan.machine.qemu = TRY(find_qemu());
+  plan.machine.kernel = TRY(find_kernel(options.kernel));
+  const std::string kernel_id = TRY(module_id(plan.machine.kernel));
+
+  ready.source = TRY(kind == SourceKind::Image ? use_image(options) : pack_program(options));
+  if (plan.machine.memory == 0) plan.machine.memory = ready.source.memory;
+  if (plan.machine.memory > ready.source.memory)
+    note(fmt::format("--memory: the dump slots of {} were made for {}; a dump may not fit", options.source,
+                     human_size(ready.source.memory)));
+  // A report needs the symbols of this very kernel later.
+  if (auto kept = keep_in_store(plan.machine.kernel); !kept)
+    note("the kernel is not kept for later: " + kept.error().message);
+  const Accelerator accelerator =
+      TRY(choose_accelerator(options.accelerator, plan.machine.qemu, plan.machine.kernel, kernel_id));
+  if (!accelerator.why.empty()) note("running under TCG: " + accelerator.why);
+  plan.machine.accelerator = accelerator.name;
+  plan.machine.image = ready.source.image;
+  plan.detached = options.detach;
+  plan.keep_in_slot = options.keep_in_slot;
+
+  InstanceFacts& facts = plan.facts;
+  facts.image = ready.source.image;
+  if (ready.source.temporary) facts.temporary = ready.source.temporary->path();
+  facts.source = options.source;
+  facts.accelerator = accelerator.name;
+  facts.on_crash = plan.on_crash == OnCrash::Stop ? "stop" : "reboot";
+  facts.program = ready.source.program;
+  facts.program_id = ready.source.program_id;
+  facts.kernel = plan.machine.kernel.string();
+  facts.kernel_id = kernel_id;
+  facts.memory = plan.machine.memory;
+  facts.started = std::time(nullptr);
+  facts.detached = options.detach;
+  return ready;
+}
+
+void give_name(RunPlan& plan, const Instance& instance, const RunOptions& options) {
+  plan.machine.name = plan.facts.name = instance.name();
+  plan.facts.dump = fs::absolute(options.dump.empty() ? instance.name() + ".core.zst" : options.dump);
+}
+
+int finish(const Result<int>& status) {
+  return status ? *status : fail(status.error());
+}
+
+int run_in_foreground(const RunOptions& options, Prepared ready, Instance instance) {
+  give_name(ready.plan, instance, options);
+  const bool has_temporary = ready.source.temporary.has_value();
+  const fs::path image = ready.source.image;
+  int status = kFailed;
+  {
+    GuestRun run(std::move(ready.plan), instance);
+    status = finish(run.run());
+    if (has_temporary && run.image_holds_dump()) {
+      ready.source.temporary->release();
+      note(fmt::format("the image stays at {}", image.string()));
+    }
+  }
+  instance.remove();
+  return status;
+}
+
+// The monitor of a detached guest: what it has to say goes to monitor.log and, until the program runs, to its parent.
+[[noreturn]] void run_in_background(const RunOptions& options, Prepared ready, Instance instance, int ready_pipe) {
+  setsid();
+  const int nothing = open("/dev/null", O_RDWR | O_CLOEXEC);
+  const int log = open((instance.folder() / "monitor.log").c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+  dup2(nothing, 0), dup2(nothing, 1), dup2(log, 2);
+  ready.plan.ready_pipe = ready_pipe;
+  give_name(ready.plan, instance, options);
+  {
+    GuestRun run(std::move(ready.plan), instance);
+    auto status = run.run();
+    if (!status) {
+      fail(status.error());
+      (void)write_all(ready_pipe, "failed " + status.error().message + "\n", "the ready pipe");
+    } else {
+      (void)write_all(ready_pipe, "ready\n", "the ready pipe");
+    }
+    if (ready.source.temporary && run.image_holds_dump()) ready.source.temporary->release();
+  }
+  ready.source.temporary.reset();
+  instance.remove();
+  _exit(0);
+}
+
+int detach(const RunOptions& options, Prepared ready, Instance instance) {
+  int ends[2];
+  if (pipe2(ends, O_CLOEXEC) != 0) return fail(std::string("cannot make a pipe"));
+  Descriptor from(ends[0]), to(ends[1]);
+  const std::string name = instance.name();
+  const pid_t monitor = fork();
+  if (monitor < 0) {
+    instance.remove();
+    return fail(std::string("cannot start the monitor"));
+  }
+  if (monitor == 0) run_in_background(options, std::move(ready), std::move(instance), to.get());
+  to.reset();
+  if (ready.source.temporary) ready.source.temporary->release();  // the monitor's now
+  instance.disown();
+
+  pollfd wait{from.get(), POLLIN, 0};
+  std::string said;
+  char part[1024];
+  while (said.find('\n') == std::string::npos) {
+    const int answered = poll(&wait, 1, kReadyMilliseconds);
+    if (answered < 0 && errno == EINTR) continue;
+    if (answered == 0) {
+      note(fmt::format("{} runs, but its program did not start within {} s; see mortem logs {}", name,
+                       kReadyMilliseconds / 1000, name));
+      break;
+    }
+    const ssize_t got = read(from.get(), part, sizeof part);
+    if (got <= 0) return fail(name + ": its monitor died");
+    said.append(part, size_t(got));
+  }
+  if (said.starts_with("failed ")) return fail(said.substr(7, said.find('\n') - 7));
+  if (options.json)
+    print_json("run", {{"name", name}, {"instance", instance.folder().string()}, {"monitor_pid", monitor}});
+  else
+    write_stdout(name + "\n");
+  return kDone;
+}
+
+int run(RunOptions& options) {
+  catch_interrupts();
+  auto ready = prepare(options);
+  if (!ready) return fail(ready.error());
+  auto instance = Instance::create(options.name, ready->source.base_name);
+  if (!instance) return fail(instance.error());
+  if (auto going = not_interrupted(); !going) {
+    instance->remove();
+    return fail("interrupted");
+  }
+  return options.detach ? detach(options, std::move(*ready), std::move(*instance))
+                        : run_in_foreground(options, std::move(*ready), std::move(*instance));
+}
+
+void add_run(Commands& commands) {
+  CLI::App* verb = commands.add(
+      nullptr, "run", "Boot a program or an image in a VM",
+      "The program's output goes to stdout; exit status is its own, 128 + signal after a crash. A crash leaves a dump "
+      "in\n"
+      "the current folder and one line on stderr. Ctrl-C sends SIGTERM to the program, a second one ends the VM.\n"
+      "Examples:\n"
+      "  mortem run ./program -- --verbose input.txt\n"
+      "  mortem run program.img --dump crash.core.zst\n"
+      "  mortem run ./server --detach --name web     then: mortem logs web -f, mortem stop web");
+  auto options = std::make_shared<RunOptions>();
+  verb->add_option("SOURCE", options->source, "PROGRAM (static ELF), CONFIG.json, or an image of mortem image create")
+      ->required();
+  verb->add_option("--name", options->name, "Name of the guest (default: from SOURCE)");
+  verb->add_option("--memory", options->memory, "Memory of the guest (default: 256M, or as the image says)");
+  verb->add_flag("--detach", options->detach, "Leave it running in the background");
+  verb->add_option("--on-crash", options->on_crash, "stop (default) or reboot (default with --detach)");
+  verb->add_option("--dump", options->dump,
+                   "File for the dump of a crash (default: NAME.core.zst); never overwritten: a number is added");
+  verb->add_flag("--keep-in-slot", options->keep_in_slot, "Leave dumps in the image; see mortem pull");
+  verb->add_option("--accel", options->accelerator, "auto, tcg or kvm")->capture_default_str();
+  verb->add_option("--kernel", options->kernel, "Kernel to boot (default: the one built with this command)");
+  verb->add_option("--kernel-argument", options->kernel_arguments,
+                   "KEY=VALUE for the kernel's command line; may be repeated")
+      ->allow_extra_args(false);
+  verb->add_flag("--log-console", options->log_console, "The kernel's log on the console too");
+  add_packing_options(verb, options->packing);
+  verb->add_flag("--json", options->json, "With --detach: print facts as JSON");
+  commands.take_arguments_after_dashes(verb, &options->packing.arguments, &options->dashes);
+  commands.on(verb, [options] { return run(*options); });
+}
+
+const VerbRegistration registration{20, add_run};
+
+}  // namespace
+
+}  // namespace mortem::tools

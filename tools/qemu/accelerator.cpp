@@ -35,7 +35,8 @@ std::string probe(const fs::path& qemu, const fs::path& kernel) {
   auto run = run_program(
       {.arguments = qemu_command_line(machine), .environment = {}, .input = {}, .timeout_ms = kProbeMilliseconds});
   if (!run) return run.error().message;
-  if (!run->timed_out && run->output.empty() && !run->errors.empty()) return last_line(run->errors);
+  if (!run->timed_out && run->output.empty() && !run->errors.empty())
+    return "KVM does not work here: " + printable(last_line(run->errors));
   return judge_selftest(run->output, run->timed_out);
 }
 

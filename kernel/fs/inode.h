@@ -49,6 +49,18 @@ class Inode {
     return (void)cursor, (void)visit, (void)context, Error::NotDirectory;
   }
   virtual Result<size_t> read_link(std::span<char> to) { return (void)to, Error::Invalid; }
+
+  // What changes a file system; the root refuses all of it. A symbolic link's target is written into it like bytes.
+  virtual Result<Inode*> create(std::span<const char> name, FileType type, uint16_t permissions) {
+    return (void)name, (void)type, (void)permissions, Error::ReadOnly;
+  }
+  virtual Result<void> remove_entry(std::span<const char> name) { return (void)name, Error::ReadOnly; }
+  // `to` is a directory of the same file system; an entry of that name there is replaced.
+  virtual Result<void> rename_entry(std::span<const char> name, Inode& to, std::span<const char> new_name) {
+    return (void)name, (void)to, (void)new_name, Error::ReadOnly;
+  }
+  virtual Result<void> resize(uint64_t size) { return (void)size, Error::ReadOnly; }
+  virtual Result<void> set_permissions(uint16_t permissions) { return (void)permissions, Error::ReadOnly; }
 };
 
 Result<Inode*> mount_ext2(class BlockDevice& device, uint64_t offset, uint64_t length);  // the root inode

@@ -8,13 +8,15 @@
 namespace kernel {
 namespace {
 
-AddressSpace g_address_space;
+constinit AddressSpace g_address_space;
 
 constexpr uint64_t kPieBase = 0x5555'5555'4000;  // Linux: ELF_ET_DYN_BASE, two thirds of the address space
 constexpr uint64_t kReadAroundPages = 16;        // pages of a file that one fault brings in
 
 // Pages of the vDSO and the vvar page belong to the kernel.
-bool owns_pages(AreaKind kind) { return kind != AreaKind::Vdso && kind != AreaKind::Vvar; }
+bool owns_pages(AreaKind kind) {
+  return kind != AreaKind::Vdso && kind != AreaKind::Vvar;
+}
 
 PageAccess page_access(uint8_t protection) {
   // A page of a PROT_NONE mapping keeps its content, out of the app's reach. x86 has no write without read.
@@ -23,11 +25,15 @@ PageAccess page_access(uint8_t protection) {
           .user = protection != 0};
 }
 
-uint64_t random_pages(int bits) { return (random64() & ((uint64_t{1} << bits) - 1)) * kPageSize; }
+uint64_t random_pages(int bits) {
+  return (random64() & ((uint64_t{1} << bits) - 1)) * kPageSize;
+}
 
 }  // namespace
 
-AddressSpace& address_space() { return g_address_space; }
+AddressSpace& address_space() {
+  return g_address_space;
+}
 
 void AddressSpace::randomize(uint64_t stack_size) {
   constexpr uint64_t kLeastGap = 128 << 20;  // Linux keeps this much for the stack whatever its limit is
@@ -181,19 +187,20 @@ FaultResult AddressSpace::bring_in_file_page(const MemoryArea& area, uint64_t pa
   if (count > kReadAroundPages) count = kReadAroundPages;
   for (uint64_t index = 1; index < count; ++index)
     if (kernel_page_table().lookup(page + index * kPageSize)) count = index;
-  auto physical = allocate_pages(count, PageOwner::App);
-  if (physical.is_error() && count > 1) {
-    count = 1;
-    physical = allocate_pages(1, PageOwner::App);
+  PhysicalAddress physical = 0;
+  while (physical == 0) {
+    auto allocated = allocate_pages(count, PageOwner::App);
+    if (allocated) physical = allocated.value();
+    if (!allocated && count == 1) return FaultResult::NoMemory;
+    if (!allocated) count = 1;
   }
-  if (physical.is_error()) return FaultResult::NoMemory;
-  auto read = area.inode->read(offset, {direct_map<uint8_t>(physical.value()), count * kPageSize});
+  auto read = area.inode->read(offset, {direct_map<uint8_t>(physical), count * kPageSize});
   if (read.is_error()) {
-    free_pages(physical.value(), count);
+    free_pages(physical, count);
     return FaultResult::ReadFailed;
   }
   for (uint64_t index = 0; index < count; ++index) {
-    const PhysicalAddress frame = physical.value() + index * kPageSize;
+    const PhysicalAddress frame = physical + index * kPageSize;
     if (kernel_page_table().map(page + index * kPageSize, frame, page_access(area.protection)).is_error()) {
       free_pages(frame, count - index);
       return index == 0 ? FaultResult::NoMemory : FaultResult::Resolved;
@@ -202,8 +209,12 @@ FaultResult AddressSpace::bring_in_file_page(const MemoryArea& area, uint64_t pa
   return FaultResult::Resolved;
 }
 
-size_t area_count() { return g_address_space.areas.size(); }
+size_t area_count() {
+  return g_address_space.areas.size();
+}
 
-const MemoryArea& area_at(size_t index) { return g_address_space.areas.at(index); }
+const MemoryArea& area_at(size_t index) {
+  return g_address_space.areas.at(index);
+}
 
 }  // namespace kernel

@@ -24,10 +24,10 @@ enum class Access : uint8_t { Read, Write, Execute };
 enum class FaultResult : uint8_t { Resolved, NotMapped, AccessDenied, PastEndOfFile, ReadFailed, NoMemory };
 
 struct AddressSpaceLayout {
-  uint64_t mmap_top = 0;     // the next mapping goes below, as on Linux (top down)
+  uint64_t mmap_top = 0;  // the next mapping goes below, as on Linux (top down)
   uint64_t stack_top = 0;
-  uint64_t heap_start = 0;   // brk
-  uint64_t heap_end = 0;     // what brk(0) says
+  uint64_t heap_start = 0;    // brk
+  uint64_t heap_end = 0;      // what brk(0) says
   uint64_t program_base = 0;  // load bias of a PIE
 };
 

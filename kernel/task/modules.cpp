@@ -13,7 +13,9 @@ size_t g_capacity = 0;
 
 }  // namespace
 
-std::span<const uint8_t> module_table() { return {g_table, g_length}; }
+std::span<const uint8_t> module_table() {
+  return {g_table, g_length};
+}
 
 Result<void> add_module(mortem::format::ModuleKind kind, const char* path, uint64_t load_bias, uint64_t start,
                         uint64_t end, std::span<const uint8_t> build_id) {

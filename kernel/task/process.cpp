@@ -18,7 +18,9 @@ size_t g_command_line_length = 0;
 
 }  // namespace
 
-std::span<const uint64_t> auxiliary_vector() { return {g_auxiliary_vector, g_auxiliary_count}; }
+std::span<const uint64_t> auxiliary_vector() {
+  return {g_auxiliary_vector, g_auxiliary_count};
+}
 
 void add_auxiliary(uint64_t type, uint64_t value) {
   if (g_auxiliary_count + 2 > 64) return;
@@ -26,7 +28,9 @@ void add_auxiliary(uint64_t type, uint64_t value) {
   g_auxiliary_vector[g_auxiliary_count++] = value;
 }
 
-const char* command_line() { return g_command_line; }
+const char* command_line() {
+  return g_command_line;
+}
 
 void add_command_line_word(const char* word) {
   constexpr size_t kLast = sizeof g_command_line - 1;

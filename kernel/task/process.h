@@ -20,9 +20,9 @@ struct Thread {
   Thread* next;
   uint32_t id;
   char name[16];
-  TrapFrame* frame;          // saved user registers, at the top of its kernel stack
-  uint64_t fs_base, gs_base; // of the app; true when the thread is not running (the running one: read the MSRs)
-  void* extended_state;      // XSAVE area; true when the thread is not running
+  TrapFrame* frame;           // saved user registers, at the top of its kernel stack
+  uint64_t fs_base, gs_base;  // of the app; true when the thread is not running (the running one: read the MSRs)
+  void* extended_state;       // XSAVE area; true when the thread is not running
   KernelStack kernel_stack;
   uint64_t blocked_signals;  // bit n-1: signal n
   uint64_t pending_signals;
@@ -37,7 +37,7 @@ enum class AreaKind : uint8_t { Anonymous, File, Stack, Heap, Vdso, Vvar };
 // One mapping of the app, [start, end), page-aligned. Sorted by start, never overlapping.
 struct MemoryArea {
   uint64_t start, end;
-  uint8_t protection;    // MemoryProtection; 0: PROT_NONE
+  uint8_t protection;  // MemoryProtection; 0: PROT_NONE
   AreaKind kind;
   bool shared;
   Inode* inode;          // of a file mapping, else null

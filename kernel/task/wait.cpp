@@ -11,9 +11,13 @@ uint64_t g_waited_ns = 0;
 
 }  // namespace
 
-void set_wait_hooks(const WaitHooks& hooks) { g_hooks = hooks; }
+void set_wait_hooks(const WaitHooks& hooks) {
+  g_hooks = hooks;
+}
 
-uint64_t waited_ns() { return g_waited_ns; }
+uint64_t waited_ns() {
+  return g_waited_ns;
+}
 
 WaitResult wait_until(bool (*condition)(void* context), void* context, uint64_t deadline_ns, uint64_t poll_ns) {
   const uint64_t started = monotonic_ns();

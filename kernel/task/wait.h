@@ -23,8 +23,8 @@ uint64_t waited_ns();  // how long the app has been waiting in all: its CPU time
 
 // The Linux ABI tells which moment its timers want and whether a signal is there that ends a wait.
 struct WaitHooks {
-  uint64_t (*next_timer)();      // kNoDeadline: none
-  bool (*signal_is_waiting)();   // also lets timers that have run out raise theirs
+  uint64_t (*next_timer)();     // kNoDeadline: none
+  bool (*signal_is_waiting)();  // also lets timers that have run out raise theirs
 };
 void set_wait_hooks(const WaitHooks& hooks);
 

@@ -1,0 +1,183 @@
+// The table of descriptors: dup, close, fcntl.
+#include "kernel/linux/calls.h"
+#include "kernel/linux/files.h"
+#include "kernel/memory/heap.h"
+
+namespace kernel::linux {
+namespace {
+
+Descriptor* g_table = nullptr;
+int g_size = 0;
+uint64_t g_limit = 1024;  // RLIMIT_NOFILE
+
+Result<void> grow(int needed) {
+  if (needed <= g_size) return {};
+  int size = g_size == 0 ? 64 : g_size;
+  while (size < needed) size *= 2;
+  auto* table = static_cast<Descriptor*>(heap_allocate(static_cast<size_t>(size) * sizeof(Descriptor)));
+  if (table == nullptr) return Error::NoMemory;
+  if (g_size > 0)
+    __builtin_memcpy(static_cast<void*>(table), g_table, static_cast<size_t>(g_size) * sizeof(Descriptor));
+  heap_free(g_table);
+  g_table = table;
+  g_size = size;
+  return {};
+}
+
+}  // namespace
+
+void set_descriptor_limit(uint64_t limit) {
+  g_limit = limit;
+}
+int descriptor_table_size() {
+  return g_size;
+}
+
+Descriptor* descriptor_at(int descriptor) {
+  if (descriptor < 0 || descriptor >= g_size || g_table[descriptor].file == nullptr) return nullptr;
+  return &g_table[descriptor];
+}
+
+Result<OpenFile*> open_file(int descriptor) {
+  Descriptor* found = descriptor_at(descriptor);
+  if (found == nullptr) return Error::BadDescriptor;
+  return found->file;
+}
+
+Result<uint64_t> install(OpenFile* file, bool close_on_exec, int least) {
+  int free = least;
+  while (free < g_size && g_table[free].file != nullptr) ++free;
+  Error error = Error::TooManyFiles;
+  if (static_cast<uint64_t>(free) < g_limit) {
+    auto grown = grow(free + 1);
+    if (!grown.is_error()) {
+      g_table[free] = {file, close_on_exec};
+      return static_cast<uint64_t>(free);
+    }
+    error = grown.error();
+  }
+  file->release();
+  return error;
+}
+
+Result<uint64_t> install_at(int descriptor, OpenFile* file, bool close_on_exec) {
+  auto grown = grow(descriptor + 1);
+  if (grown.is_error()) {
+    file->release();
+    return grown.error();
+  }
+  if (g_table[descriptor].file != nullptr) g_table[descriptor].file->release();
+  g_table[descriptor] = {file, close_on_exec};
+  return static_cast<uint64_t>(descriptor);
+}
+
+Result<void> close_descriptor(int descriptor) {
+  Descriptor* found = descriptor_at(descriptor);
+  if (found == nullptr) return Error::BadDescriptor;
+  OpenFile* file = found->file;
+  *found = {};
+  file->release();
+  return {};
+}
+
+MORTEM_CALL(close) {
+  TRY(close_descriptor(argument.number(0)));
+  return 0;
+}
+
+MORTEM_CALL(close_range) {
+  constexpr uint32_t kUnshare = 2, kCloseOnExec = 4;
+  const auto first = static_cast<uint32_t>(argument[0]), last = static_cast<uint32_t>(argument[1]);
+  const auto flags = static_cast<uint32_t>(argument[2]);
+  if (first > last || (flags & ~(kUnshare | kCloseOnExec)) != 0) return Error::Invalid;
+  for (uint32_t at = first; at <= last && at < static_cast<uint32_t>(g_size); ++at) {
+    Descriptor* found = descriptor_at(static_cast<int>(at));
+    if (found == nullptr) continue;
+    if ((flags & kCloseOnExec) != 0)
+      found->close_on_exec = true;
+    else
+      TRY(close_descriptor(static_cast<int>(at)));
+  }
+  return 0;
+}
+
+MORTEM_CALL(dup) {
+  OpenFile* file = TRY(open_file(argument.number(0)));
+  file->retain();
+  return install(file, false);
+}
+
+namespace {
+
+Result<uint64_t> duplicate_to(int from, int to, bool close_on_exec) {
+  OpenFile* file = TRY(open_file(from));
+  if (to < 0 || static_cast<uint64_t>(to) >= g_limit) return Error::BadDescriptor;
+  file->retain();
+  return install_at(to, file, close_on_exec);
+}
+
+}  // namespace
+
+MORTEM_CALL(dup2) {
+  if (argument.number(0) == argument.number(1)) {
+    TRY(open_file(argument.number(0)));
+    return static_cast<uint64_t>(argument.number(1));
+  }
+  return duplicate_to(argument.number(0), argument.number(1), false);
+}
+
+MORTEM_CALL(dup3) {
+  if (argument.number(0) == argument.number(1) || (argument.number(2) & ~kOpenCloseOnExec) != 0) return Error::Invalid;
+  return duplicate_to(argument.number(0), argument.number(1), (argument.number(2) & kOpenCloseOnExec) != 0);
+}
+
+MORTEM_CALL(fcntl) {
+  constexpr int kDuplicate = 0, kGetDescriptorFlags = 1, kSetDescriptorFlags = 2, kGetFlags = 3, kSetFlags = 4,
+                kGetLock = 5, kSetLock = 6, kSetLockWait = 7, kGetOwner = 9, kSetOwner = 8,
+                kDuplicateCloseOnExec = 1030, kSetPipeSize = 1031, kGetPipeSize = 1032;
+  constexpr uint64_t kCloseOnExec = 1, kPipeSize = 65536;
+  constexpr int16_t kUnlocked = 2;  // F_UNLCK
+  Descriptor* found = descriptor_at(argument.number(0));
+  if (found == nullptr) return Error::BadDescriptor;
+  switch (argument.number(1)) {
+    case kDuplicate:
+    case kDuplicateCloseOnExec:
+      if (argument[2] >= g_limit) return Error::Invalid;
+      found->file->retain();
+      return install(found->file, argument.number(1) == kDuplicateCloseOnExec, argument.number(2));
+    case kGetDescriptorFlags:
+      return found->close_on_exec ? kCloseOnExec : 0;
+    case kSetDescriptorFlags:
+      found->close_on_exec = (argument[2] & kCloseOnExec) != 0;
+      return 0;
+    case kGetFlags: {
+      constexpr int kLargeFile = 0100000;  // Linux shows it on every file that open(2) made
+      return static_cast<uint64_t>(found->file->flags() | (found->file->inode() != nullptr ? kLargeFile : 0));
+    }
+    case kSetFlags:
+      found->file->set_status_flags(argument.number(2));
+      return 0;
+    // There is no other process: every lock is granted.
+    case kGetLock:
+      TRY(write_user(argument[2], kUnlocked));
+      return 0;
+    case kSetLock:
+    case kSetLockWait:
+    case kSetOwner:
+      return 0;
+    case kGetOwner:
+      return 0;
+    case kSetPipeSize:
+    case kGetPipeSize:
+      return found->file->inode() == nullptr ? Result<uint64_t>(kPipeSize) : Error::BadDescriptor;
+    default:
+      return Error::Invalid;
+  }
+}
+
+MORTEM_CALL(flock) {
+  TRY(open_file(argument.number(0)));
+  return 0;
+}
+
+}  // namespace kernel::linux

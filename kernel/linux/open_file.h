@@ -1,0 +1,68 @@
+// Open files (Linux: struct file): what descriptors point to, shared by those that were duplicated.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include "kernel/fs/inode.h"
+#include "kernel/library/result.h"
+
+namespace kernel::linux {
+
+// open(2) flags of x86-64.
+inline constexpr int kOpenAccessMask = 3, kOpenReadOnly = 0, kOpenWriteOnly = 1, kOpenReadWrite = 2, kOpenCreate = 0100,
+                     kOpenExclusive = 0200, kOpenTruncate = 01000, kOpenAppend = 02000, kOpenNonBlock = 04000,
+                     kOpenDirect = 040000, kOpenDirectory = 0200000, kOpenNoFollow = 0400000,
+                     kOpenCloseOnExec = 02000000, kOpenPath = 010000000, kOpenTemporary = 020000000;
+
+// poll(2)
+inline constexpr uint16_t kPollIn = 1, kPollOut = 4, kPollError = 8, kPollHangUp = 16, kPollInvalid = 32;
+
+class OpenFile {
+ public:
+  explicit OpenFile(int flags) : flags_(flags) {}
+  virtual ~OpenFile() = default;
+
+  // From and to the file's own position. They wait, unless the file is non-blocking (Again).
+  virtual Result<size_t> read(std::span<uint8_t>) { return Error::Invalid; }
+  virtual Result<size_t> write(std::span<const uint8_t>) { return Error::Invalid; }
+  virtual Result<size_t> read_at(uint64_t, std::span<uint8_t>) { return Error::IllegalSeek; }
+  virtual Result<size_t> write_at(uint64_t, std::span<const uint8_t>) { return Error::IllegalSeek; }
+  virtual Result<uint64_t> seek(int64_t, int) { return Error::IllegalSeek; }
+  virtual Result<InodeStatus> status() = 0;
+  virtual uint16_t poll_events() { return kPollIn | kPollOut; }
+  virtual bool needs_polling() const { return false; }  // its input makes no interrupt
+  virtual Inode* inode() { return nullptr; }            // null: no file of a file system
+  virtual const char* path() const = 0;                 // absolute, or what Linux shows: "pipe:[7]"
+  virtual Result<uint32_t> bytes_available() { return Error::NotTerminal; }  // FIONREAD
+
+  int flags() const { return flags_; }
+  void set_status_flags(int flags) {
+    constexpr int kChangeable = kOpenAppend | kOpenNonBlock | kOpenDirect;
+    flags_ = (flags_ & ~kChangeable) | (flags & kChangeable);
+  }
+  bool can_read() const { return (flags_ & kOpenPath) == 0 && (flags_ & kOpenAccessMask) != kOpenWriteOnly; }
+  bool can_write() const { return (flags_ & kOpenPath) == 0 && (flags_ & kOpenAccessMask) != kOpenReadOnly; }
+  bool is_blocking() const { return (flags_ & kOpenNonBlock) == 0; }
+
+  void retain() { ++references_; }
+  void release();
+
+ private:
+  int flags_;
+  int references_ = 1;
+};
+
+Result<OpenFile*> make_inode_file(Inode& inode, int flags, const char* path);
+Result<OpenFile*> make_console_file(int flags);
+struct Pipe {
+  OpenFile *read_end, *write_end;
+};
+Result<Pipe> make_pipe(int flags);
+
+inline constexpr uint64_t kConsolePollNs = 5'000'000;  // how often console input is looked for while waiting for it
+
+bool is_zero_device(Inode& inode);
+
+}  // namespace kernel::linux

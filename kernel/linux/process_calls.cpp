@@ -1,0 +1,329 @@
+// Who the program is, what it may use, and how it ends.
+#include "kernel/arch/x86_64/cpu.h"
+#include "kernel/arch/x86_64/interrupts.h"
+#include "kernel/crash/crash.h"
+#include "kernel/drivers/control_port.h"
+#include "kernel/library/command_line.h"
+#include "kernel/library/log.h"
+#include "kernel/linux/app.h"
+#include "kernel/linux/calls.h"
+#include "kernel/linux/files.h"
+#include "kernel/linux/limits.h"
+#include "kernel/linux/signals.h"
+#include "kernel/memory/physical.h"
+
+namespace kernel::linux {
+
+ResourceLimit g_limits[kLimitCount] = {
+    {kUnlimited, kUnlimited},  // CPU
+    {kUnlimited, kUnlimited},  // FSIZE
+    {kUnlimited, kUnlimited},  // DATA
+    {kStackSize, kUnlimited},  // STACK
+    {0, kUnlimited},           // CORE
+    {kUnlimited, kUnlimited},  // RSS
+    {1024, 1024},              // NPROC
+    {1024, 65536},             // NOFILE
+    {8 << 20, 8 << 20},        // MEMLOCK
+    {kUnlimited, kUnlimited},  // AS
+    {kUnlimited, kUnlimited},  // LOCKS
+    {256, 256},                // SIGPENDING
+    {819200, 819200},          // MSGQUEUE
+    {0, 0},                    // NICE
+    {0, 0},                    // RTPRIO
+    {kUnlimited, kUnlimited},  // RTTIME
+};
+
+namespace {
+
+Result<uint64_t> set_limit(int which, const ResourceLimit& limit) {
+  if (limit.soft > limit.hard) return Error::Invalid;
+  if (which == kLimitFiles && limit.hard > 1 << 20) return Error::NotPermitted;
+  g_limits[which] = limit;
+  if (which == kLimitFiles) set_descriptor_limit(limit.soft);
+  return 0;
+}
+
+bool is_limit(uint64_t which) {
+  return which < kLimitCount;
+}
+
+// A second process is more than one VM has; said once a call, in words, because programs often hide the errno.
+Result<uint64_t> no_second_process(const char* name, const char* what) {
+  static const char* said[4];
+  for (const char*& entry : said) {
+    if (entry == name) break;
+    if (entry != nullptr) continue;
+    entry = name;
+    log(LogLevel::Warning, "%s: %s; the call fails with ENOSYS", name, what);
+    break;
+  }
+  return Error::NoSyscall;
+}
+
+}  // namespace
+
+void exit_app(int status) {
+  const mortem::format::ControlExitStatus message{status & 0xFF};
+  control_send(mortem::format::ControlType::ExitStatus, {reinterpret_cast<const uint8_t*>(&message), sizeof message});
+  power_off();
+}
+
+MORTEM_CALL(exit_group) {
+  const int status = argument.number(0) & 0xFF;
+  if (status == 0 || setting_is("dump-on-exit", "never")) exit_app(status);
+  static char message[96];
+  format_text(message, sizeof message, "exit status %d", status);
+  crash({.kind = mortem::format::ReasonKind::Exit, .exit_status = status, .message = message}, &argument.frame);
+}
+
+// The only thread is the process.
+MORTEM_CALL(exit) {
+  return call_exit_group(argument);
+}
+
+MORTEM_CALL(getpid) {
+  return kProcessId;
+}
+MORTEM_CALL(gettid) {
+  return current().id;
+}
+MORTEM_CALL(getppid) {
+  return 1;
+}
+MORTEM_CALL(getpgrp) {
+  return kProcessId;
+}
+MORTEM_CALL(getpgid) {
+  if (argument.number(0) != 0 && argument.number(0) != static_cast<int>(kProcessId)) return Error::NoProcess;
+  return kProcessId;
+}
+MORTEM_CALL(getsid) {
+  return call_getpgid(argument);
+}
+MORTEM_CALL(setsid) {
+  return Error::NotPermitted;
+}  // it is a group leader already
+MORTEM_CALL(setpgid) {
+  if (argument.number(0) != 0 && argument.number(0) != static_cast<int>(kProcessId)) return Error::NoProcess;
+  return 0;
+}
+MORTEM_CALL(getuid) {
+  return 0;
+}
+MORTEM_CALL(geteuid) {
+  return 0;
+}
+MORTEM_CALL(getgid) {
+  return 0;
+}
+MORTEM_CALL(getegid) {
+  return 0;
+}
+MORTEM_CALL(getresuid) {
+  for (int index = 0; index < 3; ++index) TRY(write_user(argument[index], uint32_t{0}));
+  return 0;
+}
+MORTEM_CALL(getresgid) {
+  return call_getresuid(argument);
+}
+MORTEM_CALL(getgroups) {
+  return 0;
+}
+
+MORTEM_CALL(uname) {
+  struct Names {
+    char system[65], node[65], release[65], version[65], machine[65], domain[65];
+  } names{"Linux", "mortem", "6.1.0-mortem", "#1 Mortem", "x86_64", "(none)"};
+  TRY(write_user(argument[0], names));
+  return 0;
+}
+
+MORTEM_CALL(getrandom) {
+  constexpr uint64_t kKnownFlags = 7;
+  if ((argument[2] & ~kKnownFlags) != 0) return Error::Invalid;
+  uint8_t bytes[256];
+  uint64_t done = 0;
+  const uint64_t wanted = argument[1] < 0x7fff'ffff ? argument[1] : 0x7fff'ffff;
+  while (done < wanted) {
+    const size_t part = wanted - done < sizeof bytes ? wanted - done : sizeof bytes;
+    random_bytes(bytes, part);
+    if (copy_to_user(argument[0] + done, bytes, part).is_error())
+      return done > 0 ? Result<uint64_t>(done) : Error::Fault;
+    done += part;
+  }
+  return done;
+}
+
+MORTEM_CALL(sysinfo) {
+  struct Information {
+    int64_t uptime;
+    uint64_t loads[3], total_ram, free_ram, shared, buffers, total_swap, free_swap;
+    uint16_t processes, padding;
+    uint64_t total_high, free_high;
+    uint32_t unit;
+    char end[4];
+  } out{};
+  static_assert(sizeof(Information) == 112);
+  out.uptime = static_cast<int64_t>(monotonic_ns() / 1'000'000'000);
+  out.total_ram = ram_page_count() * kPageSize;
+  out.free_ram = free_page_count() * kPageSize;
+  out.processes = 1;
+  out.unit = 1;
+  TRY(write_user(argument[0], out));
+  return 0;
+}
+
+MORTEM_CALL(getrlimit) {
+  if (!is_limit(argument[0])) return Error::Invalid;
+  TRY(write_user(argument[1], g_limits[argument[0]]));
+  return 0;
+}
+MORTEM_CALL(setrlimit) {
+  if (!is_limit(argument[0])) return Error::Invalid;
+  return set_limit(argument.number(0), TRY(read_user<ResourceLimit>(argument[1])));
+}
+MORTEM_CALL(prlimit64) {
+  if (argument.number(0) != 0 && argument.number(0) != static_cast<int>(kProcessId)) return Error::NoProcess;
+  const auto which = static_cast<uint32_t>(argument[1]);
+  if (!is_limit(which)) return Error::Invalid;
+  const ResourceLimit old = g_limits[which];
+  if (argument[2] != 0) TRY(set_limit(static_cast<int>(which), TRY(read_user<ResourceLimit>(argument[2]))));
+  if (argument[3] != 0) TRY(write_user(argument[3], old));
+  return 0;
+}
+
+MORTEM_CALL(arch_prctl) {
+  constexpr int kSetGs = 0x1001, kSetFs = 0x1002, kGetFs = 0x1003, kGetGs = 0x1004;
+  switch (argument.number(0)) {
+    case kSetFs:
+      if (argument[1] >= kUserEnd) return Error::NotPermitted;
+      set_fs_base(argument[1]);
+      return 0;
+    case kSetGs:
+      if (argument[1] >= kUserEnd) return Error::NotPermitted;
+      set_user_gs_base(argument[1]);
+      return 0;
+    case kGetFs:
+      TRY(write_user(argument[1], get_fs_base()));
+      return 0;
+    case kGetGs:
+      TRY(write_user(argument[1], get_user_gs_base()));
+      return 0;
+    default:
+      return Error::Invalid;
+  }
+}
+
+MORTEM_CALL(set_tid_address) {
+  current().clear_child_tid = argument[0];
+  return current().id;
+}
+MORTEM_CALL(set_robust_list) {
+  constexpr uint64_t kHeadSize = 24;
+  if (argument[1] != kHeadSize) return Error::Invalid;
+  current().robust_list = argument[0];
+  return 0;
+}
+MORTEM_CALL(get_robust_list) {
+  if (argument.number(0) != 0 && argument.number(0) != static_cast<int>(current().id)) return Error::NoProcess;
+  TRY(write_user(argument[1], current().robust_list));
+  TRY(write_user(argument[2], uint64_t{24}));
+  return 0;
+}
+
+MORTEM_CALL(prctl) {
+  constexpr int kSetDeathSignal = 1, kGetDeathSignal = 2, kGetDumpable = 3, kSetDumpable = 4, kSetName = 15,
+                kGetName = 16, kSetNoNewPrivileges = 38, kGetNoNewPrivileges = 39, kSetAreaName = 0x53564d41;
+  switch (argument.number(0)) {
+    case kSetName: {
+      char name[16] = {};
+      for (int index = 0; index < 15; ++index) {
+        name[index] = TRY(read_user<char>(argument[1] + static_cast<uint64_t>(index)));
+        if (name[index] == 0) break;
+      }
+      __builtin_memcpy(current().name, name, sizeof name);
+      return 0;
+    }
+    case kGetName:
+      TRY(copy_to_user(argument[1], current().name, sizeof current().name));
+      return 0;
+    case kGetDumpable:
+      return 1;
+    case kSetDumpable:
+      return argument[1] <= 1 ? Result<uint64_t>(0) : Error::Invalid;
+    case kSetDeathSignal:
+      return 0;  // the parent is init and stays
+    case kGetDeathSignal:
+      TRY(write_user(argument[1], int32_t{0}));
+      return 0;
+    case kSetNoNewPrivileges:
+      return argument[1] == 1 ? Result<uint64_t>(0) : Error::Invalid;
+    case kGetNoNewPrivileges:
+      return 0;
+    case kSetAreaName:
+      return Error::Invalid;  // as a Linux without CONFIG_ANON_VMA_NAME
+    default:
+      return Error::Invalid;
+  }
+}
+
+MORTEM_CALL(sched_yield) {
+  return 0;
+}
+MORTEM_CALL(sched_getaffinity) {
+  if (argument[1] < sizeof(uint64_t) || argument[1] % sizeof(uint64_t) != 0) return Error::Invalid;
+  TRY(write_user(argument[2], uint64_t{1}));
+  return sizeof(uint64_t);
+}
+MORTEM_CALL(sched_setaffinity) {
+  if (argument[1] == 0) return Error::Invalid;
+  return (TRY(read_user<uint8_t>(argument[2])) & 1) != 0 ? Result<uint64_t>(0) : Error::Invalid;
+}
+MORTEM_CALL(sched_getscheduler) {
+  return 0;
+}  // SCHED_OTHER
+MORTEM_CALL(sched_getparam) {
+  TRY(write_user(argument[1], int32_t{0}));
+  return 0;
+}
+MORTEM_CALL(sched_get_priority_max) {
+  return argument[0] == 1 || argument[0] == 2 ? 99 : 0;
+}
+MORTEM_CALL(sched_get_priority_min) {
+  return argument[0] == 1 || argument[0] == 2 ? 1 : 0;
+}
+MORTEM_CALL(getpriority) {
+  return 20;
+}  // nice 0, as the call encodes it
+MORTEM_CALL(getcpu) {
+  if (argument[0] != 0) TRY(write_user(argument[0], uint32_t{0}));
+  if (argument[1] != 0) TRY(write_user(argument[1], uint32_t{0}));
+  return 0;
+}
+
+MORTEM_CALL(clone) {
+  return no_second_process("clone", "threads and further processes are not supported");
+}
+MORTEM_CALL(clone3) {
+  return no_second_process("clone3", "threads and further processes are not supported");
+}
+MORTEM_CALL(fork) {
+  return no_second_process("fork", "a VM runs one process");
+}
+MORTEM_CALL(vfork) {
+  return no_second_process("vfork", "a VM runs one process");
+}
+MORTEM_CALL(execve) {
+  return no_second_process("execve", "a VM runs the one program of its image");
+}
+MORTEM_CALL(execveat) {
+  return no_second_process("execveat", "a VM runs the one program of its image");
+}
+MORTEM_CALL(wait4) {
+  return Error::NoChild;
+}
+MORTEM_CALL(waitid) {
+  return Error::NoChild;
+}
+
+}  // namespace kernel::linux

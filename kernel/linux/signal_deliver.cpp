@@ -1,0 +1,113 @@
+// The way back to the app: pending signals become handler frames, ends, or nothing; interrupted calls are made again.
+#include "kernel/arch/x86_64/cpu.h"
+#include "kernel/linux/app.h"
+#include "kernel/linux/app_timers.h"
+#include "kernel/linux/linux.h"
+#include "kernel/linux/restartable_sequence.h"
+#include "kernel/linux/signals.h"
+
+namespace kernel::linux {
+namespace {
+
+constexpr uint64_t kSyscallInstructionLength = 2;
+constexpr uint64_t kRestartSyscall = 219;
+
+bool is_code(const TrapFrame& frame, Error error) {
+  return frame.rax == static_cast<uint64_t>(-static_cast<int64_t>(error));
+}
+
+// The frame stands behind a SYSCALL whose number is still known (sigreturn and the restart itself forget it).
+bool in_call(const TrapFrame& frame) {
+  return frame.is_syscall() && frame.error_code != ~uint64_t{0};
+}
+
+void make_call_again(TrapFrame& frame, uint64_t number) {
+  frame.rax = number;
+  frame.rip -= kSyscallInstructionLength;
+  frame.error_code = ~uint64_t{0};
+}
+
+// signal(7), "Interruption of system calls by signal handlers"; Linux: handle_signal.
+void finish_call_before_handler(TrapFrame& frame, const SignalAction& action) {
+  if (!in_call(frame)) return;
+  const bool restart = is_code(frame, Error::RestartNoInterrupt) ||
+                       (is_code(frame, Error::RestartSystem) && (action.flags & kActionRestart) != 0);
+  if (restart)
+    make_call_again(frame, frame.error_code);
+  else if (is_code(frame, Error::RestartSystem) || is_code(frame, Error::RestartNoHandler) ||
+           is_code(frame, Error::RestartBlock))
+    frame.rax = static_cast<uint64_t>(-static_cast<int64_t>(Error::Interrupted));
+}
+
+void finish_call_without_handler(TrapFrame& frame) {
+  if (!in_call(frame)) return;
+  if (is_code(frame, Error::RestartNoInterrupt) || is_code(frame, Error::RestartSystem) ||
+      is_code(frame, Error::RestartNoHandler))
+    make_call_again(frame, frame.error_code);
+  else if (is_code(frame, Error::RestartBlock))
+    make_call_again(frame, kRestartSyscall);
+}
+
+void run_handler(TrapFrame& frame, const SignalInformation& information, SignalAction& action) {
+  finish_call_before_handler(frame, action);
+  abort_restartable_sequence(frame);
+  const SignalAction chosen = action;
+  if ((action.flags & kActionResetHand) != 0) action.handler = kHandlerDefault;
+  if (push_signal_frame(frame, information, chosen).is_error()) {
+    // Linux: force_sigsegv. A stack that cannot take the frame is the end; the dump shows the signal that was due and
+    // the registers of its moment.
+    SignalInformation end = information;
+    if (information.signal != kSigSegv) {
+      end = {};
+      end.signal = kSigSegv;
+      end.code = kCodeKernel;
+    }
+    end_by_signal(end, "the stack cannot take the signal handler's frame", frame);
+  }
+  uint64_t mask = current().blocked_signals | chosen.mask;
+  if ((chosen.flags & kActionNoDefer) == 0) mask |= signal_bit(information.signal);
+  set_blocked_signals(mask);
+}
+
+}  // namespace
+
+LastTrap g_last_trap;
+
+void force_signal(const SignalInformation& information, const char* message, TrapFrame& frame) {
+  SignalAction& action = signal_action(information.signal);
+  const bool blocked = (current().blocked_signals & signal_bit(information.signal)) != 0;
+  if (blocked || action.handler == kHandlerIgnore || action.handler == kHandlerDefault)
+    end_by_signal(information, message, frame);
+  run_handler(frame, information, action);
+}
+
+void before_return_to_user(TrapFrame& frame) {
+  current().frame = &frame;
+  fire_app_timers();
+  SignalInformation information;
+  bool handled = false;
+  while (deliverable_signals() != 0) {
+    interrupts_enable();  // frames are written to pages that may have to be brought in
+    if (!take_signal(~current().blocked_signals, information)) break;
+    SignalAction& action = signal_action(information.signal);
+    if (action.handler == kHandlerIgnore) continue;
+    if (action.handler == kHandlerDefault) {
+      constexpr uint64_t kNothing = signal_bit(kSigChld) | signal_bit(kSigCont) | signal_bit(kSigUrg) |
+                                    signal_bit(kSigWinch) | signal_bit(kSigStop) | signal_bit(kSigTstp) |
+                                    signal_bit(kSigTtin) | signal_bit(kSigTtou);
+      if ((signal_bit(information.signal) & kNothing) != 0) continue;
+      end_by_signal(information, nullptr, frame);
+    }
+    g_last_trap = {};
+    run_handler(frame, information, action);
+    handled = true;
+  }
+  if (!handled) {
+    finish_call_without_handler(frame);
+    // A restarted call sets its own mask again.
+    drop_temporary_mask();
+  }
+  interrupts_disable();
+}
+
+}  // namespace kernel::linux

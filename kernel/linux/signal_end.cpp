@@ -1,0 +1,45 @@
+// The app ends by a signal: with a dump where Linux dumps a core, else as an exit.
+#include "kernel/crash/crash.h"
+#include "kernel/library/log.h"
+#include "kernel/linux/app.h"
+#include "kernel/linux/signals.h"
+
+namespace kernel::linux {
+namespace {
+
+// signal(7): default action "Core".
+constexpr uint64_t kDumps = signal_bit(kSigQuit) | signal_bit(kSigIll) | signal_bit(kSigAbrt) | signal_bit(kSigFpe) |
+                            signal_bit(kSigSegv) | signal_bit(kSigBus) | signal_bit(kSigSys) | signal_bit(kSigTrap) |
+                            signal_bit(kSigXcpu) | signal_bit(kSigXfsz);
+
+char g_message[256];
+
+bool sent_by_program(int code) {
+  return code <= 0;
+}
+
+}  // namespace
+
+void end_by_signal(const SignalInformation& information, const char* message, TrapFrame& frame) {
+  const int signal = information.signal;
+  if ((signal_bit(signal) & kDumps) == 0) {
+    log(LogLevel::Info, "the program ends by %s", signal_name(signal));
+    exit_app(128 + signal);
+  }
+  __builtin_memcpy(g_fatal_siginfo, &information, sizeof g_fatal_siginfo);
+  const bool has_address =
+      !sent_by_program(information.code) && information.code != kCodeKernel &&
+      (signal == kSigSegv || signal == kSigBus || signal == kSigIll || signal == kSigFpe || signal == kSigTrap);
+  if (message == nullptr)
+    message = sent_by_program(information.code) ? "sent by the program itself" : "sent by the kernel";
+  format_text(g_message, sizeof g_message, "%s: %s at rip %#lx", signal_name(signal), message, frame.rip);
+  crash({.kind = mortem::format::ReasonKind::Signal,
+         .signal = signal,
+         .signal_code = information.code,
+         .has_fault_address = has_address,
+         .fault_address = has_address ? information.address : 0,
+         .message = g_message},
+        &frame);
+}
+
+}  // namespace kernel::linux

@@ -1,0 +1,153 @@
+// Traps of the app: page faults bring pages in; everything else becomes the signal that Linux sends for it
+// (arch/x86/kernel/traps.c, mm/fault.c).
+#include "kernel/arch/x86_64/cpu.h"
+#include "kernel/arch/x86_64/user_access.h"
+#include "kernel/crash/crash.h"
+#include "kernel/library/log.h"
+#include "kernel/linux/app.h"
+#include "kernel/linux/linux.h"
+#include "kernel/linux/signals.h"
+#include "kernel/task/address_space.h"
+
+namespace kernel::linux {
+namespace {
+
+constexpr uint64_t kFaultWrite = 2, kFaultFetch = 16;  // Intel SDM vol. 3, 4.7
+
+Access access_of(uint64_t error_code) {
+  if ((error_code & kFaultFetch) != 0) return Access::Execute;
+  return (error_code & kFaultWrite) != 0 ? Access::Write : Access::Read;
+}
+
+// Out of memory is the end, with a reason: Linux's OOM killer has only this program to choose.
+[[noreturn]] void end_out_of_memory(TrapFrame& frame, uint64_t address) {
+  static char message[160];
+  format_text(message, sizeof message, "SIGKILL: out of memory: no page for %#lx (%lu of %lu MiB free) at rip %#lx",
+              address, free_page_count() * kPageSize >> 20, ram_page_count() * kPageSize >> 20, frame.rip);
+  log(LogLevel::Warning, "%s; give the guest more memory", message);
+  SignalInformation information;
+  information.signal = kSigKill;
+  information.code = kCodeKernel;
+  __builtin_memcpy(g_fatal_siginfo, &information, sizeof g_fatal_siginfo);
+  crash({.kind = mortem::format::ReasonKind::Signal,
+         .signal = kSigKill,
+         .signal_code = kCodeKernel,
+         .has_fault_address = true,
+         .fault_address = address,
+         .message = message},
+        &frame);
+}
+
+void page_fault(TrapFrame& frame, uint64_t address) {
+  const Access access = access_of(frame.error_code);
+  const FaultResult result = address < kUserEnd ? address_space().fault(address, access) : FaultResult::NotMapped;
+  if (result == FaultResult::Resolved) return;
+  if (result == FaultResult::NoMemory) end_out_of_memory(frame, address);
+
+  SignalInformation information;
+  const char* why = "";
+  switch (result) {
+    case FaultResult::PastEndOfFile:
+      information.signal = kSigBus, information.code = kBusAdrErr, why = "past the end of the mapped file";
+      break;
+    case FaultResult::ReadFailed:
+      information.signal = kSigBus, information.code = kBusAdrErr, why = "the mapped file could not be read";
+      break;
+    case FaultResult::AccessDenied:
+      information.signal = kSigSegv, information.code = kSegvAccErr, why = "access not permitted";
+      break;
+    default:
+      information.signal = kSigSegv, information.code = kSegvMapErr, why = "address not mapped";
+  }
+  information.address = address;
+  static char message[128];
+  format_text(message, sizeof message, "%s %#lx (%s)",
+              access == Access::Execute ? "jump to"
+              : access == Access::Write ? "write to"
+                                        : "read of",
+              address, why);
+  force_signal(information, message, frame);
+}
+
+// Linux: fpu__exception_code, for #MF and #XM.
+int floating_point_code(uint64_t vector) {
+  alignas(64) static uint8_t area[4096];
+  if (g_cpu.xsave_size > sizeof area) return 14;  // FPE_FLTUNK
+  save_extended_state(area);
+  uint16_t control, status;
+  uint32_t mxcsr;
+  __builtin_memcpy(&control, area, sizeof control);
+  __builtin_memcpy(&status, area + 2, sizeof status);
+  __builtin_memcpy(&mxcsr, area + 24, sizeof mxcsr);
+  const uint32_t raised = vector == 16 ? status & ~uint32_t{control} : ~(mxcsr >> 7) & mxcsr;
+  if ((raised & 0x01) != 0) return 7;  // FPE_FLTINV
+  if ((raised & 0x04) != 0) return 3;  // FPE_FLTDIV
+  if ((raised & 0x08) != 0) return 4;  // FPE_FLTOVF
+  if ((raised & 0x12) != 0) return 5;  // FPE_FLTUND, denormals too
+  if ((raised & 0x20) != 0) return 6;  // FPE_FLTRES
+  return 0;
+}
+
+struct TrapSignal {
+  int signal, code;
+  bool has_address;  // si_addr is rip
+  const char* message;
+};
+
+TrapSignal signal_of(uint64_t vector) {
+  switch (vector) {
+    case 0:
+      return {kSigFpe, 1, true, "integer divide by zero or overflow"};  // FPE_INTDIV
+    case 1:
+      return {kSigTrap, 2, true, "debug trap"};  // TRAP_TRACE
+    case 3:
+      return {kSigTrap, kCodeKernel, false, "breakpoint"};
+    case 4:
+      return {kSigSegv, kCodeKernel, false, "INTO overflow"};
+    case 5:
+      return {kSigSegv, kCodeKernel, false, "BOUND range exceeded"};
+    case 6:
+      return {kSigIll, 2, true, "illegal instruction"};  // ILL_ILLOPN
+    case 11:
+      return {kSigBus, kCodeKernel, false, "segment not present"};
+    case 12:
+      return {kSigBus, kCodeKernel, false, "stack segment fault (non-canonical stack address)"};
+    case 16:
+      return {kSigFpe, floating_point_code(16), true, "x87 floating-point exception"};
+    case 17:
+      return {kSigBus, kBusAdrAln, false, "misaligned access with alignment check on"};
+    case 19:
+      return {kSigFpe, floating_point_code(19), true, "SSE floating-point exception"};
+    default:
+      return {kSigSegv, kCodeKernel, false,
+              "general protection fault (non-canonical address, misaligned SSE operand or privileged instruction)"};
+  }
+}
+
+}  // namespace
+
+void handle_user_trap(TrapFrame& frame, uint64_t cr2) {
+  current().frame = &frame;
+  g_last_trap = {frame.vector, frame.error_code, cr2};
+  constexpr uint64_t kPageFault = 14, kDeviceNotAvailable = 7;
+  if (frame.vector == kPageFault) return page_fault(frame, cr2);
+  KERNEL_ASSERT(frame.vector != kDeviceNotAvailable);  // the FPU is always on
+  const TrapSignal trap = signal_of(frame.vector);
+  SignalInformation information;
+  information.signal = trap.signal;
+  information.code = trap.code;
+  if (trap.has_address) information.address = frame.rip;
+  force_signal(information, trap.message, frame);
+}
+
+bool handle_kernel_fault_on_user_memory(uint64_t address, uint64_t error_code) {
+  if (g_current_thread == nullptr) return false;
+  interrupts_enable();  // a page of a file may have to be read from disk
+  const FaultResult result = address_space().fault(address, access_of(error_code));
+  interrupts_disable();
+  if (result == FaultResult::NoMemory)
+    log(LogLevel::Warning, "out of memory: no page for the app's buffer at %#lx; the call fails with EFAULT", address);
+  return result == FaultResult::Resolved;
+}
+
+}  // namespace kernel::linux

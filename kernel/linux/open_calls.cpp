@@ -24,8 +24,8 @@ Result<Place> place_of(const char* resolved) {
   const std::string_view path(resolved);
   if (path == "/") return Error::Exists;
   const size_t slash = path.rfind('/');
-  const std::string_view parent = slash == 0 ? "/" : path.substr(0, slash);
-  return Place{TRY(find_inode(root_inode(), {parent.data(), parent.size()}, FollowLast::Yes)), path.substr(slash + 1)};
+  const std::string_view parent(resolved, slash == 0 ? 1 : slash);
+  return Place{TRY(find_inode(root_inode(), {parent.data(), parent.size()}, FollowLast::Yes)), std::string_view(resolved + slash + 1)};
 }
 
 std::span<const char> span_of(std::string_view text) {
@@ -127,7 +127,7 @@ Result<uint64_t> rename(int old_directory, uint64_t old_path, int new_directory,
   }
   TRY(find_inode(root_inode(), {from, __builtin_strlen(from)}, FollowLast::No));
   const size_t length = __builtin_strlen(from);
-  if (__builtin_strncmp(from, to, length) == 0 && to[length] == '/') return Error::Invalid;  // into itself
+  if (std::string_view(to).starts_with(from) && to[length] == '/') return Error::Invalid;  // into itself
   const Place source = TRY(place_of(from)), target = TRY(place_of(to));
   if (TRY(source.parent->status()).device != TRY(target.parent->status()).device) return Error::CrossDevice;
   TRY(source.parent->rename_entry(span_of(source.name), *target.parent, span_of(target.name)));

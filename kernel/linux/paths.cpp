@@ -55,7 +55,7 @@ int descriptor_of_path(const char* path) {
       text.size() > kDescriptorFolder.size() + 6)
     return -1;
   int number = 0;
-  for (const char digit : text.substr(kDescriptorFolder.size())) {
+  for (const char digit : std::string_view(path + kDescriptorFolder.size())) {
     if (digit < '0' || digit > '9') return -1;
     number = number * 10 + (digit - '0');
   }
@@ -83,7 +83,7 @@ Result<void> resolve_path(int directory, const char* path, FollowLast follow, ch
     __builtin_memcpy(out, base, length);
   }
   if (__builtin_strlen(path) >= kMaximumPath) return Error::NameTooLong;
-  __builtin_strcpy(scratch->rest, path);
+  __builtin_memcpy(scratch->rest, path, __builtin_strlen(path) + 1);
   std::string_view rest(scratch->rest);
   int links = 0;
   while (true) {
@@ -130,7 +130,7 @@ Result<void> change_directory(const char* path) {
   Inode* inode = TRY(find_inode(root_inode(), {resolved, __builtin_strlen(resolved)}, FollowLast::Yes));
   if (TRY(inode->status()).type != FileType::Directory) return Error::NotDirectory;
   working_directory().inode = inode;
-  __builtin_strcpy(working_directory().path, resolved);
+  __builtin_memcpy(working_directory().path, resolved, __builtin_strlen(resolved) + 1);
   return {};
 }
 

@@ -1,5 +1,6 @@
 // From the booted kernel to the first instruction of the program.
 #include <cstdarg>
+#include <string_view>
 
 #include "kernel/arch/x86_64/boot_info.h"
 #include "kernel/arch/x86_64/cpu.h"
@@ -191,9 +192,10 @@ Result<void> create_first_thread(const char* name) {
     thread->name[index] = name[index];
   thread->kernel_stack = TRY(allocate_kernel_stack(kKernelStackSize));
   thread->frame = reinterpret_cast<TrapFrame*>(thread->kernel_stack.top) - 1;
-  // Page-aligned by the allocator's classes, if it is at least as large as the alignment that XSAVE wants.
-  thread->extended_state = heap_allocate(page_up(g_cpu.xsave_size));
-  if (thread->extended_state == nullptr) return Error::NoMemory;
+  // XSAVE wants 64 bytes of alignment, the heap gives 16.
+  const auto area = reinterpret_cast<uint64_t>(heap_allocate(g_cpu.xsave_size + 64));
+  if (area == 0) return Error::NoMemory;
+  thread->extended_state = reinterpret_cast<void*>((area + 63) & ~uint64_t{63});
   initial_extended_state(thread->extended_state);
   set_kernel_stack(thread->kernel_stack.top);
   g_threads = thread;
@@ -218,7 +220,8 @@ void start_program() {
                     static_cast<int>(changed.error()));
 
   read_program(path, g_program);
-  const char* name = __builtin_strrchr(path, '/') != nullptr ? __builtin_strrchr(path, '/') + 1 : path;
+  const size_t slash = std::string_view(path).rfind('/');
+  const char* name = slash == std::string_view::npos ? path : path + slash + 1;
   if (create_first_thread(name).is_error()) fail_to_start(kCannotRun, "no memory for the first thread");
   set_wait_hooks({next_app_timer, signal_is_waiting});
   AddressSpace& space = address_space();

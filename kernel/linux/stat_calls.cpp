@@ -1,4 +1,6 @@
 // What there is to know about files, and directories' entries.
+#include <string_view>
+
 #include "kernel/linux/calls.h"
 #include "kernel/linux/files.h"
 #include "kernel/memory/heap.h"
@@ -70,7 +72,7 @@ Result<InodeStatus> status_at(int directory, uint64_t user_path, int flags) {
   const FollowLast follow = (flags & kAtNoFollow) != 0 ? FollowLast::No : FollowLast::Yes;
   // /dev/stdout and its like lead to open files that have no name.
   if (follow == FollowLast::Yes && path.length() > 4 && path.text()[0] == '/' &&
-      (__builtin_strncmp(path.text(), "/dev", 4) == 0 || __builtin_strncmp(path.text(), "/proc", 5) == 0)) {
+      (std::string_view(path.text()).starts_with("/dev/") || std::string_view(path.text()).starts_with("/proc/"))) {
     char resolved[kMaximumPath];
     TRY(resolve_path(directory, path.text(), follow, resolved));
     if (const int descriptor = descriptor_of_path(resolved); descriptor >= 0)
@@ -265,10 +267,7 @@ MORTEM_CALL(chdir) {
 MORTEM_CALL(fchdir) {
   OpenFile* file = TRY(open_file(argument.number(0)));
   if (file->inode() == nullptr) return Error::NotDirectory;
-  char path[kMaximumPath];
-  __builtin_strncpy(path, file->path(), sizeof path - 1);
-  path[sizeof path - 1] = 0;
-  TRY(change_directory(path));
+  TRY(change_directory(file->path()));
   return 0;
 }
 

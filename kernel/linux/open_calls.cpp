@@ -76,7 +76,8 @@ Result<uint64_t> open_path(int directory, uint64_t user_path, int flags, uint16_
     if (status.type == FileType::Fifo || status.type == FileType::Socket) return Error::NoDevice;  // nobody at its end
     if (status.type == FileType::Regular && (writes || (flags & kOpenTruncate) != 0) && is_on_root(status))
       return Error::ReadOnly;
-    if (status.type == FileType::Regular && (flags & kOpenTruncate) != 0 && (flags & kOpenPath) == 0)
+    // Files of /proc and /sys have no length to lose.
+    if (status.type == FileType::Regular && (flags & kOpenTruncate) != 0 && status.device == kTmpfsDevice)
       TRY(inode->resize(0));
   }
   constexpr int kOnlyAtOpen = kOpenCreate | kOpenExclusive | kOpenTruncate | 0400 /* O_NOCTTY */ | kOpenCloseOnExec;

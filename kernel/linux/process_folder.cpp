@@ -1,0 +1,287 @@
+#include "kernel/linux/process_folder.h"
+
+#include <string_view>
+
+#include "kernel/arch/x86_64/interrupts.h"
+#include "kernel/arch/x86_64/user_access.h"
+#include "kernel/library/log.h"
+#include "kernel/linux/app.h"
+#include "kernel/linux/files.h"
+#include "kernel/linux/initial_stack.h"
+#include "kernel/linux/limits.h"
+#include "kernel/linux/signals.h"
+#include "kernel/memory/heap.h"
+#include "kernel/task/address_space.h"
+#include "kernel/task/user_pages.h"
+#include "kernel/task/wait.h"
+
+namespace kernel::linux {
+namespace {
+
+const char* name_of(const MemoryArea& area) {
+  switch (area.kind) {
+    case AreaKind::Heap: return "[heap]";
+    case AreaKind::Stack: return "[stack]";
+    case AreaKind::Vdso: return "[vdso]";
+    case AreaKind::Vvar: return "[vvar]";
+    case AreaKind::File: return area.path != nullptr ? area.path : "";
+    default: return "";
+  }
+}
+
+Result<void> maps(TreeText& text, void*) {
+  for (size_t index = 0; index < area_count(); ++index) {
+    const MemoryArea& area = area_at(index);
+    uint64_t inode = 0, device = 0;
+    if (area.inode != nullptr) {
+      const InodeStatus status = TRY(area.inode->status());
+      inode = status.inode;
+      device = status.device;
+    }
+    char line[128];
+    size_t length = format_text(line, sizeof line, "%08lx-%08lx %c%c%c%c %08lx %02lx:%02lx %lu ", area.start, area.end,
+                                (area.protection & kProtectRead) != 0 ? 'r' : '-',
+                                (area.protection & kProtectWrite) != 0 ? 'w' : '-',
+                                (area.protection & kProtectExecute) != 0 ? 'x' : '-', area.shared ? 's' : 'p',
+                                area.inode != nullptr ? area.file_offset : 0, device >> 8, device & 255, inode);
+    const char* name = name_of(area);
+    constexpr size_t kNameColumn = 73;
+    while (name[0] != 0 && length < kNameColumn) line[length++] = ' ';
+    text.append({line, length});
+    text.append({name, __builtin_strlen(name)});
+    text.append({"\n", 1});
+  }
+  return {};
+}
+
+struct MemorySizes {
+  uint64_t virtual_bytes = 0, resident_pages = 0, stack_bytes = 0, data_bytes = 0, text_bytes = 0;
+};
+
+MemorySizes memory_sizes() {
+  MemorySizes sizes;
+  for (size_t index = 0; index < area_count(); ++index) {
+    const MemoryArea& area = area_at(index);
+    const uint64_t size = area.end - area.start;
+    sizes.virtual_bytes += size;
+    if (area.kind == AreaKind::Stack) sizes.stack_bytes += size;
+    if ((area.protection & kProtectWrite) != 0 && !area.shared) sizes.data_bytes += size;
+    if ((area.protection & kProtectExecute) != 0) sizes.text_bytes += size;
+  }
+  for_each_user_page(0, kUserEnd, [&](uint64_t, PhysicalAddress) { ++sizes.resident_pages; });
+  return sizes;
+}
+
+Result<void> stat(TreeText& text, void*) {
+  constexpr uint64_t kTick = 10'000'000;
+  const MemorySizes sizes = memory_sizes();
+  const uint64_t used = (monotonic_ns() - waited_ns()) / kTick;
+  text.append("%u (%s) R 1 %u %u 0 -1 4194304 0 0 0 0 %lu 0 0 0 20 0 1 0 0 ", kProcessId, current().name, kProcessId,
+              kProcessId, used);
+  text.append("%lu %lu 18446744073709551615 ", sizes.virtual_bytes, sizes.resident_pages);
+  text.append("0 0 %lu 0 0 0 0 0 0 0 0 0 17 0 0 0 0 0 0 0 0 0 ", g_stack_places.start);
+  text.append("%lu %lu %lu %lu 0\n", g_stack_places.arguments_start, g_stack_places.arguments_end,
+              g_stack_places.environment_start, g_stack_places.environment_end);
+  return {};
+}
+
+Result<void> statm(TreeText& text, void*) {
+  const MemorySizes sizes = memory_sizes();
+  text.append("%lu %lu 0 %lu 0 %lu 0\n", sizes.virtual_bytes / kPageSize, sizes.resident_pages,
+              sizes.text_bytes / kPageSize, sizes.data_bytes / kPageSize);
+  return {};
+}
+
+Result<void> status(TreeText& text, void*) {
+  const MemorySizes sizes = memory_sizes();
+  uint64_t ignored = 0, caught = 0;
+  for (int signal = 1; signal <= kSignalCount; ++signal) {
+    const uint64_t handler = signal_action(signal).handler;
+    if (handler == kHandlerIgnore) ignored |= signal_bit(signal);
+    if (handler != kHandlerIgnore && handler != kHandlerDefault) caught |= signal_bit(signal);
+  }
+  text.append("Name:\t%s\nUmask:\t%04o\nState:\tR (running)\nTgid:\t%u\nNgid:\t0\nPid:\t%u\nPPid:\t1\nTracerPid:\t0\n",
+              current().name, file_creation_mask(), kProcessId, kProcessId);
+  text.append("Uid:\t0\t0\t0\t0\nGid:\t0\t0\t0\t0\nFDSize:\t%d\nGroups:\t\n", descriptor_table_size());
+  text.append("VmPeak:\t%8lu kB\nVmSize:\t%8lu kB\nVmHWM:\t%8lu kB\nVmRSS:\t%8lu kB\n", sizes.virtual_bytes / 1024,
+              sizes.virtual_bytes / 1024, sizes.resident_pages * 4, sizes.resident_pages * 4);
+  text.append("VmData:\t%8lu kB\nVmStk:\t%8lu kB\nVmExe:\t%8lu kB\n", sizes.data_bytes / 1024, sizes.stack_bytes / 1024,
+              sizes.text_bytes / 1024);
+  text.append("Threads:\t1\nSigPnd:\t%016lx\nSigBlk:\t%016lx\nSigIgn:\t%016lx\nSigCgt:\t%016lx\n",
+              current().pending_signals, current().blocked_signals, ignored, caught);
+  text.append("Cpus_allowed:\t1\nCpus_allowed_list:\t0\n");
+  return {};
+}
+
+Result<void> append_user(TreeText& text, uint64_t start, uint64_t end) {
+  char part[256];
+  while (start < end) {
+    const size_t size = end - start < sizeof part ? end - start : sizeof part;
+    TRY(copy_from_user(part, start, size));
+    text.append({part, size});
+    start += size;
+  }
+  return {};
+}
+
+Result<void> command(TreeText& text, void*) {
+  return append_user(text, g_stack_places.arguments_start, g_stack_places.arguments_end);
+}
+Result<void> environment(TreeText& text, void*) {
+  return append_user(text, g_stack_places.environment_start, g_stack_places.environment_end);
+}
+Result<void> auxiliary(TreeText& text, void*) {
+  const auto words = auxiliary_vector();
+  text.append({reinterpret_cast<const char*>(words.data()), words.size_bytes()});
+  return {};
+}
+Result<void> thread_name(TreeText& text, void*) {
+  text.append("%s\n", current().name);
+  return {};
+}
+
+Result<void> limits(TreeText& text, void*) {
+  struct Row {
+    const char *name, *unit;
+  };
+  constexpr Row kRows[kLimitCount] = {
+      {"Max cpu time", "seconds"},    {"Max file size", "bytes"},          {"Max data size", "bytes"},
+      {"Max stack size", "bytes"},    {"Max core file size", "bytes"},     {"Max resident set", "bytes"},
+      {"Max processes", "processes"}, {"Max open files", "files"},         {"Max locked memory", "bytes"},
+      {"Max address space", "bytes"}, {"Max file locks", "locks"},         {"Max pending signals", "signals"},
+      {"Max msgqueue size", "bytes"}, {"Max nice priority", ""},           {"Max realtime priority", ""},
+      {"Max realtime timeout", "us"}};
+  text.append("Limit                     Soft Limit           Hard Limit           Units     \n");
+  for (int index = 0; index < kLimitCount; ++index) {
+    char values[2][24];
+    const uint64_t numbers[2] = {g_limits[index].soft, g_limits[index].hard};
+    for (int side = 0; side < 2; ++side) {
+      if (numbers[side] == kUnlimited)
+        format_text(values[side], sizeof values[side], "unlimited");
+      else
+        format_text(values[side], sizeof values[side], "%lu", numbers[side]);
+    }
+    text.append("%s", kRows[index].name);
+    for (size_t column = __builtin_strlen(kRows[index].name); column < 26; ++column) text.append(" ");
+    for (const auto& value : values) {
+      text.append("%s", value);
+      for (size_t column = __builtin_strlen(value); column < 21; ++column) text.append(" ");
+    }
+    text.append("%s\n", kRows[index].unit);
+  }
+  return {};
+}
+
+Result<size_t> put(std::span<char> to, const char* text) {
+  const size_t length = __builtin_strlen(text), count = length < to.size() ? length : to.size();
+  __builtin_memcpy(to.data(), text, count);
+  return count;
+}
+
+Result<size_t> program_link(std::span<char> to, void* path) { return put(to, static_cast<const char*>(path)); }
+Result<size_t> directory_link(std::span<char> to, void*) { return put(to, working_directory().path); }
+Result<size_t> descriptor_link(std::span<char> to, void* number) {
+  OpenFile* file = TRY(open_file(static_cast<int>(reinterpret_cast<intptr_t>(number))));
+  return put(to, file->path());
+}
+
+// /proc/self/fd/N: a link to what the open file is.
+class DescriptorLink final : public Inode {
+ public:
+  explicit DescriptorLink(int number) : number_(number) {}
+  Result<InodeStatus> status() override {
+    InodeStatus out{};
+    out.device = kProcDevice;
+    out.inode = 0x1000'0000 + static_cast<uint64_t>(number_);
+    out.type = FileType::Symlink;
+    out.permissions = 0700;
+    out.links = 1;
+    out.size = 64;
+    return out;
+  }
+  Result<size_t> read(uint64_t, std::span<uint8_t>) override { return Error::Invalid; }
+  Result<size_t> read_link(std::span<char> to) override {
+    return descriptor_link(to, reinterpret_cast<void*>(static_cast<intptr_t>(number_)));
+  }
+
+ private:
+  int number_;
+};
+
+class DescriptorFolder final : public Inode {
+ public:
+  explicit DescriptorFolder(Inode& parent) : parent_(parent) {}
+  Result<InodeStatus> status() override {
+    InodeStatus out{};
+    out.device = kProcDevice;
+    out.inode = 0x0FFF'FFFF;
+    out.type = FileType::Directory;
+    out.permissions = 0500;
+    out.links = 2;
+    return out;
+  }
+  Result<size_t> read(uint64_t, std::span<uint8_t>) override { return Error::IsDirectory; }
+
+  Result<Inode*> lookup(std::span<const char> name) override {
+    const std::string_view text(name.data(), name.size());
+    if (text == ".") return static_cast<Inode*>(this);
+    if (text == "..") return &parent_;
+    int number = 0;
+    if (text.empty() || text.size() > 4) return Error::NoEntry;
+    for (const char digit : text) {
+      if (digit < '0' || digit > '9') return Error::NoEntry;
+      number = number * 10 + (digit - '0');
+    }
+    if (descriptor_at(number) == nullptr) return Error::NoEntry;
+    if (links_[number] == nullptr) links_[number] = TRY(make<DescriptorLink>(number));
+    return links_[number];
+  }
+
+  Result<void> list(uint64_t cursor, DirectoryVisitor visit, void* context) override {
+    if (cursor < 1 && !visit({".", 1, 0x0FFF'FFFF, FileType::Directory, 1}, context)) return {};
+    if (cursor < 2 && !visit({"..", 2, TRY(parent_.status()).inode, FileType::Directory, 2}, context)) return {};
+    constexpr int kShown = 9999;
+    for (int number = cursor < 2 ? 0 : static_cast<int>(cursor) - 2; number < descriptor_table_size() && number <= kShown;
+         ++number) {
+      if (descriptor_at(number) == nullptr) continue;
+      char name[16];
+      const size_t length = format_text(name, sizeof name, "%d", number);
+      if (!visit({name, length, 0x1000'0000 + static_cast<uint64_t>(number), FileType::Symlink,
+                  static_cast<uint64_t>(number) + 3},
+                 context))
+        return {};
+    }
+    return {};
+  }
+
+ private:
+  Inode& parent_;
+  Inode* links_[10000] = {};  // by number; inodes are never freed
+};
+
+}  // namespace
+
+Result<void> add_process_folder(TreeDirectory& proc, const char* program_path) {
+  TreeDirectory* self = TRY(proc.add_directory("self"));
+  TRY(proc.add_symlink("2", "self"));
+  static_assert(kProcessId == 2);
+  char resolved[kMaximumPath];
+  if (resolve_path(kAtWorkingDirectory, program_path, FollowLast::Yes, resolved))
+    if (const char* kept = kept_path(resolved)) program_path = kept;
+  TRY(self->add_link("exe", {.read_link = program_link}, const_cast<char*>(program_path)));
+  TRY(self->add_link("cwd", {.read_link = directory_link}));
+  TRY(self->add_symlink("root", "/"));
+  TRY(self->add_file("maps", 0444, {.generate = maps}));
+  TRY(self->add_file("stat", 0444, {.generate = stat}));
+  TRY(self->add_file("statm", 0444, {.generate = statm}));
+  TRY(self->add_file("status", 0444, {.generate = status}));
+  TRY(self->add_file("auxv", 0400, {.generate = auxiliary}));
+  TRY(self->add_file("cmdline", 0444, {.generate = command}));
+  TRY(self->add_file("environ", 0400, {.generate = environment}));
+  TRY(self->add_file("comm", 0444, {.generate = thread_name}));
+  TRY(self->add_file("limits", 0444, {.generate = limits}));
+  TRY(self->add_symlink("mounts", "/proc/mounts"));
+  return self->add_inode("fd", TRY(make<DescriptorFolder>(*self)));
+}
+
+}  // namespace kernel::linux

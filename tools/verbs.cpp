@@ -81,7 +81,7 @@ int Commands::run(int count, const char* const* arguments) {
     std::vector<std::string> reversed(ours.rbegin(), ours.rend());  // the order CLI11 wants
     root_.parse(reversed);
   } catch (const CLI::CallForHelp&) {
-    write_stdout(deepest_parsed(&root_)->help());
+    write_stdout(root_.help());  // of the verb that was named, with its parents in the usage line
     return kDone;
   } catch (const CLI::CallForVersion& version) {
     write_stdout(std::string(version.what()) + "\n");

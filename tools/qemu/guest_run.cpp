@@ -273,8 +273,11 @@ void GuestRun::collect_dumps(const std::string& reason_of_message) {
     }
   }
   if (collected->empty() && !reason_of_message.empty()) {
-    const std::string why = dumps_->why_none();
-    note(fmt::format("{} crashed: {}; no dump was written{}{}", name, reason_of_message, why.empty() ? "" : ": ", why));
+    // The guest knows more about its own failure than the slots show; its line says "no dump: …" then.
+    const bool told = reason_of_message.find("no dump") != std::string::npos;
+    const std::string why = told ? std::string() : dumps_->why_none();
+    note(fmt::format("{} crashed: {}{}{}{}", name, reason_of_message, told ? "" : "; no dump was written",
+                     why.empty() ? "" : ": ", why));
   }
 }
 

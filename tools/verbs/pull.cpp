@@ -1,0 +1,188 @@
+// mortem pull
+#include <fmt/format.h>
+
+#include <ctime>
+#include <memory>
+#include <optional>
+
+#include "snapshot/dump_info.h"
+#include "snapshot/slots.h"
+#include "tools/interrupt.h"
+#include "tools/output.h"
+#include "tools/progress_bar.h"
+#include "tools/qemu/dump_collector.h"
+#include "tools/qemu/instance.h"
+#include "tools/verbs.h"
+
+namespace mortem::tools {
+
+namespace fs = std::filesystem;
+using snapshot::Slot;
+using snapshot::SlotCondition;
+
+namespace {
+
+struct PullOptions {
+  std::string source, output;
+  int slot = -1;
+  bool list = false, release = false, force = false, json = false;
+};
+
+// An image's file, or the image of a guest that runs.
+Result<fs::path> image_of(const std::string& source) {
+  std::error_code ignored;
+  if (fs::exists(source, ignored) || !is_instance_name(source)) return fs::path(source);
+  auto instance = find_instance(source);
+  if (instance) return instance->facts.image;
+  return failure(ErrorKind::NotFound, source + ": no such file, and no guest of that name is running");
+}
+
+std::string local_time(int64_t nanoseconds) {
+  if (nanoseconds == 0) return "unknown";
+  const time_t seconds = time_t(nanoseconds / 1'000'000'000);
+  tm parts{};
+  char text[64];
+  if (!localtime_r(&seconds, &parts) || strftime(text, sizeof text, "%Y-%m-%d %H:%M:%S", &parts) == 0) return "unknown";
+  return text;
+}
+
+std::string first_line(const std::string& text) {
+  return printable(text.substr(0, text.find('\n')));
+}
+
+nlohmann::ordered_json slot_json(const Slot& slot) {
+  nlohmann::ordered_json row = {{"slot", slot.index}, {"state", snapshot::slot_condition_text(slot.condition)}};
+  if (slot.condition == SlotCondition::Damaged) row["problem"] = printable(slot.problem);
+  if (slot.has_dump()) {
+    row["sequence"] = slot.header.sequence;
+    row["bytes"] = slot.header.stored_length;
+    row["expanded_bytes"] = slot.header.expanded_length;
+    if (slot.header.wall_clock_ns) row["wall_clock_ns"] = slot.header.wall_clock_ns;
+    row["reason"] = snapshot::reason_kind_text(format::ReasonKind(slot.header.reason_kind));
+    row["level"] = snapshot::dump_level_text(slot.header.level);
+  }
+  if (!slot.text.empty()) row["text"] = printable(first_line(slot.text));
+  return row;
+}
+
+int list(const fs::path& image, const snapshot::DumpSlots& slots, bool json) {
+  if (json) {
+    auto rows = nlohmann::ordered_json::array();
+    for (const Slot& slot : slots.slots) rows.push_back(slot_json(slot));
+    print_json("pull-list",
+               {{"image", printable(image.string())}, {"slot_bytes", slots.header.slot_size}, {"slots", rows}});
+    return kDone;
+  }
+  std::string table =
+      fmt::format("{:>4}  {:10}  {:19}  {:>10}  {:9}  {}\n", "SLOT", "STATE", "TIME", "SIZE", "LEVEL", "REASON");
+  for (const Slot& slot : slots.slots) {
+    const bool dump = slot.has_dump();
+    const std::string line = first_line(slot.text);
+    std::string reason = slot.condition == SlotCondition::Damaged                  ? printable(slot.problem)
+                         : !line.empty() && slot.condition != SlotCondition::Empty ? line
+                         : dump ? snapshot::reason_kind_text(format::ReasonKind(slot.header.reason_kind))
+                                : "";
+    std::string row = fmt::format(
+        "{:>4}  {:10}  {:19}  {:>10}  {:9}  {}", slot.index, snapshot::slot_condition_text(slot.condition),
+        dump ? local_time(slot.header.wall_clock_ns) : "", dump ? human_size(slot.header.stored_length) : "",
+        dump ? snapshot::dump_level_text(slot.header.level) : "", reason);
+    row.erase(row.find_last_not_of(' ') + 1);
+    table += row + "\n";
+  }
+  write_stdout(table);
+  return kDone;
+}
+
+// The one that is asked for, or the newest; null with a line on stderr when there is nothing to pull.
+const Slot* choose(const fs::path& image, const snapshot::DumpSlots& slots, const PullOptions& options) {
+  if (options.slot >= 0) {
+    const Slot& slot = slots.slots[size_t(options.slot)];
+    if (slot.has_dump() || (options.force && slot.condition == SlotCondition::CutShort)) return &slot;
+    if (slot.condition == SlotCondition::CutShort)
+      note(fmt::format("{}: the dump in slot {} was cut short; --force pulls what is whole of it", image.string(),
+                       slot.index));
+    else if (slot.condition == SlotCondition::Damaged)
+      note(fmt::format("{}: slot {} is damaged: {}", image.string(), slot.index, printable(slot.problem)));
+    else
+      note(fmt::format("{}: no dump in slot {}", image.string(), slot.index));
+    return nullptr;
+  }
+  if (const Slot* newest = slots.newest()) return newest;
+  for (const Slot& slot : slots.slots) {
+    if (slot.condition == SlotCondition::CutShort) {
+      if (options.force) return &slot;
+      note(fmt::format("{}: no whole dump; the one in slot {} was cut short, --force pulls what is whole of it",
+                       image.string(), slot.index));
+      return nullptr;
+    }
+    if (slot.condition == SlotCondition::Damaged) {
+      note(fmt::format("{}: no whole dump; slot {} is damaged: {}", image.string(), slot.index,
+                       printable(slot.problem)));
+      return nullptr;
+    }
+  }
+  note(image.string() + ": no dump in its slots");
+  return nullptr;
+}
+
+int pull(const PullOptions& options) {
+  catch_interrupts();
+  auto image = image_of(options.source);
+  if (!image) return fail(image.error());
+  auto disk = snapshot::DiskImage::open(*image);
+  if (!disk) return fail(disk.error());
+  auto slots = snapshot::read_dump_slots(*disk);
+  if (!slots) return fail(slots.error());
+  if (options.slot >= 0 && size_t(options.slot) >= slots->slots.size())
+    return fail(fmt::format("--slot {}: {} has slots 0 to {}", options.slot, image->string(), slots->slots.size() - 1));
+  if (options.list) return list(*image, *slots, options.json);
+
+  const Slot* slot = choose(*image, *slots, options);
+  if (!slot) return kProblem;
+  const fs::path output =
+      options.output.empty() ? free_dump_name(image->stem().string() + ".core.zst") : fs::path(options.output);
+  auto bytes =
+      snapshot::extract_slot(*disk, *slot, output, options.force ? snapshot::Trust::Force : snapshot::Trust::WholeOnly,
+                             snapshot::Existing::Keep, progress_bar("pulling"));
+  if (!bytes) return fail(bytes.error());
+  if (options.release)
+    if (auto released = snapshot::release_slot(*image, *slot); !released) return fail(released.error());
+  if (options.json) {
+    auto facts = slot_json(*slot);
+    facts["image"] = printable(image->string());
+    facts["dump"] = printable(output.string());
+    facts["written_bytes"] = *bytes;
+    facts["released"] = options.release;
+    print_json("pull", facts);
+  } else {
+    write_stdout(fmt::format("{}: {} from slot {}{}; next: mortem report {}\n", output.string(), human_size(*bytes),
+                             slot->index, options.release ? ", which is free again" : "",
+                             shell_quoted(output.string())));
+  }
+  return kDone;
+}
+
+void add_pull(Commands& commands) {
+  CLI::App* verb = commands.add(nullptr, "pull", "Take a dump out of an image",
+                                "The image may belong to a guest that runs. The dump is written whole or not at all.\n"
+                                "Examples:\n"
+                                "  mortem pull server.img --list\n"
+                                "  mortem pull server.img -o crash.core.zst --release\n"
+                                "  mortem pull web --slot 1");
+  auto options = std::make_shared<PullOptions>();
+  verb->add_option("SOURCE", options->source, "Raw disk image, or the name of a guest")->required();
+  verb->add_option("-o,--output", options->output, "File to write; must not be there yet (default: IMAGE.core.zst)");
+  verb->add_option("--slot", options->slot, "Which slot, from 0 (default: the newest dump)")
+      ->check(CLI::NonNegativeNumber);
+  verb->add_flag("--list", options->list, "Show all slots, write nothing");
+  verb->add_flag("--release", options->release, "Make room in the slot once the dump is safe");
+  verb->add_flag("--force", options->force, "Also what is left of a dump that was cut short or damaged");
+  verb->add_flag("--json", options->json, "Print facts as JSON");
+  commands.on(verb, [options] { return pull(*options); });
+}
+
+const VerbRegistration registration{40, add_pull};
+
+}  // namespace
+
+}  // namespace mortem::tools

@@ -35,3 +35,4 @@ mortem_unit_test(ext2_damage SOURCES image_files.cpp ${KERNEL_FILE_SYSTEM_SOURCE
 target_compile_options(ext2_damage_test PRIVATE -fsanitize=address,undefined -fno-sanitize-recover=all)
 target_link_options(ext2_damage_test PRIVATE -fsanitize=address,undefined)
 mortem_unit_test(crash_report LIBRARIES crash_path)
+mortem_unit_test(area_list SOURCES ${CMAKE_SOURCE_DIR}/kernel/task/area_list.cpp)

@@ -1,0 +1,26 @@
+"""The Linux ABI: the programs of tests/guests/abi print the same in a guest as on this machine's Linux."""
+import subprocess
+import sys
+import unittest
+
+from mortem_test import GUESTS, MortemTest
+
+PROGRAMS = sorted(path.name for path in (GUESTS / "abi").iterdir() if path.is_file())
+
+
+class Abi(MortemTest):
+    def compare(self, name):
+        program = GUESTS / "abi" / name
+        linux = subprocess.run([program], stdin=subprocess.DEVNULL, capture_output=True, timeout=60, check=True)
+        self.assertGreater(len(linux.stdout), 100)
+        guest = self.mortem("run", program, text=False)
+        self.assertEqual(guest.stdout.decode(errors="replace"), linux.stdout.decode(errors="replace"))
+
+
+for program in PROGRAMS:
+    setattr(Abi, f"test_{program}", lambda self, name=program: self.compare(name))
+
+if __name__ == "__main__":
+    if not PROGRAMS:
+        sys.exit("no programs in " + str(GUESTS / "abi"))
+    unittest.main()

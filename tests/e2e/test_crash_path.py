@@ -1,10 +1,12 @@
-"""The crash path when something goes wrong inside of it: each stage traps, the disk is full, read-only, broken, too slow
-or not there. The guest says what it could not do and ends, always; what it wrote is never more than it says."""
+"""The crash path when something goes wrong inside of it: each stage traps, the disk is full, read-only, broken or too
+slow. The guest says what it could not do and ends, always; what it wrote is never more than it says."""
 import subprocess
 import time
 import unittest
 import zlib
 
+from elf_core import Core
+from expectations import PLANTED
 from mortem_test import GUESTS, KERNEL, MortemTest
 
 BLOCK = 4096
@@ -40,14 +42,13 @@ class CrashPath(MortemTest):
             found.append((STATES[state], LEVELS[level], dump, text))
         return found
 
-    def crash_with(self, command_line="", drive="", disk=True, image=None):
+    def crash_with(self, command_line="", drive="", image=None):
         """Console text of a crash; the guest must end by itself in good time."""
         command = ["qemu-system-x86_64", "-machine", "q35", "-accel", "tcg", "-cpu", "max", "-smp", "1,maxcpus=2",
                    "-m", "256M", "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot", "-serial",
                    "stdio", "-kernel", str(KERNEL), "-append", "on-crash=stop " + command_line]
-        if disk:
-            command += ["-drive", f"file={image or self.image},format=raw,if=none,id=disk{drive}",
-                        "-device", "virtio-blk-pci,drive=disk,disable-legacy=on"]
+        command += ["-drive", f"file={image or self.image},format=raw,if=none,id=disk{drive}",
+                    "-device", "virtio-blk-pci,drive=disk,disable-legacy=on"]
         start = time.monotonic()
         done = subprocess.run(command, capture_output=True, timeout=150, stdin=subprocess.DEVNULL)
         self.seconds = time.monotonic() - start
@@ -58,10 +59,17 @@ class CrashPath(MortemTest):
         return console
 
     def check_dump(self, dump):
+        """The dump is a core with the signal, the registers and the stack of the crash, whatever else it lacks."""
         path = self.files / "pulled.zst"
         path.write_bytes(dump)
-        subprocess.run(["zstd", "-q", "-t", str(path)], check=True)
-        return self.facts("info", path)
+        plain = self.files / "pulled.core"
+        subprocess.run(["zstd", "-q", "-f", "-d", str(path), "-o", str(plain)], check=True)
+        core = Core(plain)
+        self.assertEqual(core.signal_information(), (11, 1, 0))
+        for name in ("r12", "r13", "r14", "r15", "rbx", "rbp"):
+            self.assertEqual(core.registers()[name], PLANTED[name])
+        self.assertIsNotNone(core.read(core.registers()["rsp"], 64))
+        return core
 
     def trap_in(self, stages):
         console = self.crash_with(f"provoke-crash=on crash-path-trap={stages}")
@@ -76,7 +84,7 @@ class CrashPath(MortemTest):
         self.assertEqual((state, level), ("complete", "full"))
         self.assertIn(f"dump: slot 0, {len(dump)} bytes (full)\n", console.replace("\r", ""))
         self.assertIn(text.rstrip("\n"), console.replace("\r", ""))
-        self.assertEqual(self.check_dump(dump)["reason"]["signal"], 11)
+        self.check_dump(dump)
 
     def test_trap_in_the_report(self):
         _, (state, level, dump, text) = self.trap_in("report")
@@ -124,9 +132,6 @@ class CrashPath(MortemTest):
         self.assertIn("dump: none: the disk is read-only", self.crash_with(drive=",readonly=on"))
         self.assertTrue(self.image.read_bytes() == before)
 
-    def test_no_disk(self):
-        self.assertIn("dump: none: there is no disk", self.crash_with(disk=False))
-
     def test_disk_that_answers_errors(self):
         rules = self.files / "errors"
         rules.write_text('[inject-error]\nevent = "pwritev"\nerrno = "5"\nonce = "off"\n')
@@ -136,7 +141,8 @@ class CrashPath(MortemTest):
     def test_disk_that_does_not_answer(self):
         console = self.crash_with(drive=",throttling.bps-write=256")
         self.assertIn("dump: none: the disk does not answer", console)
-        self.assertLess(self.seconds, 60)
+        # The path's own limit is 47 s with this memory; QEMU adds what it takes to finish throttled writes in a reset.
+        self.assertLess(self.seconds, 120)
 
 
 if __name__ == "__main__":

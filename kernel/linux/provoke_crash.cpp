@@ -9,7 +9,9 @@ namespace {
 
 // A push where no stack is: the page fault cannot be delivered either, which is a double fault.
 void double_fault() {
-  constexpr uint64_t kNoStack = 0xFFFF'F000'0000'0000;  // canonical, never mapped
+  // Canonical, never mapped, and below every stack, as an overflow leaves it: unwinders rightly refuse a caller whose
+  // stack pointer is not above its callee's.
+  constexpr uint64_t kNoStack = 0xFFFF'8000'0000'1000;
   asm volatile("mov %0, %%rsp; push %%rax" ::"r"(kNoStack) : "memory");
 }
 

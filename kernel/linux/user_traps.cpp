@@ -38,6 +38,14 @@ Access access_of(uint64_t error_code) {
         &frame);
 }
 
+// The program ran out of its stack: the address is in the gap that is kept free below it.
+bool is_below_stack(uint64_t address) {
+  const AreaList& areas = address_space().areas;
+  const size_t next = areas.first_ending_after(address);
+  return next < areas.size() && areas.at(next).kind == AreaKind::Stack &&
+         areas.at(next).start - address <= kStackGuardGap;
+}
+
 void page_fault(TrapFrame& frame, uint64_t address) {
   const Access access = access_of(frame.error_code);
   const FaultResult result = address < kUserEnd ? address_space().fault(address, access) : FaultResult::NotMapped;
@@ -57,7 +65,8 @@ void page_fault(TrapFrame& frame, uint64_t address) {
       information.signal = kSigSegv, information.code = kSegvAccErr, why = "access not permitted";
       break;
     default:
-      information.signal = kSigSegv, information.code = kSegvMapErr, why = "address not mapped";
+      information.signal = kSigSegv, information.code = kSegvMapErr;
+      why = is_below_stack(address) ? "stack overflow" : "address not mapped";
   }
   information.address = address;
   static char message[128];
@@ -119,8 +128,7 @@ TrapSignal signal_of(uint64_t vector) {
     case 19:
       return {kSigFpe, floating_point_code(19), true, "SSE floating-point exception"};
     default:
-      return {kSigSegv, kCodeKernel, false,
-              "general protection fault (non-canonical address, misaligned SSE operand or privileged instruction)"};
+      return {kSigSegv, kCodeKernel, false, "general protection (bad address, alignment or privilege)"};
   }
 }
 

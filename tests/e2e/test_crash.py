@@ -1,4 +1,5 @@
 """One guest dies in a VM; its dump shows what really happened. usage: test_crash.py GUEST"""
+import re
 import subprocess
 import sys
 import unittest
@@ -27,6 +28,8 @@ class Crash(CoreChecks, MortemTest):
         stack = self.check_backtrace(dump)
         self.check_debuggers(keys(stack["frames"]))
         self.check_segments()
+        if GUEST.kind in ("kernel panic", "double fault"):
+            self.check_app_registers(done.stdout + done.stderr)
         if NAME == "memory_patterns":
             self.check_patterns()
         self.assert_nothing_left()
@@ -61,11 +64,14 @@ class Crash(CoreChecks, MortemTest):
         frames = stack["frames"]
         user_frames = frames
         if isinstance(self.guest.top[0], expected.Kernel):
-            in_kernel = [frame for frame in frames if "kernel" in frame["module"]]
+            in_kernel = [frame for frame in frames if frame["module"] == "mortem-kernel.elf"]
             self.assertGreater(len(in_kernel), 0, frames)
             self.assertEqual(frames[:len(in_kernel)], in_kernel, "the kernel's frames come first")
             for frame in in_kernel:
                 self.assertTrue(frame["function"], f"a frame of the kernel without a name: {frame}")
+            if GUEST.ends_in_kernel:
+                self.assertEqual((frames, frames[-1]["function"]), (in_kernel, "provoke"))
+                return stack
             user_frames = frames[len(in_kernel):]
             self.guest.top = self.guest.top[1:]
         end = self.check_stack(keys(user_frames), "mortem bt")
@@ -90,6 +96,16 @@ class Crash(CoreChecks, MortemTest):
             self.assertEqual(self.core.read(self.value("plant_address") - 1, 1), b"x")
             self.assertIsNone(self.core.read(self.value("plant_address"), 1), "the guard page is in the core")
             self.assertIsNone(self.core.read(self.value("reservation"), 1), "the reservation is in the core")
+
+    def check_app_registers(self, console):
+        """The kernel died: the program's registers, as they were at its system call, stand in the console's report."""
+        block = console.split("app registers:", 1)[1].split("app stack", 1)[0]
+        found = {name: int(value, 16) for name, value in re.findall(r"(\w+) +([0-9a-f]{16})", block)}
+        for name, planted in expected.PLANTED.items():
+            if name not in ("rax", "rdi", "rsi", "rdx", "rcx", "r11"):  # the system call's own
+                self.assertEqual(hex(found[name]), hex(planted), f"{name} of the program")
+        self.assertEqual((found["rcx"], found["rdi"]), (found["rip"], 3))
+        self.assertEqual(found["rip"], self.value("plant_instruction") + 2)
 
     def check_patterns(self):
         places = [self.address_of("pattern_data"), self.value("pattern_heap"), self.value("pattern_mapped")]

@@ -75,16 +75,21 @@ Result<void> GuestRun::start() {
   listener_ = TRY(listen_at(instance_.folder(), "control"));
   SocketPair control = TRY(make_socket_pair());
   control_ = std::move(control.ours);
-  SocketPair console;
+  Descriptor console_end;
   if (!plan_.detached) {
-    console = TRY(make_socket_pair());
-    console_ = std::move(console.ours);
+    // A pipe, and a large one: a socket is full after a few hundred writes of one byte, which is how a serial port
+    // writes, and a dying guest does not wait for us for ever.
+    int ends[2];
+    if (pipe2(ends, O_CLOEXEC) != 0) return system_failure("cannot make", "a pipe");
+    console_ = Descriptor(ends[0]);
+    console_end = Descriptor(ends[1]);
+    fcntl(ends[1], F_SETPIPE_SZ, 1 << 20);
   }
-  return start_qemu(std::move(console.theirs), std::move(control.theirs));
+  return start_qemu(std::move(console_end), std::move(control.theirs));
 }
 
 Result<void> GuestRun::start_qemu(Descriptor console_end, Descriptor control_end) {
-  plan_.machine.console = console_end.get();
+  plan_.machine.console_on_stdout = bool(console_end);
   plan_.machine.control = control_end.get();
   plan_.machine.exit_on_reset = plan_.on_crash == OnCrash::Stop;
   std::vector<std::string> line = qemu_command_line(plan_.machine);
@@ -109,9 +114,8 @@ Result<void> GuestRun::start_qemu(Descriptor console_end, Descriptor control_end
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, nullptr);
     std::signal(SIGPIPE, SIG_DFL);
-    dup2(nothing.get(), 0), dup2(nothing.get(), 1), dup2(log.get(), 2);
-    for (int inherited : {plan_.machine.console, plan_.machine.control})
-      if (inherited >= 0) fcntl(inherited, F_SETFD, 0);
+    dup2(nothing.get(), 0), dup2(console_end ? console_end.get() : nothing.get(), 1), dup2(log.get(), 2);
+    fcntl(control_end.get(), F_SETFD, 0);
     if (chdir(instance_.folder().c_str()) == 0) execv(arguments[0], arguments.data());
     dprintf(2, "cannot start %s: %s\n", arguments[0], std::strerror(errno));
     _exit(127);

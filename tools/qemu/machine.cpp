@@ -66,8 +66,8 @@ std::vector<std::string> qemu_command_line(const Machine& machine) {
     add({"-serial", "stdio", "-monitor", "none"});
     return line;
   }
-  if (machine.console >= 0)
-    add({"-chardev", fmt::format("socket,id=console,fd={},logfile=console.log", machine.console)});
+  if (machine.console_on_stdout)
+    add({"-chardev", "stdio,id=console,signal=off,logfile=console.log"});
   else
     add({"-chardev", "file,id=console,path=console.log"});
   add({"-serial", "chardev:console", "-qmp", "unix:qmp,server=on,wait=off"});

@@ -24,8 +24,8 @@ struct Machine {
   std::string kernel_arguments;     // its command line
   std::string name;
   std::optional<std::filesystem::path> image;
-  int console = -1;  // descriptor of a connected socket, -1: console.log only
-  int control = -1;  // descriptor of a connected socket, -1: no ports, no QMP
+  bool console_on_stdout = false;  // of QEMU, beside console.log
+  int control = -1;                // descriptor of a connected socket, -1: no ports, no QMP
   bool exit_on_reset = true;
 };
 

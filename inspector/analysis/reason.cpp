@@ -36,6 +36,18 @@ const char* code_name(int signal, int code) {
   return "";
 }
 
+// A demangled name without its parameters, which only fill a sentence.
+std::string short_name(const std::string& function) {
+  const size_t last = function.rfind(')');
+  if (last == std::string::npos) return function;
+  size_t depth = 0;
+  for (size_t at = last + 1; at-- > 0;) {
+    depth += (function[at] == ')') - (function[at] == '(');
+    if (depth == 0) return at > 0 ? function.substr(0, at) : function;
+  }
+  return function;
+}
+
 class Explanation {
  public:
   Explanation(const snapshot::CoreFile& core, Symbolizer& symbolizer, const Stack* stack)
@@ -74,9 +86,9 @@ class Explanation {
       case ReasonKind::Exit:
         return fmt::format("the program ended with exit status {}", note_->exit_status);
       case ReasonKind::KernelPanic:
-        return "kernel panic: " + (message.empty() ? "no message" : message);
+        return headed("kernel panic", message);
       case ReasonKind::DoubleFault:
-        return message.empty() ? "double fault in the kernel" : "double fault: " + message;
+        return headed("double fault", message);
       case ReasonKind::NonMaskableInterrupt:
         return "stopped from outside by a non-maskable interrupt";
       case ReasonKind::OnDemand:
@@ -87,6 +99,12 @@ class Explanation {
     }
     if (!result_.signal) return "no reason is recorded in this core";
     return result_.signal_name + ": " + signal_text();
+  }
+
+  // The kernel's messages mostly say themselves what they are of.
+  static std::string headed(const std::string& kind, const std::string& message) {
+    if (message.empty()) return kind + " in the kernel";
+    return message.starts_with(kind) ? message : kind + ": " + message;
   }
 
   static std::string message_of(const format::ReasonNote& note) {
@@ -221,7 +239,7 @@ class Explanation {
     }
     if (!best) return {};
     const bool called = best->pc != stack_->frames.front().pc;
-    std::string text = fmt::format("{} {}", called ? ", called from" : " in", best->function);
+    std::string text = fmt::format("{} {}", called ? ", called from" : " in", short_name(best->function));
     if (best->line != 0)
       text += fmt::format(" ({}:{})", std::filesystem::path(best->file).filename().string(), best->line);
     return text;

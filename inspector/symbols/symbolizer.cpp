@@ -61,10 +61,18 @@ class ModuleSymbols {
                                            llvm::DILineInfoSpecifier::FunctionNameKind::LinkageName);
     // The name in the debug information first, as debuggers show it: the symbol table knows clones (`f.constprop.0`).
     auto chain = symbolizable_->symbolizeInlinedCode(place, wanted, false);
+    const auto with_table = symbolizable_->symbolizeInlinedCode(place, wanted, true);
     const uint32_t known = chain.getNumberOfFrames();
     const bool has_file = known > 0 && chain.getFrame(0).FileName != kInvalid;
-    if (known == 0 || chain.getFrame(known - 1).FunctionName == kInvalid)
-      chain = symbolizable_->symbolizeInlinedCode(place, wanted, true);
+    if (known == 0 || chain.getFrame(known - 1).FunctionName == kInvalid) {
+      chain = with_table;
+    } else if (with_table.getNumberOfFrames() == known) {
+      // What stands in an anonymous namespace has its bare name in the debug information, and its scope in the table.
+      const std::string& table_name = with_table.getFrame(known - 1).FunctionName;
+      std::string& name = chain.getMutableFrame(known - 1)->FunctionName;
+      if (llvm::StringRef(table_name).starts_with("_Z") && !llvm::StringRef(name).starts_with("_Z"))
+        name = table_name.substr(0, table_name.find('.'));
+    }
 
     std::vector<SourceLocation> locations;
     for (uint32_t index = 0; index < chain.getNumberOfFrames(); ++index) {

@@ -86,7 +86,10 @@ class Unwinder {
       return false;
     }
     // Only a signal changes to another stack; without one, a frame that does not grow would be met again for ever.
-    if (!row->signal_frame && unwound->caller.sp() <= registers_.sp()) {
+    // An interrupted frame that rests on rbp says nothing by its stack pointer: that may be what the program destroyed.
+    const bool sp_matters = !frame_.interrupted || row->cfa.kind == UnwindRule::Kind::IsExpression ||
+                            row->cfa.number == FrameRegisters::kRsp;
+    if (!row->signal_frame && sp_matters && unwound->caller.sp() <= registers_.sp()) {
       result_.end =
           fmt::format("the frame at {:#x} gives its caller the stack pointer {:#x}, which is not above its own",
                       frame_.pc, unwound->caller.sp());

@@ -1,0 +1,40 @@
+"""Checks a JSON document against its schema in this folder, by the part of JSON Schema that they use: type, required,
+properties, additionalProperties (false), items, enum.
+usage: check.py < DOCUMENT"""
+import json
+import pathlib
+import sys
+
+TYPES = {"object": dict, "array": list, "string": str, "boolean": bool, "integer": int}
+
+
+def problems(value, schema, place="document"):
+    wanted = TYPES[schema["type"]]
+    if not isinstance(value, wanted) or (wanted is int and isinstance(value, bool)):
+        return [f"{place}: not of type {schema['type']}"]
+    found = []
+    if "enum" in schema and value not in schema["enum"]:
+        found.append(f"{place}: {value!r} is none of {schema['enum']}")
+    if wanted is dict:
+        known = schema.get("properties", {})
+        found += [f"{place}: {key} is missing" for key in schema.get("required", []) if key not in value]
+        if schema.get("additionalProperties", True) is False:
+            found += [f"{place}: {key} is not documented" for key in value if key not in known]
+        for key in known.keys() & value.keys():
+            found += problems(value[key], known[key], f"{place}.{key}")
+    if wanted is list and "items" in schema:
+        for index, item in enumerate(value):
+            found += problems(item, schema["items"], f"{place}[{index}]")
+    return found
+
+
+def check(document):
+    name, version = document["schema"].removeprefix("mortem.").split("/")
+    path = pathlib.Path(__file__).parent / f"{name}.json"
+    return problems(document, json.loads(path.read_text()))
+
+
+if __name__ == "__main__":
+    found = check(json.load(sys.stdin))
+    print("\n".join(found), end="\n" if found else "")
+    sys.exit(1 if found else 0)

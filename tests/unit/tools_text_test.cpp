@@ -1,0 +1,121 @@
+// What the tools read from text and bytes: CONFIG.json, sizes, paths, control messages, the KVM probe's verdict.
+#include <gtest/gtest.h>
+
+#include "tools/image/config_file.h"
+#include "tools/image/manifest.h"
+#include "tools/output.h"
+#include "tools/qemu/accelerator.h"
+#include "tools/qemu/control_channel.h"
+#include "tools/qemu/instance.h"
+#include "tools/sha256.h"
+
+namespace mortem::tools {
+namespace {
+
+std::string config_error(const std::string& text) {
+  auto request = parse_config(text, "dir/c.json");
+  return request ? "no error" : request.error().message;
+}
+
+TEST(ConfigFile, TakesTheKeysOfOps) {
+  auto request =
+      parse_config(R"({"Program":"app","Args":["-x","a b"],"Env":{"K":"v"},"Files":["f"],"MapDirs":{"www/*":"/srv"},
+                                  "RunConfig":{"Memory":"1G"},"DumpOnExit":"never"})",
+                   "dir/c.json");
+  ASSERT_TRUE(request) << request.error().message;
+  EXPECT_EQ(request->program, "dir/app");
+  EXPECT_EQ(request->guest_program, "/bin/app");
+  EXPECT_EQ(request->arguments, (std::vector<std::string>{"-x", "a b"}));
+  EXPECT_EQ(request->environment, std::vector<std::string>{"K=v"});
+  EXPECT_EQ(request->files.at(0).host, "dir/f");
+  EXPECT_EQ(request->files.at(0).guest, "/f");
+  EXPECT_EQ(request->folders.at(0).host, "dir/www");
+  EXPECT_EQ(request->folders.at(0).guest, "/srv");
+  EXPECT_EQ(request->memory, 1ull << 30);
+  EXPECT_EQ(request->dump_on_exit, DumpOnExit::Never);
+}
+
+TEST(ConfigFile, NamesWhatIsWrong) {
+  EXPECT_NE(config_error(R"({"Progam":"x"})").find("unknown key Progam; known: Args, "), std::string::npos);
+  EXPECT_NE(config_error(R"({"Program":"x","RunConfig":{"Cpus":1}})").find("RunConfig.Cpus"), std::string::npos);
+  EXPECT_NE(config_error(R"({"Program":"x","Args":[1]})").find("Args[0] must be a string"), std::string::npos);
+  EXPECT_NE(config_error("{\n\"Program\" 1}").find("line 2"), std::string::npos);
+  EXPECT_NE(config_error("{}").find("Program is missing"), std::string::npos);
+  EXPECT_NE(config_error("[]").find("must be a JSON object"), std::string::npos);
+}
+
+TEST(Sizes, AreReadOrRefused) {
+  EXPECT_EQ(parse_size("64M", "x").value(), 64u << 20);
+  EXPECT_EQ(parse_size("1GiB", "x").value(), 1u << 30);
+  EXPECT_EQ(parse_size("4096", "x").value(), 4096u);
+  for (const char* bad : {"", "much", "-1", "1X", "1MM", "99999999999999999999", "99999999999G"})
+    EXPECT_FALSE(parse_size(bad, "x")) << bad;
+  EXPECT_FALSE(parse_memory("1M", "x"));
+}
+
+TEST(PercentEncoding, ComesBack) {
+  std::string all;
+  for (int byte = 1; byte < 256; ++byte) all += char(byte);
+  const std::string encoded = percent_encode(all);
+  EXPECT_EQ(encoded.find_first_of(" \n\t"), std::string::npos);
+  EXPECT_EQ(percent_decode(encoded).value(), all);
+  EXPECT_FALSE(percent_decode("50%"));
+  EXPECT_FALSE(percent_decode("%zz"));
+}
+
+TEST(Paths, StayInTheGuest) {
+  EXPECT_EQ(guest_path("/a//./b/", "x").value(), "/a/b");
+  EXPECT_FALSE(guest_path("/a/../b", "x"));
+  EXPECT_FALSE(guest_path("a", "x"));
+  EXPECT_EQ(parse_mapping("../up/f", "x")->guest, "/f");
+  EXPECT_EQ(parse_mapping("f:/etc/g", "x")->guest, "/etc/g");
+}
+
+TEST(InstanceNames, AreSafe) {
+  EXPECT_TRUE(is_instance_name("web-1.a_b"));
+  for (const char* bad : {"", ".", "..", "a/b", "a b", "-x", "\xc3\xa4"}) EXPECT_FALSE(is_instance_name(bad)) << bad;
+  EXPECT_TRUE(is_instance_name(instance_name_from("../my prog")));
+}
+
+TEST(ControlChannel, SurvivesCutsAndNonsense) {
+  const std::string bytes =
+      encode({format::ControlType::Ready, {}}) + encode({format::ControlType::ExitStatus, std::string("\3\0\0\0", 4)});
+  ControlDecoder decoder;
+  std::vector<ControlMessage> got;
+  for (char byte : bytes) {
+    decoder.add({&byte, 1});
+    auto message = decoder.next();
+    ASSERT_TRUE(message);
+    if (*message) got.push_back(**message);
+  }
+  ASSERT_EQ(got.size(), 2u);
+  EXPECT_EQ(got[0].type, format::ControlType::Ready);
+  EXPECT_EQ(got[1].exit_status()->status, 3);
+  decoder.add(std::string_view("\xff\xff\xff\xff\1\0\1\0", 8));
+  EXPECT_FALSE(decoder.next());
+}
+
+TEST(KvmProbe, IsJudged) {
+  EXPECT_EQ(judge_selftest("selftest ok 1800\n", false), "");
+  EXPECT_NE(judge_selftest("selftest ok 180000\n", false).find("too slow"), std::string::npos);
+  EXPECT_NE(judge_selftest("selftest failed: no single step\n", false).find("no single step"), std::string::npos);
+  EXPECT_NE(judge_selftest("", true).find("does not end"), std::string::npos);
+  EXPECT_NE(judge_selftest("", false).find("without a verdict"), std::string::npos);
+}
+
+TEST(Sha256, KnowsTheStandardsExamples) {  // FIPS 180-4 examples: "abc"
+  Sha256 sum;
+  const uint8_t text[] = {'a', 'b', 'c'};
+  sum.add(text);
+  const auto digest = sum.finish();
+  EXPECT_EQ(digest[0], 0xba);
+  EXPECT_EQ(digest[1], 0x78);
+  EXPECT_EQ(digest[31], 0xad);
+}
+
+TEST(Printable, EscapesWhatTerminalsObey) {
+  EXPECT_EQ(printable("a\x1b[1m\xc3\xa4\xff"), "a\\x1b[1m\xc3\xa4\\xff");
+}
+
+}  // namespace
+}  // namespace mortem::tools

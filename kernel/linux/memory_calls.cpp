@@ -180,7 +180,7 @@ MORTEM_CALL(madvise) {
       const uint64_t start = area.start > range.start ? area.start : range.start;
       const uint64_t end = area.end < range.end ? area.end : range.end;
       for_each_user_page(start, end, [](uint64_t address, PhysicalAddress page) {
-        kernel_page_table().unmap(address);
+        unmap_user_page(address);
         free_pages(page, 1);
       });
     }

@@ -19,10 +19,14 @@ bool owns_pages(AreaKind kind) {
 }
 
 PageAccess page_access(uint8_t protection) {
-  // A page of a PROT_NONE mapping keeps its content, out of the app's reach. x86 has no write without read.
+  // x86 has no write without read.
   return {.write = (protection & kProtectWrite) != 0,
           .execute = (protection & kProtectExecute) != 0,
           .user = protection != 0};
+}
+
+Visibility visibility(uint8_t protection) {
+  return protection != 0 ? Visibility::Visible : Visibility::Hidden;
 }
 
 uint64_t random_pages(int bits) {
@@ -89,7 +93,7 @@ Result<void> AddressSpace::unmap(uint64_t start, uint64_t end) {
       kernel_owned[kernel_owned_count++] = {areas.at(index).start, areas.at(index).end};
   TRY(areas.remove(start, end));
   for_each_user_page(start, end, [&](uint64_t address, PhysicalAddress page) {
-    kernel_page_table().unmap(address);
+    unmap_user_page(address);
     for (size_t index = 0; index < kernel_owned_count; ++index)
       if (address >= kernel_owned[index].start && address < kernel_owned[index].end) return;
     free_pages(page, 1);
@@ -100,8 +104,9 @@ Result<void> AddressSpace::unmap(uint64_t start, uint64_t end) {
 Result<void> AddressSpace::protect(uint64_t start, uint64_t end, uint8_t protection) {
   if (!areas.covers(start, end)) return Error::NoMemory;
   TRY(areas.protect(start, end, protection));
-  for_each_user_page(start, end, [protection](uint64_t address, PhysicalAddress) {
-    kernel_page_table().protect(address, page_access(protection));
+  for_each_user_page(start, end, [protection](uint64_t address, PhysicalAddress page) {
+    // The tables are there: this cannot fail.
+    (void)map_user_page(address, page, page_access(protection), visibility(protection)).is_error();
   });
   return {};
 }
@@ -118,14 +123,14 @@ Result<void> AddressSpace::move(uint64_t from, uint64_t from_length, uint64_t to
   Result<void> result;
   for_each_user_page(from, from + kept, [&](uint64_t address, PhysicalAddress page) {
     if (result.is_error()) return;
-    result = kernel_page_table().map(to + (address - from), page, page_access(area.protection));
-    if (!result.is_error()) kernel_page_table().unmap(address);
+    result = map_user_page(to + (address - from), page, page_access(area.protection), visibility(area.protection));
+    if (!result.is_error()) unmap_user_page(address);
   });
   if (result.is_error()) {
     // Out of memory for page tables half way: back with what has moved (the old tables are still there).
     for_each_user_page(to, to + kept, [&](uint64_t address, PhysicalAddress page) {
-      if (kernel_page_table().map(from + (address - to), page, page_access(area.protection)))
-        kernel_page_table().unmap(address);
+      if (map_user_page(from + (address - to), page, page_access(area.protection), visibility(area.protection)))
+        unmap_user_page(address);
     });
     TRY(areas.remove(to, to + to_length));
     return Error::NoMemory;

@@ -56,6 +56,13 @@ int main(int argc, char** argv) {
   touch("read of read-only", area + 5 * PAGE, 0);
   mprotect(area + 6 * PAGE, PAGE, PROT_NONE);
   touch("read of PROT_NONE", area + 6 * PAGE, 0);
+  int ends[2];
+  printf("pipe: %s\n", error_of(pipe(ends)));
+  printf("the kernel reads PROT_NONE: %s\n", error_of(write(ends[1], area + 6 * PAGE, 8)));
+  write(ends[1], "12345678", 8);
+  printf("the kernel writes read-only: %s\n", error_of(read(ends[0], area + 5 * PAGE, 8)));
+  close(ends[0]);
+  close(ends[1]);
   mprotect(area + 6 * PAGE, PAGE, PROT_READ);
   printf("content after PROT_NONE: %c\n", area[6 * PAGE]);
   printf("noreplace: %s\n",

@@ -3,9 +3,9 @@ import subprocess
 import sys
 import unittest
 
-from mortem_test import GUESTS, MortemTest
+from mortem_test import GUEST_SOURCES, GUESTS, MortemTest
 
-PROGRAMS = sorted(path.name for path in (GUESTS / "abi").iterdir() if path.is_file())
+PROGRAMS = sorted(path.stem for path in (GUEST_SOURCES / "abi").glob("*.c"))
 
 
 class Abi(MortemTest):
@@ -22,5 +22,5 @@ for program in PROGRAMS:
 
 if __name__ == "__main__":
     if not PROGRAMS:
-        sys.exit("no programs in " + str(GUESTS / "abi"))
+        sys.exit("no programs in " + str(GUEST_SOURCES / "abi"))
     unittest.main()

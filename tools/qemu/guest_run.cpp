@@ -277,11 +277,14 @@ void GuestRun::collect_dumps(const std::string& reason_of_message) {
     }
   }
   if (collected->empty() && !reason_of_message.empty()) {
-    // The guest knows more about its own failure than the slots show; its line says "no dump: …" then.
-    const bool told = reason_of_message.find("no dump") != std::string::npos;
-    const std::string why = told ? std::string() : dumps_->why_none();
-    note(fmt::format("{} crashed: {}{}{}{}", name, reason_of_message, told ? "" : "; no dump was written",
-                     why.empty() ? "" : ": ", why));
+    // The guest's line ends with "; no dump: WHY" then. Of full slots we know the image to name; the rest it knows
+    // better.
+    const std::string why = dumps_->why_none();
+    const size_t told = why.empty() ? std::string::npos : reason_of_message.find("; no dump");
+    const std::string reason = reason_of_message.substr(0, told);
+    const bool says_it = reason.find("no dump") != std::string::npos;
+    note(fmt::format("{} crashed: {}{}{}{}", name, reason, says_it ? "" : "; no dump was written",
+                     why.empty() || says_it ? "" : ": ", says_it ? "" : why));
   }
 }
 

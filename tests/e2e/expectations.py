@@ -79,7 +79,6 @@ class Guest:
     options: list = field(default_factory=list)  # of `mortem run`
     console: str = ""                 # must be on the console
     source: str = ""                  # if the program is another's
-    ends_in_kernel: bool = False      # the stack cannot be followed into the program
     without: tuple = ()               # tools that cannot show this stack, for a reason given beside
 
     @property
@@ -129,8 +128,8 @@ GUESTS = {
     "exit_status": Guest(top=[Library("exit"), *DIE], kind="exit", exit_status=3, registers="preserved"),
     "kernel_panic": Guest(top=[Kernel(), *DIE], kind="kernel panic", registers="none",
                           options=["--kernel-argument", "provoke-crash=on"]),
-    # The double fault is made by a stack pointer that points nowhere: unwinding ends there, in the kernel.
-    "double_fault": Guest(top=[Kernel()], kind="double fault", registers="none", ends_in_kernel=True,
+    # The double fault's own stack pointer points nowhere; its frame pointer still leads through the kernel to the app.
+    "double_fault": Guest(top=[Kernel(), *DIE], kind="double fault", registers="none",
                           options=["--kernel-argument", "provoke-crash=on"]),
     "raise_with_registers": Guest(
         **AT_DIE, signal=SIGABRT, code=SI_TKILL, pc="plant_instruction + 2",

@@ -44,8 +44,8 @@ int run(const Options& options) {
       threads.push_back(stack_facts(*stack));
     } else {
       const auto folding = options.full ? inspector::Folding::ShowAll : inspector::Folding::Fold;
-      write_stdout(fmt::format("{}{}\n{}", found ? "\n" : "", inspector::stack_heading(*stack),
-                               inspector::stack_text(*stack, folding, 0)));
+      write_stdout(fmt::format("{}{}\n{}", found ? "\n" : "", printable(inspector::stack_heading(*stack)),
+                               printable_lines(inspector::stack_text(*stack, folding, 0))));
     }
     found = true;
   }
@@ -57,7 +57,7 @@ int run(const Options& options) {
   if (options.json)
     print_json("bt", {{"threads", std::move(threads)}, {"missing_symbols", missing}});
   else
-    for (const std::string& line : missing) note(line);
+    for (const std::string& line : missing) note(printable(line));
   return kDone;
 }
 

@@ -236,7 +236,8 @@ class Report {
     for (const auto& stack : facts_.stacks) {
       text_ += '\n';
       line("{}", printable(inspector::stack_heading(stack)));
-      text_ += inspector::stack_text(stack, inspector::Folding::Fold, stack.crashed ? kCrashedLines : kOtherLines);
+      text_ += printable_lines(
+          inspector::stack_text(stack, inspector::Folding::Fold, stack.crashed ? kCrashedLines : kOtherLines));
     }
   }
 

@@ -2,6 +2,10 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
+#include "tools/output.h"
+
 namespace mortem::tools {
 
 using nlohmann::ordered_json;
@@ -44,6 +48,16 @@ ordered_json stack_facts(const inspector::Stack& stack) {
   for (const inspector::Recursion& one : stack.recursions)
     facts["recursions"].push_back({{"first", one.first}, {"period", one.period}, {"count", one.count}});
   return facts;
+}
+
+std::string printable_lines(const std::string& text) {
+  std::string result;
+  for (size_t at = 0; at < text.size();) {
+    const size_t end = std::min(text.find('\n', at), text.size());
+    result += printable(text.substr(at, end - at)) + "\n";
+    at = end + 1;
+  }
+  return result;
 }
 
 }  // namespace mortem::tools

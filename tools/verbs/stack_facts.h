@@ -13,4 +13,7 @@ nlohmann::ordered_json number_or_null(uint64_t number);        // 0: null
 // One element of `threads` of mortem.bt/1.
 nlohmann::ordered_json stack_facts(const inspector::Stack& stack);
 
+// Names and paths in a dump are anyone's: each line as printable() makes it, the line ends kept.
+std::string printable_lines(const std::string& text);
+
 }  // namespace mortem::tools

@@ -4,7 +4,6 @@ mortem_unit_test(recursion LIBRARIES mortem_inspector)
 mortem_unit_test(unwind LIBRARIES mortem_inspector dump_builder)
 mortem_unit_test(symbols LIBRARIES mortem_inspector dump_builder)
 
-# `pending`: not seen to pass as a whole on this tree yet (tests/e2e/CMakeLists.txt).
 # Stacks of real programs, frame by frame against gdb, lldb and eu-stack.
 find_package(Python3 REQUIRED COMPONENTS Interpreter)
 file(GLOB STACK_PROGRAMS CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/stack_programs/*.c*)
@@ -14,13 +13,13 @@ foreach(program ${STACK_PROGRAMS})
     add_test(NAME unit.stack.${name}.${optimisation}
       COMMAND ${Python3_EXECUTABLE} ${CMAKE_CURRENT_SOURCE_DIR}/compare_stacks.py $<TARGET_FILE:mortem> ${program}
         ${optimisation} ${CMAKE_CURRENT_BINARY_DIR}/stacks/${name}.${optimisation})
-    set_tests_properties(unit.stack.${name}.${optimisation} PROPERTIES LABELS pending TIMEOUT 300)
+    set_tests_properties(unit.stack.${name}.${optimisation} PROPERTIES LABELS unit TIMEOUT 300)
   endforeach()
 endforeach()
 add_test(NAME unit.symbolize
   COMMAND ${Python3_EXECUTABLE} ${CMAKE_CURRENT_SOURCE_DIR}/compare_symbols.py $<TARGET_FILE:locate_addresses>
     ${CMAKE_CURRENT_SOURCE_DIR}/stack_programs ${CMAKE_CURRENT_BINARY_DIR}/symbols)
-set_tests_properties(unit.symbolize PROPERTIES LABELS pending TIMEOUT 300)
+set_tests_properties(unit.symbolize PROPERTIES LABELS unit TIMEOUT 300)
 add_executable(locate_addresses locate_addresses.cpp)
 set_target_properties(locate_addresses PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
 target_link_libraries(locate_addresses PRIVATE mortem_inspector)

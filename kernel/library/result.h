@@ -15,6 +15,7 @@ enum class Error : int {
   NotBlockDevice = 15, Busy = 16, Exists = 17, CrossDevice = 18, NoSuchDevice = 19, NotDirectory = 20,
   IsDirectory = 21, Invalid = 22, FileTableFull = 23, TooManyFiles = 24, NotTerminal = 25, FileTooLarge = 27,
   NoSpace = 28, IllegalSeek = 29, ReadOnly = 30, TooManyLinks = 31, BrokenPipe = 32, Domain = 33, Range = 34,
+  Deadlock = 35,
   NameTooLong = 36, NoSyscall = 38, NotEmpty = 39, Loop = 40, NoData = 61, Overflow = 75, NotSocket = 88, NotSupported = 95,
   TimedOut = 110,
   // Linux's own restart codes: the call is made again after a signal, as signal(7) says.

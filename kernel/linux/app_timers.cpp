@@ -4,39 +4,32 @@
 #include "kernel/arch/x86_64/interrupts.h"
 #include "kernel/linux/calls.h"
 #include "kernel/linux/signals.h"
-#include "kernel/task/wait.h"
+#include "kernel/task/scheduler.h"
 
 namespace kernel::linux {
 
-RealTimer g_real_timer{kNoDeadline, 0};
+constinit RealTimer g_real_timer;
+
+namespace {
+
+void real_timer_fired(Timer& timer) {
+  raise_signal(kSigAlrm, kCodeKernel);
+  const uint64_t interval = g_real_timer.interval_ns;
+  if (interval == 0) {
+    timer.deadline_ns = kNoDeadline;
+    return;
+  }
+  const uint64_t missed = (monotonic_ns() - timer.deadline_ns) / interval + 1;
+  set_timer(timer, add_saturated(timer.deadline_ns, missed * interval));
+}
+
+}  // namespace
 
 void set_real_timer(uint64_t delay_ns, uint64_t interval_ns) {
   InterruptGuard guard;
-  g_real_timer = {delay_ns == 0 ? kNoDeadline : add_saturated(monotonic_ns(), delay_ns), interval_ns};
-  if (g_real_timer.deadline_ns != kNoDeadline) arm_timer(g_real_timer.deadline_ns);
-}
-
-void fire_app_timers() {
-  if (g_real_timer.deadline_ns == kNoDeadline) return;
-  InterruptGuard guard;
-  const uint64_t now = monotonic_ns();
-  if (now < g_real_timer.deadline_ns) {
-    // The interrupt may have come a little early, or been for somebody else.
-    arm_timer(g_real_timer.deadline_ns);
-    return;
-  }
-  raise_signal(kSigAlrm, kCodeKernel);
-  if (g_real_timer.interval_ns == 0) {
-    g_real_timer.deadline_ns = kNoDeadline;
-    return;
-  }
-  const uint64_t missed = (now - g_real_timer.deadline_ns) / g_real_timer.interval_ns + 1;
-  g_real_timer.deadline_ns += missed * g_real_timer.interval_ns;
-  arm_timer(g_real_timer.deadline_ns);
-}
-
-uint64_t next_app_timer() {
-  return g_real_timer.deadline_ns;
+  g_real_timer.fire = real_timer_fired;
+  g_real_timer.interval_ns = interval_ns;
+  set_timer(g_real_timer, delay_ns == 0 ? kNoDeadline : add_saturated(monotonic_ns(), delay_ns));
 }
 
 namespace {

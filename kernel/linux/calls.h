@@ -38,4 +38,7 @@ struct TimeValue {  // struct timeval
 Result<uint64_t> read_user_duration(uint64_t address);
 uint64_t add_saturated(uint64_t left, uint64_t right);
 
+// ENOSYS for a call that wants a second process; said once a call, in words, because programs often hide the errno.
+Result<uint64_t> refuse_process(const char* name, const char* what);
+
 }  // namespace kernel::linux

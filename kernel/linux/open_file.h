@@ -7,6 +7,7 @@
 
 #include "kernel/fs/inode.h"
 #include "kernel/library/result.h"
+#include "kernel/task/wait_queue.h"
 
 namespace kernel::linux {
 
@@ -33,6 +34,8 @@ class OpenFile {
   virtual Result<InodeStatus> status() = 0;
   virtual uint16_t poll_events() { return kPollIn | kPollOut; }
   virtual bool needs_polling() const { return false; }  // its input makes no interrupt
+  // Told when poll_events() may have changed; null: it never does, or only polling finds out.
+  virtual WaitQueue* wait_queue() { return nullptr; }
   virtual Inode* inode() { return nullptr; }            // null: no file of a file system
   virtual const char* path() const = 0;                 // absolute, or what Linux shows: "pipe:[7]"
   virtual Result<uint32_t> bytes_available() { return Error::NotTerminal; }  // FIONREAD

@@ -16,6 +16,7 @@ struct PipeBuffer {
   size_t start = 0, count = 0;
   int readers = 0, writers = 0;
   uint64_t number = 0;
+  WaitQueue waiters;  // both ends'
 };
 uint64_t g_next_pipe = 2;  // 1 is the console
 
@@ -27,6 +28,7 @@ class PipeEnd final : public OpenFile {
   }
   ~PipeEnd() override {
     --(can_read() ? buffer_.readers : buffer_.writers);
+    buffer_.waiters.notify_all();
     if (buffer_.readers + buffer_.writers > 0) return;
     heap_free(buffer_.bytes);
     destroy(&buffer_);
@@ -36,7 +38,7 @@ class PipeEnd final : public OpenFile {
     if (to.empty()) return size_t{0};
     if (buffer_.count == 0 && buffer_.writers > 0) {
       if (!is_blocking()) return Error::Again;
-      if (wait_for([this] { return buffer_.count > 0 || buffer_.writers == 0; }) == WaitResult::Signal)
+      if (wait_on(buffer_.waiters, [this] { return buffer_.count > 0 || buffer_.writers == 0; }) == WaitResult::Signal)
         return Error::RestartSystem;
     }
     size_t done = 0;
@@ -49,6 +51,7 @@ class PipeEnd final : public OpenFile {
       buffer_.count -= part;
       done += part;
     }
+    if (done > 0) buffer_.waiters.notify_all();
     return done;
   }
 
@@ -59,8 +62,9 @@ class PipeEnd final : public OpenFile {
       const size_t needed = from.size() <= kAtomicSize ? from.size() : 1;
       if (kCapacity - buffer_.count < needed) {
         if (!is_blocking()) return done > 0 ? Result<size_t>(done) : Error::Again;
-        const WaitResult waited =
-            wait_for([this, needed] { return kCapacity - buffer_.count >= needed || buffer_.readers == 0; });
+        const WaitResult waited = wait_on(buffer_.waiters, [this, needed] {
+          return kCapacity - buffer_.count >= needed || buffer_.readers == 0;
+        });
         if (waited == WaitResult::Signal) return done > 0 ? Result<size_t>(done) : Error::RestartSystem;
         if (buffer_.readers == 0) return done > 0 ? Result<size_t>(done) : Error::BrokenPipe;
       }
@@ -71,6 +75,7 @@ class PipeEnd final : public OpenFile {
       __builtin_memcpy(buffer_.bytes + end, from.data() + done, part);
       buffer_.count += part;
       done += part;
+      buffer_.waiters.notify_all();
     }
     return done;
   }
@@ -91,6 +96,7 @@ class PipeEnd final : public OpenFile {
     return static_cast<uint16_t>((kCapacity - buffer_.count >= kAtomicSize ? kPollOut : 0) |
                                  (buffer_.readers == 0 ? kPollError : 0));
   }
+  WaitQueue* wait_queue() override { return &buffer_.waiters; }
   const char* path() const override { return path_; }
   Result<uint32_t> bytes_available() override { return static_cast<uint32_t>(buffer_.count); }
 

@@ -16,22 +16,43 @@ struct PollEntry {  // struct pollfd
 
 constexpr uint64_t kMaximumEntries = 65536;
 
+// What one call looks at. The files are held: another thread may close a descriptor meanwhile, and the call goes on with
+// the file it had, as on Linux.
 class Entries {
  public:
   explicit Entries(uint64_t count)
-      : list(static_cast<PollEntry*>(heap_allocate((count + 1) * sizeof(PollEntry)))), count(count) {}
-  ~Entries() { heap_free(list); }
+      : list(static_cast<PollEntry*>(heap_allocate((count + 1) * sizeof(PollEntry)))),
+        count(count),
+        files_(static_cast<OpenFile**>(heap_allocate((count + 1) * sizeof(OpenFile*)))),
+        waiters_(nullptr) {}
+  ~Entries() {
+    stop_watching();
+    for (uint64_t index = 0; files_ != nullptr && index < count; ++index)
+      if (files_[index] != nullptr) files_[index]->release();
+    heap_free(files_);
+    heap_free(list);
+  }
   Entries(const Entries&) = delete;
   Entries& operator=(const Entries&) = delete;
+  bool failed() const { return list == nullptr || files_ == nullptr; }
 
+  // After `list` is filled.
+  void hold_files() {
+    for (uint64_t index = 0; index < count; ++index) {
+      Descriptor* found = list[index].descriptor < 0 ? nullptr : descriptor_at(list[index].descriptor);
+      if (found == nullptr) continue;
+      files_[index] = found->file;
+      files_[index]->retain();
+      needs_polling_ |= found->file->needs_polling();
+    }
+  }
   uint64_t look() {
     uint64_t ready = 0;
     for (uint64_t index = 0; index < count; ++index) {
       PollEntry& entry = list[index];
       entry.found = 0;
       if (entry.descriptor < 0) continue;
-      Descriptor* found = descriptor_at(entry.descriptor);
-      const uint16_t events = found == nullptr ? kPollInvalid : found->file->poll_events();
+      const uint16_t events = files_[index] == nullptr ? kPollInvalid : files_[index]->poll_events();
       // POLLRDNORM and POLLWRNORM say the same as POLLIN and POLLOUT.
       const uint16_t all =
           static_cast<uint16_t>(events | ((events & kPollIn) != 0 ? 0x40 : 0) | ((events & kPollOut) != 0 ? 0x100 : 0));
@@ -41,24 +62,42 @@ class Entries {
     }
     return ready;
   }
-  bool needs_polling() const {
+  // Enters every file's wait queue. False: no memory.
+  bool watch() {
+    waiters_ = static_cast<ThreadWaiter*>(heap_allocate((count + 1) * sizeof(ThreadWaiter)));
+    if (waiters_ == nullptr) return false;
     for (uint64_t index = 0; index < count; ++index) {
-      Descriptor* found = descriptor_at(list[index].descriptor);
-      if (found != nullptr && found->file->needs_polling()) return true;
+      new (&waiters_[index]) ThreadWaiter();
+      WaitQueue* queue = files_[index] != nullptr ? files_[index]->wait_queue() : nullptr;
+      if (queue != nullptr) queue->add(waiters_[index]);
     }
-    return false;
+    return true;
   }
+  bool needs_polling() const { return needs_polling_; }
 
   PollEntry* list;
   uint64_t count;
+
+ private:
+  void stop_watching() {
+    for (uint64_t index = 0; waiters_ != nullptr && index < count; ++index) waiters_[index].~ThreadWaiter();
+    heap_free(waiters_);
+  }
+
+  OpenFile** files_;
+  ThreadWaiter* waiters_;
+  bool needs_polling_ = false;
 };
 
 struct Polled {
   uint64_t ready;
   WaitResult result;
 };
-Polled poll_until(Entries& entries, uint64_t deadline) {
-  Polled polled{0, WaitResult::Done};
+Result<Polled> poll_until(Entries& entries, uint64_t deadline) {
+  entries.hold_files();
+  Polled polled{entries.look(), WaitResult::Done};
+  if (polled.ready > 0) return polled;
+  if (!entries.watch()) return Error::NoMemory;
   polled.result = wait_for([&] { return (polled.ready = entries.look()) > 0; }, deadline,
                            entries.needs_polling() ? kConsolePollNs : 0);
   return polled;
@@ -67,9 +106,9 @@ Polled poll_until(Entries& entries, uint64_t deadline) {
 Result<uint64_t> poll_list(uint64_t user_list, uint64_t count, uint64_t deadline, Error interrupted) {
   if (count > kMaximumEntries) return Error::Invalid;
   Entries entries(count);
-  if (entries.list == nullptr) return Error::NoMemory;
+  if (entries.failed()) return Error::NoMemory;
   if (count > 0) TRY(copy_from_user(entries.list, user_list, count * sizeof(PollEntry)));
-  const Polled polled = poll_until(entries, deadline);
+  const Polled polled = TRY(poll_until(entries, deadline));
   if (polled.result == WaitResult::Signal) return interrupted;
   if (count > 0) TRY(copy_to_user(user_list, entries.list, count * sizeof(PollEntry)));
   return polled.ready;
@@ -104,7 +143,7 @@ Result<uint64_t> select_sets(uint64_t count, const uint64_t (&user_sets)[3], uin
   constexpr uint16_t kWanted[3] = {kPollIn, kPollOut, 2 /* POLLPRI */};
   constexpr uint16_t kMeaning[3] = {kPollIn | kPollHangUp | kPollError, kPollOut | kPollError, 2};
   Entries entries(count);
-  if (entries.list == nullptr) return Error::NoMemory;
+  if (entries.failed()) return Error::NoMemory;
   for (uint64_t index = 0; index < count; ++index) entries.list[index] = {-1, 0, 0};
   for (int set = 0; set < 3; ++set) {
     if (user_sets[set] == 0) continue;
@@ -120,7 +159,7 @@ Result<uint64_t> select_sets(uint64_t count, const uint64_t (&user_sets)[3], uin
       }
     }
   }
-  const Polled polled = poll_until(entries, deadline);
+  const Polled polled = TRY(poll_until(entries, deadline));
   if (polled.result == WaitResult::Signal) return Error::RestartNoHandler;
   uint64_t total = 0;
   for (int set = 0; set < 3; ++set) {

@@ -11,6 +11,7 @@
 #include "kernel/linux/limits.h"
 #include "kernel/linux/signals.h"
 #include "kernel/memory/physical.h"
+#include "kernel/task/scheduler.h"
 
 namespace kernel::linux {
 
@@ -47,8 +48,10 @@ bool is_limit(uint64_t which) {
   return which < kLimitCount;
 }
 
+}  // namespace
+
 // A second process is more than one VM has; said once a call, in words, because programs often hide the errno.
-Result<uint64_t> no_second_process(const char* name, const char* what) {
+Result<uint64_t> refuse_process(const char* name, const char* what) {
   static const char* said[4];
   for (const char*& entry : said) {
     if (entry == name) break;
@@ -60,25 +63,25 @@ Result<uint64_t> no_second_process(const char* name, const char* what) {
   return Error::NoSyscall;
 }
 
-}  // namespace
-
 void exit_app(int status) {
   const mortem::format::ControlExitStatus message{status & 0xFF};
   control_send(mortem::format::ControlType::ExitStatus, {reinterpret_cast<const uint8_t*>(&message), sizeof message});
   power_off();
 }
 
-MORTEM_CALL(exit_group) {
-  const int status = argument.number(0) & 0xFF;
+void exit_program(int status, TrapFrame& frame) {
   if (status == 0 || setting_is("dump-on-exit", "never")) exit_app(status);
   static char message[96];
   format_text(message, sizeof message, "exit status %d", status);
-  crash({.kind = mortem::format::ReasonKind::Exit, .exit_status = status, .message = message}, &argument.frame);
+  crash({.kind = mortem::format::ReasonKind::Exit, .exit_status = status, .message = message}, &frame);
 }
 
-// The only thread is the process.
+MORTEM_CALL(exit_group) {
+  exit_program(argument.number(0) & 0xFF, argument.frame);
+}
+
 MORTEM_CALL(exit) {
-  return call_exit_group(argument);
+  exit_thread(argument.number(0) & 0xFF, argument.frame);
 }
 
 MORTEM_CALL(getpid) {
@@ -225,8 +228,9 @@ MORTEM_CALL(set_robust_list) {
   return 0;
 }
 MORTEM_CALL(get_robust_list) {
-  if (argument.number(0) != 0 && argument.number(0) != static_cast<int>(current().id)) return Error::NoProcess;
-  TRY(write_user(argument[1], current().robust_list));
+  const AppThread* thread = argument.number(0) == 0 ? &current() : find_thread(static_cast<uint32_t>(argument[0]));
+  if (thread == nullptr) return Error::NoProcess;
+  TRY(write_user(argument[1], thread->robust_list));
   TRY(write_user(argument[2], uint64_t{24}));
   return 0;
 }
@@ -268,6 +272,7 @@ MORTEM_CALL(prctl) {
 }
 
 MORTEM_CALL(sched_yield) {
+  yield_current_thread();
   return 0;
 }
 MORTEM_CALL(sched_getaffinity) {
@@ -301,23 +306,17 @@ MORTEM_CALL(getcpu) {
   return 0;
 }
 
-MORTEM_CALL(clone) {
-  return no_second_process("clone", "threads and further processes are not supported");
-}
-MORTEM_CALL(clone3) {
-  return no_second_process("clone3", "threads and further processes are not supported");
-}
 MORTEM_CALL(fork) {
-  return no_second_process("fork", "a VM runs one process");
+  return refuse_process("fork", "a VM runs one process");
 }
 MORTEM_CALL(vfork) {
-  return no_second_process("vfork", "a VM runs one process");
+  return refuse_process("vfork", "a VM runs one process");
 }
 MORTEM_CALL(execve) {
-  return no_second_process("execve", "a VM runs the one program of its image");
+  return refuse_process("execve", "a VM runs the one program of its image");
 }
 MORTEM_CALL(execveat) {
-  return no_second_process("execveat", "a VM runs the one program of its image");
+  return refuse_process("execveat", "a VM runs the one program of its image");
 }
 MORTEM_CALL(wait4) {
   return Error::NoChild;

@@ -13,7 +13,7 @@
 #include "kernel/linux/temporary_files.h"
 #include "kernel/memory/physical.h"
 #include "kernel/task/process.h"
-#include "kernel/task/wait.h"
+#include "kernel/task/scheduler.h"
 
 namespace kernel::linux {
 namespace {
@@ -29,13 +29,13 @@ Result<void> memory_information(TreeText& text, void*) {
 }
 
 Result<void> uptime(TreeText& text, void*) {
-  const uint64_t now = monotonic_ns() / kTick, idle = waited_ns() / kTick;
+  const uint64_t now = monotonic_ns() / kTick, idle = idle_ns() / kTick;
   text.append("%lu.%02lu %lu.%02lu\n", now / 100, now % 100, idle / 100, idle % 100);
   return {};
 }
 
 Result<void> statistics(TreeText& text, void*) {
-  const uint64_t idle = waited_ns() / kTick, busy = monotonic_ns() / kTick - idle;
+  const uint64_t idle = idle_ns() / kTick, busy = monotonic_ns() / kTick - idle;
   text.append("cpu  %lu 0 0 %lu 0 0 0 0 0 0\ncpu0 %lu 0 0 %lu 0 0 0 0 0 0\n", busy, idle, busy, idle);
   text.append("intr 0\nctxt 0\nbtime %lu\nprocesses 1\nprocs_running 1\nprocs_blocked 0\n",
               (static_cast<uint64_t>(wall_clock_ns()) - monotonic_ns()) / 1'000'000'000);

@@ -13,7 +13,7 @@
 #include "kernel/memory/heap.h"
 #include "kernel/task/address_space.h"
 #include "kernel/task/user_pages.h"
-#include "kernel/task/wait.h"
+#include "kernel/task/scheduler.h"
 
 namespace kernel::linux {
 namespace {
@@ -75,7 +75,7 @@ MemorySizes memory_sizes() {
 Result<void> stat(TreeText& text, void*) {
   constexpr uint64_t kTick = 10'000'000;
   const MemorySizes sizes = memory_sizes();
-  const uint64_t used = (monotonic_ns() - waited_ns()) / kTick;
+  const uint64_t used = process_cpu_ns() / kTick;
   text.append("%u (%s) R 1 %u %u 0 -1 4194304 0 0 0 0 %lu 0 0 0 20 0 1 0 0 ", kProcessId, current().name, kProcessId,
               kProcessId, used);
   text.append("%lu %lu 18446744073709551615 ", sizes.virtual_bytes, sizes.resident_pages);
@@ -107,8 +107,8 @@ Result<void> status(TreeText& text, void*) {
               sizes.virtual_bytes / 1024, sizes.resident_pages * 4, sizes.resident_pages * 4);
   text.append("VmData:\t%8lu kB\nVmStk:\t%8lu kB\nVmExe:\t%8lu kB\n", sizes.data_bytes / 1024, sizes.stack_bytes / 1024,
               sizes.text_bytes / 1024);
-  text.append("Threads:\t1\nSigPnd:\t%016lx\nSigBlk:\t%016lx\nSigIgn:\t%016lx\nSigCgt:\t%016lx\n",
-              current().pending_signals, current().blocked_signals, ignored, caught);
+  text.append("Threads:\t%u\nSigPnd:\t%016lx\nSigBlk:\t%016lx\nSigIgn:\t%016lx\nSigCgt:\t%016lx\n",
+              thread_count(), current().pending_signals, current().blocked_signals, ignored, caught);
   text.append("Cpus_allowed:\t1\nCpus_allowed_list:\t0\n");
   return {};
 }

@@ -14,16 +14,22 @@ bool is_signal(int number) {
   return number >= 1 && number <= kSignalCount;
 }
 
-Result<uint64_t> send(int process, int signal, int code) {
-  if (process != static_cast<int>(kProcessId)) return Error::NoProcess;
+Result<uint64_t> send(AppThread* thread, int signal, int code) {
+  if (!is_signal(signal) && signal != 0) return Error::Invalid;
   if (signal == 0) return 0;
-  if (!is_signal(signal)) return Error::Invalid;
   SignalInformation information;
   information.signal = signal;
   information.code = code;
   information.sender = {static_cast<int32_t>(kProcessId), 0, 0};
-  TRY(raise_signal(information));
+  TRY(raise_signal(information, thread));
   return 0;
+}
+
+Result<AppThread*> thread_with(int id) {
+  if (id <= 0) return Error::Invalid;
+  AppThread* thread = find_thread(static_cast<uint32_t>(id));
+  if (thread == nullptr) return Error::NoProcess;
+  return thread;
 }
 
 }  // namespace
@@ -39,12 +45,10 @@ MORTEM_CALL(rt_sigaction) {
     if (argument[2] != 0) TRY(write_user(argument[2], old));
     signal_action(signal) = action;
     // POSIX: a pending signal that becomes ignored is gone.
-    SignalInformation dropped;
     const bool ignored_by_default =
         signal == kSigChld || signal == kSigCont || signal == kSigUrg || signal == kSigWinch;
     if (action.handler == kHandlerIgnore || (action.handler == kHandlerDefault && ignored_by_default))
-      while (take_signal(signal_bit(signal), dropped)) {
-      }
+      drop_pending_signals(signal);
     return 0;
   }
   if (argument[2] != 0) TRY(write_user(argument[2], old));
@@ -77,7 +81,7 @@ MORTEM_CALL(rt_sigprocmask) {
 
 MORTEM_CALL(rt_sigpending) {
   if (argument[1] > kSetSize) return Error::Invalid;
-  const uint64_t pending = current().pending_signals & current().blocked_signals;
+  const uint64_t pending = pending_signals() & current().blocked_signals;
   TRY(copy_to_user(argument[0], &pending, argument[1]));
   return 0;
 }
@@ -85,12 +89,12 @@ MORTEM_CALL(rt_sigpending) {
 MORTEM_CALL(rt_sigsuspend) {
   if (argument[1] != kSetSize) return Error::Invalid;
   set_temporary_mask(TRY(read_user<uint64_t>(argument[0])));
-  (void)wait_for([] { return false; });
+  (void)wait_until_deadline(kNoDeadline);
   return Error::RestartNoHandler;
 }
 
 MORTEM_CALL(pause) {
-  (void)wait_for([] { return false; });
+  (void)wait_until_deadline(kNoDeadline);
   return Error::RestartNoHandler;
 }
 
@@ -110,7 +114,9 @@ MORTEM_CALL(rt_sigtimedwait) {
   uint64_t deadline = kNoDeadline;
   if (argument[2] != 0) deadline = add_saturated(monotonic_ns(), TRY(read_user_duration(argument[2])));
   SignalInformation information;
+  current().awaited_signals = set;
   const WaitResult result = wait_for([&] { return take_signal(set, information); }, deadline);
+  current().awaited_signals = 0;
   if (result == WaitResult::Signal) return Error::Interrupted;
   if (result == WaitResult::Deadline) return Error::Again;
   if (argument[1] != 0) TRY(write_user(argument[1], information));
@@ -145,41 +151,47 @@ MORTEM_CALL(sigaltstack) {
 
 MORTEM_CALL(kill) {
   const int process = argument.number(0);
-  // The caller's process group, and everybody: that is this process.
-  if (process == 0 || process == -1 || process == -static_cast<int>(kProcessId))
-    return send(static_cast<int>(kProcessId), argument.number(1), kCodeUser);
-  return send(process, argument.number(1), kCodeUser);
+  // The process itself, the caller's process group, and everybody: that is this process.
+  if (process != static_cast<int>(kProcessId) && process != 0 && process != -1 &&
+      process != -static_cast<int>(kProcessId))
+    return Error::NoProcess;
+  return send(nullptr, argument.number(1), kCodeUser);
 }
 
 MORTEM_CALL(tkill) {
-  return send(argument.number(0), argument.number(1), kCodeTkill);
+  return send(TRY(thread_with(argument.number(0))), argument.number(1), kCodeTkill);
 }
 
 MORTEM_CALL(tgkill) {
+  if (argument.number(0) <= 0) return Error::Invalid;
+  AppThread* thread = TRY(thread_with(argument.number(1)));
   if (argument.number(0) != static_cast<int>(kProcessId)) return Error::NoProcess;
-  return send(argument.number(1), argument.number(2), kCodeTkill);
+  return send(thread, argument.number(2), kCodeTkill);
 }
 
 namespace {
 
-Result<uint64_t> queue(int process, int signal, uint64_t user_information) {
+Result<uint64_t> queue(AppThread* thread, int signal, uint64_t user_information) {
   auto information = TRY(read_user<SignalInformation>(user_information));
-  if (process != static_cast<int>(kProcessId)) return Error::NoProcess;
   if (signal == 0) return 0;
   if (!is_signal(signal)) return Error::Invalid;
   information.signal = signal;
-  TRY(raise_signal(information));
+  TRY(raise_signal(information, thread));
   return 0;
 }
 
 }  // namespace
 
 MORTEM_CALL(rt_sigqueueinfo) {
-  return queue(argument.number(0), argument.number(1), argument[2]);
+  // Linux takes the id of any thread for its process.
+  TRY(thread_with(argument.number(0)));
+  return queue(nullptr, argument.number(1), argument[2]);
 }
 MORTEM_CALL(rt_tgsigqueueinfo) {
+  if (argument.number(0) <= 0) return Error::Invalid;
+  AppThread* thread = TRY(thread_with(argument.number(1)));
   if (argument.number(0) != static_cast<int>(kProcessId)) return Error::NoProcess;
-  return queue(argument.number(1), argument.number(2), argument[3]);
+  return queue(thread, argument.number(2), argument[3]);
 }
 
 }  // namespace kernel::linux

@@ -1,10 +1,10 @@
 // The way back to the app: pending signals become handler frames, ends, or nothing; interrupted calls are made again.
 #include "kernel/arch/x86_64/cpu.h"
 #include "kernel/linux/app.h"
-#include "kernel/linux/app_timers.h"
 #include "kernel/linux/linux.h"
 #include "kernel/linux/restartable_sequence.h"
 #include "kernel/linux/signals.h"
+#include "kernel/task/scheduler.h"
 
 namespace kernel::linux {
 namespace {
@@ -81,33 +81,53 @@ void force_signal(const SignalInformation& information, const char* message, Tra
   run_handler(frame, information, action);
 }
 
-void before_return_to_user(TrapFrame& frame) {
-  current().frame = &frame;
-  fire_app_timers();
+namespace {
+
+// One pending signal becomes a handler's frame, an end, or nothing. True: a handler will run.
+bool deliver_signal(TrapFrame& frame) {
   SignalInformation information;
-  bool handled = false;
-  while (deliverable_signals() != 0) {
-    interrupts_enable();  // frames are written to pages that may have to be brought in
-    if (!take_signal(~current().blocked_signals, information)) break;
-    SignalAction& action = signal_action(information.signal);
-    if (action.handler == kHandlerIgnore) continue;
-    if (action.handler == kHandlerDefault) {
-      constexpr uint64_t kNothing = signal_bit(kSigChld) | signal_bit(kSigCont) | signal_bit(kSigUrg) |
-                                    signal_bit(kSigWinch) | signal_bit(kSigStop) | signal_bit(kSigTstp) |
-                                    signal_bit(kSigTtin) | signal_bit(kSigTtou);
-      if ((signal_bit(information.signal) & kNothing) != 0) continue;
-      end_by_signal(information, nullptr, frame);
-    }
-    g_last_trap = {};
-    run_handler(frame, information, action);
-    handled = true;
+  if (!take_signal(~current().blocked_signals, information)) return false;
+  SignalAction& action = signal_action(information.signal);
+  if (action.handler == kHandlerIgnore) return false;
+  if (action.handler == kHandlerDefault) {
+    constexpr uint64_t kNothing = signal_bit(kSigChld) | signal_bit(kSigCont) | signal_bit(kSigUrg) |
+                                  signal_bit(kSigWinch) | signal_bit(kSigStop) | signal_bit(kSigTstp) |
+                                  signal_bit(kSigTtin) | signal_bit(kSigTtou);
+    if ((signal_bit(information.signal) & kNothing) != 0) return false;
+    end_by_signal(information, nullptr, frame);
   }
-  if (!handled) {
-    finish_call_without_handler(frame);
-    // A restarted call sets its own mask again.
-    drop_temporary_mask();
-  }
+  g_last_trap = {};
+  run_handler(frame, information, action);
+  return true;
+}
+
+}  // namespace
+
+void before_return_to_user(TrapFrame& frame) {
+  AppThread& thread = current();
+  thread.frame = &frame;
   interrupts_disable();
+  bool handled = false;
+  while (true) {
+    if (deliverable_signals() != 0) {
+      interrupts_enable();  // frames are written to pages that may have to be brought in
+      handled |= deliver_signal(frame);
+      interrupts_disable();
+    } else if (reschedule_if_needed()) {
+      if (frame.is_syscall() || thread.rseq == 0) continue;
+      interrupts_enable();
+      abort_restartable_sequence(frame);
+      interrupts_disable();
+    } else if (!handled) {
+      handled = true;
+      finish_call_without_handler(frame);
+      // A restarted call sets its own mask again; the one that comes back may let a signal through.
+      drop_temporary_mask();
+    } else {
+      break;
+    }
+  }
+  arm_for_return();
 }
 
 }  // namespace kernel::linux

@@ -1,17 +1,23 @@
-// Pending signals. There is one thread, so signals sent to it and to the process share one queue: classic signals
-// stand in it once, real-time signals as often as they were sent, in order (signal(7)).
+// Pending signals: one queue, each entry for one thread or for the process. Classic signals stand in it once for each,
+// real-time signals as often as they were sent, in order (signal(7)).
 #include "kernel/arch/x86_64/interrupt_guard.h"
 #include "kernel/linux/app.h"
-#include "kernel/linux/app_timers.h"
 #include "kernel/linux/signals.h"
+#include "kernel/task/scheduler.h"
 
 namespace kernel::linux {
 namespace {
 
-constexpr size_t kQueueLength = 256;
+struct QueuedSignal {
+  SignalInformation information;
+  AppThread* thread;  // null: the process
+};
+
+constexpr size_t kQueueLength = 1024;
 constexpr int kFirstRealTime = 32;
-SignalInformation g_queue[kQueueLength];  // oldest first
+QueuedSignal g_queue[kQueueLength];  // oldest first
 size_t g_queue_count = 0;
+uint64_t g_process_pending = 0;
 SignalAction g_actions[kSignalCount];
 
 constexpr uint64_t kIgnoredByDefault =
@@ -25,23 +31,74 @@ bool is_ignored(int signal) {
   return action.handler == kHandlerDefault && ((kIgnoredByDefault | kStops) & signal_bit(signal)) != 0;
 }
 
+uint64_t& pending_of(AppThread* thread) {
+  return thread != nullptr ? thread->pending_signals : g_process_pending;
+}
+
+bool takes(const AppThread& thread, uint64_t bit) {
+  return (thread.blocked_signals & bit) == 0 || (thread.awaited_signals & bit) != 0;
+}
+
+bool blocked_by_all(AppThread* thread, uint64_t bit) {
+  if (thread != nullptr) return (thread->blocked_signals & bit) != 0;
+  for (AppThread* each = first_thread(); each != nullptr; each = next_thread(*each))
+    if ((each->blocked_signals & bit) == 0) return false;
+  return true;
+}
+
+// Somebody who takes it must come out of its wait; one that runs, or will run anyway, needs no waking.
+void wake_taker(AppThread* thread, uint64_t bit) {
+  if (thread != nullptr) {
+    if (takes(*thread, bit)) wake(*thread);
+    return;
+  }
+  AppThread* taker = nullptr;
+  for (AppThread* each = first_thread(); each != nullptr; each = next_thread(*each)) {
+    if (!takes(*each, bit)) continue;
+    if (each->run_state != RunState::Blocked) return;
+    if (taker == nullptr) taker = each;
+  }
+  if (taker != nullptr) wake(*taker);
+}
+
+void take_out(size_t index) {
+  --g_queue_count;
+  for (size_t at = index; at < g_queue_count; ++at) g_queue[at] = g_queue[at + 1];
+}
+
+bool take_from(AppThread* owner, int signal, SignalInformation& information) {
+  bool found = false, more = false;
+  for (size_t index = 0; index < g_queue_count && !more; ++index) {
+    if (g_queue[index].thread != owner || g_queue[index].information.signal != signal) continue;
+    more = found;
+    if (found) break;
+    found = true;
+    information = g_queue[index].information;
+    take_out(index--);
+  }
+  if (!more) pending_of(owner) &= ~signal_bit(signal);
+  return found;
+}
+
 }  // namespace
 
 SignalAction& signal_action(int signal) {
   return g_actions[signal - 1];
 }
 
-Result<void> raise_signal(const SignalInformation& information) {
+Result<void> raise_signal(const SignalInformation& information, AppThread* thread) {
   InterruptGuard guard;
-  if (g_current_thread == nullptr) return Error::NoProcess;
+  if (first_thread() == nullptr) return Error::NoProcess;
   const int signal = information.signal;
   const uint64_t bit = signal_bit(signal);
   // A blocked signal waits even when it is ignored now: the program may look for it with sigwaitinfo.
-  if (is_ignored(signal) && (current().blocked_signals & bit) == 0) return {};
-  if (signal < kFirstRealTime && (current().pending_signals & bit) != 0) return {};
-  if (g_queue_count == kQueueLength) return Error::Again;
-  g_queue[g_queue_count++] = information;
-  current().pending_signals |= bit;
+  if (is_ignored(signal) && !blocked_by_all(thread, bit)) return {};
+  if (signal >= kFirstRealTime || (pending_of(thread) & bit) == 0) {
+    if (g_queue_count == kQueueLength) return Error::Again;
+    g_queue[g_queue_count++] = {information, thread};
+    pending_of(thread) |= bit;
+  }
+  wake_taker(thread, bit);
   return {};
 }
 
@@ -54,40 +111,57 @@ void raise_signal(int signal, int code) {
 
 bool take_signal(uint64_t set, SignalInformation& information) {
   InterruptGuard guard;
-  const uint64_t candidates = current().pending_signals & set;
-  if (candidates == 0) return false;
-  // Those that answer a trap come first (Linux: SYNCHRONOUS_MASK), then the lowest number.
-  constexpr uint64_t kSynchronous = signal_bit(kSigSegv) | signal_bit(kSigBus) | signal_bit(kSigIll) |
-                                    signal_bit(kSigTrap) | signal_bit(kSigFpe) | signal_bit(kSigSys);
-  const uint64_t first = (candidates & kSynchronous) != 0 ? candidates & kSynchronous : candidates;
-  const int signal = __builtin_ctzll(first) + 1;
-  bool found = false, more = false;
-  for (size_t index = 0; index < g_queue_count; ++index) {
-    if (g_queue[index].signal != signal) continue;
-    if (found) {
-      more = true;
-      break;
-    }
-    found = true;
-    information = g_queue[index];
-    --g_queue_count;
-    for (size_t at = index; at < g_queue_count; ++at) g_queue[at] = g_queue[at + 1];
-    --index;
+  AppThread& thread = current();
+  // The thread's own come before the process's (Linux: dequeue_signal).
+  for (AppThread* owner : {&thread, static_cast<AppThread*>(nullptr)}) {
+    const uint64_t candidates = pending_of(owner) & set;
+    if (candidates == 0) continue;
+    // Those that answer a trap come first (Linux: SYNCHRONOUS_MASK), then the lowest number.
+    constexpr uint64_t kSynchronous = signal_bit(kSigSegv) | signal_bit(kSigBus) | signal_bit(kSigIll) |
+                                      signal_bit(kSigTrap) | signal_bit(kSigFpe) | signal_bit(kSigSys);
+    const uint64_t first = (candidates & kSynchronous) != 0 ? candidates & kSynchronous : candidates;
+    if (take_from(owner, __builtin_ctzll(first) + 1, information)) return true;
   }
-  if (!more) current().pending_signals &= ~signal_bit(signal);
-  return found;
+  return false;
+}
+
+void drop_pending_signals(int signal) {
+  InterruptGuard guard;
+  for (size_t index = 0; index < g_queue_count; ++index)
+    if (g_queue[index].information.signal == signal) take_out(index--);
+  g_process_pending &= ~signal_bit(signal);
+  for (AppThread* each = first_thread(); each != nullptr; each = next_thread(*each))
+    each->pending_signals &= ~signal_bit(signal);
+}
+
+void drop_pending_signals(const AppThread& thread) {
+  InterruptGuard guard;
+  for (size_t index = 0; index < g_queue_count; ++index)
+    if (g_queue[index].thread == &thread) take_out(index--);
 }
 
 void set_blocked_signals(uint64_t mask) {
-  current().blocked_signals = mask & ~(signal_bit(kSigKill) | signal_bit(kSigStop));
+  InterruptGuard guard;
+  AppThread& thread = current();
+  const uint64_t newly_blocked = mask & ~thread.blocked_signals;
+  thread.blocked_signals = mask & ~(signal_bit(kSigKill) | signal_bit(kSigStop));
+  // What this thread was to take for the process is another's now (Linux: retarget_shared_pending).
+  for (uint64_t rest = g_process_pending & newly_blocked; rest != 0; rest &= rest - 1) wake_taker(nullptr, rest & -rest);
+}
+
+uint64_t pending_process_signals() {
+  return g_process_pending;
+}
+
+uint64_t pending_signals() {
+  return current().pending_signals | g_process_pending;
 }
 
 uint64_t deliverable_signals() {
-  return current().pending_signals & ~current().blocked_signals;
+  return pending_signals() & ~current().blocked_signals;
 }
 
 bool signal_is_waiting() {
-  fire_app_timers();
   uint64_t waiting = deliverable_signals();
   // One that became ignored after it was sent ends no wait.
   for (; waiting != 0; waiting &= waiting - 1)

@@ -69,18 +69,26 @@ SignalAction& signal_action(int signal);
 
 const char* signal_name(int signal);  // "SIGSEGV"
 
-// From anywhere, interrupt handlers included. Ignored signals are dropped, as on Linux. Again: the queue is full.
-Result<void> raise_signal(const SignalInformation& information);
+struct AppThread;
+
+// From anywhere, interrupt handlers included. To one thread, or to the process (null): then any thread that does not
+// block it takes it. Ignored signals are dropped, as on Linux. Again: the queue is full.
+Result<void> raise_signal(const SignalInformation& information, AppThread* thread = nullptr);
 void raise_signal(int signal, int code);
 
 // A signal that answers a trap of this very instruction: it cannot be put off.
 void force_signal(const SignalInformation& information, const char* message, TrapFrame& frame);
 
 void set_blocked_signals(uint64_t mask);
+// Of the running thread, those sent to the process included.
+uint64_t pending_signals();
 uint64_t deliverable_signals();  // pending and not blocked
-bool signal_is_waiting();        // lets timers fire, then: is there one that would end a wait?
+bool signal_is_waiting();        // is there one that would end a wait?
 // Takes one pending signal of `set` out of the queue; false: none.
 bool take_signal(uint64_t set, SignalInformation& information);
+uint64_t pending_process_signals();
+void drop_pending_signals(int signal);             // it became ignored: all threads' and the process's
+void drop_pending_signals(const AppThread& thread);  // it ends
 
 // The mask for the time of one call (ppoll, pselect6, rt_sigsuspend); put back after a handler or at the call's end.
 void set_temporary_mask(uint64_t mask);

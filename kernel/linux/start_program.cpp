@@ -12,7 +12,6 @@
 #include "kernel/library/command_line.h"
 #include "kernel/library/log.h"
 #include "kernel/linux/app.h"
-#include "kernel/linux/app_timers.h"
 #include "kernel/linux/elf_file.h"
 #include "kernel/linux/files.h"
 #include "kernel/linux/initial_stack.h"
@@ -31,7 +30,6 @@ namespace {
 
 // As a shell: 127, there is no such program; 126, it cannot be run.
 constexpr int kNotFound = 127, kCannotRun = 126;
-constexpr size_t kKernelStackSize = 65536;
 constexpr size_t kMaximumStrings = 1024;
 
 const char* g_arguments[kMaximumStrings + 1];
@@ -185,24 +183,6 @@ void fail_to_start(int status, const char* format, ...) {
   exit_app(status);
 }
 
-Result<void> create_first_thread(const char* name) {
-  AppThread* thread = TRY(make<AppThread>());
-  thread->id = kProcessId;
-  for (size_t index = 0; index < sizeof thread->name - 1 && name[index] != 0; ++index)
-    thread->name[index] = name[index];
-  thread->kernel_stack = TRY(allocate_kernel_stack(kKernelStackSize));
-  thread->frame = reinterpret_cast<TrapFrame*>(thread->kernel_stack.top) - 1;
-  // XSAVE wants 64 bytes of alignment, the heap gives 16.
-  const auto area = reinterpret_cast<uint64_t>(heap_allocate(g_cpu.xsave_size + 64));
-  if (area == 0) return Error::NoMemory;
-  thread->extended_state = reinterpret_cast<void*>((area + 63) & ~uint64_t{63});
-  initial_extended_state(thread->extended_state);
-  set_kernel_stack(thread->kernel_stack.top);
-  g_threads = thread;
-  g_current_thread = thread;
-  return {};
-}
-
 void start_program() {
   if (root_inode() == nullptr)
     fail_to_start(kCannotRun, "no root file system; boot an image that `mortem image create` made");
@@ -223,7 +203,7 @@ void start_program() {
   const size_t slash = std::string_view(path).rfind('/');
   const char* name = slash == std::string_view::npos ? path : path + slash + 1;
   if (create_first_thread(name).is_error()) fail_to_start(kCannotRun, "no memory for the first thread");
-  set_wait_hooks({next_app_timer, signal_is_waiting});
+  set_interruption_check(signal_is_waiting);
   AddressSpace& space = address_space();
   space.randomize(kStackSize);
   for (const char** argument = g_arguments; *argument != nullptr; ++argument) add_command_line_word(*argument);

@@ -2,6 +2,7 @@
 #include "kernel/arch/x86_64/interrupts.h"
 #include "kernel/linux/app.h"
 #include "kernel/linux/calls.h"
+#include "kernel/linux/futex.h"
 #include "kernel/linux/signals.h"
 #include "kernel/task/wait.h"
 
@@ -11,6 +12,17 @@ namespace {
 constexpr uint64_t kSecond = 1'000'000'000;
 constexpr int kRealtime = 0, kMonotonic = 1, kProcessTime = 2, kThreadTime = 3, kMonotonicRaw = 4, kRealtimeCoarse = 5,
               kMonotonicCoarse = 6, kBootTime = 7, kTai = 11;  // CLOCK_*
+
+// The CPU time of a process or thread by its id, as pthread_getcpuclockid makes them (linux/posix-timers.h).
+Result<uint64_t> cpu_clock_now(int clock) {
+  constexpr int kPerThread = 4, kClockMask = 3, kFileDescriptor = 3;
+  if (clock >= 0 || (clock & kClockMask) == kFileDescriptor) return Error::Invalid;
+  const auto id = static_cast<uint32_t>(~(clock >> 3));
+  if ((clock & kPerThread) == 0) return id == 0 || id == kProcessId ? Result<uint64_t>(process_cpu_ns()) : Error::Invalid;
+  const AppThread* thread = id == 0 ? &current() : find_thread(id);
+  if (thread == nullptr) return Error::Invalid;
+  return thread_cpu_ns(*thread);
+}
 
 Result<uint64_t> clock_now(int clock) {
   switch (clock) {
@@ -24,10 +36,11 @@ Result<uint64_t> clock_now(int clock) {
     case kBootTime:
       return monotonic_ns();
     case kProcessTime:
+      return process_cpu_ns();
     case kThreadTime:
-      return monotonic_ns() - waited_ns();
+      return thread_cpu_ns(current());
     default:
-      return Error::Invalid;
+      return cpu_clock_now(clock);
   }
 }
 
@@ -36,12 +49,12 @@ TimeSpecification specification(uint64_t nanoseconds) {
 }
 
 Result<uint64_t> sleep_until(uint64_t deadline_ns, uint64_t remaining_user) {
-  if (wait_for([] { return false; }, deadline_ns) == WaitResult::Deadline) return 0;
+  if (wait_until_deadline(deadline_ns) == WaitResult::Deadline) return 0;
   if (remaining_user != 0) {
     const uint64_t now = monotonic_ns();
     TRY(write_user(remaining_user, specification(deadline_ns > now ? deadline_ns - now : 0)));
   }
-  current().restart = {Restart::Kind::Sleep, deadline_ns, remaining_user};
+  current().restart = {.kind = Restart::Kind::Sleep, .deadline_ns = deadline_ns, .remaining_user = remaining_user};
   return Error::RestartBlock;
 }
 
@@ -72,15 +85,22 @@ MORTEM_CALL(clock_nanosleep) {
   if ((argument[1] & kAbsolute) == 0) return sleep_until(add_saturated(monotonic_ns(), wanted), argument[3]);
   if (wanted <= clock_value) return 0;
   const uint64_t deadline = add_saturated(monotonic_ns(), wanted - clock_value);
-  if (wait_for([] { return false; }, deadline) == WaitResult::Deadline) return 0;
+  if (wait_until_deadline(deadline) == WaitResult::Deadline) return 0;
   return Error::RestartNoHandler;
 }
 
 MORTEM_CALL(restart_syscall) {
   const Restart restart = current().restart;
   current().restart = {};
-  if (restart.kind != Restart::Kind::Sleep) return Error::Interrupted;
-  return sleep_until(restart.deadline_ns, restart.remaining_user);
+  switch (restart.kind) {
+    case Restart::Kind::Sleep:
+      return sleep_until(restart.deadline_ns, restart.remaining_user);
+    case Restart::Kind::Futex:
+      return restart_futex_wait(restart);
+    case Restart::Kind::None:
+      break;
+  }
+  return Error::Interrupted;
 }
 
 MORTEM_CALL(clock_gettime) {
@@ -113,7 +133,7 @@ MORTEM_CALL(times) {
   constexpr uint64_t kTick = kSecond / 100;  // USER_HZ
   const uint64_t now = monotonic_ns();
   // All CPU time counts as the program's own: the kernel does not split it.
-  const int64_t times[4] = {static_cast<int64_t>((now - waited_ns()) / kTick), 0, 0, 0};
+  const int64_t times[4] = {static_cast<int64_t>(process_cpu_ns() / kTick), 0, 0, 0};
   if (argument[0] != 0) TRY(copy_to_user(argument[0], times, sizeof times));
   return now / kTick;
 }
@@ -125,8 +145,8 @@ MORTEM_CALL(getrusage) {
   } usage{};
   const int who = argument.number(0);
   if (who < -1 || who > 1) return Error::Invalid;
-  if (who != -1) {  // RUSAGE_CHILDREN: there are none
-    const uint64_t used = monotonic_ns() - waited_ns();
+  if (who != -1) {  // RUSAGE_CHILDREN: there are none; RUSAGE_THREAD is 1
+    const uint64_t used = who == 1 ? thread_cpu_ns(current()) : process_cpu_ns();
     usage.user = {static_cast<int64_t>(used / kSecond), static_cast<int64_t>(used % kSecond / 1000)};
   }
   TRY(write_user(argument[1], usage));

@@ -131,9 +131,24 @@ Result<KernelStack> allocate_kernel_stack(size_t size) {
   InterruptGuard guard;
   KernelStack stack{g_stack_next + kPageSize, g_stack_next + kPageSize + page_up(size)};
   g_stack_next = stack.top;
-  for (uint64_t at = stack.bottom; at < stack.top; at += kPageSize)
-    TRY(g_kernel_page_table.map(at, TRY(allocate_page(PageOwner::KernelStack)), {.write = true}));
+  for (uint64_t at = stack.bottom; at < stack.top; at += kPageSize) {
+    auto page = allocate_page(PageOwner::KernelStack);
+    auto mapped = page ? g_kernel_page_table.map(at, page.value(), {.write = true}) : Result<void>(page.error());
+    if (mapped) continue;
+    if (page) free_pages(page.value(), 1);
+    free_kernel_stack({stack.bottom, at});
+    return mapped.error();
+  }
   return stack;
+}
+
+void free_kernel_stack(const KernelStack& stack) {
+  InterruptGuard guard;
+  for (uint64_t at = stack.bottom; at < stack.top; at += kPageSize) {
+    const auto mapping = g_kernel_page_table.lookup(at);
+    g_kernel_page_table.unmap(at);
+    if (mapping) free_pages(mapping->physical, 1);
+  }
 }
 
 size_t kernel_ranges(KernelRange* ranges, size_t capacity) {

@@ -47,6 +47,7 @@ struct KernelStack {
   uint64_t bottom, top;
 };
 Result<KernelStack> allocate_kernel_stack(size_t size);
+void free_kernel_stack(const KernelStack& stack);  // its pages; the addresses are not used again
 
 // The ranges of kernel address space that are in use, for the dump: image, stacks, then the direct map.
 struct KernelRange {

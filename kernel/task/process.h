@@ -8,6 +8,7 @@
 
 #include "kernel/arch/x86_64/trap_frame.h"
 #include "kernel/memory/page_table.h"
+#include "kernel/task/timer_queue.h"
 #include "snapshot/format/notes.h"
 
 namespace kernel {
@@ -16,18 +17,30 @@ class Inode;
 
 inline constexpr uint32_t kProcessId = 2;  // 1 would make programs think that they are init
 
+enum class RunState : uint8_t { Running, Ready, Blocked, Ended };
+enum class ThreadKind : uint8_t { App, Kernel };
+
 struct Thread {
-  Thread* next;
-  uint32_t id;
-  char name[16];
-  TrapFrame* frame;           // saved user registers, at the top of its kernel stack
-  uint64_t fs_base, gs_base;  // of the app; true when the thread is not running (the running one: read the MSRs)
-  void* extended_state;       // XSAVE area; true when the thread is not running
-  KernelStack kernel_stack;
-  uint64_t blocked_signals;  // bit n-1: signal n
-  uint64_t pending_signals;
+  Thread* next = nullptr;
+  uint32_t id = 0;
+  char name[16] = {};
+  TrapFrame* frame = nullptr;         // saved user registers, at the top of its kernel stack; null: a kernel thread
+  uint64_t fs_base = 0, gs_base = 0;  // of the app; true when the thread is not running (the running one: read the MSRs)
+  void* extended_state = nullptr;     // XSAVE area; true when the thread is not running
+  KernelStack kernel_stack{};
+  uint64_t blocked_signals = 0;  // bit n-1: signal n
+  uint64_t pending_signals = 0;  // sent to this thread; those to the process: linux/signals.h
+
+  // The scheduler's (scheduler.cpp).
+  RunState run_state = RunState::Running;
+  ThreadKind kind = ThreadKind::App;
+  bool extended_state_changed = false;  // written while the thread was not running
+  Thread* next_ready = nullptr;
+  uint64_t kernel_rsp = 0;  // of a thread that is not running: its SwitchFrame
+  uint64_t cpu_ns = 0;      // up to when it last stopped running
+  Timer wait_timer;         // the deadline of what it waits for
 };
-extern Thread* g_threads;         // the list, oldest first
+extern Thread* g_threads;         // the app's, oldest first
 extern Thread* g_current_thread;  // null before the first one
 
 enum MemoryProtection : uint8_t { kProtectRead = 1, kProtectWrite = 2, kProtectExecute = 4 };  // PROT_*

@@ -1,26 +1,27 @@
 #include "kernel/task/wait.h"
 
+#include <cstddef>
+
 #include "kernel/arch/x86_64/interrupt_guard.h"
 #include "kernel/arch/x86_64/interrupts.h"
 
 namespace kernel {
 namespace {
 
-WaitHooks g_hooks{};
-uint64_t g_waited_ns = 0;
+bool (*g_is_interrupted)() = nullptr;
+
+void deadline_came(Timer& timer) {
+  wake(*reinterpret_cast<Thread*>(reinterpret_cast<uint8_t*>(&timer) - offsetof(Thread, wait_timer)));
+}
 
 }  // namespace
 
-void set_wait_hooks(const WaitHooks& hooks) {
-  g_hooks = hooks;
-}
-
-uint64_t waited_ns() {
-  return g_waited_ns;
+void set_interruption_check(bool (*is_interrupted)()) {
+  g_is_interrupted = is_interrupted;
 }
 
 WaitResult wait_until(bool (*condition)(void* context), void* context, uint64_t deadline_ns, uint64_t poll_ns) {
-  const uint64_t started = monotonic_ns();
+  Thread& self = *g_current_thread;
   InterruptGuard guard;
   WaitResult result;
   while (true) {
@@ -28,24 +29,25 @@ WaitResult wait_until(bool (*condition)(void* context), void* context, uint64_t 
       result = WaitResult::Done;
       break;
     }
-    if (g_hooks.signal_is_waiting()) {
+    if (self.kind == ThreadKind::App && g_is_interrupted()) {
       result = WaitResult::Signal;
       break;
     }
-    const uint64_t now = monotonic_ns();
-    if (now >= deadline_ns) {
-      result = WaitResult::Deadline;
-      break;
+    uint64_t wake_at = deadline_ns;
+    if (deadline_ns != kNoDeadline || poll_ns != 0) {
+      const uint64_t now = monotonic_ns();
+      if (now >= deadline_ns) {
+        result = WaitResult::Deadline;
+        break;
+      }
+      if (poll_ns != 0 && now + poll_ns < wake_at) wake_at = now + poll_ns;
     }
-    uint64_t wake = deadline_ns;
-    if (const uint64_t timer = g_hooks.next_timer(); timer < wake) wake = timer;
-    if (poll_ns != 0 && now + poll_ns < wake) wake = now + poll_ns;
-    if (wake != kNoDeadline) arm_timer(wake);
-    wait_for_interrupt();
+    self.wait_timer.fire = deadline_came;
+    g_timers.set(self.wait_timer, wake_at);
+    self.run_state = RunState::Blocked;
+    block_current_thread();
   }
-  // Arming moved the one-shot timer: what the app's own timers want stands again.
-  if (const uint64_t timer = g_hooks.next_timer(); timer != kNoDeadline) arm_timer(timer);
-  g_waited_ns += monotonic_ns() - started;
+  g_timers.cancel(self.wait_timer);
   return result;
 }
 

@@ -3,14 +3,25 @@
 
 #include <cstdint>
 
+#include "kernel/task/scheduler.h"
+#include "kernel/task/wait_queue.h"
+
 namespace kernel {
 
 enum class WaitResult : uint8_t { Done, Signal, Deadline };
 
-inline constexpr uint64_t kNoDeadline = ~uint64_t{0};
+// The running thread, to be woken by a queue.
+class ThreadWaiter : public Waiter {
+ public:
+  ThreadWaiter()
+      : Waiter([](Waiter& self) { wake(static_cast<ThreadWaiter&>(self).thread_); }), thread_(*g_current_thread) {}
 
-// `condition` is asked with interrupts off, so that an interrupt that makes it true cannot slip in between. `poll_ns`:
-// ask at least so often even without an interrupt (the console has none); 0: only after interrupts.
+ private:
+  Thread& thread_;
+};
+
+// `condition` is asked with interrupts off, when the thread was woken (by a queue in which the caller put a
+// ThreadWaiter, by a signal) and at least every `poll_ns` (the console makes no interrupt; 0: not). It must not wait.
 WaitResult wait_until(bool (*condition)(void* context), void* context, uint64_t deadline_ns, uint64_t poll_ns);
 
 template <typename Condition>
@@ -18,14 +29,19 @@ WaitResult wait_for(Condition condition, uint64_t deadline_ns = kNoDeadline, uin
   return wait_until([](void* context) { return (*static_cast<Condition*>(context))(); }, &condition, deadline_ns,
                     poll_ns);
 }
+// For something that `queue` tells about.
+template <typename Condition>
+WaitResult wait_on(WaitQueue& queue, Condition condition, uint64_t deadline_ns = kNoDeadline) {
+  ThreadWaiter waiter;
+  queue.add(waiter);
+  return wait_for(condition, deadline_ns);
+}
+// For nothing but a signal or the deadline.
+inline WaitResult wait_until_deadline(uint64_t deadline_ns) {
+  return wait_for([] { return false; }, deadline_ns);
+}
 
-uint64_t waited_ns();  // how long the app has been waiting in all: its CPU time is the rest
-
-// The Linux ABI tells which moment its timers want and whether a signal is there that ends a wait.
-struct WaitHooks {
-  uint64_t (*next_timer)();     // kNoDeadline: none
-  bool (*signal_is_waiting)();  // also lets timers that have run out raise theirs
-};
-void set_wait_hooks(const WaitHooks& hooks);
+// Whether something is there that ends the running thread's wait: a signal, a debugger's stop (linux/ says).
+void set_interruption_check(bool (*is_interrupted)());
 
 }  // namespace kernel

@@ -22,6 +22,9 @@ uint8_t g_next_vector = kFirstMessageVector;
 
 ClockParameters g_clock;
 uint64_t g_timer_multiplier;  // local APIC counts per nanosecond, << 32
+uint64_t g_armed_deadline = 0;  // what the one-shot timer is set to; 0: it is not running
+bool g_timer_came = false;
+bool g_in_interrupt = false;
 
 void mask_legacy_controllers() {
   out8(0x20, 0x11), out8(0xA0, 0x11);  // initialise, so that a spurious interrupt has a vector of its own
@@ -65,7 +68,13 @@ uint64_t tsc_hz_from_cpuid() {
 
 void dispatch_interrupt(uint8_t vector) {
   if (vector == kSpuriousVector || vector < kTimerVector) return;  // spurious: no end of interrupt
+  if (vector == kTimerVector) {
+    g_armed_deadline = 0;
+    g_timer_came = true;
+  }
+  g_in_interrupt = true;  // handlers run with interrupts off: they do not nest
   if (g_handlers[vector].call != nullptr) g_handlers[vector].call(g_handlers[vector].context);
+  g_in_interrupt = false;
   local_apic_end_of_interrupt();
 }
 
@@ -82,7 +91,19 @@ uint64_t monotonic_ns() {
 int64_t wall_clock_ns() { return g_clock.wall_offset_ns == 0 ? 0 : g_clock.wall_offset_ns + int64_t(monotonic_ns()); }
 ClockParameters clock_parameters() { return g_clock; }
 
+bool is_in_interrupt() {
+  return g_in_interrupt;
+}
+
+bool timer_interrupt_came() {
+  const bool came = g_timer_came;
+  g_timer_came = false;
+  return came;
+}
+
 void arm_timer(uint64_t deadline_ns) {
+  if (deadline_ns == g_armed_deadline) return;  // also when it had to be set to something earlier first
+  g_armed_deadline = deadline_ns;
   uint64_t now = monotonic_ns();
   uint64_t distance = deadline_ns > now ? deadline_ns - now : 1;
   constexpr uint64_t kLongest = 1'000'000'000;  // callers wait in a loop: an early interrupt is allowed

@@ -29,5 +29,7 @@ struct ClockParameters {
 ClockParameters clock_parameters();
 // One-shot: an interrupt no later than this moment of monotonic_ns (so that wait_for_interrupt returns).
 void arm_timer(uint64_t deadline_ns);
+bool timer_interrupt_came();  // since it was asked last
+bool is_in_interrupt();       // a device's handler runs
 
 }  // namespace kernel

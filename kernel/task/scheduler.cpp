@@ -1,0 +1,291 @@
+#include "kernel/task/scheduler.h"
+
+#include "kernel/arch/x86_64/context_switch.h"
+#include "kernel/arch/x86_64/cpu.h"
+#include "kernel/arch/x86_64/interrupt_guard.h"
+#include "kernel/arch/x86_64/interrupts.h"
+#include "kernel/crash/crash.h"
+#include "kernel/memory/heap.h"
+
+namespace kernel {
+
+constinit TimerQueue g_timers;
+
+namespace {
+
+constexpr uint64_t kSlice = 4'000'000;  // how long a thread runs while others are ready
+
+class ReadyList {
+ public:
+  void push_back(Thread& thread) {
+    thread.next_ready = nullptr;
+    (last_ != nullptr ? last_->next_ready : first_) = &thread;
+    last_ = &thread;
+  }
+  void push_front(Thread& thread) {
+    thread.next_ready = first_;
+    first_ = &thread;
+    if (last_ == nullptr) last_ = &thread;
+  }
+  Thread* pop() {
+    Thread* thread = first_;
+    if (thread == nullptr) return nullptr;
+    first_ = thread->next_ready;
+    if (first_ == nullptr) last_ = nullptr;
+    return thread;
+  }
+  bool is_empty() const { return first_ == nullptr; }
+
+ private:
+  Thread *first_ = nullptr, *last_ = nullptr;
+};
+
+// Per CPU.
+constinit ReadyList g_ready_kernel, g_ready_app;
+bool g_preempt = false;        // somebody ahead of the running thread is ready
+uint64_t g_run_since = 0;      // of the running thread: its CPU time is counted up to here
+uint64_t g_slice_end = 0;
+uint64_t g_process_cpu = 0, g_idle = 0;
+Thread* g_extended_state_owner = nullptr;  // whose x87, SSE and AVX registers the CPU holds
+bool g_running_timers = false;
+Thread* g_ended = nullptr;                 // ran last and will not run again
+void (*g_free_ended)(Thread& thread) = nullptr;
+
+uint64_t count_cpu_time(Thread& thread) {
+  const uint64_t now = monotonic_ns();
+  thread.cpu_ns += now - g_run_since;
+  if (thread.kind == ThreadKind::App) g_process_cpu += now - g_run_since;
+  g_run_since = now;
+  return now;
+}
+
+Thread* pop_ready() {
+  Thread* next = g_ready_kernel.pop();
+  return next != nullptr ? next : g_ready_app.pop();
+}
+
+bool is_anybody_ready() {
+  return !g_ready_kernel.is_empty() || !g_ready_app.is_empty();
+}
+
+void run_timers(uint64_t now) {
+  g_running_timers = true;
+  g_timers.run(now);
+  g_running_timers = false;
+}
+
+// The next thread to run; waits for one if there is none.
+Thread& next_thread() {
+  while (true) {
+    const uint64_t now = monotonic_ns();
+    run_timers(now);
+    if (Thread* next = pop_ready()) {
+      g_run_since = now;
+      g_slice_end = now + kSlice;
+      return *next;
+    }
+    const uint64_t wake_at = g_timers.next_deadline();
+    if (wake_at != kNoDeadline) arm_timer(wake_at);
+    wait_for_interrupt();
+    g_idle += monotonic_ns() - now;
+  }
+}
+
+void free_ended_thread() {
+  Thread* ended = g_ended;
+  g_ended = nullptr;
+  if (ended != nullptr) g_free_ended(*ended);
+}
+
+void switch_to(Thread& next) {
+  Thread& self = *g_current_thread;
+  next.run_state = RunState::Running;
+  if (&next == &self) return;
+  if (self.kind == ThreadKind::App && self.run_state != RunState::Ended) save_app_state(self);
+  g_current_thread = &next;
+  set_kernel_stack(next.kernel_stack.top);
+  context_switch(&self.kernel_rsp, next.kernel_rsp);
+  free_ended_thread();
+  if (self.kind == ThreadKind::App) load_app_state(self);
+}
+
+void leave_cpu() {
+  g_preempt = false;
+  count_cpu_time(*g_current_thread);
+  switch_to(next_thread());
+}
+
+}  // namespace
+
+void save_app_state(Thread& thread) {
+  thread.fs_base = get_fs_base();
+  thread.gs_base = get_user_gs_base();
+  save_extended_state(thread.extended_state);
+  g_extended_state_owner = &thread;
+}
+
+void load_app_state(Thread& thread) {
+  set_fs_base(thread.fs_base);
+  set_user_gs_base(thread.gs_base);
+  // A thread that comes back with nobody in between still has its registers, unless a debugger wrote new ones.
+  if (g_extended_state_owner != &thread || thread.extended_state_changed) restore_extended_state(thread.extended_state);
+  thread.extended_state_changed = false;
+  g_extended_state_owner = &thread;
+}
+
+void begin_thread() {
+  free_ended_thread();
+}
+
+void set_timer(Timer& timer, uint64_t deadline_ns) {
+  InterruptGuard guard;
+  g_timers.set(timer, deadline_ns);
+}
+
+void cancel_timer(Timer& timer) {
+  InterruptGuard guard;
+  g_timers.cancel(timer);
+}
+
+void block_current_thread() {
+  leave_cpu();
+}
+
+void make_ready(Thread& thread) {
+  InterruptGuard guard;
+  thread.run_state = RunState::Ready;
+  if (thread.kind == ThreadKind::Kernel) {
+    g_ready_kernel.push_back(thread);
+    g_preempt = true;
+  } else {
+    g_ready_app.push_back(thread);
+  }
+}
+
+void wake(Thread& thread) {
+  InterruptGuard guard;
+  if (thread.run_state != RunState::Blocked) return;
+  if (thread.kind == ThreadKind::Kernel || (!is_in_interrupt() && !g_running_timers)) {
+    make_ready(thread);
+    return;
+  }
+  thread.run_state = RunState::Ready;
+  g_ready_app.push_front(thread);
+  g_preempt = true;
+}
+
+void yield_current_thread() {
+  InterruptGuard guard;
+  if (!is_anybody_ready()) return;
+  make_ready(*g_current_thread);
+  leave_cpu();
+}
+
+bool reschedule_if_needed() {
+  const bool time_passed = timer_interrupt_came();
+  if (time_passed) run_timers(monotonic_ns());
+  Thread& self = *g_current_thread;
+  if (g_preempt) {
+    // Who was woken by news from outside goes first; the running thread then has the rest of its turn.
+    g_preempt = false;
+    if (!is_anybody_ready()) return false;
+    Thread* next = pop_ready();
+    self.run_state = RunState::Ready;
+    g_ready_app.push_front(self);
+    const uint64_t now = count_cpu_time(self);
+    g_slice_end = now + kSlice;
+    switch_to(*next);
+    return true;
+  }
+  if (!time_passed || g_ready_app.is_empty() || monotonic_ns() < g_slice_end) return false;
+  make_ready(self);
+  leave_cpu();
+  return true;
+}
+
+void arm_for_return() {
+  uint64_t wanted = g_timers.next_deadline();
+  if (!g_ready_app.is_empty() && g_slice_end < wanted) wanted = g_slice_end;
+  if (wanted != kNoDeadline) arm_timer(wanted);
+}
+
+void end_current_thread(void (*free_thread)(Thread& thread)) {
+  Thread& self = *g_current_thread;
+  self.run_state = RunState::Ended;
+  g_free_ended = free_thread;
+  g_preempt = false;
+  count_cpu_time(self);
+  // Only now: whoever runs next frees it. While the CPU waits for that one here, this stack is still in use.
+  Thread& next = next_thread();
+  g_ended = &self;
+  if (g_extended_state_owner == &self) g_extended_state_owner = nullptr;
+  switch_to(next);
+  panic("a thread that had ended ran again");
+}
+
+namespace {
+
+struct KernelThreadStart {
+  void (*function)(void* argument);
+  void* argument;
+};
+
+void run_kernel_thread(void* argument) {
+  const auto start = *static_cast<KernelThreadStart*>(argument);
+  heap_free(argument);
+  begin_thread();
+  interrupts_enable();
+  start.function(start.argument);
+  panic("a kernel thread returned");
+}
+
+KernelStack g_spare_stacks[64];
+size_t g_spare_stack_count = 0;
+
+}  // namespace
+
+Result<Thread*> start_kernel_thread(const char* name, void (*function)(void* argument), void* argument) {
+  Thread* thread = TRY(make<Thread>());
+  auto start = make<KernelThreadStart>(function, argument);
+  auto stack = start ? take_kernel_stack() : Result<KernelStack>(Error::NoMemory);
+  if (stack.is_error()) {
+    if (start) destroy(start.value());
+    destroy(thread);
+    return stack.error();
+  }
+  thread->kind = ThreadKind::Kernel;
+  thread->kernel_stack = stack.value();
+  for (size_t index = 0; index < sizeof thread->name - 1 && name[index] != 0; ++index) thread->name[index] = name[index];
+  thread->kernel_rsp = make_first_context(thread->kernel_stack.top, run_kernel_thread, start.value());
+  make_ready(*thread);
+  return thread;
+}
+
+Result<KernelStack> take_kernel_stack() {
+  InterruptGuard guard;
+  if (g_spare_stack_count > 0) return g_spare_stacks[--g_spare_stack_count];
+  return allocate_kernel_stack(kThreadStackSize);
+}
+
+void give_kernel_stack(const KernelStack& stack) {
+  InterruptGuard guard;
+  if (g_spare_stack_count < sizeof g_spare_stacks / sizeof g_spare_stacks[0])
+    g_spare_stacks[g_spare_stack_count++] = stack;
+  else
+    free_kernel_stack(stack);
+}
+
+uint64_t thread_cpu_ns(const Thread& thread) {
+  return &thread == g_current_thread ? thread.cpu_ns + (monotonic_ns() - g_run_since) : thread.cpu_ns;
+}
+
+uint64_t process_cpu_ns() {
+  const bool app_runs = g_current_thread != nullptr && g_current_thread->kind == ThreadKind::App;
+  return app_runs ? g_process_cpu + (monotonic_ns() - g_run_since) : g_process_cpu;
+}
+
+uint64_t idle_ns() {
+  return g_idle;
+}
+
+}  // namespace kernel

@@ -1,0 +1,55 @@
+// Who runs on the one CPU. Threads change only where one waits (wait.h), ends, or goes back to the app: kernel code
+// between those points is never interrupted by another thread, only by interrupt handlers.
+#pragma once
+
+#include <cstdint>
+
+#include "kernel/library/result.h"
+#include "kernel/task/process.h"
+#include "kernel/task/timer_queue.h"
+
+namespace kernel {
+
+extern TimerQueue g_timers;
+
+// Timers with the CPU's one-shot timer behind them.
+void set_timer(Timer& timer, uint64_t deadline_ns);
+void cancel_timer(Timer& timer);
+
+// The thread that runs stops running until wake(); interrupts off, state Blocked set by the caller. With nobody else to
+// run, the CPU halts here.
+void block_current_thread();
+// From anywhere. A thread that is not blocked is left alone. News from outside (an interrupt handler, a timer) puts it
+// ahead of those that are ready, news from another thread behind them.
+void wake(Thread& thread);
+
+void yield_current_thread();  // behind all that are ready
+// Before the return to the app, interrupts off: true when another thread ran meanwhile.
+bool reschedule_if_needed();
+// Last thing before the return: the one-shot timer stands at what comes first, the next timer or the end of the slice.
+void arm_for_return();
+
+// Ends the running thread, whose record and kernel stack are freed by the next one. Interrupts off.
+[[noreturn]] void end_current_thread(void (*free_thread)(Thread& thread));
+
+// A thread that never leaves the kernel (the debug stub's); goes before the app's. It runs from the next switch on.
+Result<Thread*> start_kernel_thread(const char* name, void (*function)(void* argument), void* argument);
+// Puts a thread whose first context is made among those that are ready. Its function calls begin_thread() first.
+void make_ready(Thread& thread);
+void begin_thread();
+
+// Extended state, segment bases: into the record and back to the CPU. For a thread that runs.
+void save_app_state(Thread& thread);
+void load_app_state(Thread& thread);
+
+// CPU time of one of the app's threads, and of all it ever had. User and kernel time are not told apart.
+uint64_t thread_cpu_ns(const Thread& thread);
+uint64_t process_cpu_ns();
+uint64_t idle_ns();
+
+// Kernel stacks of threads are kept for the next thread: one size, never unmapped.
+inline constexpr size_t kThreadStackSize = 16384;
+Result<KernelStack> take_kernel_stack();
+void give_kernel_stack(const KernelStack& stack);
+
+}  // namespace kernel

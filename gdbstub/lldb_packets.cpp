@@ -1,5 +1,4 @@
-// What only LLDB asks (LLDB documentation, "GDB Remote Protocol Extensions"). Without qHostInfo and qProcessInfo it does
-// not find the program by itself.
+// What only LLDB asks (LLDB documentation, "GDB Remote Protocol Extensions").
 #include "gdbstub/session.h"
 #include "gdbstub/signals.h"
 
@@ -7,11 +6,15 @@ namespace mortem::gdbstub {
 
 namespace {
 
-constexpr std::string_view kTriple = "x86_64-unknown-linux-gnu";
+// LLDB takes a vendor "pc" for its own machine, and then believes the process id to be one of its own /proc: the program
+// would be some other. "unknown" makes it a remote Linux, and LLDB wants to be told the program's file.
+std::string_view triple(const Description& description) {
+  return description.process_of_client_machine ? "x86_64-pc-linux-gnu" : "x86_64-unknown-linux-gnu";
+}
 
 void host_information(Session& session, Arguments) {
   session.reply.text("triple:");
-  session.reply.hex_text(kTriple);
+  session.reply.hex_text(triple(session.target.description()));
   // x86 reports a watchpoint when the access is done (Intel SDM vol. 3, 17.3.1.2).
   session.reply.text(";ptrsize:8;endian:little;watchpoint_exceptions_received:after;");
 }
@@ -23,7 +26,7 @@ void process_information(Session& session, Arguments) {
   session.reply.text(";parent-pid:");
   session.reply.hex(description.parent);
   session.reply.text(";triple:");
-  session.reply.hex_text(kTriple);
+  session.reply.hex_text(triple(description));
   session.reply.text(";ostype:linux;endian:little;ptrsize:8;");
   if (description.name.empty()) return;
   session.reply.text("name:");

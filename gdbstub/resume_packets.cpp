@@ -142,9 +142,12 @@ void detach(Session& session, Arguments arguments) {
   session.ok();
 }
 
-void kill_silently(Session& session, Arguments) {
+// gdb is gone after it; LLDB waits for how the process ended.
+void kill_without_answer(Session& session, Arguments) {
   session.no_reply = true;
-  if (session.ending != Ending::Exited) session.target.kill();
+  if (session.ending == Ending::Exited) return;
+  session.client_waits = true;
+  session.target.kill();
 }
 
 void kill_process(Session& session, Arguments arguments) {
@@ -172,7 +175,7 @@ constexpr PacketEntry kPackets[] = {
      [](Session& session, Arguments arguments) { resume_one(session, arguments, ResumeKind::Step, HasSignal::Yes); },
      kGlued},
     {"D", detach, kGlued},
-    {"k", kill_silently},
+    {"k", kill_without_answer},
 };
 
 }  // namespace

@@ -95,6 +95,7 @@ gdbstub::Description PtraceTarget::description() {
   description.process = static_cast<uint32_t>(process_);
   description.parent = static_cast<uint32_t>(getpid());
   description.name = name_;
+  description.process_of_client_machine = true;
   description.xcr0 = xcr0_;
   description.hardware_breakpoints = description.hardware_watchpoints = true;
   description.signal_information = description.auxiliary_vector = description.executable_path = true;

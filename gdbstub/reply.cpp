@@ -73,14 +73,14 @@ std::span<uint8_t> Reply::stage(size_t wanted, Encoding encoding, size_t reserve
   return {buffer_.data() + 1 + kPacketSize - count, count};
 }
 
-// Staged bytes end where the payload may end, so writing catches up with reading exactly when the room is used up by
-// escapes: what fits by this count can be encoded in place. stage has left room for some escapes, so it is never zero.
+// Writing begins before the staged bytes and gets ahead by one with each escape; it must not catch up with reading.
+// stage has left room for some escapes, so the answer is never zero.
 size_t Reply::binary_fitting(std::span<const uint8_t> staged, size_t reserved) const {
-  const size_t left = room() > reserved ? room() - reserved : 0;
-  const size_t slack = left > staged.size() ? left - staged.size() : 0;
+  const size_t begin = static_cast<size_t>(staged.data() - buffer_.data()) - 1;
+  const size_t ahead = begin > length_ + reserved ? begin - length_ - reserved : 0;
   size_t escapes = 0, count = 0;
   for (; count < staged.size(); ++count) {
-    if (needs_escape(staged[count]) && ++escapes > slack) break;
+    if (needs_escape(staged[count]) && ++escapes > ahead) break;
   }
   return count;
 }

@@ -23,7 +23,6 @@ bool take_signal(Arguments& arguments, int& signal) {
 bool take_action(Arguments& arguments, RequestedAction& result) {
   result = {};
   ResumeAction& action = result.action;
-  if (!arguments.take(";")) return false;
   if (arguments.take("c")) {
   } else if (arguments.take("C")) {
     if (!take_signal(arguments, action.signal)) return false;
@@ -40,7 +39,8 @@ bool take_action(Arguments& arguments, RequestedAction& result) {
   } else {
     return false;
   }
-  return !arguments.take(":") || arguments.thread(result.who);
+  if (arguments.take(":") && !arguments.thread(result.who)) return false;
+  return arguments.done() || arguments.take(";");
 }
 
 void go(Session& session, bool any_prepared) {
@@ -160,7 +160,7 @@ void kill_process(Session& session, Arguments arguments) {
 
 constexpr PacketEntry kPackets[] = {
     {"vCont?", [](Session& session, Arguments) { session.reply.text("vCont;c;C;s;S;t;r"); }},
-    {"vCont", resume_with_actions, kGlued},
+    {"vCont;", resume_with_actions, kGlued},
     {"vKill", kill_process},
     {"?", stop_reason},
     {"c",

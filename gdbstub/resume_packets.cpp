@@ -40,7 +40,7 @@ bool take_action(Arguments& arguments, RequestedAction& result) {
     return false;
   }
   if (arguments.take(":") && !arguments.thread(result.who)) return false;
-  return arguments.done() || arguments.take(";");
+  return arguments.done() || (arguments.take(";") && !arguments.done());
 }
 
 void go(Session& session, bool any_prepared) {

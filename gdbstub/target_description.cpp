@@ -39,6 +39,7 @@ void write_flags(Reply& reply, std::string_view id, std::span<const Flag> flags)
 // What a 128-bit register can be looked at as (gdb/features/i386/64bit-sse.xml).
 constexpr std::string_view kVectorTypes =
     "<vector id=\"v8bf16\" type=\"bfloat16\" count=\"8\"/>\n"
+    "<vector id=\"v8h\" type=\"ieee_half\" count=\"8\"/>\n"
     "<vector id=\"v4f\" type=\"ieee_single\" count=\"4\"/>\n"
     "<vector id=\"v2d\" type=\"ieee_double\" count=\"2\"/>\n"
     "<vector id=\"v16i8\" type=\"int8\" count=\"16\"/>\n"
@@ -47,6 +48,7 @@ constexpr std::string_view kVectorTypes =
     "<vector id=\"v2i64\" type=\"int64\" count=\"2\"/>\n"
     "<union id=\"vec128\">\n"
     "<field name=\"v8_bfloat16\" type=\"v8bf16\"/>\n"
+    "<field name=\"v8_half\" type=\"v8h\"/>\n"
     "<field name=\"v4_float\" type=\"v4f\"/>\n"
     "<field name=\"v2_double\" type=\"v2d\"/>\n"
     "<field name=\"v16_int8\" type=\"v16i8\"/>\n"

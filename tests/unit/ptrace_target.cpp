@@ -3,6 +3,7 @@
 #include <elf.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/personality.h>
 #include <sys/ptrace.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -10,6 +11,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cinttypes>
 #include <cstddef>
@@ -72,6 +74,7 @@ bool PtraceTarget::start(const std::vector<std::string>& command, const std::str
     for (const std::string& argument : command) arguments.push_back(const_cast<char*>(argument.c_str()));
     arguments.push_back(nullptr);
     setpgid(0, 0);
+    personality(ADDR_NO_RANDOMIZE);  // as a debugger starts its programs
     execv(arguments[0], arguments.data());
     _exit(127);
   }
@@ -405,16 +408,15 @@ void PtraceTarget::handle(pid_t id, int status) {
 
 void PtraceTarget::stop_all() {
   stopping_ = true;
-  std::vector<pid_t> to_stop;
   for (const auto& [id, thread] : threads_)
-    if (!thread.stopped && !ended_) to_stop.push_back(id);
-  for (const pid_t id : to_stop) ptrace(PTRACE_INTERRUPT, id, 0, 0);
-  for (const pid_t id : to_stop) {
-    int status;
-    while (!ended_ && threads_.contains(id) && !threads_[id].stopped) {
-      if (waitpid(id, &status, __WALL) != id) break;
-      handle(id, status);
-    }
+    if (!thread.stopped) ptrace(PTRACE_INTERRUPT, id, 0, 0);
+  // In whatever order they come: the first thread's end is not reported before that of all others.
+  const auto runs = [](const auto& entry) { return !entry.second.stopped; };
+  int status;
+  while (!ended_ && std::any_of(threads_.begin(), threads_.end(), runs)) {
+    const pid_t id = waitpid(-1, &status, __WALL);
+    if (id < 0) break;
+    handle(id, status);
   }
   stopping_ = false;
 }

@@ -1,6 +1,5 @@
 // Which events the app stops for.
 #include "gdbstub/session.h"
-#include "gdbstub/signals.h"
 
 namespace mortem::gdbstub {
 
@@ -26,12 +25,12 @@ void catch_syscalls(Session& session, Arguments arguments) {
   session.ok();
 }
 
-bool take_signals(Arguments arguments, SignalSet& set) {
+bool take_signals(const Session& session, Arguments arguments, SignalSet& set) {
   while (!arguments.done()) {
     uint64_t number;
     if (!arguments.hex(number)) return false;
     // The protocol knows signals of all systems; those that Linux does not have cannot arise.
-    const int signal = number < 256 ? linux_signal(static_cast<int>(number)) : 0;
+    const int signal = number < 256 ? session.target_signal(static_cast<int>(number)) : 0;
     if (signal != 0) set.add(signal);
     if (!arguments.take(";") && !arguments.done()) return false;
   }
@@ -41,7 +40,7 @@ bool take_signals(Arguments arguments, SignalSet& set) {
 void set_signals(Session& session, Arguments arguments, void (Target::*set)(SignalSet)) {
   if (!session.target.description().passes_signals) return;
   SignalSet signals;
-  if (!take_signals(arguments, signals)) return session.error(ErrorNumber::Invalid);
+  if (!take_signals(session, arguments, signals)) return session.error(ErrorNumber::Invalid);
   (session.target.*set)(signals);
   session.ok();
 }

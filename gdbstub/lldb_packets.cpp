@@ -139,7 +139,7 @@ void threads_information(Session& session, Arguments) {
     if (thread == stopped) {
       const int signal = session.stop.kind == StopKind::Signal ? session.stop.signal : kLinuxSignalTrap;
       json.raw(",\"signal\":");
-      json.number(static_cast<uint64_t>(protocol_signal(signal)));
+      json.number(static_cast<uint64_t>(session.client_signal(signal)));
       json.raw(",\"reason\":");
       json.string(lldb_stop_reason(session.stop.kind));
     }

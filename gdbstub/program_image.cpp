@@ -1,5 +1,7 @@
 #include "gdbstub/program_image.h"
 
+#include <cstddef>
+
 namespace mortem::gdbstub {
 
 namespace {
@@ -44,23 +46,26 @@ bool find_segment(Target& target, uint32_t type, ProgramHeader& header) {
   return found;
 }
 
-uint64_t first_link_map(Target& target) {
+uint64_t first_link_map_list(Target& target) {
   struct DynamicEntry {
     uint64_t tag, value;
   };
-  constexpr uint64_t kDebug = 21;          // DT_DEBUG
-  constexpr uint64_t kOffsetOfMap = 8;     // r_debug.r_map
+  constexpr uint64_t kDebug = 21;  // DT_DEBUG
   ProgramHeader dynamic{};
   if (!find_segment(target, kDynamicSegment, dynamic)) return 0;
   for (uint64_t index = 0; index < dynamic.memory_size / sizeof(DynamicEntry) && index < kMostEntries; ++index) {
     DynamicEntry entry;
     if (!read_object(target, dynamic.address + index * sizeof entry, entry) || entry.tag == 0) return 0;
-    if (entry.tag != kDebug) continue;
-    uint64_t map = 0;
-    if (entry.value == 0 || !read_object(target, entry.value + kOffsetOfMap, map)) return 0;
-    return map;
+    if (entry.tag == kDebug) return entry.value;
   }
   return 0;
+}
+
+bool read_link_map_list(Target& target, uint64_t address, LinkMapList& list) {
+  list = {};
+  const std::span<uint8_t> first(reinterpret_cast<uint8_t*>(&list), offsetof(LinkMapList, next));
+  if (target.read_memory(address, first) != first.size()) return false;
+  return list.version < 2 || read_object(target, address, list);
 }
 
 }  // namespace mortem::gdbstub

@@ -22,8 +22,17 @@ struct LinkMap {
   uint64_t load_address, name, dynamic, next, previous;
 };
 
-// The head of the list (r_debug.r_map), 0: none.
-uint64_t first_link_map(Target& target);
+// struct r_debug of <link.h>: one list of link maps. Since version 2 there is one for each namespace (dlmopen(3)).
+struct LinkMapList {
+  uint32_t version, reserved;
+  uint64_t first, hook, state, loader;
+  uint64_t next;  // only since version 2
+};
+
+// Where the first list is; 0: none. The program is the first in it.
+uint64_t first_link_map_list(Target& target);
+// Without what its version does not have. False: it cannot be read.
+bool read_link_map_list(Target& target, uint64_t address, LinkMapList& list);
 
 // Whole values and structures.
 template <typename T>

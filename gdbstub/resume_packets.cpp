@@ -1,6 +1,5 @@
 // What makes the app go on, stop, or leave us; and `?`.
 #include "gdbstub/session.h"
-#include "gdbstub/signals.h"
 
 namespace mortem::gdbstub {
 
@@ -13,24 +12,24 @@ struct RequestedAction {
   ResumeAction action;
 };
 
-bool take_signal(Arguments& arguments, int& signal) {
+bool take_signal(const Session& session, Arguments& arguments, int& signal) {
   uint64_t number;
   if (!arguments.hex(number) || number > 0xFF) return false;
-  signal = linux_signal(static_cast<int>(number));
+  signal = session.target_signal(static_cast<int>(number));
   return true;
 }
 
-bool take_action(Arguments& arguments, RequestedAction& result) {
+bool take_action(const Session& session, Arguments& arguments, RequestedAction& result) {
   result = {};
   ResumeAction& action = result.action;
   if (arguments.take("c")) {
   } else if (arguments.take("C")) {
-    if (!take_signal(arguments, action.signal)) return false;
+    if (!take_signal(session, arguments, action.signal)) return false;
   } else if (arguments.take("s")) {
     action.kind = ResumeKind::Step;
   } else if (arguments.take("S")) {
     action.kind = ResumeKind::Step;
-    if (!take_signal(arguments, action.signal)) return false;
+    if (!take_signal(session, arguments, action.signal)) return false;
   } else if (arguments.take("r")) {
     action.kind = ResumeKind::Step;
     if (!arguments.hex(action.range_start) || !arguments.hex_after(",", action.range_end)) return false;
@@ -70,13 +69,13 @@ void resume_with_actions(Session& session, Arguments arguments) {
   Arguments check = arguments;
   if (check.done()) return session.error(ErrorNumber::Invalid);
   while (!check.done())
-    if (!take_action(check, requested)) return session.error(ErrorNumber::Invalid);
+    if (!take_action(session, check, requested)) return session.error(ErrorNumber::Invalid);
   if (!can_resume(session)) return;
   bool any = false;
   Target& target = session.target;
   for (ThreadId thread = target.next_thread(0); thread != 0; thread = target.next_thread(thread)) {
     for (Arguments list = arguments; !list.done();) {
-      take_action(list, requested);
+      take_action(session, list, requested);
       if (!concerns(session, requested, thread)) continue;
       if (!requested.stays) {
         target.prepare_resume(thread, requested.action);
@@ -95,7 +94,7 @@ void resume_one(Session& session, Arguments arguments, ResumeKind kind, HasSigna
   ResumeAction action;
   action.kind = kind;
   if (has_signal == HasSignal::Yes) {
-    if (!take_signal(arguments, action.signal)) return session.error(ErrorNumber::Invalid);
+    if (!take_signal(session, arguments, action.signal)) return session.error(ErrorNumber::Invalid);
     arguments.take(";");
   }
   uint64_t address = 0;

@@ -1,6 +1,17 @@
 #include "gdbstub/session.h"
 
+#include "gdbstub/signals.h"
+
 namespace mortem::gdbstub {
+
+int Session::client_signal(int linux_number) const {
+  return client.thread_suffix ? linux_number : protocol_signal(linux_number);
+}
+
+int Session::target_signal(int client_number) const {
+  if (!client.thread_suffix) return linux_signal(client_number);
+  return client_number >= 1 && client_number <= kLastLinuxSignal ? client_number : 0;
+}
 
 void Session::error(ErrorNumber number) {
   reply.clear();

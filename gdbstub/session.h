@@ -65,6 +65,11 @@ struct Session {
   std::array<char, 4096> text;        // scratch: paths, names, commands
   std::array<uint64_t, 512> numbers;  // scratch: system calls
 
+  // Signals as this client counts them. LLDB takes a server that knows QThreadSuffixSupported for its own, and that one
+  // has its system's numbers.
+  int client_signal(int linux_number) const;
+  int target_signal(int client_number) const;
+
   void error(ErrorNumber number);
   void ok() { reply.text("OK"); }
 

@@ -8,7 +8,6 @@ namespace mortem::gdbstub {
 namespace {
 
 constexpr int kUnknown = 143;
-constexpr int kLastLinuxSignal = 64;
 
 // Index: Linux number (asm/signal.h); value: the protocol's.
 constexpr uint8_t kFromLinux[32] = {

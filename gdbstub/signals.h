@@ -11,5 +11,6 @@ int linux_signal(int protocol_signal);
 
 inline constexpr int kLinuxSignalInterrupt = 2;
 inline constexpr int kLinuxSignalTrap = 5;
+inline constexpr int kLastLinuxSignal = 64;
 
 }  // namespace mortem::gdbstub

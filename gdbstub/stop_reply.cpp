@@ -112,7 +112,7 @@ void write_stop_reply(Session& session, const Stop& stop) {
     if (stop.kind == StopKind::Exited)
       write_process_end(session, 'W', stop.status);
     else
-      write_process_end(session, 'X', protocol_signal(stop.signal));
+      write_process_end(session, 'X', session.client_signal(stop.signal));
     return;
   }
   if (stop.kind == StopKind::ThreadExited) {
@@ -124,7 +124,7 @@ void write_stop_reply(Session& session, const Stop& stop) {
     return;
   }
   const int signal = stop.kind == StopKind::Signal ? stop.signal : kLinuxSignalTrap;
-  const uint8_t number = static_cast<uint8_t>(protocol_signal(signal));
+  const uint8_t number = static_cast<uint8_t>(session.client_signal(signal));
   reply.text("T");
   reply.hex_bytes({&number, 1});
   write_reason(session, stop);

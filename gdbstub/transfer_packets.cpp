@@ -95,36 +95,47 @@ void window_address(Reply& reply, std::string_view attribute, uint64_t value) {
   reply.window_text("\"");
 }
 
+// A list may be damaged, or run in a circle.
+constexpr int kMostLibraries = 4096, kMostNamespaces = 64;
+
+// gdb 13 wants "lmid", which tells namespaces apart; gdbserver has the address of the list there, too.
+void window_library(Session& session, uint64_t list, uint64_t address, const LinkMap& map) {
+  Reply& reply = session.reply;
+  const std::span<uint8_t> text(reinterpret_cast<uint8_t*>(session.text.data()), session.text.size());
+  const size_t read = session.target.read_memory(map.name, text);
+  size_t length = 0;
+  while (length < read && session.text[length] != 0) ++length;
+  if (length == 0 || length == read) return;
+  reply.window_text("<library name=\"");
+  reply.window_markup({session.text.data(), length});
+  reply.window_text("\"");
+  window_address(reply, " lm", address);
+  window_address(reply, " l_addr", map.load_address);
+  window_address(reply, " l_ld", map.dynamic);
+  window_address(reply, " lmid", list);
+  reply.window_text("/>\n");
+}
+
 // GDB manual, node "Library List Format for SVR4 Targets". The program itself is named only as main-lm.
 void libraries(Session& session, const Piece& piece) {
-  constexpr int kMostLibraries = 4096;  // a list may be damaged, or run in a circle
   Target& target = session.target;
   send_text(session, piece, [&](Reply& reply) {
-    const uint64_t program = first_link_map(target);
-    LinkMap map{};
+    uint64_t address = first_link_map_list(target);
+    LinkMapList list;
     reply.window_text("<library-list-svr4 version=\"1.0\"");
-    if (program == 0 || !read_object(target, program, map)) {
+    if (address == 0 || !read_link_map_list(target, address, list) || list.first == 0) {
       reply.window_text("/>");
       return;
     }
+    const uint64_t program = list.first;
     window_address(reply, " main-lm", program);
     reply.window_text(">\n");
-    uint64_t address = map.next;
-    for (int count = 0; address != 0 && count < kMostLibraries && read_object(target, address, map); ++count) {
-      const std::span<uint8_t> text(reinterpret_cast<uint8_t*>(session.text.data()), session.text.size());
-      const size_t read = target.read_memory(map.name, text);
-      size_t length = 0;
-      while (length < read && session.text[length] != 0) ++length;
-      if (length > 0 && length < read) {
-        reply.window_text("<library name=\"");
-        reply.window_markup({session.text.data(), length});
-        reply.window_text("\"");
-        window_address(reply, " lm", address);
-        window_address(reply, " l_addr", map.load_address);
-        window_address(reply, " l_ld", map.dynamic);
-        reply.window_text("/>\n");
-      }
-      address = map.next;
+    for (int lists = 0; address != 0 && lists < kMostNamespaces; ++lists, address = list.next) {
+      if (!read_link_map_list(target, address, list)) break;
+      LinkMap map;
+      uint64_t at = list.first;
+      for (int count = 0; at != 0 && count < kMostLibraries && read_object(target, at, map); ++count, at = map.next)
+        if (at != program) window_library(session, address, at, map);
     }
     reply.window_text("</library-list-svr4>\n");
   });

@@ -620,6 +620,17 @@ TEST(GdbstubLldb, ThreadSuffix) {
   EXPECT_EQ(rax(0x2B), rax(0x2A));
 }
 
+// LLDB counts signals as Linux does when the server knows QThreadSuffixSupported, and as gdb does otherwise.
+TEST(GdbstubLldb, SignalsAreLinuxNumbers) {
+  Lldb client;
+  EXPECT_EQ(client.ask("QPassSignals:0a;40;41"), "OK");
+  EXPECT_EQ(client.ask("vCont;C0a:p2a.2a;c"), "(no reply)");
+  EXPECT_EQ(client.target.log, (std::vector<std::string>{"pass 8000000000000200", "2a continue signal 10", "resume"}));
+  client.server->report_stop({StopKind::Signal, 0x2A, 10, 0, 0, 0});
+  EXPECT_TRUE(client.payload(client.drain())->starts_with("T0athread:"));
+  EXPECT_NE(client.ask("jThreadsInfo").find("\"signal\":10,"), std::string::npos);
+}
+
 TEST(GdbstubLldb, StopsNameAllThreads) {
   Lldb client;
   client.target.add_thread(0x2B, "a");
@@ -664,10 +675,12 @@ void load_program(test::FakeStubTarget& target) {
   put(image, 0x40 + 56, {2 | 6ull << 32, 0x800, 0x800, 0x800, 64, 64, 8});
   put(image, 0x40 + 112, {7 | 4ull << 32, 0x900, 0x908, 0x908, 0x10, 0x21, 0x10});
   put(image, 0x800, {1, 2, 21, 0x10A00});                                        // DT_DEBUG
-  put(image, 0xA00, {1, 0x11000});                                               // r_debug
+  put(image, 0xA00, {2, 0x11000, 0, 0, 0, 0x10B00});                             // r_debug, two of them
+  put(image, 0xB00, {2, 0x11300, 0, 0, 0, 0});
   put(image, 0x1000, {0x10000, 0x11F00, 0x10800, 0x11100, 0, 0, 0, 1});          // the program
   put(image, 0x1100, {0x7F0000, 0x11E00, 0x7F0800, 0x11200, 0x11000, 0, 0, 2});  // and two libraries
   put(image, 0x1200, {0x7E0000, 0x11E40, 0x7E0800, 0, 0x11100, 0, 0, 3});
+  put(image, 0x1300, {0x7D0000, 0x11E40, 0x7D0800, 0, 0, 0, 0, 4});
   std::strcpy(reinterpret_cast<char*>(image.data()) + 0x1E00, "/lib/a<b>.so");
   std::strcpy(reinterpret_cast<char*>(image.data()) + 0x1E40, "/lib/c.so");
   target.auxiliary_vector.assign(6 * 8, 0);
@@ -680,9 +693,13 @@ TEST(GdbstubProgram, Libraries) {
   load_program(client.target);
   const std::string expected =
       "<library-list-svr4 version=\"1.0\" main-lm=\"0x11000\">\n"
-      "<library name=\"/lib/a&lt;b&gt;.so\" lm=\"0x11100\" l_addr=\"0x7f0000\" l_ld=\"0x7f0800\"/>\n"
-      "<library name=\"/lib/c.so\" lm=\"0x11200\" l_addr=\"0x7e0000\" l_ld=\"0x7e0800\"/>\n</library-list-svr4>\n";
+      "<library name=\"/lib/a&lt;b&gt;.so\" lm=\"0x11100\" l_addr=\"0x7f0000\" l_ld=\"0x7f0800\" lmid=\"0x10a00\"/>\n"
+      "<library name=\"/lib/c.so\" lm=\"0x11200\" l_addr=\"0x7e0000\" l_ld=\"0x7e0800\" lmid=\"0x10a00\"/>\n"
+      "<library name=\"/lib/c.so\" lm=\"0x11300\" l_addr=\"0x7d0000\" l_ld=\"0x7d0800\" lmid=\"0x10b00\"/>\n"
+      "</library-list-svr4>\n";
   EXPECT_EQ(client.ask("qXfer:libraries-svr4:read::0,1000"), "l" + expected);
+  put(client.target.memory[0x10000], 0xA00, {1});  // an old glibc: what is behind means nothing
+  EXPECT_EQ(client.ask("qXfer:libraries-svr4:read::0,1000").find("0x10b00"), std::string::npos);
   put(client.target.memory[0x10000], 0x1200 + 24, {0x11100});  // a circle ends
   EXPECT_TRUE(client.ask("qXfer:libraries-svr4:read::0,100").starts_with("m<library-list"));
 }

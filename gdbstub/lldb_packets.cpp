@@ -1,4 +1,5 @@
 // What only LLDB asks (LLDB documentation, "GDB Remote Protocol Extensions").
+#include "gdbstub/program_image.h"
 #include "gdbstub/session.h"
 #include "gdbstub/signals.h"
 
@@ -58,6 +59,15 @@ void memory_region(Session& session, Arguments arguments) {
   reply.text("name:");
   reply.hex_text({region.name, length});
   reply.text(";");
+}
+
+// Where the address of r_debug is written. LLDB 19 takes main-lm of the library list for it if it gets no answer, follows
+// the wrong pointer, and sees no library.
+void library_list_pointer(Session& session, Arguments) {
+  if (!session.target.description().auxiliary_vector) return;
+  const uint64_t pointer = link_map_list_pointer(session.target);
+  if (pointer == 0) return session.error(ErrorNumber::BadAddress);
+  session.reply.hex(pointer);
 }
 
 void watchpoint_support(Session& session, Arguments) {
@@ -166,6 +176,7 @@ constexpr PacketEntry kPackets[] = {
     {"qProcessInfo", process_information},
     {"qMemoryRegionInfo", memory_region},
     {"qWatchpointSupportInfo", watchpoint_support},
+    {"qShlibInfoAddr", library_list_pointer},
     {"qThreadStopInfo", stop_of_thread, kGlued},
     {"jThreadsInfo", threads_information},
 };

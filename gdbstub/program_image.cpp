@@ -46,7 +46,7 @@ bool find_segment(Target& target, uint32_t type, ProgramHeader& header) {
   return found;
 }
 
-uint64_t first_link_map_list(Target& target) {
+uint64_t link_map_list_pointer(Target& target) {
   struct DynamicEntry {
     uint64_t tag, value;
   };
@@ -55,10 +55,17 @@ uint64_t first_link_map_list(Target& target) {
   if (!find_segment(target, kDynamicSegment, dynamic)) return 0;
   for (uint64_t index = 0; index < dynamic.memory_size / sizeof(DynamicEntry) && index < kMostEntries; ++index) {
     DynamicEntry entry;
-    if (!read_object(target, dynamic.address + index * sizeof entry, entry) || entry.tag == 0) return 0;
-    if (entry.tag == kDebug) return entry.value;
+    const uint64_t address = dynamic.address + index * sizeof entry;
+    if (!read_object(target, address, entry) || entry.tag == 0) return 0;
+    if (entry.tag == kDebug) return address + offsetof(DynamicEntry, value);
   }
   return 0;
+}
+
+uint64_t first_link_map_list(Target& target) {
+  const uint64_t pointer = link_map_list_pointer(target);
+  uint64_t list = 0;
+  return pointer != 0 && read_object(target, pointer, list) ? list : 0;
 }
 
 bool read_link_map_list(Target& target, uint64_t address, LinkMapList& list) {

@@ -310,6 +310,9 @@ LLDB_SESSION = [
 def lldb_normalised(text):
     text = re.sub(r"Process \d+", "Process", text)
     text = re.sub(r"tid = \d+", "tid", text)
+    # The order of images is that in which LLDB learnt of them: at the launch, or at the attach.
+    text = re.sub(r"(?:\[ *\d+\] [^\n]*\n)+",
+                  lambda found: "".join(sorted(line[line.index("]"):] for line in found[0].splitlines(True))), text)
     return text
 
 

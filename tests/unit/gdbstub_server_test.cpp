@@ -690,7 +690,9 @@ void load_program(test::FakeStubTarget& target) {
 TEST(GdbstubProgram, Libraries) {
   Connected client;
   EXPECT_EQ(client.ask("qXfer:libraries-svr4:read::0,1000"), "l<library-list-svr4 version=\"1.0\"/>");
+  EXPECT_EQ(client.ask("qShlibInfoAddr"), "E0e");
   load_program(client.target);
+  EXPECT_EQ(client.ask("qShlibInfoAddr"), "10818") << "of the pointer, not of what it points to";
   const std::string expected =
       "<library-list-svr4 version=\"1.0\" main-lm=\"0x11000\">\n"
       "<library name=\"/lib/a&lt;b&gt;.so\" lm=\"0x11100\" l_addr=\"0x7f0000\" l_ld=\"0x7f0800\" lmid=\"0x10a00\"/>\n"

@@ -86,10 +86,11 @@ void write_register(Reply& reply, size_t number) {
   reply.window_text(type_of(number, layout));
   reply.window_text("\" regnum=\"");
   reply.window_decimal(number);
-  // LLDB's own attributes, which gdb passes over: without a format it shows pointers with their symbols twice, and it
-  // knows the flags by another name.
+  // LLDB's own attributes, which gdb passes over: without a format it shows pointers with their symbols twice; it knows
+  // the flags by another name; and it wants to be told which register points at thread-local storage.
   if (type_of(number, layout).ends_with("_ptr")) reply.window_text("\" encoding=\"uint\" format=\"hex");
   if (layout.name == "eflags") reply.window_text("\" altname=\"rflags");
+  if (layout.name == "fs_base") reply.window_text("\" generic=\"tp");
   const bool is_float = layout.source == RegisterSource::X87Control || layout.source == RegisterSource::X87AbridgedTag;
   reply.window_text(is_float ? "\" group=\"float\"/>\n"
                     : layout.source == RegisterSource::SseControl ? "\" group=\"vector\"/>\n"

@@ -122,6 +122,7 @@ void resume_one(Session& session, Arguments arguments, ResumeKind kind, HasSigna
 // A client's first question. It wants the app stopped: that is how it gets to see it.
 void stop_reason(Session& session, Arguments) {
   if (!session.running) return write_stop_reply(session, session.stop);
+  if (session.ending == Ending::Detached) session.ending = Ending::None;  // it is here again
   session.client_waits = true;
   session.no_reply = true;
   session.stop_asked_by_server = true;

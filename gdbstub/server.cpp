@@ -65,7 +65,7 @@ size_t Server::feed(std::span<const uint8_t> bytes) {
         break;
       case PacketEvent::Acknowledged:
         // gdb begins every connection with a '+'. On a line that does not tell of a new client, that is its sign.
-        if (!session_.acknowledges && !acknowledgement_expected_) forget_client();
+        if (!session_.acknowledges && !acknowledgement_expected_) connection_lost();
         acknowledgement_expected_ = false;
         break;
       case PacketEvent::Refused:
@@ -149,6 +149,7 @@ void Server::forget_client() {
   session_.client_waits = false;
   acknowledgement_expected_ = false;
   stop_reply_owed_ = false;
+  if (session_.ending == Ending::Detached) session_.ending = Ending::None;
 }
 
 void Server::connection_lost() {
@@ -158,7 +159,6 @@ void Server::connection_lost() {
   frame_ = {};
   sent_ = 0;
   if (session_.ending == Ending::Exited) return;
-  session_.ending = Ending::None;
   session_.stop = {};
   session_.stop_asked_by_server = false;
   session_.running = true;

@@ -76,10 +76,10 @@ std::string_view lldb_stop_reason(StopKind kind) {
 namespace {
 
 // What LLDB would otherwise ask for thread by thread.
-void write_lldb_keys(Session& session, const Stop& stop) {
+void write_lldb_keys(Session& session, ThreadId stopped, StopKind kind) {
   Reply& reply = session.reply;
   Target& target = session.target;
-  if (const size_t length = target.thread_name(stop.thread, session.text); length > 0) {
+  if (const size_t length = target.thread_name(stopped, session.text); length > 0) {
     reply.text("hexname:");
     reply.hex_text({session.text.data(), length});
     reply.text(";");
@@ -96,7 +96,7 @@ void write_lldb_keys(Session& session, const Stop& stop) {
     reply.hex(target.read_registers(thread, registers) ? registers.rip : 0);
   }
   reply.text(";reason:");
-  reply.text(lldb_stop_reason(stop.kind));
+  reply.text(lldb_stop_reason(kind));
   reply.text(";");
 }
 
@@ -143,7 +143,7 @@ void write_stop_reply(Session& session, const Stop& stop) {
       reply.text(";");
     }
   }
-  if (session.client.threads_in_stop_reply) write_lldb_keys(session, stop);
+  if (session.client.threads_in_stop_reply) write_lldb_keys(session, thread, stop.kind);
 }
 
 }  // namespace mortem::gdbstub

@@ -275,6 +275,16 @@ def test_gdb_kill():
     print("killed")
 
 
+def test_gdb_many_threads():
+    """Six threads run into one breakpoint fifty times each: none is missed, none is counted twice."""
+    with Served("static", "many") as served:
+        text = run(GDB + ["-ex", "set pagination off", "-ex", f"target remote localhost:{served.port}",
+                          "-ex", "break hammered", "-ex", "ignore 1 1000", "-ex", "continue", "-ex", "info breakpoints"])
+        if "exited with code 03" not in text or "already hit 300 times" not in text:
+            fail("wrong number of hits", text)
+    print("300 hits")
+
+
 def test_gdb_description():
     """Over a pipe: gdb reads target.xml without a complaint, and has all registers from it, under its own numbers."""
     text = run(GDB + ["-ex", f"target remote | {STUB} --stdio {FOLDER}/static", "-ex", "maint print xml-tdesc",

@@ -434,6 +434,10 @@ TEST(GdbstubStops, DetachAndKill) {
   EXPECT_EQ(client.ask("D;2a"), "OK");
   EXPECT_EQ(client.target.log.back(), "detach");
   EXPECT_TRUE(client.server->app_is_running());
+  EXPECT_EQ(client.ask("?"), "(no reply)") << "the same connection may attach again";
+  EXPECT_EQ(client.target.log.back(), "interrupt");
+  client.stops_with({StopKind::Signal, 0x2A, 2, 0, 0, 0});
+  EXPECT_EQ(client.ask("vCont;c"), "(no reply)");
   client.server->connection_lost();
 
   Connected killer;
@@ -642,6 +646,12 @@ TEST(GdbstubLldb, StopsNameAllThreads) {
   EXPECT_TRUE(stop.ends_with(";reason:breakpoint;")) << stop;
   EXPECT_TRUE(client.ask("qThreadStopInfo2b").starts_with("T05thread:p2a.2b;"));
   EXPECT_EQ(client.ask("qThreadStopInfo2a"), "T00thread:p2a.2a;");
+}
+
+// Found by the fuzzer: nothing has stopped yet, and no thread was named.
+TEST(GdbstubLldb, AsksBeforeThereWasAStop) {
+  Lldb client;
+  EXPECT_NE(client.ask("?").find(";hexname:" + hex_of("main") + ";threads:p2a.2a;"), std::string::npos);
 }
 
 // The closing braces of JSON are the escape character (lldb-server forgets it).

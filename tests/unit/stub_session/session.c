@@ -73,6 +73,19 @@ __asm__(
 
 void all_started(void) {}
 void about_to_loop(void) {}
+void hammered(int value) { __atomic_add_fetch(&watched, value, __ATOMIC_RELAXED); }
+
+static void* hammer(void* argument) {
+  for (int round = 0; round < 50; ++round) hammered(1);
+  return argument;
+}
+
+static int many_threads(void) {
+  pthread_t threads[6];
+  for (int index = 0; index < 6; ++index) pthread_create(&threads[index], NULL, hammer, NULL);
+  for (int index = 0; index < 6; ++index) pthread_join(threads[index], NULL);
+  return watched == 300 ? 3 : 4;
+}
 
 int steps(int rounds) {
   int sum = 0;
@@ -81,6 +94,7 @@ int steps(int rounds) {
 }
 
 int main(int count, char** arguments) {
+  if (count > 1 && strcmp(arguments[1], "many") == 0) return many_threads();
   pthread_t threads[2];
   pthread_barrier_init(&both, NULL, 3);
   pthread_barrier_init(&end, NULL, 3);

@@ -5,6 +5,7 @@
 #include "dump_builder.h"
 #include "snapshot/little_endian.h"
 #include "snapshot/slots.h"
+#include "stub_sessions.h"
 
 using namespace mortem;
 using test::Bytes;
@@ -93,7 +94,7 @@ int main(int count, char** arguments) {
     return 2;
   }
   const std::filesystem::path folder = arguments[1];
-  for (const char* target : {"seekable_zstd", "core_file", "disk_image"})
+  for (const char* target : {"seekable_zstd", "core_file", "disk_image", "gdb_packets"})
     std::filesystem::create_directories(folder / target);
   const Bytes content(3000, 'z');
   test::write_file(folder / "seekable_zstd/plain", test::compress_seekable(content, 1000));
@@ -105,5 +106,11 @@ int main(int count, char** arguments) {
   test::write_file(folder / "core_file/dump-zst", sample().dump(4096));
   test::write_file(folder / "core_file/foreign", foreign().core());
   test::write_file(folder / "disk_image/image", image(folder));
+  const auto bytes_of = [](const std::string& text) { return Bytes(text.begin(), text.end()); };
+  for (const char step : {'p', 'b', 'u'}) {
+    const std::string name(1, step);
+    test::write_file(folder / ("gdb_packets/gdb-" + name), bytes_of(test::as_fuzz_input(test::kGdbSession, step)));
+    test::write_file(folder / ("gdb_packets/lldb-" + name), bytes_of(test::as_fuzz_input(test::kLldbSession, step)));
+  }
   return 0;
 }

@@ -11,6 +11,7 @@ class ConsolePort {
  public:
   virtual ~ConsolePort() = default;
   virtual bool host_is_listening() const = 0;      // somebody has the other end open
+  virtual uint32_t host_open_count() const = 0;    // how often somebody has opened it: another number, another client
   virtual size_t read(std::span<uint8_t> to) = 0;  // what has arrived, without waiting; 0: nothing
   // Returns how many bytes went out: fewer than given when the host takes none for `timeout_ns`.
   virtual size_t write(std::span<const uint8_t> from, uint64_t timeout_ns) = 0;

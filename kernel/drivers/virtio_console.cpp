@@ -142,6 +142,7 @@ void VirtioConsole::handle_control(const Control& control, std::span<const char>
       break;
     case kPortOpen:
       port.host_open_ = control.value != 0;
+      if (port.host_open_) ++port.host_open_count_;
       break;
     case kPortName: {
       size_t length = name.size() < port.kNameSize - 1 ? name.size() : port.kNameSize - 1;

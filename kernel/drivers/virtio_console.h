@@ -13,6 +13,7 @@ class VirtioConsole;
 class VirtioConsolePort : public ConsolePort {
  public:
   bool host_is_listening() const override { return host_open_; }
+  uint32_t host_open_count() const override { return host_open_count_; }
   size_t read(std::span<uint8_t> to) override;
   size_t write(std::span<const uint8_t> from, uint64_t timeout_ns) override;
   void set_arrival_handler(void (*arrived)(void* context), void* context) override;
@@ -32,6 +33,7 @@ class VirtioConsolePort : public ConsolePort {
   uint32_t id_ = 0;
   char name_[kNameSize] = {};
   bool host_open_ = false;
+  uint32_t host_open_count_ = 0;
   Virtqueue receive_, send_;
   uint64_t physical_ = 0;                    // queue pages, receive buffers, send buffer
   uint16_t chain_of_[kReceiveBuffers] = {};  // which chain a receive buffer is lent in

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 
+#include "kernel/debug/thread_debug.h"
 #include "kernel/task/process.h"
 
 namespace kernel::linux {
@@ -36,6 +37,7 @@ struct AppThread : Thread {
   uint32_t rseq_length = 0;
   uint32_t rseq_signature = 0;
   void* extended_state_memory = nullptr;  // what the heap gave; extended_state is its aligned part
+  debug::ThreadDebug debug;
 };
 
 inline AppThread& current() {

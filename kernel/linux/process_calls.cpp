@@ -2,6 +2,7 @@
 #include "kernel/arch/x86_64/cpu.h"
 #include "kernel/arch/x86_64/interrupts.h"
 #include "kernel/crash/crash.h"
+#include "kernel/debug/debugger.h"
 #include "kernel/drivers/control_port.h"
 #include "kernel/library/command_line.h"
 #include "kernel/library/log.h"
@@ -70,6 +71,7 @@ void exit_app(int status) {
 }
 
 void exit_program(int status, TrapFrame& frame) {
+  debug::app_exits(status);
   if (status == 0 || setting_is("dump-on-exit", "never")) exit_app(status);
   static char message[96];
   format_text(message, sizeof message, "exit status %d", status);

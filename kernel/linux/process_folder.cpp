@@ -76,7 +76,7 @@ Result<void> stat(TreeText& text, void*) {
   constexpr uint64_t kTick = 10'000'000;
   const MemorySizes sizes = memory_sizes();
   const uint64_t used = process_cpu_ns() / kTick;
-  text.append("%u (%s) R 1 %u %u 0 -1 4194304 0 0 0 0 %lu 0 0 0 20 0 1 0 0 ", kProcessId, current().name, kProcessId,
+  text.append("%u (%s) R 1 %u %u 0 -1 4194304 0 0 0 0 %lu 0 0 0 20 0 1 0 0 ", kProcessId, first_thread()->name, kProcessId,
               kProcessId, used);
   text.append("%lu %lu 18446744073709551615 ", sizes.virtual_bytes, sizes.resident_pages);
   text.append("0 0 %lu 0 0 0 0 0 0 0 0 0 17 0 0 0 0 0 0 0 0 0 ", g_stack_places.start);
@@ -101,14 +101,14 @@ Result<void> status(TreeText& text, void*) {
     if (handler != kHandlerIgnore && handler != kHandlerDefault) caught |= signal_bit(signal);
   }
   text.append("Name:\t%s\nUmask:\t%04o\nState:\tR (running)\nTgid:\t%u\nNgid:\t0\nPid:\t%u\nPPid:\t1\nTracerPid:\t0\n",
-              current().name, file_creation_mask(), kProcessId, kProcessId);
+              first_thread()->name, file_creation_mask(), kProcessId, kProcessId);
   text.append("Uid:\t0\t0\t0\t0\nGid:\t0\t0\t0\t0\nFDSize:\t%d\nGroups:\t\n", descriptor_table_size());
   text.append("VmPeak:\t%8lu kB\nVmSize:\t%8lu kB\nVmHWM:\t%8lu kB\nVmRSS:\t%8lu kB\n", sizes.virtual_bytes / 1024,
               sizes.virtual_bytes / 1024, sizes.resident_pages * 4, sizes.resident_pages * 4);
   text.append("VmData:\t%8lu kB\nVmStk:\t%8lu kB\nVmExe:\t%8lu kB\n", sizes.data_bytes / 1024, sizes.stack_bytes / 1024,
               sizes.text_bytes / 1024);
   text.append("Threads:\t%u\nSigPnd:\t%016lx\nSigBlk:\t%016lx\nSigIgn:\t%016lx\nSigCgt:\t%016lx\n",
-              thread_count(), current().pending_signals, current().blocked_signals, ignored, caught);
+              thread_count(), first_thread()->pending_signals, first_thread()->blocked_signals, ignored, caught);
   text.append("Cpus_allowed:\t1\nCpus_allowed_list:\t0\n");
   return {};
 }
@@ -136,7 +136,7 @@ Result<void> auxiliary(TreeText& text, void*) {
   return {};
 }
 Result<void> thread_name(TreeText& text, void*) {
-  text.append("%s\n", current().name);
+  text.append("%s\n", first_thread()->name);
   return {};
 }
 

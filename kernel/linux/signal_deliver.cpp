@@ -1,5 +1,6 @@
 // The way back to the app: pending signals become handler frames, ends, or nothing; interrupted calls are made again.
 #include "kernel/arch/x86_64/cpu.h"
+#include "kernel/debug/debugger.h"
 #include "kernel/linux/app.h"
 #include "kernel/linux/linux.h"
 #include "kernel/linux/restartable_sequence.h"
@@ -51,6 +52,7 @@ void finish_call_without_handler(TrapFrame& frame) {
 void run_handler(TrapFrame& frame, const SignalInformation& information, SignalAction& action) {
   finish_call_before_handler(frame, action);
   abort_restartable_sequence(frame);
+  debug::before_handler(current(), frame);
   const SignalAction chosen = action;
   if ((action.flags & kActionResetHand) != 0) action.handler = kHandlerDefault;
   if (push_signal_frame(frame, information, chosen).is_error()) {
@@ -67,34 +69,52 @@ void run_handler(TrapFrame& frame, const SignalInformation& information, SignalA
   uint64_t mask = current().blocked_signals | chosen.mask;
   if ((chosen.flags & kActionNoDefer) == 0) mask |= signal_bit(information.signal);
   set_blocked_signals(mask);
+  debug::entered_handler(current(), frame);
 }
 
 }  // namespace
 
 LastTrap g_last_trap;
 
-void force_signal(const SignalInformation& information, const char* message, TrapFrame& frame) {
-  SignalAction& action = signal_action(information.signal);
-  const bool blocked = (current().blocked_signals & signal_bit(information.signal)) != 0;
-  if (blocked || action.handler == kHandlerIgnore || action.handler == kHandlerDefault)
-    end_by_signal(information, message, frame);
-  run_handler(frame, information, action);
+void force_signal(const SignalInformation& forced, const char* message, TrapFrame& frame) {
+  SignalInformation information = forced;
+  const auto has_handler = [&] {
+    const uint64_t handler = signal_action(information.signal).handler;
+    const bool blocked = (current().blocked_signals & signal_bit(information.signal)) != 0;
+    return !blocked && handler != kHandlerIgnore && handler != kHandlerDefault;
+  };
+  const auto effect = has_handler() ? debug::SignalEffect::Handler : debug::SignalEffect::EndsApp;
+  if (debug::signal_arrives(current(), frame, information, effect) == debug::SignalFate::Drop) return;
+  if (!has_handler()) end_by_signal(information, information.signal == forced.signal ? message : nullptr, frame);
+  run_handler(frame, information, signal_action(information.signal));
 }
 
 namespace {
+
+debug::SignalEffect effect_of(int signal) {
+  constexpr uint64_t kNothing = signal_bit(kSigChld) | signal_bit(kSigCont) | signal_bit(kSigUrg) |
+                                signal_bit(kSigWinch) | signal_bit(kSigStop) | signal_bit(kSigTstp) |
+                                signal_bit(kSigTtin) | signal_bit(kSigTtou);
+  const SignalAction& action = signal_action(signal);
+  if (action.handler == kHandlerIgnore) return debug::SignalEffect::Nothing;
+  if (action.handler != kHandlerDefault) return debug::SignalEffect::Handler;
+  return (signal_bit(signal) & kNothing) != 0 ? debug::SignalEffect::Nothing : debug::SignalEffect::EndsApp;
+}
 
 // One pending signal becomes a handler's frame, an end, or nothing. True: a handler will run.
 bool deliver_signal(TrapFrame& frame) {
   SignalInformation information;
   if (!take_signal(~current().blocked_signals, information)) return false;
+  const debug::SignalEffect first = effect_of(information.signal);
+  if (debug::signal_arrives(current(), frame, information, first) == debug::SignalFate::Drop) return false;
   SignalAction& action = signal_action(information.signal);
-  if (action.handler == kHandlerIgnore) return false;
-  if (action.handler == kHandlerDefault) {
-    constexpr uint64_t kNothing = signal_bit(kSigChld) | signal_bit(kSigCont) | signal_bit(kSigUrg) |
-                                  signal_bit(kSigWinch) | signal_bit(kSigStop) | signal_bit(kSigTstp) |
-                                  signal_bit(kSigTtin) | signal_bit(kSigTtou);
-    if ((signal_bit(information.signal) & kNothing) != 0) return false;
-    end_by_signal(information, nullptr, frame);
+  switch (effect_of(information.signal)) {  // the debugger may have made another signal of it
+    case debug::SignalEffect::Nothing:
+      return false;
+    case debug::SignalEffect::EndsApp:
+      end_by_signal(information, nullptr, frame);
+    case debug::SignalEffect::Handler:
+      break;
   }
   g_last_trap = {};
   run_handler(frame, information, action);
@@ -109,6 +129,7 @@ void before_return_to_user(TrapFrame& frame) {
   interrupts_disable();
   bool handled = false;
   while (true) {
+    if (debug::stop_here(thread, frame)) continue;
     if (deliverable_signals() != 0) {
       interrupts_enable();  // frames are written to pages that may have to be brought in
       handled |= deliver_signal(frame);
@@ -123,6 +144,7 @@ void before_return_to_user(TrapFrame& frame) {
       finish_call_without_handler(frame);
       // A restarted call sets its own mask again; the one that comes back may let a signal through.
       drop_temporary_mask();
+      debug::step_over_call(thread, frame);
     } else {
       break;
     }

@@ -1,5 +1,6 @@
 // The app ends by a signal: with a dump where Linux dumps a core, else as an exit.
 #include "kernel/crash/crash.h"
+#include "kernel/debug/debugger.h"
 #include "kernel/library/log.h"
 #include "kernel/linux/app.h"
 #include "kernel/linux/signals.h"
@@ -20,9 +21,14 @@ bool sent_by_program(int code) {
 
 }  // namespace
 
+bool ends_with_dump(int signal) {
+  return (signal_bit(signal) & kDumps) != 0;
+}
+
 void end_by_signal(const SignalInformation& information, const char* message, TrapFrame& frame) {
   const int signal = information.signal;
-  if ((signal_bit(signal) & kDumps) == 0) {
+  debug::app_is_killed(signal);
+  if (!ends_with_dump(signal)) {
     log(LogLevel::Info, "the program ends by %s", signal_name(signal));
     exit_app(128 + signal);
   }

@@ -1,6 +1,7 @@
 // Pending signals: one queue, each entry for one thread or for the process. Classic signals stand in it once for each,
 // real-time signals as often as they were sent, in order (signal(7)).
 #include "kernel/arch/x86_64/interrupt_guard.h"
+#include "kernel/debug/debugger.h"
 #include "kernel/linux/app.h"
 #include "kernel/linux/signals.h"
 #include "kernel/task/scheduler.h"
@@ -161,7 +162,8 @@ uint64_t deliverable_signals() {
   return pending_signals() & ~current().blocked_signals;
 }
 
-bool signal_is_waiting() {
+bool wait_is_interrupted() {
+  if (debug::wants_stop(current())) return true;
   uint64_t waiting = deliverable_signals();
   // One that became ignored after it was sent ends no wait.
   for (; waiting != 0; waiting &= waiting - 1)

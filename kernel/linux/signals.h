@@ -83,7 +83,7 @@ void set_blocked_signals(uint64_t mask);
 // Of the running thread, those sent to the process included.
 uint64_t pending_signals();
 uint64_t deliverable_signals();  // pending and not blocked
-bool signal_is_waiting();        // is there one that would end a wait?
+bool wait_is_interrupted();      // by one that would end it, or by the debugger
 // Takes one pending signal of `set` out of the queue; false: none.
 bool take_signal(uint64_t set, SignalInformation& information);
 uint64_t pending_process_signals();
@@ -104,6 +104,7 @@ struct LastTrap {
 extern LastTrap g_last_trap;
 
 // signal_end.cpp: the default action of a signal that ends the app.
+bool ends_with_dump(int signal);
 [[noreturn]] void end_by_signal(const SignalInformation& information, const char* message, TrapFrame& frame);
 
 }  // namespace kernel::linux

@@ -7,6 +7,7 @@
 #include "kernel/arch/x86_64/cpuid.h"
 #include "kernel/arch/x86_64/entry.h"
 #include "kernel/crash/crash.h"
+#include "kernel/debug/debugger.h"
 #include "kernel/drivers/console.h"
 #include "kernel/drivers/control_port.h"
 #include "kernel/library/command_line.h"
@@ -203,7 +204,7 @@ void start_program() {
   const size_t slash = std::string_view(path).rfind('/');
   const char* name = slash == std::string_view::npos ? path : path + slash + 1;
   if (create_first_thread(name).is_error()) fail_to_start(kCannotRun, "no memory for the first thread");
-  set_interruption_check(signal_is_waiting);
+  set_interruption_check(wait_is_interrupted);
   AddressSpace& space = address_space();
   space.randomize(kStackSize);
   for (const char** argument = g_arguments; *argument != nullptr; ++argument) add_command_line_word(*argument);
@@ -241,6 +242,7 @@ void start_program() {
   set_fs_base(0);
   set_user_gs_base(0);
   restore_extended_state(current().extended_state);
+  debug::start_stub();
   log(LogLevel::Info, "%s starts at %#lx, stack at %#lx", path, entry, stack_pointer);
   control_send(mortem::format::ControlType::Ready, {});
   enter_user(&frame);

@@ -1,4 +1,5 @@
 // The SYSCALL instruction: number to function, Result to rax. A call that is not there is ENOSYS, logged once by name.
+#include "kernel/debug/debugger.h"
 #include "kernel/library/log.h"
 #include "kernel/linux/app.h"
 #include "kernel/linux/calls.h"
@@ -49,6 +50,7 @@ const char* syscall_name(uint64_t number) {
 
 void handle_syscall(TrapFrame& frame) {
   current().frame = &frame;
+  debug::entered_call(current());
   const uint64_t number = frame.error_code;
   if (number > kHighest || g_table.entries[number].call == nullptr) {
     log_missing(number);

@@ -3,6 +3,7 @@
 #include "kernel/arch/x86_64/cpu.h"
 #include "kernel/arch/x86_64/entry.h"
 #include "kernel/arch/x86_64/interrupt_guard.h"
+#include "kernel/debug/debugger.h"
 #include "kernel/linux/app.h"
 #include "kernel/linux/calls.h"
 #include "kernel/linux/futex.h"
@@ -104,6 +105,7 @@ Result<AppThread*> create_thread(const TrapFrame& frame) {
   *thread->frame = frame;
   thread->kernel_rsp = make_first_context(reinterpret_cast<uint64_t>(thread->frame), run_app_thread, thread);
   take_id_and_join(*thread);
+  debug::thread_created(*thread);
   return thread;
 }
 
@@ -117,6 +119,7 @@ void exit_thread(int status, TrapFrame& frame) {
   interrupts_disable();
   drop_pending_signals(thread);
   leave_list(thread);
+  debug::thread_ends();
   end_current_thread(free_thread);
 }
 

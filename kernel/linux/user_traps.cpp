@@ -3,6 +3,7 @@
 #include "kernel/arch/x86_64/cpu.h"
 #include "kernel/arch/x86_64/user_access.h"
 #include "kernel/crash/crash.h"
+#include "kernel/debug/debugger.h"
 #include "kernel/library/log.h"
 #include "kernel/linux/app.h"
 #include "kernel/linux/linux.h"
@@ -136,6 +137,7 @@ TrapSignal signal_of(uint64_t vector) {
 
 void handle_user_trap(TrapFrame& frame, uint64_t cr2) {
   current().frame = &frame;
+  if (debug::take_trap(current(), frame)) return;
   g_last_trap = {frame.vector, frame.error_code, cr2};
   constexpr uint64_t kPageFault = 14, kDeviceNotAvailable = 7;
   if (frame.vector == kPageFault) return page_fault(frame, cr2);

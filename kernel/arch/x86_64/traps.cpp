@@ -7,6 +7,7 @@
 #include "kernel/arch/x86_64/segments.h"
 #include "kernel/arch/x86_64/user_access.h"
 #include "kernel/crash/crash.h"
+#include "kernel/debug/debugger.h"
 #include "kernel/linux/linux.h"
 
 namespace kernel {
@@ -108,6 +109,7 @@ extern "C" [[gnu::visibility("hidden")]] void trap_dispatch(TrapFrame* frame) {
     linux::handle_user_trap(*frame, cr2);
   } else {
     if (g_kernel_trap_hook != nullptr && g_kernel_trap_hook(*frame)) return;
+    if (debug::take_kernel_trap(*frame)) return;
     // Only copies may touch the app's memory; any other fault of the kernel is a bug, also at an address of the app.
     if (!has_fixup(*frame)) crash_on_kernel_trap(*frame, cr2);
     if (!brought_in(*frame, cr2)) apply_fixup(*frame);

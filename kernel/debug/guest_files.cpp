@@ -1,0 +1,88 @@
+#include "kernel/debug/guest_files.h"
+
+namespace kernel::debug {
+namespace {
+
+int64_t failed(Error error) {
+  return -static_cast<int64_t>(error);
+}
+
+Result<Inode*> find(std::string_view path, FollowLast follow) {
+  return find_inode(root_inode(), {path.data(), path.size()}, follow);
+}
+
+uint32_t mode_of(const InodeStatus& status) {
+  constexpr uint32_t kTypes[] = {0100000, 0040000, 0120000, 0020000, 0060000, 0010000, 0140000};  // in FileType's order
+  return kTypes[static_cast<size_t>(status.type)] | status.permissions;
+}
+
+int64_t fill(Inode& inode, mortem::gdbstub::FileStatus& to) {
+  auto read = inode.status();
+  if (read.is_error()) return failed(read.error());
+  const InodeStatus& from = read.value();
+  to = {.device = static_cast<uint32_t>(from.device),
+        .inode = static_cast<uint32_t>(from.inode),
+        .mode = mode_of(from),
+        .links = from.links,
+        .user = from.user,
+        .group = from.group,
+        .raw_device = static_cast<uint32_t>(from.device_number),
+        .size = from.size,
+        .block_size = 4096,
+        .blocks = from.blocks,
+        .access_time = static_cast<uint32_t>(from.access_s),
+        .modification_time = static_cast<uint32_t>(from.modify_s),
+        .change_time = static_cast<uint32_t>(from.change_s)};
+  return 0;
+}
+
+}  // namespace
+
+int64_t GuestFiles::open(std::string_view path) {
+  auto inode = find(path, FollowLast::Yes);
+  if (inode.is_error()) return failed(inode.error());
+  auto status = inode.value()->status();
+  if (status.is_error()) return failed(status.error());
+  if (status.value().type == FileType::Directory) return failed(Error::IsDirectory);
+  for (size_t number = 0; number < kMaximum; ++number) {
+    if (files_[number] != nullptr) continue;
+    files_[number] = inode.value();
+    return static_cast<int64_t>(number);
+  }
+  return failed(Error::TooManyFiles);
+}
+
+int64_t GuestFiles::close(uint64_t number) {
+  if (number >= kMaximum || files_[number] == nullptr) return failed(Error::BadDescriptor);
+  files_[number] = nullptr;
+  return 0;
+}
+
+int64_t GuestFiles::read(uint64_t number, uint64_t offset, std::span<uint8_t> to) {
+  if (number >= kMaximum || files_[number] == nullptr) return failed(Error::BadDescriptor);
+  auto count = files_[number]->read(offset, to);
+  return count ? static_cast<int64_t>(count.value()) : failed(count.error());
+}
+
+int64_t GuestFiles::status(uint64_t number, mortem::gdbstub::FileStatus& status) {
+  if (number >= kMaximum || files_[number] == nullptr) return failed(Error::BadDescriptor);
+  return fill(*files_[number], status);
+}
+
+int64_t GuestFiles::status(std::string_view path, mortem::gdbstub::FileStatus& status) {
+  auto inode = find(path, FollowLast::Yes);
+  return inode ? fill(*inode.value(), status) : failed(inode.error());
+}
+
+int64_t GuestFiles::read_link(std::string_view path, std::span<char> to) {
+  auto inode = find(path, FollowLast::No);
+  if (inode.is_error()) return failed(inode.error());
+  auto count = inode.value()->read_link(to);
+  return count ? static_cast<int64_t>(count.value()) : failed(count.error());
+}
+
+void GuestFiles::close_all() {
+  for (Inode*& file : files_) file = nullptr;
+}
+
+}  // namespace kernel::debug

@@ -1,0 +1,33 @@
+#include "kernel/debug/signal_filter.h"
+
+#include "kernel/drivers/console.h"
+#include "kernel/library/command_line.h"
+#include "kernel/library/log.h"
+
+namespace kernel::debug {
+namespace {
+
+mortem::gdbstub::SignalSet g_passed;
+
+}  // namespace
+
+void set_passed_signals(mortem::gdbstub::SignalSet signals) {
+  g_passed = signals;
+}
+
+bool passes_at_once(int signal) {
+  return g_passed.contains(signal);
+}
+
+bool stops_at_crash(int signal) {
+  return setting_is("on-crash", "gdb") && linux::ends_with_dump(signal);
+}
+
+void announce_crash(const linux::SignalInformation& information, const TrapFrame& frame) {
+  char line[160];
+  format_text(line, sizeof line, "mortem: %s at rip %#lx: the program waits for gdb; its dump follows on detach\n",
+              linux::signal_name(information.signal), frame.rip);
+  console_write(line);
+}
+
+}  // namespace kernel::debug

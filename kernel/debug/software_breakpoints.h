@@ -1,0 +1,16 @@
+// Between app_memory.cpp and software_breakpoints.cpp.
+#pragma once
+
+#include <cstdint>
+#include <span>
+
+namespace kernel::debug {
+
+uint8_t* app_byte(uint64_t address);  // in the direct map; null: there is none
+
+// `bytes` were read at `address`: the program's own bytes in place of our INT3s.
+void hide_breakpoints(uint64_t address, std::span<uint8_t> bytes);
+// Memory was written: what is there now is the program's, the INT3s stand again.
+void put_breakpoints_back(uint64_t address, size_t size);
+
+}  // namespace kernel::debug

@@ -1,0 +1,9 @@
+// The GDB stub: gdbstub's server over a port of the virtio-console, in a thread of its own.
+#pragma once
+
+namespace kernel::debug {
+
+// The app is about to end: sends what is to be sent, within a bounded time. From the thread that ends it.
+void flush_to_client();
+
+}  // namespace kernel::debug

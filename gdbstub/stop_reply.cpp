@@ -130,6 +130,9 @@ void write_stop_reply(Session& session, const Stop& stop) {
   write_reason(session, stop);
   const ThreadId thread = session.stopped_thread();
   if (thread == 0) return;
+  // Clients take it for the current one from here on, without an Hg (gdb: remote_target::process_stop_reply; gdbserver
+  // does the same on its side).
+  session.register_thread = {0, thread};
   reply.text("thread:");
   session.write_thread(thread);
   reply.text(";");

@@ -64,7 +64,8 @@ namespace {
       ram_page_count() * kPageSize >> 20);
   if (setting_is("selftest", "1")) selftest();
   drivers_initialize();
-  crash_set_after(setting_is("on-crash", "stop") ? AfterCrash::PowerOff : AfterCrash::Reboot);
+  crash_set_after(setting_is("on-crash", "stop") || setting_is("on-crash", "gdb") ? AfterCrash::PowerOff
+                                                                                    : AfterCrash::Reboot);
   crash_prepare();
   if (Result<void> mounted = mount_root(); !mounted)
     log(LogLevel::Warning, "no root file system (error %d)", static_cast<int>(mounted.error()));

@@ -4,6 +4,7 @@
 #include "kernel/debug/app_target.h"
 #include "kernel/debug/breakpoints.h"
 #include "kernel/debug/signal_filter.h"
+#include "kernel/debug/syscall_filter.h"
 
 namespace kernel::debug {
 
@@ -102,12 +103,13 @@ void AppTarget::detach() {
   remove_all_breakpoints();
   files_.close_all();
   set_passed_signals({});
+  set_caught_syscalls(false, {});
   set_attached(false);
   stop_was_reported();
   interrupted_ = false;
   for (AppThread* thread = linux::first_thread(); thread != nullptr; thread = linux::next_thread(*thread)) {
     ThreadDebug& debug = thread->debug;
-    debug.has_event = debug.resume_prepared = debug.stop_requested = false;
+    debug.has_event = debug.resume_prepared = debug.stop_requested = debug.in_caught_call = false;
     if (debug.parked) resume_thread(*thread, {.signal = debug.in_signal_stop ? debug.information.signal : 0});
     debug.stepping = false;
   }

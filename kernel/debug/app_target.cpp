@@ -6,6 +6,7 @@
 #include "kernel/arch/x86_64/user_access.h"
 #include "kernel/debug/breakpoints.h"
 #include "kernel/debug/signal_filter.h"
+#include "kernel/debug/syscall_filter.h"
 #include "kernel/task/address_space.h"
 
 namespace kernel::debug {
@@ -67,6 +68,7 @@ gdbstub::Description AppTarget::description() {
           .executable_path = true,
           .files = true,
           .memory_regions = true,
+          .catches_system_calls = true,
           .passes_signals = true};
 }
 
@@ -159,6 +161,10 @@ int64_t AppTarget::read_auxiliary_vector(uint64_t offset, std::span<uint8_t> to)
 
 int64_t AppTarget::executable_path(std::span<char> to) {
   return files_.read_link("/proc/self/exe", to);
+}
+
+void AppTarget::catch_syscalls(const gdbstub::SyscallFilter& filter) {
+  set_caught_syscalls(filter.enabled, filter.numbers);
 }
 
 void AppTarget::pass_signals(gdbstub::SignalSet signals) {

@@ -49,6 +49,7 @@ class AppTarget final : public gdbstub::Target {
   }
   int64_t read_link(std::string_view path, std::span<char> to) override { return files_.read_link(path, to); }
 
+  void catch_syscalls(const gdbstub::SyscallFilter& filter) override;
   void pass_signals(gdbstub::SignalSet signals) override;
   bool monitor(std::string_view command, gdbstub::TextSink& to) override;
 

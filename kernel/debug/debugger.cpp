@@ -6,6 +6,7 @@
 #include "kernel/debug/app_stop.h"
 #include "kernel/debug/breakpoints.h"
 #include "kernel/debug/signal_filter.h"
+#include "kernel/debug/syscall_filter.h"
 #include "kernel/linux/signals.h"
 #include "kernel/task/scheduler.h"
 
@@ -70,12 +71,25 @@ bool stop_here(AppThread& thread, TrapFrame& frame) {
   return false;
 }
 
-void entered_call(AppThread& thread) {
+bool enters_call(AppThread& thread, TrapFrame& frame) {
   thread.debug.before_first_step = false;
+  thread.debug.in_caught_call = is_attached() && catches_syscall(frame.error_code);
+  if (!thread.debug.in_caught_call) return true;
+  InterruptGuard guard;
+  stop_with_trap(thread, frame, linux::kSigTrap | 0x80,
+                 {.kind = StopKind::SyscallEntry, .signal = linux::kSigTrap, .number = frame.error_code});
+  return frame.error_code != ~uint64_t{0};
 }
 
-void step_over_call(AppThread& thread, TrapFrame& frame) {
+void left_call(AppThread& thread, TrapFrame& frame) {
   ThreadDebug& debug = thread.debug;
+  if (debug.in_caught_call && frame.is_syscall() && is_attached()) {
+    debug.in_caught_call = false;
+    const uint64_t number = frame.error_code;  // -1: it will be made again, and be caught again
+    if (number != ~uint64_t{0})
+      stop_with_trap(thread, frame, linux::kSigTrap | 0x80,
+                     {.kind = StopKind::SyscallReturn, .signal = linux::kSigTrap, .number = number});
+  }
   // SYSCALL clears TF, so the processor would trap only one instruction later.
   if (!debug.stepping || debug.before_first_step || !frame.is_syscall() || is_in_range(debug, frame.rip)) return;
   stop_after_step(thread, frame);
@@ -118,6 +132,13 @@ SignalFate signal_arrives(AppThread& thread, TrapFrame& frame, SignalInformation
   if (debug.injected_signal == information.signal) {  // from the debugger itself
     debug.injected_signal = 0;
     return SignalFate::Deliver;
+  }
+  // A breakpoint where nothing can be executed: gdb lets functions that it calls return to one on the stack.
+  if (information.signal == linux::kSigSegv && has_software_breakpoint(frame.rip)) {
+    InterruptGuard guard;
+    stop_with_trap(thread, frame, linux::kCodeKernel,
+                   {.kind = StopKind::SoftwareBreakpoint, .signal = linux::kSigTrap});
+    return SignalFate::Drop;
   }
   const bool waits = effect == SignalEffect::EndsApp && !debug.crash_was_seen && stops_at_crash(information.signal);
   if (!is_attached() && !waits) return SignalFate::Deliver;

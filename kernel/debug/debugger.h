@@ -15,10 +15,11 @@ void start_stub();
 bool wants_stop(const linux::AppThread& thread);
 // On the way back to the app, interrupts off. True: the thread was parked, everything is to be looked at again.
 bool stop_here(linux::AppThread& thread, TrapFrame& frame);
-// The end of a system call, after what a signal does to it: a thread that steps stops behind the SYSCALL.
-void step_over_call(linux::AppThread& thread, TrapFrame& frame);
-// A system call is about to begin.
-void entered_call(linux::AppThread& thread);
+// A system call is about to begin: a catchpoint may stop the thread, and the debugger change the frame. False: the call
+// is not to be made (orig_rax is -1).
+bool enters_call(linux::AppThread& thread, TrapFrame& frame);
+// The end of a system call, after what a signal did to it: catchpoints, and a thread that steps stops behind the SYSCALL.
+void left_call(linux::AppThread& thread, TrapFrame& frame);
 // #DB and #BP of the app. True: the debugger's doing, the thread goes back to where its frame says.
 bool take_trap(linux::AppThread& thread, TrapFrame& frame);
 // #DB in the kernel: a watched word was reached for the app (read(2) into it, say).

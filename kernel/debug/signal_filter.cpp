@@ -1,6 +1,6 @@
 #include "kernel/debug/signal_filter.h"
 
-#include "kernel/drivers/console.h"
+#include "kernel/drivers/control_port.h"
 #include "kernel/library/command_line.h"
 #include "kernel/library/log.h"
 
@@ -25,9 +25,10 @@ bool stops_at_crash(int signal) {
 
 void announce_crash(const linux::SignalInformation& information, const TrapFrame& frame) {
   char line[160];
-  format_text(line, sizeof line, "mortem: %s at rip %#lx: the program waits for gdb; its dump follows on detach\n",
-              linux::signal_name(information.signal), frame.rip);
-  console_write(line);
+  const size_t length =
+      format_text(line, sizeof line, "%s at rip %#lx", linux::signal_name(information.signal), frame.rip);
+  control_send(mortem::format::ControlType::WaitsForDebugger, {reinterpret_cast<const uint8_t*>(line), length});
+  log(LogLevel::Info, "%s: the program waits for gdb; its dump follows when gdb detaches", line);
 }
 
 }  // namespace kernel::debug

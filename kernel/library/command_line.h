@@ -8,7 +8,8 @@
 //   cwd=/        working directory
 //   dump-on-exit=nonzero|never
 //   memory=BYTES                    manifest only, read by `mortem run`: RAM that the slots were made for
-//   on-crash=stop|reboot            command line only
+//   on-crash=stop|reboot|gdb        command line only; gdb: the app waits for a debugger before its dump is written
+//   wait=gdb                        command line only: the app waits for a debugger at its entry
 //   provoke-crash=on                command line only: /sys/kernel/debug/provoke-crash/DIRECT exists
 //   crash-path-trap=STAGE,…         command line only, with provoke-crash=on: these stages of the crash path
 //                                   (kernel/crash/stages.h) trap once, to test what comes after

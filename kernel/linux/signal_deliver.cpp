@@ -144,7 +144,7 @@ void before_return_to_user(TrapFrame& frame) {
       finish_call_without_handler(frame);
       // A restarted call sets its own mask again; the one that comes back may let a signal through.
       drop_temporary_mask();
-      debug::step_over_call(thread, frame);
+      debug::left_call(thread, frame);
     } else {
       break;
     }

@@ -50,15 +50,15 @@ const char* syscall_name(uint64_t number) {
 
 void handle_syscall(TrapFrame& frame) {
   current().frame = &frame;
-  debug::entered_call(current());
+  // What a debugger sees in a thread that waits here, as on Linux.
+  frame.rax = static_cast<uint64_t>(-static_cast<int64_t>(Error::NoSyscall));
+  if (!debug::enters_call(current(), frame)) return;
   const uint64_t number = frame.error_code;
   if (number > kHighest || g_table.entries[number].call == nullptr) {
     log_missing(number);
     frame.rax = static_cast<uint64_t>(-static_cast<int64_t>(Error::NoSyscall));
     return;
   }
-  // What a debugger sees in a thread that waits here, as on Linux.
-  frame.rax = static_cast<uint64_t>(-static_cast<int64_t>(Error::NoSyscall));
   const Arguments arguments{{frame.rdi, frame.rsi, frame.rdx, frame.r10, frame.r8, frame.r9}, frame};
   auto result = g_table.entries[number].call(arguments);
   frame.rax = result ? result.value() : static_cast<uint64_t>(-static_cast<int64_t>(result.error()));

@@ -14,6 +14,7 @@ enum class ControlType : uint16_t {
   // guest → host
   Ready = 1,       // the app's first instruction is about to run; no payload
   ExitStatus = 2,  // ControlExitStatus; the app called exit_group
+  WaitsForDebugger = 4,  // UTF-8, one line: the signal that would have ended the app (`--on-crash gdb`)
   Crash = 3,       // ControlCrash, then the UTF-8 one-line reason (rest of the payload)
   // host → guest
   DumpNow = 16,

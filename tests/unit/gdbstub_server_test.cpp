@@ -378,6 +378,23 @@ TEST(GdbstubStops, Reasons) {
   EXPECT_EQ(after_running(), "X0a;process:2a");
 }
 
+// gdb takes the thread of a stop reply for the current one and sends no Hg for it: it read another thread's registers.
+TEST(GdbstubStops, ThreadOfTheStopIsTheCurrentOne) {
+  Connected client;
+  client.target.add_thread(0x2B, "b");
+  client.target.threads.at(0x2A).registers.rax = 0xAAAA;
+  client.target.threads.at(0x2B).registers.rax = 0xBBBB;
+  EXPECT_EQ(client.ask("Hgp2a.2a"), "OK");
+  client.ask("vCont;c");
+  Stop stop;
+  stop.thread = 0x2B;
+  client.stops_with(stop);
+  EXPECT_EQ(client.ask("p0"), "bbbb000000000000");
+  EXPECT_TRUE(client.ask("g").starts_with("bbbb000000000000"));
+  EXPECT_EQ(client.ask("Hgp2a.2a"), "OK");
+  EXPECT_EQ(client.ask("p0"), "aaaa000000000000");
+}
+
 TEST(GdbstubStops, TheEnd) {
   Connected client;
   client.ask("vCont;c");

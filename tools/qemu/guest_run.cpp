@@ -5,6 +5,7 @@
 #include <poll.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
+#include <sys/stat.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/timerfd.h>
@@ -50,6 +51,18 @@ void send_bytes(int socket, const std::string& bytes) {
 
 }  // namespace
 
+const char* on_crash_name(OnCrash what) {
+  switch (what) {
+    case OnCrash::Stop:
+      return "stop";
+    case OnCrash::Reboot:
+      return "reboot";
+    case OnCrash::Gdb:
+      return "gdb";
+  }
+  return "stop";
+}
+
 GuestRun::GuestRun(RunPlan plan, Instance& instance) : plan_(std::move(plan)), instance_(instance) {}
 
 GuestRun::~GuestRun() {
@@ -91,7 +104,7 @@ Result<void> GuestRun::start() {
 Result<void> GuestRun::start_qemu(Descriptor console_end, Descriptor control_end) {
   plan_.machine.console_on_stdout = bool(console_end);
   plan_.machine.control = control_end.get();
-  plan_.machine.exit_on_reset = plan_.on_crash == OnCrash::Stop;
+  plan_.machine.exit_on_reset = plan_.on_crash != OnCrash::Reboot;
   std::vector<std::string> line = qemu_command_line(plan_.machine);
   std::vector<char*> arguments;
   for (std::string& argument : line) arguments.push_back(argument.data());
@@ -114,6 +127,7 @@ Result<void> GuestRun::start_qemu(Descriptor console_end, Descriptor control_end
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, nullptr);
     std::signal(SIGPIPE, SIG_DFL);
+    umask(0177);  // sockets and logs are the user's alone
     dup2(nothing.get(), 0), dup2(console_end ? console_end.get() : nothing.get(), 1), dup2(log.get(), 2);
     fcntl(control_end.get(), F_SETFD, 0);
     if (chdir(instance_.folder().c_str()) == 0) execv(arguments[0], arguments.data());
@@ -203,7 +217,12 @@ void GuestRun::serve_client(size_t index) {
 void GuestRun::handle(const ControlMessage& message) {
   if (message.type == ControlType::Ready) {
     if (!ready_ && plan_.ready_pipe >= 0) (void)write_all(plan_.ready_pipe, "ready\n", "the ready pipe");
+    if (!ready_ && plan_.waits_for_gdb)
+      note(fmt::format("{0} waits at its entry, next: mortem gdb {0}", plan_.facts.name));
     ready_ = true;
+  } else if (message.type == ControlType::WaitsForDebugger) {
+    note(fmt::format("{0}: {1}; the program waits, next: mortem gdb {0} (its dump is written when gdb detaches)",
+                     plan_.facts.name, printable(message.payload)));
   } else if (auto exit = message.exit_status()) {
     exit_status_ = exit->status & 0xFF;
   } else if (auto crash = message.crash()) {

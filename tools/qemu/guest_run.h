@@ -15,7 +15,8 @@
 
 namespace mortem::tools {
 
-enum class OnCrash { Stop, Reboot };
+enum class OnCrash { Stop, Reboot, Gdb };
+const char* on_crash_name(OnCrash what);  // as --on-crash and the kernel have it
 
 struct RunPlan {
   Machine machine;
@@ -23,6 +24,7 @@ struct RunPlan {
   OnCrash on_crash = OnCrash::Stop;
   bool detached = false;      // nobody reads our stdout; QEMU may outlive us
   bool keep_in_slot = false;  // dumps stay in the image
+  bool waits_for_gdb = false;  // the program is held at its entry
   int ready_pipe = -1;        // detached: gets "ready\n" once the program runs, or an error line
 };
 

@@ -34,7 +34,7 @@ constexpr size_t kMaximumCommandLine = 16 << 10;  // kernel/library/command_line
 struct RunOptions {
   std::string source, name, memory, on_crash, dump, accelerator = "auto", kernel;
   std::vector<std::string> kernel_arguments;
-  bool detach = false, keep_in_slot = false, log_console = false, json = false, dashes = false;
+  bool detach = false, wait = false, keep_in_slot = false, log_console = false, json = false, dashes = false;
   PackingOptions packing;
 };
 
@@ -109,7 +109,8 @@ Result<Source> pack_program(const RunOptions& options) {
 }
 
 Result<std::string> kernel_command_line(const RunOptions& options, bool from_image, OnCrash on_crash) {
-  std::string line = fmt::format("on-crash={}", on_crash == OnCrash::Stop ? "stop" : "reboot");
+  std::string line = fmt::format("on-crash={}", on_crash_name(on_crash));
+  if (options.wait) line += " wait=gdb";
   auto add = [&](const std::string& key, const std::string& value) { line += " " + key + "=" + percent_encode(value); };
   if (from_image) {  // a packed program has these in its manifest
     if (options.dashes && options.packing.arguments.empty()) line += " args=";
@@ -144,7 +145,8 @@ Result<OnCrash> on_crash_of(const RunOptions& options) {
   if (options.on_crash.empty()) return options.detach ? OnCrash::Reboot : OnCrash::Stop;
   if (options.on_crash == "stop") return OnCrash::Stop;
   if (options.on_crash == "reboot") return OnCrash::Reboot;
-  return failure(ErrorKind::BadInput, fmt::format("--on-crash {}: stop or reboot", printable(options.on_crash)));
+  if (options.on_crash == "gdb") return OnCrash::Gdb;
+  return failure(ErrorKind::BadInput, fmt::format("--on-crash {}: stop, reboot or gdb", printable(options.on_crash)));
 }
 
 struct Prepared {
@@ -188,13 +190,14 @@ Result<Prepared> prepare(const RunOptions& options) {
   plan.machine.image = ready.source.image;
   plan.detached = options.detach;
   plan.keep_in_slot = options.keep_in_slot;
+  plan.waits_for_gdb = options.wait;
 
   InstanceFacts& facts = plan.facts;
   facts.image = ready.source.image;
   if (ready.source.temporary) facts.temporary = ready.source.temporary->path();
   facts.source = options.source;
   facts.accelerator = accelerator.name;
-  facts.on_crash = plan.on_crash == OnCrash::Stop ? "stop" : "reboot";
+  facts.on_crash = on_crash_name(plan.on_crash);
   facts.program = ready.source.program;
   facts.program_id = ready.source.program_id;
   facts.kernel = plan.machine.kernel.string();
@@ -323,7 +326,8 @@ void add_run(Commands& commands) {
   verb->add_option("--name", options->name, "Name of the guest (default: from SOURCE)");
   verb->add_option("--memory", options->memory, "Memory of the guest (default: 256M, or as the image says)");
   verb->add_flag("--detach", options->detach, "Leave it running in the background");
-  verb->add_option("--on-crash", options->on_crash, "stop (default) or reboot (default with --detach)");
+  verb->add_option("--on-crash", options->on_crash, "stop (default), reboot (default with --detach), or gdb: the program waits for gdb, its dump follows");
+  verb->add_flag("--wait", options->wait, "Hold the program at its entry until gdb lets it go; see mortem gdb");
   verb->add_option("--dump", options->dump,
                    "File for the dump of a crash (default: NAME.core.zst); never overwritten: a number is added");
   verb->add_flag("--keep-in-slot", options->keep_in_slot, "Leave dumps in the image; see mortem pull");

@@ -1,0 +1,100 @@
+// mortem gdb
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <memory>
+
+#include "tools/child_program.h"
+#include "tools/elf_file.h"
+#include "tools/local_store.h"
+#include "tools/output.h"
+#include "tools/qemu/instance.h"
+#include "tools/verbs.h"
+
+namespace mortem::tools {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+struct GdbOptions {
+  std::string name;
+  bool print = false;
+  std::vector<std::string> arguments;
+};
+
+// The program as it was packed, with its symbols: quicker for gdb than reading it out of the guest, which it does
+// by itself otherwise.
+fs::path packed_program(const InstanceFacts& facts) {
+  if (facts.program_id.size() < 4) return {};
+  const fs::path kept = local_store() / "build-id" / facts.program_id.substr(0, 2) / facts.program_id.substr(2);
+  auto id = module_id(kept);
+  return id && *id == facts.program_id ? kept : fs::path();
+}
+
+// gdb takes what has a slash in it and is no host:port for a Unix socket (gdb 13, node "Connecting"); its path may have
+// 107 bytes (unix(7)). A longer one is reached through a descriptor that gdb inherits.
+Result<std::string> socket_path(const RunningInstance& instance) {
+  const std::string path = (instance.folder / "gdb").string();
+  constexpr size_t kLongest = 107;
+  if (path.size() <= kLongest) return path;
+  const int folder = open(instance.folder.c_str(), O_PATH | O_DIRECTORY);
+  if (folder < 0) return system_failure("cannot open", instance.folder);
+  return fmt::format("/proc/self/fd/{}/gdb", folder);
+}
+
+int start_gdb(const GdbOptions& options) {
+  auto instance = find_instance(options.name);
+  if (!instance) {
+    if (instance.error().kind != ErrorKind::NotFound) return fail(instance.error());
+    std::error_code ignored;
+    if (fs::is_regular_file(options.name, ignored))
+      return fail(fmt::format("{}: gdb attaches to running guests; for a dump: mortem core {} -o FILE, then gdb PROGRAM FILE",
+                              options.name, shell_quoted(options.name)));
+    fail(instance.error());
+    return kProblem;
+  }
+  if (options.print) {
+    write_stdout(fmt::format("target remote {}\n", (instance->folder / "gdb").string()));
+    return kDone;
+  }
+  auto gdb = find_program("gdb");
+  if (!gdb) return fail(std::string("gdb is not installed: apt-get install gdb; or another debugger: mortem gdb --print"));
+  auto socket = socket_path(*instance);
+  if (!socket) return fail(socket.error());
+  std::vector<std::string> line = {gdb->string(), "-q"};
+  if (const fs::path program = packed_program(instance->facts); !program.empty()) line.push_back(program.string());
+  line.insert(line.end(), {"-ex", "target remote " + *socket});
+  line.insert(line.end(), options.arguments.begin(), options.arguments.end());
+  std::vector<char*> arguments;
+  for (std::string& argument : line) arguments.push_back(argument.data());
+  arguments.push_back(nullptr);
+  execv(arguments[0], arguments.data());
+  return fail(fmt::format("cannot start {}: {}", line[0], std::strerror(errno)));
+}
+
+void add_gdb(Commands& commands) {
+  CLI::App* verb = commands.add(
+      nullptr, "gdb", "Attach gdb to a running guest",
+      "The program stops while gdb is attached and goes on when gdb detaches or ends. In gdb, `monitor help` shows what\n"
+      "the guest can do besides.\n"
+      "Examples:\n"
+      "  mortem gdb web\n"
+      "  mortem gdb web -- -batch -ex 'thread apply all bt'\n"
+      "  mortem run ./server --wait --detach && mortem gdb server     from its first instruction\n"
+      "  lldb -o \"process connect unix-connect://PATH\"               PATH: mortem gdb web --print");
+  auto options = std::make_shared<GdbOptions>();
+  verb->add_option("NAME", options->name, "As mortem ps shows it")->required();
+  verb->add_flag("--print", options->print, "Print gdb's command to connect, for other debuggers; start nothing");
+  commands.take_arguments_after_dashes(verb, &options->arguments);
+  commands.on(verb, [options] { return start_gdb(*options); });
+}
+
+const VerbRegistration registration{25, add_gdb};
+
+}  // namespace
+
+}  // namespace mortem::tools

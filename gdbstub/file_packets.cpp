@@ -8,16 +8,15 @@ namespace {
 
 constexpr int kReadOnlyFileSystem = 30;
 
-// Linux errno → the protocol's (node "Errno Values"; include/gdb/fileio.h). Most are the same.
+// Linux errno → the protocol's (node "Errno Values"; include/gdb/fileio.h).
 uint64_t protocol_error(int64_t error) {
-  switch (error) {
-    case 36: return 91;  // ENAMETOOLONG
-    case 38: return 88;  // ENOSYS
-    case 1: case 2: case 4: case 5: case 9: case 13: case 14: case 16: case 17: case 19: case 20: case 21: case 22:
-    case 23: case 24: case 27: case 28: case 29: case 30:
-      return static_cast<uint64_t>(error);
-    default: return 9999;  // EUNKNOWN
-  }
+  constexpr int kSame[] = {1, 2, 4, 5, 9, 13, 14, 16, 17, 19, 20, 21, 22, 23, 24, 27, 28, 29, 30};
+  constexpr int kNameTooLong = 36, kNoSystemCall = 38;
+  if (error == kNameTooLong) return 91;
+  if (error == kNoSystemCall) return 88;
+  for (const int same : kSame)
+    if (error == same) return static_cast<uint64_t>(error);
+  return 9999;  // EUNKNOWN
 }
 
 void result(Session& session, int64_t value) {
@@ -65,8 +64,8 @@ void read(Session& session, Arguments arguments) {
 class StatusBytes {
  public:
   explicit StatusBytes(const FileStatus& status) {
-    for (const uint32_t value : {status.device, status.inode, status.mode, status.links, status.user, status.group,
-                                 status.raw_device})
+    for (const uint32_t value :
+         {status.device, status.inode, status.mode, status.links, status.user, status.group, status.raw_device})
       put(value, 4);
     for (const uint64_t value : {status.size, status.block_size, status.blocks}) put(value, 8);
     for (const uint32_t value : {status.access_time, status.modification_time, status.change_time}) put(value, 4);
@@ -126,7 +125,7 @@ struct Operation {
   void (*answer)(Session&, Arguments);
 };
 constexpr Operation kOperations[] = {
-    {"setfs:", set_file_system}, {"open:", open},           {"close:", close},       {"pread:", read},
+    {"setfs:", set_file_system}, {"open:", open},           {"close:", close},        {"pread:", read},
     {"fstat:", status_of_open},  {"stat:", status_of_path}, {"readlink:", read_link}, {"pwrite:", refuse},
     {"unlink:", refuse},
 };

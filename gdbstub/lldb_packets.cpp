@@ -7,8 +7,8 @@ namespace mortem::gdbstub {
 
 namespace {
 
-// LLDB takes a vendor "pc" for its own machine, and then believes the process id to be one of its own /proc: the program
-// would be some other. "unknown" makes it a remote Linux, and LLDB wants to be told the program's file.
+// LLDB takes a vendor "pc" for its own machine, and then believes the process id to be one of its own /proc: the
+// program would be some other. "unknown" makes it a remote Linux, and LLDB wants to be told the program's file.
 std::string_view triple(const Description& description) {
   return description.process_of_client_machine ? "x86_64-pc-linux-gnu" : "x86_64-unknown-linux-gnu";
 }
@@ -61,8 +61,8 @@ void memory_region(Session& session, Arguments arguments) {
   reply.text(";");
 }
 
-// Where the address of r_debug is written. LLDB 19 takes main-lm of the library list for it if it gets no answer, follows
-// the wrong pointer, and sees no library.
+// Where the address of r_debug is written. LLDB 19 takes main-lm of the library list for it if it gets no answer,
+// follows the wrong pointer, and sees no library.
 void library_list_pointer(Session& session, Arguments) {
   if (!session.target.description().auxiliary_vector) return;
   const uint64_t pointer = link_map_list_pointer(session.target);

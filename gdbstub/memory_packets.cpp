@@ -76,8 +76,10 @@ void checksum(Session& session, Arguments arguments) {
   session.reply.hex(sum);
 }
 
-constexpr PacketEntry kPackets[] = {{"m", read_as_digits, kGlued},  {"x", read_as_bytes, kGlued},
-                                    {"M", write_from_digits, kGlued}, {"X", write_from_bytes, kGlued},
+constexpr PacketEntry kPackets[] = {{"m", read_as_digits, kGlued},
+                                    {"x", read_as_bytes, kGlued},
+                                    {"M", write_from_digits, kGlued},
+                                    {"X", write_from_bytes, kGlued},
                                     {"qCRC", checksum}};
 
 }  // namespace

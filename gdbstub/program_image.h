@@ -29,7 +29,8 @@ struct LinkMapList {
   uint64_t next;  // only since version 2
 };
 
-// Where the dynamic linker writes the address of its first list (the value of DT_DEBUG); 0: the program has no such place.
+// Where the dynamic linker writes the address of its first list (the value of DT_DEBUG); 0: the program has no such
+// place.
 uint64_t link_map_list_pointer(Target& target);
 // That first list; 0: none yet. The program is the first in it.
 uint64_t first_link_map_list(Target& target);

@@ -18,30 +18,31 @@ struct X87Control {
 // In gdb's order. The instruction pointer and the operand pointer are 64 bits as REX-prefixed FXSAVE and XSAVE store
 // them: gdb shows their low 32 as offset and the 16 above as segment.
 constexpr X87Control kX87Control[] = {
-    {"fctrl", 0, 2}, {"fstat", 2, 2},  {"ftag", kAbridgedTag, 1, RegisterSource::X87AbridgedTag},
-    {"fiseg", 12, 2}, {"fioff", 8, 4}, {"foseg", 20, 2}, {"fooff", 16, 4}, {"fop", 6, 2},
+    {"fctrl", 0, 2},  {"fstat", 2, 2}, {"ftag", kAbridgedTag, 1, RegisterSource::X87AbridgedTag},
+    {"fiseg", 12, 2}, {"fioff", 8, 4}, {"foseg", 20, 2},
+    {"fooff", 16, 4}, {"fop", 6, 2},
 };
 
 constexpr std::array<RegisterLayout, kRegisterCount> make_layout() {
   std::array<RegisterLayout, kRegisterCount> layout{};
   for (const format::RegisterDescription& description : format::kGeneralRegisters) {
     if (description.gdb_number < 0) continue;
-    layout[static_cast<size_t>(description.gdb_number)] = {
-        RegisterSource::General, description.size, description.size, description.offset, description.name, -1};
+    layout[static_cast<size_t>(description.gdb_number)] = {RegisterSource::General, description.size, description.size,
+                                                           description.offset,      description.name, -1};
   }
   for (uint8_t index = 0; index < 8; ++index)
-    layout[24u + index] = {RegisterSource::X87Stack, 10, 10, static_cast<uint16_t>(kX87Stack + 16 * index), "st",
+    layout[24u + index] = {RegisterSource::X87Stack,  10, 10, static_cast<uint16_t>(kX87Stack + 16 * index), "st",
                            static_cast<int8_t>(index)};
   size_t number = 32;
   for (const X87Control& control : kX87Control)
     layout[number++] = {control.source, 4, control.stored_size, control.offset, control.name, -1};
   for (uint8_t index = 0; index < 16; ++index)
-    layout[40u + index] = {RegisterSource::Sse, 16, 16, static_cast<uint16_t>(kXmm + 16 * index), "xmm",
+    layout[40u + index] = {RegisterSource::Sse,       16, 16, static_cast<uint16_t>(kXmm + 16 * index), "xmm",
                            static_cast<int8_t>(index)};
   layout[56] = {RegisterSource::SseControl, 4, 4, kMxcsr, "mxcsr", -1};
   for (uint8_t index = 0; index < 16; ++index)
-    layout[kFirstAvxRegister + index] = {RegisterSource::AvxUpperHalf, 16, 16, static_cast<uint16_t>(16 * index), "ymm",
-                                         static_cast<int8_t>(index)};
+    layout[kFirstAvxRegister + index] = {RegisterSource::AvxUpperHalf,      16,    16,
+                                         static_cast<uint16_t>(16 * index), "ymm", static_cast<int8_t>(index)};
   return layout;
 }
 
@@ -76,7 +77,8 @@ void RegisterFile::use_component(unsigned component) {
   } else if (component == kSseComponent) {
     __builtin_memset(extended.data() + kXmm, 0, 256);
     // MXCSR belongs to SSE and AVX both; it is as good as AVX left it.
-    if (!component_in_use(kAvxComponent)) __builtin_memcpy(extended.data() + kMxcsr, &kInitialMxcsr, sizeof kInitialMxcsr);
+    if (!component_in_use(kAvxComponent))
+      __builtin_memcpy(extended.data() + kMxcsr, &kInitialMxcsr, sizeof kInitialMxcsr);
   } else {
     __builtin_memset(extended.data() + avx_offset, 0, 256);
   }
@@ -130,7 +132,8 @@ bool RegisterFile::read(size_t number, std::span<uint8_t> value) const {
   __builtin_memset(value.data(), 0, value.size());
   if (layout.source == RegisterSource::SseControl) {
     const bool initial = !component_in_use(kSseComponent) && !component_in_use(kAvxComponent);
-    __builtin_memcpy(value.data(), initial ? reinterpret_cast<const uint8_t*>(&kInitialMxcsr) : extended.data() + at, 4);
+    __builtin_memcpy(value.data(), initial ? reinterpret_cast<const uint8_t*>(&kInitialMxcsr) : extended.data() + at,
+                     4);
   } else if (!component_in_use(component_of(layout.source))) {
     if (layout.source == RegisterSource::X87Control && layout.offset == 0)
       __builtin_memcpy(value.data(), &kInitialControlWord, 2);

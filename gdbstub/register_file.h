@@ -14,8 +14,8 @@ namespace mortem::gdbstub {
 
 enum class RegisterSource : uint8_t {
   None,
-  General,        // of GeneralRegisters, at `offset`
-  X87Stack,       // the rest: of the XSAVE area (Intel SDM vol. 1, 13.4)
+  General,   // of GeneralRegisters, at `offset`
+  X87Stack,  // the rest: of the XSAVE area (Intel SDM vol. 1, 13.4)
   X87Control,
   X87AbridgedTag,
   Sse,

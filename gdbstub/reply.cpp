@@ -121,11 +121,21 @@ void Reply::window_decimal(uint64_t value) {
 void Reply::window_markup(std::string_view text) {
   for (const char& character : text) {
     switch (character) {
-      case '<': window_text("&lt;"); break;
-      case '>': window_text("&gt;"); break;
-      case '&': window_text("&amp;"); break;
-      case '"': window_text("&quot;"); break;
-      case '\'': window_text("&apos;"); break;
+      case '<':
+        window_text("&lt;");
+        break;
+      case '>':
+        window_text("&gt;");
+        break;
+      case '&':
+        window_text("&amp;");
+        break;
+      case '"':
+        window_text("&quot;");
+        break;
+      case '\'':
+        window_text("&apos;");
+        break;
       default:
         // XML 1.0, 2.2: no other control characters, not even as references.
         if (static_cast<uint8_t>(character) < 0x20 || character == 0x7F)

@@ -167,9 +167,12 @@ constexpr PacketEntry kPackets[] = {
      [](Session& session, Arguments arguments) { resume_one(session, arguments, ResumeKind::Continue, HasSignal::No); },
      kGlued},
     {"C",
-     [](Session& session, Arguments arguments) { resume_one(session, arguments, ResumeKind::Continue, HasSignal::Yes); },
+     [](Session& session, Arguments arguments) {
+       resume_one(session, arguments, ResumeKind::Continue, HasSignal::Yes);
+     },
      kGlued},
-    {"s", [](Session& session, Arguments arguments) { resume_one(session, arguments, ResumeKind::Step, HasSignal::No); },
+    {"s",
+     [](Session& session, Arguments arguments) { resume_one(session, arguments, ResumeKind::Step, HasSignal::No); },
      kGlued},
     {"S",
      [](Session& session, Arguments arguments) { resume_one(session, arguments, ResumeKind::Step, HasSignal::Yes); },

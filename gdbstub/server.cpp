@@ -21,9 +21,8 @@ const PacketEntry* find(std::span<const PacketEntry> entries, std::string_view p
 
 const PacketEntry* find(std::string_view packet) {
   constexpr std::span<const PacketEntry> (*families[])() = {
-      query_packets,      transfer_packets, register_packets, memory_packets, breakpoint_packets,
-      resume_packets,     thread_packets,   file_packets,     lldb_packets,   event_packets,
-      thread_local_storage_packets};
+      query_packets,  transfer_packets, register_packets, memory_packets, breakpoint_packets,          resume_packets,
+      thread_packets, file_packets,     lldb_packets,     event_packets,  thread_local_storage_packets};
   for (const auto family : families)
     if (const PacketEntry* entry = find(family(), packet)) return entry;
   return nullptr;

@@ -48,11 +48,11 @@ class Server {
 
   Session session_;
   PacketDecoder decoder_;
-  char acknowledgement_ = 0;           // '+' or '-' to be sent before the frame; 0: none
-  std::span<const uint8_t> frame_;     // the last reply, kept for a client that refuses it
-  size_t sent_ = 0;                    // of the frame
+  char acknowledgement_ = 0;               // '+' or '-' to be sent before the frame; 0: none
+  std::span<const uint8_t> frame_;         // the last reply, kept for a client that refuses it
+  size_t sent_ = 0;                        // of the frame
   bool acknowledgement_expected_ = false;  // the last one, for the answer to QStartNoAckMode
-  bool stop_reply_owed_ = false;       // the app stopped while another answer was on its way
+  bool stop_reply_owed_ = false;           // the app stopped while another answer was on its way
 };
 static_assert(sizeof(Server) < 200 * 1024, "a kernel has this in its image");
 

@@ -22,9 +22,9 @@ struct ClientFeatures {
   bool hardware_breakpoint_reason = false;
   bool exec_events = false;
   bool thread_events = false;
-  bool thread_suffix = false;            // LLDB: ";thread:ID;" after register packets
-  bool threads_in_stop_reply = false;    // LLDB
-  bool bare_binary_reads = false;        // LLDB: the answer to `x` has no 'b' before it
+  bool thread_suffix = false;          // LLDB: ";thread:ID;" after register packets
+  bool threads_in_stop_reply = false;  // LLDB
+  bool bare_binary_reads = false;      // LLDB: the answer to `x` has no 'b' before it
 };
 
 enum class Ending : uint8_t { None, Exited, Detached };

@@ -62,14 +62,19 @@ void write_reason(Session& session, const Stop& stop) {
 
 std::string_view lldb_stop_reason(StopKind kind) {
   switch (kind) {
-    case StopKind::Step: return "trace";
+    case StopKind::Step:
+      return "trace";
     case StopKind::SoftwareBreakpoint:
-    case StopKind::HardwareBreakpoint: return "breakpoint";
+    case StopKind::HardwareBreakpoint:
+      return "breakpoint";
     case StopKind::WriteWatchpoint:
     case StopKind::ReadWatchpoint:
-    case StopKind::AccessWatchpoint: return "watchpoint";
-    case StopKind::Exec: return "exec";
-    default: return "signal";
+    case StopKind::AccessWatchpoint:
+      return "watchpoint";
+    case StopKind::Exec:
+      return "exec";
+    default:
+      return "signal";
   }
 }
 

@@ -59,14 +59,14 @@ struct ResumeAction {
 struct Description {
   uint32_t process = 1;
   uint32_t parent = 0;
-  std::string_view name;  // of the program, for people
+  std::string_view name;                   // of the program, for people
   bool process_of_client_machine = false;  // `process` means something to the client's own system
-  uint64_t xcr0 = 0;      // components in read_extended_state (Intel SDM vol. 1, 13.3); 0: x87 and SSE of FXSAVE only
+  uint64_t xcr0 = 0;  // components in read_extended_state (Intel SDM vol. 1, 13.3); 0: x87 and SSE of FXSAVE only
   uint32_t avx_offset = 576;  // of the upper halves of YMM: CPUID.(0DH,2):EBX
   bool hardware_breakpoints = false;
   bool hardware_watchpoints = false;
   uint32_t watchpoint_count = 4;
-  bool signal_information = false;   // read_siginfo
+  bool signal_information = false;  // read_siginfo
   bool auxiliary_vector = false;
   bool executable_path = false;
   bool files = false;

@@ -14,10 +14,10 @@ struct Flag {
 };
 
 // Intel SDM vol. 1, 3.4.3 and 10.2.3. An empty name is a bit that is always one.
-constexpr Flag kEflags[] = {{"CF", 0},  {"", 1},    {"PF", 2},  {"AF", 4},  {"ZF", 6},  {"SF", 7},
-                            {"TF", 8},  {"IF", 9},  {"DF", 10}, {"OF", 11}, {"NT", 14}, {"RF", 16},
+constexpr Flag kEflags[] = {{"CF", 0},  {"", 1},    {"PF", 2},   {"AF", 4},   {"ZF", 6},  {"SF", 7},
+                            {"TF", 8},  {"IF", 9},  {"DF", 10},  {"OF", 11},  {"NT", 14}, {"RF", 16},
                             {"VM", 17}, {"AC", 18}, {"VIF", 19}, {"VIP", 20}, {"ID", 21}};
-constexpr Flag kMxcsr[] = {{"IE", 0}, {"DE", 1}, {"ZE", 2},  {"OE", 3},  {"UE", 4},  {"PE", 5},  {"DAZ", 6},
+constexpr Flag kMxcsr[] = {{"IE", 0}, {"DE", 1}, {"ZE", 2}, {"OE", 3},  {"UE", 4},  {"PE", 5},  {"DAZ", 6},
                            {"IM", 7}, {"DM", 8}, {"ZM", 9}, {"OM", 10}, {"UM", 11}, {"PM", 12}, {"FZ", 15}};
 
 void write_flags(Reply& reply, std::string_view id, std::span<const Flag> flags) {
@@ -60,12 +60,18 @@ constexpr std::string_view kVectorTypes =
 
 std::string_view type_of(size_t number, const RegisterLayout& layout) {
   switch (layout.source) {
-    case RegisterSource::X87Stack: return "i387_ext";
-    case RegisterSource::Sse: return "vec128";
-    case RegisterSource::SseControl: return "i386_mxcsr";
-    case RegisterSource::AvxUpperHalf: return "uint128";
-    case RegisterSource::General: break;
-    default: return "int";
+    case RegisterSource::X87Stack:
+      return "i387_ext";
+    case RegisterSource::Sse:
+      return "vec128";
+    case RegisterSource::SseControl:
+      return "i386_mxcsr";
+    case RegisterSource::AvxUpperHalf:
+      return "uint128";
+    case RegisterSource::General:
+      break;
+    default:
+      return "int";
   }
   if (number == kProgramCounterNumber) return "code_ptr";
   if (number == kStackPointerNumber || number == kFramePointerNumber) return "data_ptr";
@@ -92,7 +98,7 @@ void write_register(Reply& reply, size_t number) {
   if (layout.name == "eflags") reply.window_text("\" altname=\"rflags");
   if (layout.name == "fs_base") reply.window_text("\" generic=\"tp");
   const bool is_float = layout.source == RegisterSource::X87Control || layout.source == RegisterSource::X87AbridgedTag;
-  reply.window_text(is_float ? "\" group=\"float\"/>\n"
+  reply.window_text(is_float                                      ? "\" group=\"float\"/>\n"
                     : layout.source == RegisterSource::SseControl ? "\" group=\"vector\"/>\n"
                                                                   : "\"/>\n");
 }

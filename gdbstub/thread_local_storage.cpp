@@ -10,8 +10,8 @@
 //  - A shared library's block is in the dynamic thread vector, at fs_base + 8, under the number that glibc keeps in its
 //    private part of link_map. The offset of that field is said by the symbol _thread_db_link_map_l_tls_modid of libc
 //    (nptl_db's way), which we ask the client for by qSymbol.
-// LLDB 19 does not ask: from the register that target.xml calls the thread pointer it does the same by itself for dynamic
-// programs, and cannot do it for static ones.
+// LLDB 19 does not ask: from the register that target.xml calls the thread pointer it does the same by itself for
+// dynamic programs, and cannot do it for static ones.
 #include "gdbstub/program_image.h"
 #include "gdbstub/session.h"
 

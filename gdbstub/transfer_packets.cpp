@@ -72,8 +72,9 @@ void executable_path(Session& session, const Piece& piece) {
     return session.error(ErrorNumber::NoThread);
   const int64_t length = session.target.executable_path(session.text);
   if (length < 0) return session.error(ErrorNumber::Io);
-  send_text(session, piece,
-            [&](Reply& reply) { reply.window_text({session.text.data(), static_cast<size_t>(length)}); });
+  send_text(session, piece, [&](Reply& reply) {
+    reply.window_text({session.text.data(), static_cast<size_t>(length)});
+  });
 }
 
 void auxiliary_vector(Session& session, const Piece& piece) {
@@ -168,8 +169,8 @@ void write_signal_information(Session& session, Arguments arguments) {
   take_up_to_colon(arguments);  // the annex, empty
   if (!arguments.hex(offset) || !arguments.take(":")) return session.error(ErrorNumber::Invalid);
   const std::string_view data = arguments.rest();
-  const int64_t count = session.target.write_siginfo(
-      session.selected_thread(), offset, {reinterpret_cast<const uint8_t*>(data.data()), data.size()});
+  const int64_t count = session.target.write_siginfo(session.selected_thread(), offset,
+                                                     {reinterpret_cast<const uint8_t*>(data.data()), data.size()});
   if (count < 0) return session.error(ErrorNumber::Io);
   session.reply.hex(static_cast<uint64_t>(count));
 }

@@ -1,6 +1,6 @@
-// Any client: packets right and wrong, cut anywhere, stops and lost connections between them. Whatever comes in, what goes
-// out is well-formed and fits, and the next client is served. An input is a list of steps: a byte that says what, a byte
-// with a length, and so many bytes.
+// Any client: packets right and wrong, cut anywhere, stops and lost connections between them. Whatever comes in, what
+// goes out is well-formed and fits, and the next client is served. An input is a list of steps: a byte that says what,
+// a byte with a length, and so many bytes.
 #include <cstdlib>
 
 #include "stub_client.h"

@@ -82,7 +82,8 @@ struct FakeStubTarget final : gdbstub::Target {
     return for_memory(address, to.size(), [&](uint8_t* bytes, size_t count) { std::memcpy(to.data(), bytes, count); });
   }
   size_t write_memory(uint64_t address, std::span<const uint8_t> from) override {
-    return for_memory(address, from.size(), [&](uint8_t* bytes, size_t count) { std::memcpy(bytes, from.data(), count); });
+    return for_memory(address, from.size(),
+                      [&](uint8_t* bytes, size_t count) { std::memcpy(bytes, from.data(), count); });
   }
   bool memory_region(uint64_t address, gdbstub::MemoryRegion& region) override {
     for (const auto& [start, bytes] : memory) {
@@ -144,9 +145,7 @@ struct FakeStubTarget final : gdbstub::Target {
   int64_t read_auxiliary_vector(uint64_t offset, std::span<uint8_t> to) override {
     return piece(auxiliary_vector, offset, to);
   }
-  int64_t executable_path(std::span<char> to) override {
-    return static_cast<int64_t>(path.copy(to.data(), to.size()));
-  }
+  int64_t executable_path(std::span<char> to) override { return static_cast<int64_t>(path.copy(to.data(), to.size())); }
   int64_t open_file(std::string_view name) override {
     note("open " + std::string(name));
     return name == path ? 3 : -2;

@@ -114,7 +114,8 @@ TEST(GdbstubPackets, ANewClientOnALineThatSaysNothing) {
   client.connect();
   EXPECT_EQ(client.exchange(framed("qAttached")), "$1#31");
   EXPECT_EQ(client.exchange("+" + framed("qAttached")), "+$1#31");
-  EXPECT_EQ(client.target.log, (std::vector<std::string>{"detach"})) << "breakpoints of the old one would stop the new one";
+  EXPECT_EQ(client.target.log, (std::vector<std::string>{"detach"}))
+      << "breakpoints of the old one would stop the new one";
 }
 
 TEST(GdbstubPackets, ClientVanishesBeforeItsReply) {

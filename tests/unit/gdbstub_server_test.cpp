@@ -98,18 +98,62 @@ TEST(GdbstubServer, WhatTheTargetCannotIsNotAdvertised) {
 
 TEST(GdbstubServer, UnknownIsEmptyNeverAnError) {
   Connected client;
-  for (const char* packet : {"vMustReplyEmpty", "qTStatus", "qOffsets", "Qqemu.sstepbits", "qqemu.sstepbits", "QNonStop:1",
-                             "vFile:chmod:2f", "qXfer:memory-map:read::0,10", "qXfer:features:write:a:0:", "jUnknown",
-                             "Z5,0,1", "!", "R00", "bs", "bc", "qCx", "vConty", "", "Z9,0,0", "QNon", "y", "qP0"})
+  for (const char* packet : {"vMustReplyEmpty",
+                             "qTStatus",
+                             "qOffsets",
+                             "Qqemu.sstepbits",
+                             "qqemu.sstepbits",
+                             "QNonStop:1",
+                             "vFile:chmod:2f",
+                             "qXfer:memory-map:read::0,10",
+                             "qXfer:features:write:a:0:",
+                             "jUnknown",
+                             "Z5,0,1",
+                             "!",
+                             "R00",
+                             "bs",
+                             "bc",
+                             "qCx",
+                             "vConty",
+                             "",
+                             "Z9,0,0",
+                             "QNon",
+                             "y",
+                             "qP0"})
     EXPECT_EQ(client.ask(packet), "") << packet;
 }
 
 TEST(GdbstubServer, MalformedIsAnErrorNotEmpty) {
   Connected client;
-  for (const char* packet : {"m", "mzz,4", "m1000", "m1000,", "M1000,2:00", "X1000,2:a", "Zx", "Z0", "p", "p4c", "P0", "P0=",
-                             "H", "Hg", "Hgzz", "Hx1", "vCont;", "vCont;q", "vCont;C", "vCont;C5;", "vCont;r1000",
-                             "vCont;cx", "QCatchSyscalls:2", "QPassSignals:x", "vFile:open:2", "qXfer:auxv:read::x,1",
-                             "m11111111111111111,1", "D;1", "Hgp1.1"})
+  for (const char* packet : {"m",
+                             "mzz,4",
+                             "m1000",
+                             "m1000,",
+                             "M1000,2:00",
+                             "X1000,2:a",
+                             "Zx",
+                             "Z0",
+                             "p",
+                             "p4c",
+                             "P0",
+                             "P0=",
+                             "H",
+                             "Hg",
+                             "Hgzz",
+                             "Hx1",
+                             "vCont;",
+                             "vCont;q",
+                             "vCont;C",
+                             "vCont;C5;",
+                             "vCont;r1000",
+                             "vCont;cx",
+                             "QCatchSyscalls:2",
+                             "QPassSignals:x",
+                             "vFile:open:2",
+                             "qXfer:auxv:read::x,1",
+                             "m11111111111111111,1",
+                             "D;1",
+                             "Hgp1.1"})
     EXPECT_EQ(client.ask(packet)[0], 'E') << packet;
   EXPECT_EQ(client.ask("vFile:open:" + hex_of(std::string(5000, 'a')) + ",0,0"), "E16");
 }
@@ -121,10 +165,11 @@ TEST(GdbstubRegisters, EachIsItself) {
   const auto& registers = client.target.threads.at(0x2A).registers;
   // Names and numbers of gdb/features/i386/64bit-core.xml, written down here on their own.
   const std::vector<std::pair<int, uint64_t>> expected = {
-      {0, registers.rax},  {1, registers.rbx},  {2, registers.rcx},  {3, registers.rdx},      {4, registers.rsi},
-      {5, registers.rdi},  {6, registers.rbp},  {7, registers.rsp},  {8, registers.r8},       {9, registers.r9},
-      {10, registers.r10}, {11, registers.r11}, {12, registers.r12}, {13, registers.r13},     {14, registers.r14},
-      {15, registers.r15}, {16, registers.rip}, {57, registers.orig_rax}, {58, registers.fs_base}, {59, registers.gs_base}};
+      {0, registers.rax},  {1, registers.rbx},       {2, registers.rcx},      {3, registers.rdx},
+      {4, registers.rsi},  {5, registers.rdi},       {6, registers.rbp},      {7, registers.rsp},
+      {8, registers.r8},   {9, registers.r9},        {10, registers.r10},     {11, registers.r11},
+      {12, registers.r12}, {13, registers.r13},      {14, registers.r14},     {15, registers.r15},
+      {16, registers.rip}, {57, registers.orig_rax}, {58, registers.fs_base}, {59, registers.gs_base}};
   std::set<std::string> values;
   for (const auto& [number, value] : expected) {
     char packet[16];
@@ -222,9 +267,9 @@ TEST(GdbstubRegisters, TagWord) {
   Connected client;
   auto& extended = client.target.threads.at(0x2A).extended;
   std::fill(extended.begin(), extended.begin() + 512, 0);
-  extended[3] = 6 << 3;          // TOP is 6: st0 is physical register 6
-  extended[4] = 0b11000001;      // 6, 7 and 0 are in use: st0, st1, st2
-  extended[32 + 7] = 0x80;       // st0 = 1.0
+  extended[3] = 6 << 3;      // TOP is 6: st0 is physical register 6
+  extended[4] = 0b11000001;  // 6, 7 and 0 are in use: st0, st1, st2
+  extended[32 + 7] = 0x80;   // st0 = 1.0
   extended[32 + 8] = 0xFF, extended[32 + 9] = 0x3F;
   extended[64 + 8] = 0xFF, extended[64 + 9] = 0x7F;  // st2: special
   EXPECT_EQ(client.ask("p22"), little_endian(0b01'00'11'11'11'11'11'10, 4)) << "st1 = 0, then st0, then st2 in 0";
@@ -538,7 +583,8 @@ TEST(GdbstubTransfers, Bytes) {
   EXPECT_EQ(client.ask("qXfer:exec-file:read::5,3"), "mpro");
   EXPECT_EQ(client.ask("qXfer:exec-file:read:7:0,40"), "E03");
   EXPECT_EQ(client.ask("qXfer:siginfo:write::4:ab#"), "3");
-  EXPECT_EQ(client.ask("qXfer:siginfo:read::3,5"), std::string("m\x07" "ab#\x07"));
+  EXPECT_EQ(client.ask("qXfer:siginfo:read::3,5"), std::string("m\x07"
+                                                               "ab#\x07"));
   EXPECT_EQ(client.ask("qXfer:siginfo:write::7f:ab"), "E05");
 }
 
@@ -571,8 +617,8 @@ TEST(GdbstubEvents, Filters) {
   EXPECT_EQ(client.ask("QPassSignals:1e;14;8f"), "OK");
   EXPECT_EQ(client.ask("QPassSignals:"), "OK");
   EXPECT_EQ(client.ask("QThreadEvents:1"), "OK");
-  EXPECT_EQ(client.target.log, (std::vector<std::string>{"catch", "catch 0 59", "catch off", "pass 10200", "pass 0",
-                                                         "thread events"}));
+  EXPECT_EQ(client.target.log,
+            (std::vector<std::string>{"catch", "catch 0 59", "catch off", "pass 10200", "pass 0", "thread events"}));
 }
 
 TEST(GdbstubMonitor, SpeaksAndIsCutOff) {
@@ -587,10 +633,10 @@ TEST(GdbstubMonitor, SpeaksAndIsCutOff) {
 }
 
 TEST(GdbstubSignals, BothWays) {
-  EXPECT_EQ(gdbstub::protocol_signal(7), 10);    // SIGBUS
-  EXPECT_EQ(gdbstub::protocol_signal(17), 20);   // SIGCHLD
-  EXPECT_EQ(gdbstub::protocol_signal(31), 12);   // SIGSYS
-  EXPECT_EQ(gdbstub::protocol_signal(32), 77);   // SIG32 and SIG64 came later
+  EXPECT_EQ(gdbstub::protocol_signal(7), 10);   // SIGBUS
+  EXPECT_EQ(gdbstub::protocol_signal(17), 20);  // SIGCHLD
+  EXPECT_EQ(gdbstub::protocol_signal(31), 12);  // SIGSYS
+  EXPECT_EQ(gdbstub::protocol_signal(32), 77);  // SIG32 and SIG64 came later
   EXPECT_EQ(gdbstub::protocol_signal(34), 46);
   EXPECT_EQ(gdbstub::protocol_signal(64), 78);
   EXPECT_EQ(gdbstub::protocol_signal(16), 143);  // SIGSTKFLT has none
@@ -677,7 +723,8 @@ TEST(GdbstubLldb, JsonIsEscaped) {
   client.target.threads.at(0x2A).name = "a\"}\\\n";
   const std::string output = client.exchange(test::framed("jThreadsInfo"));
   const std::string json = *client.payload(output);
-  EXPECT_TRUE(json.starts_with("[{\"tid\":42,\"name\":\"a\\\"}\\\\?\",\"signal\":0,\"reason\":\"signal\",\"registers\":{\"6\":\""))
+  EXPECT_TRUE(json.starts_with(
+      "[{\"tid\":42,\"name\":\"a\\\"}\\\\?\",\"signal\":0,\"reason\":\"signal\",\"registers\":{\"6\":\""))
       << json;
   EXPECT_TRUE(json.ends_with("\"}}]")) << json;
   EXPECT_EQ(output.find("\"}\""), std::string::npos) << "raw";
@@ -701,8 +748,8 @@ void load_program(test::FakeStubTarget& target) {
   put(image, 0x40, {6 | 4ull << 32, 0x40, 0x40, 0x40, 3 * 56, 3 * 56, 8});
   put(image, 0x40 + 56, {2 | 6ull << 32, 0x800, 0x800, 0x800, 64, 64, 8});
   put(image, 0x40 + 112, {7 | 4ull << 32, 0x900, 0x908, 0x908, 0x10, 0x21, 0x10});
-  put(image, 0x800, {1, 2, 21, 0x10A00});                                        // DT_DEBUG
-  put(image, 0xA00, {2, 0x11000, 0, 0, 0, 0x10B00});                             // r_debug, two of them
+  put(image, 0x800, {1, 2, 21, 0x10A00});             // DT_DEBUG
+  put(image, 0xA00, {2, 0x11000, 0, 0, 0, 0x10B00});  // r_debug, two of them
   put(image, 0xB00, {2, 0x11300, 0, 0, 0, 0});
   put(image, 0x1000, {0x10000, 0x11F00, 0x10800, 0x11100, 0, 0, 0, 1});          // the program
   put(image, 0x1100, {0x7F0000, 0x11E00, 0x7F0800, 0x11200, 0x11000, 0, 0, 2});  // and two libraries
@@ -748,9 +795,9 @@ TEST(GdbstubProgram, ThreadLocalStorage) {
   put(data, 0x100, {64 | 1ull << 32, 0x38});  // 64 bits, one of them, at 0x38
   EXPECT_EQ(client.ask("qSymbol:20100:" + hex_of("_thread_db_link_map_l_tls_modid")), "OK");
   EXPECT_EQ(client.ask("qSymbol::"), "OK") << "known";
-  put(data, 8, {0x20210});             // the dynamic thread vector
-  put(data, 0x200, {3, 0});            // its length
-  put(data, 0x210, {1, 0});            // generation
+  put(data, 8, {0x20210});                    // the dynamic thread vector
+  put(data, 0x200, {3, 0});                   // its length
+  put(data, 0x210, {1, 0});                   // generation
   put(data, 0x230, {0x555000, 0, ~0ull, 0});  // module 2 is there, module 3 not yet
   EXPECT_EQ(client.ask("qGetTLSAddr:p2a.2a,4,11100"), "555004");
   EXPECT_EQ(client.ask("qGetTLSAddr:p2a.2a,4,11200"), "E0e");

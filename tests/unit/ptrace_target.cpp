@@ -180,7 +180,8 @@ bool PtraceTarget::memory_region(uint64_t address, gdbstub::MemoryRegion& region
     uint64_t start, end;
     char permissions[5];
     int name = 0;
-    if (sscanf(line.c_str(), "%" SCNx64 "-%" SCNx64 " %4s %*s %*s %*s %n", &start, &end, permissions, &name) < 3) continue;
+    if (sscanf(line.c_str(), "%" SCNx64 "-%" SCNx64 " %4s %*s %*s %*s %n", &start, &end, permissions, &name) < 3)
+      continue;
     if (address < start) {
       region.start = hole, region.size = start - hole;
       return true;
@@ -309,7 +310,8 @@ std::optional<Stop> PtraceTarget::trap(pid_t id, Thread& thread) {
     stop.address = watch.address;
     return stop;
   }
-  if ((information.si_code == SI_KERNEL || information.si_code == TRAP_BRKPT) && breakpoints_.contains(registers.rip - 1)) {
+  if ((information.si_code == SI_KERNEL || information.si_code == TRAP_BRKPT) &&
+      breakpoints_.contains(registers.rip - 1)) {
     stop.kind = StopKind::SoftwareBreakpoint;
     stop.address = --registers.rip;
     write_registers(stop.thread, registers);
@@ -515,12 +517,18 @@ int64_t PtraceTarget::read_file(uint64_t descriptor, uint64_t offset, std::span<
 namespace {
 
 void convert(const struct stat& from, gdbstub::FileStatus& to) {
-  to = {static_cast<uint32_t>(from.st_dev),   static_cast<uint32_t>(from.st_ino),
-        from.st_mode,                         static_cast<uint32_t>(from.st_nlink),
-        from.st_uid,                          from.st_gid,
-        static_cast<uint32_t>(from.st_rdev),  static_cast<uint64_t>(from.st_size),
-        static_cast<uint64_t>(from.st_blksize), static_cast<uint64_t>(from.st_blocks),
-        static_cast<uint32_t>(from.st_atime), static_cast<uint32_t>(from.st_mtime),
+  to = {static_cast<uint32_t>(from.st_dev),
+        static_cast<uint32_t>(from.st_ino),
+        from.st_mode,
+        static_cast<uint32_t>(from.st_nlink),
+        from.st_uid,
+        from.st_gid,
+        static_cast<uint32_t>(from.st_rdev),
+        static_cast<uint64_t>(from.st_size),
+        static_cast<uint64_t>(from.st_blksize),
+        static_cast<uint64_t>(from.st_blocks),
+        static_cast<uint32_t>(from.st_atime),
+        static_cast<uint32_t>(from.st_mtime),
         static_cast<uint32_t>(from.st_ctime)};
 }
 

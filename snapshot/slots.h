@@ -52,7 +52,8 @@ enum class Trust {
 };
 
 // Writes the slot's dump to `path`: exactly its stored bytes, mode 0600, on stable storage when this returns. With
-// Force, of a dump that was cut short: its whole frames and a seek table for them. Returns the bytes written.
+// Force, of a dump that was cut short: its whole frames, as a core that claims no more (cut_dump.h). Returns the bytes
+// written.
 Result<uint64_t> extract_slot(const DiskImage& image, const Slot& slot, const std::filesystem::path& path,
                               Trust trust = Trust::WholeOnly, Existing existing = Existing::Keep,
                               const Progress& progress = {});

@@ -31,6 +31,16 @@ void read_reason(const snapshot::DiskImage& disk, CollectedDump& dump) {
 
 }  // namespace
 
+std::optional<Slot> find_unpulled_dump(const fs::path& image) {
+  std::error_code ignored;
+  if (!fs::is_regular_file(image, ignored)) return std::nullopt;
+  const auto slots = slots_of(image);
+  if (!slots) return std::nullopt;
+  for (const Slot& slot : slots->slots)
+    if (slot.has_dump() || slot.condition == SlotCondition::CutShort) return slot;
+  return std::nullopt;
+}
+
 fs::path free_dump_name(const fs::path& wanted) {
   std::error_code ignored;
   if (!fs::exists(fs::symlink_status(wanted, ignored))) return wanted;

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <set>
 #include <string>
 #include <utility>
@@ -44,6 +45,9 @@ class DumpCollector {
   std::set<std::pair<uint32_t, uint64_t>> known_;  // slot, sequence number
   std::set<uint32_t> cut_short_before_;
 };
+
+// The first slot of an image that holds a dump, or what is left of one; nothing: none does, or it is no image.
+std::optional<snapshot::Slot> find_unpulled_dump(const std::filesystem::path& image);
 
 // NAME.core.zst, NAME.1.core.zst, … whichever is the first that is not there.
 std::filesystem::path free_dump_name(const std::filesystem::path& wanted);

@@ -36,6 +36,9 @@ struct Slot {
   bool has_dump() const {
     return (condition == SlotCondition::Complete || condition == SlotCondition::Partial) && header.stored_length > 0;
   }
+  bool is_text_only() const { return condition == SlotCondition::Partial && header.stored_length == 0; }
+  // A guest does not write here before it is released: a dump, what is left of one, or a text record alone.
+  bool is_occupied() const { return condition != SlotCondition::Empty && condition != SlotCondition::Damaged; }
 };
 
 struct DumpSlots {

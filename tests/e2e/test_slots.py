@@ -2,10 +2,11 @@
 import os
 import signal
 import unittest
+import zlib
 
 import debuggers
 from mortem_test import GUESTS, MortemTest, wait_until
-from slot_states import BLOCK, WRITING, SlotStates
+from slot_states import BLOCK, EMPTY, PARTIAL, WRITING, SlotStates
 
 
 class Slots(SlotStates, MortemTest):
@@ -27,12 +28,34 @@ class Slots(SlotStates, MortemTest):
         self.mortem("pull", image, "-o", first, "--slot", "0")
         self.mortem("pull", image, "-o", second, "--slot", "1")
         third = self.run_keeping(image)
-        self.assertRegex((third.stdout + third.stderr).lower(), "full|no (free|empty) slot|all .*slots")
+        told = [line for line in third.stderr.splitlines() if "all 2 slots are full, make room with mortem pull" in line]
+        self.assertRegex(told[0], "image.raw: a crash would leave no dump: ")  # before it is too late
+        self.assertRegex(told[-1], "no dump was written: ")
+        self.assertEqual(len(told), 2)
         for slot, path in (("0", first), ("1", second)):
             again = self.files / f"again.{slot}"
             self.mortem("pull", image, "-o", again, "--slot", slot)
             self.assertTrue(again.read_bytes() == path.read_bytes(), f"slot {slot} has changed")
         self.assertFalse(first.read_bytes() == second.read_bytes())
+
+    def test_a_text_record_alone_is_shown_and_released(self):
+        """What a guest leaves that could write nothing more: no dump, but its slot must become free again."""
+        image = self.image()
+        self.run_keeping(image)
+        (slot, header), _ = self.slots(image)
+        header = bytearray(header)
+        header[12:16] = PARTIAL.to_bytes(4, "little")  # state
+        header[24:40] = bytes(16)                      # stored and expanded length
+        header[64:68] = (1).to_bytes(4, "little")      # level: text only
+        header[84:88] = zlib.crc32(header[:84]).to_bytes(4, "little")
+        with open(image, "r+b") as file:
+            file.seek(slot)
+            file.write(header)
+        for release in ([], ["--release"]):
+            done = self.mortem("pull", image, *release, status=1)
+            self.assertIn("SIGSEGV", done.stdout)
+            self.assertIn("slot 0 holds no dump, only this text record", done.stderr)
+        self.assertEqual(self.slot_states(image), [EMPTY, EMPTY])
 
     def test_reboot_after_a_crash(self):
         """The guest crashes, dumps, boots again, crashes again."""

@@ -36,6 +36,8 @@ class DumpCollector {
 
   // Why there is no dump, as far as the slots tell: full, cut short, no slots; empty: they do not.
   std::string why_none() const;
+  // Why a crash would leave no dump now: full, no slots; empty: there is room.
+  std::string no_room() const;
 
  private:
   DumpCollector(std::filesystem::path image, std::filesystem::path wanted, bool keep)
@@ -46,7 +48,7 @@ class DumpCollector {
   std::set<uint32_t> cut_short_before_;
 };
 
-// The first slot of an image that holds a dump, or what is left of one; nothing: none does, or it is no image.
+// The first slot of an image that holds anything of a crash; nothing: none does, or it is no image.
 std::optional<snapshot::Slot> find_unpulled_dump(const std::filesystem::path& image);
 
 // NAME.core.zst, NAME.1.core.zst, … whichever is the first that is not there.

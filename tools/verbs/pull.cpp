@@ -13,6 +13,7 @@
 #include "tools/qemu/dump_collector.h"
 #include "tools/qemu/instance.h"
 #include "tools/verbs.h"
+#include "tools/verbs/stack_facts.h"
 
 namespace mortem::tools {
 
@@ -95,6 +96,15 @@ int list(const fs::path& image, const snapshot::DumpSlots& slots, bool json) {
   return kDone;
 }
 
+// All that its guest could write of a crash: no dump, but the slot must not stay full for ever.
+int pull_text_record(const fs::path& image, const Slot& slot, const PullOptions& options) {
+  if (!options.json) write_stdout(printable_lines(slot.text));
+  note(fmt::format("{}: slot {} holds no dump, only this text record", image.string(), slot.index));
+  if (options.release)
+    if (auto released = snapshot::release_slot(image, slot); !released) return fail(released.error());
+  return kProblem;
+}
+
 // The one that is asked for, or the newest; null with a line on stderr when there is nothing to pull.
 const Slot* choose(const fs::path& image, const snapshot::DumpSlots& slots, const PullOptions& options) {
   if (options.slot >= 0) {
@@ -139,6 +149,10 @@ int pull(const PullOptions& options) {
     return fail(fmt::format("--slot {}: {} has slots 0 to {}", options.slot, image->string(), slots->slots.size() - 1));
   if (options.list) return list(*image, *slots, options.json);
 
+  const Slot* text = nullptr;
+  for (const Slot& one : slots->slots)
+    if (one.is_text_only() && (options.slot < 0 ? !slots->newest() : options.slot == int(one.index))) text = &one;
+  if (text) return pull_text_record(*image, *text, options);
   const Slot* slot = choose(*image, *slots, options);
   if (!slot) return kProblem;
   const fs::path output =
@@ -148,8 +162,8 @@ int pull(const PullOptions& options) {
                              snapshot::Existing::Keep, progress_bar("pulling"));
   if (!bytes) {
     // Of a dump that was cut short before it had any content there is nothing that its slot could be kept for.
-    const bool nothing = slot->condition == SlotCondition::CutShort && (bytes.error().kind == ErrorKind::NotFound ||
-                                                                        bytes.error().kind == ErrorKind::Unavailable);
+    const bool nothing = slot->condition == SlotCondition::CutShort &&
+                         (bytes.error().kind == ErrorKind::NotFound || bytes.error().kind == ErrorKind::Unavailable);
     if (nothing && options.force && options.release)
       if (auto released = snapshot::release_slot(*image, *slot); !released) note(released.error().message);
     return fail(bytes.error());

@@ -5,6 +5,7 @@
 #include <csignal>
 #include <cstring>
 
+#include "snapshot/cut_dump.h"
 #include "snapshot/little_endian.h"
 
 namespace mortem::snapshot {
@@ -129,6 +130,7 @@ const char* reason_kind_text(format::ReasonKind kind) {
 }
 
 const char* dump_level_text(format::DumpLevel level) {
+  if (level == kLevelCutShort) return "cut short";
   switch (level) {
     case format::DumpLevel::None:
       return "none";

@@ -15,7 +15,7 @@ namespace {
 
 Error exists_error(const std::filesystem::path& path) {
   return {ErrorKind::System,
-          fmt::format("{}: exists already; give another name or ask to overwrite it", path.string())};
+          fmt::format("{}: exists already; give another name", path.string())};
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "snapshot/cut_dump.h"
 #include "snapshot/slots.h"
 #include "snapshot/zstd_frames.h"
 
@@ -17,14 +18,14 @@ struct Extraction {
   const std::filesystem::path& path;
   const Progress& progress;
 
-  // Copies the first `length` bytes of the dump; returns their CRC-32.
-  Result<uint32_t> copy(OutputFile& file, uint64_t length) const {
+  // Copies bytes of the dump to offset `to` of the file; returns their CRC-32.
+  Result<uint32_t> copy(OutputFile& file, uint64_t from, uint64_t length, uint64_t to) const {
     std::vector<uint8_t> piece(std::min<uint64_t>(kPiece, length));
     uint32_t checksum = 0;
     for (uint64_t done = 0; done < length;) {
       const auto part = std::span(piece).first(std::min<uint64_t>(kPiece, length - done));
-      TRY_VOID(image.read(slot.dump_offset + done, part));
-      TRY_VOID(file.write(done, part));
+      TRY_VOID(image.read(slot.dump_offset + from + done, part));
+      TRY_VOID(file.write(to + done, part));
       checksum = format::crc32(part, checksum);
       done += part.size();
       if (progress && progress(done, length) == ProgressAnswer::Cancel)
@@ -40,7 +41,7 @@ struct Extraction {
 
 Result<uint64_t> extract_whole(const Extraction& extraction, OutputFile& file, Trust trust) {
   const format::SlotHeader& header = extraction.slot.header;
-  const uint32_t checksum = TRY(extraction.copy(file, header.stored_length));
+  const uint32_t checksum = TRY(extraction.copy(file, 0, header.stored_length, 0));
   if (checksum != header.dump_checksum && trust == Trust::WholeOnly)
     return extraction.refuse(ErrorKind::BadInput,
                              fmt::format("the dump fails its checksum ({:08x}, its header says {:08x}): the image is "
@@ -61,11 +62,20 @@ Result<uint64_t> extract_cut_short(const Extraction& extraction, OutputFile& fil
     if (!expand_frame(*capacity, walk.frames[index], index)) walk.frames.resize(index);
   if (walk.frames.empty())
     return extraction.refuse(ErrorKind::NotFound, "the guest ended before it had written anything of its dump");
-  const uint64_t length = walk.frames.back().compressed_offset + walk.frames.back().compressed_size;
-  TRY(extraction.copy(file, length));
-  const std::vector<uint8_t> table = make_seek_table(walk.frames);
-  TRY_VOID(file.write(length, table));
-  return length + table.size();
+  MendedStart start = TRY(mend_cut_dump(*capacity, walk.frames));
+  TRY_VOID(file.write(0, start.bytes));
+  uint64_t written = start.bytes.size();
+  const uint64_t rest = start.replaced < walk.frames.size() ? walk.frames[start.replaced].compressed_offset : 0;
+  const uint64_t end = walk.frames.back().compressed_offset + walk.frames.back().compressed_size;
+  if (rest != 0) {
+    TRY(extraction.copy(file, rest, end - rest, written));
+    written += end - rest;
+  }
+  start.frames.insert(start.frames.end(), walk.frames.begin() + static_cast<ptrdiff_t>(start.replaced),
+                      walk.frames.end());
+  const std::vector<uint8_t> table = make_seek_table(start.frames);
+  TRY_VOID(file.write(written, table));
+  return written + table.size();
 }
 
 }  // namespace

@@ -36,6 +36,9 @@ struct Slot {
   bool has_dump() const {
     return (condition == SlotCondition::Complete || condition == SlotCondition::Partial) && header.stored_length > 0;
   }
+  bool is_text_only() const { return condition == SlotCondition::Partial && header.stored_length == 0; }
+  // A guest does not write here before it is released: a dump, what is left of one, or a text record alone.
+  bool is_occupied() const { return condition != SlotCondition::Empty && condition != SlotCondition::Damaged; }
 };
 
 struct DumpSlots {
@@ -52,7 +55,8 @@ enum class Trust {
 };
 
 // Writes the slot's dump to `path`: exactly its stored bytes, mode 0600, on stable storage when this returns. With
-// Force, of a dump that was cut short: its whole frames and a seek table for them. Returns the bytes written.
+// Force, of a dump that was cut short: its whole frames, as a core that claims no more (cut_dump.h). Returns the bytes
+// written.
 Result<uint64_t> extract_slot(const DiskImage& image, const Slot& slot, const std::filesystem::path& path,
                               Trust trust = Trust::WholeOnly, Existing existing = Existing::Keep,
                               const Progress& progress = {});

@@ -128,6 +128,17 @@ Result<std::vector<uint8_t>> expand_frame(const ByteSource& compressed, const Zs
   return content;
 }
 
+Result<std::vector<uint8_t>> compress_frame(std::span<const uint8_t> content) {
+  const std::unique_ptr<ZSTD_CCtx, size_t (*)(ZSTD_CCtx*)> compressor(ZSTD_createCCtx(), ZSTD_freeCCtx);
+  std::vector<uint8_t> stored(ZSTD_compressBound(content.size()));
+  size_t size = compressor ? ZSTD_CCtx_setParameter(compressor.get(), ZSTD_c_checksumFlag, 1) : 0;
+  if (compressor && !ZSTD_isError(size))
+    size = ZSTD_compress2(compressor.get(), stored.data(), stored.size(), content.data(), content.size());
+  if (!compressor || ZSTD_isError(size)) return failure(ErrorKind::System, "zstd: out of memory");
+  stored.resize(size);
+  return stored;
+}
+
 std::vector<uint8_t> make_seek_table(const std::vector<ZstdFrame>& frames) {
   const bool has_checksums =
       std::all_of(frames.begin(), frames.end(), [](const ZstdFrame& frame) { return frame.checksum.has_value(); });

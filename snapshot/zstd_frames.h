@@ -27,6 +27,9 @@ Result<std::optional<std::vector<ZstdFrame>>> read_seek_table(const ByteSource& 
 // The content of one frame, all checksums checked. `index` is for the error's sentence.
 Result<std::vector<uint8_t>> expand_frame(const ByteSource& compressed, const ZstdFrame& frame, size_t index);
 
+// One frame, with its content's size and checksum.
+Result<std::vector<uint8_t>> compress_frame(std::span<const uint8_t> content);
+
 // The skippable frame that goes behind these frames; with checksums if all of them have one.
 std::vector<uint8_t> make_seek_table(const std::vector<ZstdFrame>& frames);
 

@@ -43,6 +43,20 @@ void add_frames(Stack& stack, std::vector<uint64_t>& identities, const PhysicalF
   }
 }
 
+// Between a frame and its caller: what was called from there and has jumped on.
+std::vector<PhysicalFrame> tail_call_frames(const PhysicalFrame& frame, const PhysicalFrame& caller,
+                                            const CoreModule* module, Symbolizer& symbolizer) {
+  std::vector<PhysicalFrame> frames;
+  if (!module || frame.signal_frame || caller.trust != Trust::Cfi) return frames;
+  const uint64_t bias = module->load_bias;
+  for (const uint64_t address : symbolizer.tail_calls(*module, caller.pc - bias, frame.lookup() - bias)) {
+    frames.emplace_back();
+    frames.back().pc = address + bias;
+    frames.back().trust = Trust::TailCall;
+  }
+  return frames;
+}
+
 }  // namespace
 
 const char* trust_name(Trust trust) {
@@ -55,6 +69,8 @@ const char* trust_name(Trust trust) {
       return "frame pointer";
     case Trust::Scan:
       return "scan";
+    case Trust::TailCall:
+      return "tail call";
   }
   return "unknown";
 }
@@ -80,8 +96,16 @@ Result<Stack> StackReader::read(uint32_t thread, const StackOptions& options) {
   std::vector<uint64_t> identities;
   stack.frames.reserve(unwound.frames.size());
   identities.reserve(unwound.frames.size());
-  for (const PhysicalFrame& physical : unwound.frames)
-    add_frames(stack, identities, physical, modules_->find(physical.lookup()), symbolizer_, options);
+  const CoreModule* module = nullptr;
+  for (size_t index = 0; index < unwound.frames.size(); ++index) {
+    const PhysicalFrame& physical = unwound.frames[index];
+    const CoreModule* called_from = modules_->find(physical.lookup());
+    if (options.tail_calls && index > 0 && called_from == module)
+      for (const PhysicalFrame& one : tail_call_frames(unwound.frames[index - 1], physical, module, symbolizer_))
+        add_frames(stack, identities, one, module, symbolizer_, options);
+    module = called_from;
+    add_frames(stack, identities, physical, module, symbolizer_, options);
+  }
   stack.recursions = find_recursions(identities);
   return stack;
 }

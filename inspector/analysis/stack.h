@@ -13,8 +13,10 @@
 
 namespace mortem::inspector {
 
-enum class Trust { Registers, Cfi, FramePointer, Scan };  // how a frame was found; frame 0 is from the registers
-const char* trust_name(Trust trust);                      // "registers", "cfi", "frame pointer", "scan"
+// How a frame was found; frame 0 is from the registers. A tail call's frame is not on the stack: it is inferred from
+// what the debug information says of calls (symbols/tail_calls.h).
+enum class Trust { Registers, Cfi, FramePointer, Scan, TailCall };
+const char* trust_name(Trust trust);  // "registers", "cfi", "frame pointer", "scan", "tail call"
 
 struct Frame {
   uint64_t pc = 0;
@@ -48,6 +50,7 @@ struct Stack {
 struct StackOptions {
   size_t frame_limit = 200000;  // physical frames
   bool inlined = true;
+  bool tail_calls = true;
 };
 
 class MemoryCache;

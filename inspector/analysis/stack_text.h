@@ -9,8 +9,8 @@ namespace mortem::inspector {
 
 enum class Folding { Fold, ShowAll };
 
-// `#0  0x… in f () at file:line`; `[inlined]`, `[scan]` or `[frame pointer]` behind frames that are; the last line says
-// why the stack ends. `limit`: lines of frames at most, 0: all.
+// `#0  0x… in f () at file:line`; `[inlined]`, `[scan]`, `[frame pointer]` or `[tail call]` behind frames that are; the
+// last line says why the stack ends. `limit`: lines of frames at most, 0: all.
 std::string stack_text(const Stack& stack, Folding folding, size_t limit);
 // `Thread 7 "name" (crashed):`
 std::string stack_heading(const Stack& stack);

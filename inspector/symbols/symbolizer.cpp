@@ -10,6 +10,7 @@
 #include <unordered_map>
 
 #include "inspector/symbols/symbol_files.h"
+#include "inspector/symbols/tail_calls.h"
 
 namespace mortem::inspector {
 namespace {
@@ -46,12 +47,18 @@ class ModuleSymbols {
     auto context = llvm::DWARFContext::create(debug_object_ ? *debug_object_ : *symbols_object_,
                                               llvm::DWARFContext::ProcessDebugRelocations::Ignore, nullptr, "",
                                               ignore_error, ignore_error);
+    debug_context_ = context.get();
     auto symbolizable =
         llvm::symbolize::SymbolizableObjectFile::create(symbols_object_.get(), std::move(context), false);
     if (symbolizable)
       symbolizable_ = std::move(*symbolizable);
     else
       llvm::consumeError(symbolizable.takeError());
+    if (symbolizable_ && debug_object_) call_sites_ = read_call_sites(*debug_context_, *symbols_object_);
+  }
+
+  std::vector<uint64_t> tail_calls(uint64_t return_address, uint64_t callee) const {
+    return call_sites_ ? infer_tail_calls(*call_sites_, return_address, callee) : std::vector<uint64_t>();
   }
 
   std::vector<SourceLocation> locate(uint64_t address) const {
@@ -120,6 +127,8 @@ class ModuleSymbols {
   std::shared_ptr<const ElfImage> executable_, debug_;  // hold the bytes of the objects
   std::unique_ptr<ObjectFile> symbols_object_, debug_object_;
   std::unique_ptr<llvm::symbolize::SymbolizableObjectFile> symbolizable_;
+  llvm::DWARFContext* debug_context_ = nullptr;  // symbolizable_'s
+  std::unique_ptr<CallSites> call_sites_;        // null: no debug information
 };
 
 class LlvmSymbolizer final : public Symbolizer {
@@ -132,6 +141,14 @@ class LlvmSymbolizer final : public Symbolizer {
     Known& one = known(module);
     auto [place, is_new] = one.locations.try_emplace(address);
     if (is_new) place->second = symbols(one).locate(address);
+    return place->second;
+  }
+
+  const std::vector<uint64_t>& tail_calls(const snapshot::CoreModule& module, uint64_t return_address,
+                                          uint64_t callee) override {
+    Known& one = known(module);
+    auto [place, is_new] = one.tail_calls.try_emplace({return_address, callee});
+    if (is_new) place->second = symbols(one).tail_calls(return_address, callee);
     return place->second;
   }
 
@@ -151,6 +168,7 @@ class LlvmSymbolizer final : public Symbolizer {
     if ((*parsed)->has_debug_information()) one.found.debug = *parsed;
     one.symbols.reset();
     one.locations.clear();
+    one.tail_calls.clear();
   }
 
   std::optional<uint64_t> find_symbol(const snapshot::CoreModule& module, const std::string& name) override {
@@ -163,7 +181,8 @@ class LlvmSymbolizer final : public Symbolizer {
   struct Known {
     FoundFiles found;
     std::unique_ptr<ModuleSymbols> symbols;
-    std::unordered_map<uint64_t, std::vector<SourceLocation>> locations;  // by address: nodes do not move
+    std::unordered_map<uint64_t, std::vector<SourceLocation>> locations;        // by address: nodes do not move
+    std::map<std::pair<uint64_t, uint64_t>, std::vector<uint64_t>> tail_calls;  // by return address and callee
   };
 
   Known& known(const snapshot::CoreModule& module) {

@@ -26,7 +26,13 @@ struct ProgramHeader {  // Elf64_Phdr
 };
 static_assert(sizeof(ProgramHeader) == 56);
 
-enum : uint32_t { kSegmentLoad = 1, kSegmentInterpreter = 3, kSegmentNote = 4, kSegmentHeaders = 6 };
+enum : uint32_t {
+  kSegmentLoad = 1,
+  kSegmentDynamic = 2,
+  kSegmentInterpreter = 3,
+  kSegmentNote = 4,
+  kSegmentHeaders = 6
+};
 enum : uint32_t { kSegmentExecute = 1, kSegmentWrite = 2, kSegmentRead = 4 };
 inline constexpr uint16_t kElfExecutable = 2, kElfDynamic = 3;
 

@@ -44,6 +44,26 @@ Result<void> map_segment(const ElfFile& file, const ProgramHeader& segment, cons
   return {};
 }
 
+// A static program that was moved is told from a library by its dynamic section, and eu-stack (elfutils 0.188,
+// dwfl_segment_report_module) misreads a section at an odd multiple of 8 unless the core holds, in one piece, all from
+// the ELF header to the section. A dump holds the pages that were touched, and its writer reads no files: so the pages
+// are brought in here. A program with an interpreter is found by the interpreter's list.
+void bring_in_for_debuggers(const ElfFile& file, uint64_t bias) {
+  constexpr uint64_t kLargest = 16 << 20;  // what starts slowly for the sake of a crash helps nobody
+  if (file.header.type != kElfDynamic || file.interpreter[0] != 0) return;
+  for (const ProgramHeader& segment : file.program_headers()) {
+    if (segment.type != kSegmentDynamic) continue;
+    if (segment.address < file.lowest || segment.address >= file.end ||
+        segment.memory_size > file.end - segment.address)
+      return;
+    const uint64_t start = file.lowest + bias;
+    const uint64_t length = segment.address + segment.memory_size - file.lowest;
+    if (length > kLargest) return;
+    for (uint64_t page = start; page < start + length; page += kPageSize)
+      if (address_space().fault(page, Access::Read) == FaultResult::NoMemory) return;
+  }
+}
+
 }  // namespace
 
 Result<LoadedElf> load_elf(const ElfFile& file, const char* path, uint64_t base, std::span<char> why) {
@@ -75,6 +95,7 @@ Result<LoadedElf> load_elf(const ElfFile& file, const char* path, uint64_t base,
     if (loaded.program_headers == 0 && table >= segment.offset && table < segment.offset + segment.file_size)
       loaded.program_headers = segment.address + bias + (table - segment.offset);
   }
+  bring_in_for_debuggers(file, bias);
   return loaded;
 }
 

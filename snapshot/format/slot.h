@@ -50,7 +50,7 @@ static_assert(sizeof(PartitionHeader) == 48);
 enum class SlotState : uint32_t { Empty = 0, Writing = 1, Partial = 2, Complete = 3 };
 
 // How much of the guest a dump holds: the steps by which the dump writer falls back.
-enum class DumpLevel : uint32_t { None = 0, TextOnly = 1, Registers = 2, AppOnly = 3, Full = 4 };
+enum class DumpLevel : uint32_t { None = 0, TextOnly = 1, Registers = 2, AppOnly = 3, Full = 4 };  // 5: cut_dump.h
 
 struct SlotHeader {
   char magic[8];

@@ -3,6 +3,7 @@
 Each frame is a key by which tools can be compared: (function, line) where there is line information, ("pc", address)
 where there is none (tools choose different names among a symbol's aliases), ("signal",) for a signal frame.
 """
+import bisect
 import os
 import re
 import subprocess
@@ -45,6 +46,21 @@ def stack_by_gdb(program, core, limit=""):
             function = rest if rest.startswith("<") else re.sub(r" (\[clone.*)?\(.*$", "", rest)
             frames.append(key(int(address, 16) if address else None, function, number and number[1]))
     return frames
+
+
+class StatementStarts:
+    """Of a program's line table (DWARF 5, section 6.2): which rows are marked as the beginning of a statement."""
+
+    def __init__(self, program):
+        text = output_of(["objdump", "--dwarf=decodedline", str(program)])
+        rows = {}
+        for line, address, mark in re.findall(r"^\S+ +(\d+|-) +0x([0-9a-f]+)(?: +\d+)?(?: +(x))?.*$", text, re.M):
+            rows[int(address, 16)] = line != "-" and mark == "x"  # the last of several for one address counts
+        self.addresses = sorted(rows)
+        self.rows = rows
+
+    def begins_statement(self, address):
+        return self.rows[self.addresses[bisect.bisect_right(self.addresses, address) - 1]]
 
 
 def stack_by_lldb(program, core, limit=""):

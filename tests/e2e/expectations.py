@@ -92,10 +92,8 @@ AT_DIE = dict(top=DIE)
 
 GUESTS = {
     "null_read": Guest(**AT_DIE, signal=SIGSEGV, code=SEGV_MAPERR, address="0", changed={"rdi": "0"}),
-    # A dump holds the pages of the program that were touched. eu-stack finds a program that was moved only by whole
-    # segments in the core, so it does not find these two.
     "null_read_pie": Guest(**AT_DIE, signal=SIGSEGV, code=SEGV_MAPERR, address="0", changed={"rdi": "0"},
-                           source="null_read.c", without=("eu-stack",)),
+                           source="null_read.c"),
     "null_write": Guest(**AT_DIE, signal=SIGSEGV, code=SEGV_MAPERR, address="0x18", changed={"rdi": "0"}),
     # eu-stack knows no way from a program counter in no module but the frame pointer, which is planted.
     "null_jump": Guest(top=[Unknown("0"), *DIE], signal=SIGSEGV, code=SEGV_MAPERR, address="0", changed={"rdi": "0"},
@@ -124,7 +122,7 @@ GUESTS = {
     "throw_without_catch": Guest(top=[Library("__cxa_throw"), *DIE], signal=SIGABRT, code=SI_TKILL, registers="none",
                                  console="what():  nobody catches this"),
     "throw_without_catch_pie": Guest(top=[Library("__cxa_throw"), *DIE], signal=SIGABRT, code=SI_TKILL,
-                                     registers="none", source="throw_without_catch.cpp", without=("eu-stack",)),
+                                     registers="none", source="throw_without_catch.cpp"),
     "exit_status": Guest(top=[Library("exit"), *DIE], kind="exit", exit_status=3, registers="preserved"),
     "kernel_panic": Guest(top=[Kernel(), *DIE], kind="kernel panic", registers="none",
                           options=["--kernel-argument", "provoke-crash=on"]),

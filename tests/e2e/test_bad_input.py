@@ -1,6 +1,7 @@
 """Bad input: one line that names what is wrong, status 2, nothing left behind."""
 import shutil
 import struct
+import subprocess
 import unittest
 
 from mortem_test import GUESTS, MortemTest
@@ -41,6 +42,22 @@ class BadInput(MortemTest):
         other.chmod(0o755)
         self.assert_refused("run", other, naming=["arm-program"])
         self.assert_refused("image", "create", other, "-o", "image.raw", naming=["arm-program"])
+
+    def test_dynamic_program(self):
+        self.assert_refused("run", "/bin/true", naming=["/bin/true", "dynamically linked", "-static"])
+        self.assert_refused("image", "create", "/bin/true", "-o", "image.raw", naming=["/bin/true", "-static"])
+
+    def test_keep_in_slot_of_an_image_that_goes(self):
+        self.assert_refused("run", GUESTS / "hello", "--keep-in-slot", naming=["--keep-in-slot", "image create"])
+
+    def test_image_without_slots(self):
+        image = self.image()
+        subprocess.run(["/usr/sbin/sgdisk", "--delete=2", str(image)], check=True, capture_output=True)
+        self.assert_refused("pull", image, naming=["image.raw", "no dump partition"])
+        done = self.mortem("run", image, status=139)
+        told = [line for line in done.stderr.splitlines() if "no dump partition" in line]
+        self.assertIn("a crash would leave no dump", told[0])
+        self.assertIn("no dump was written", told[-1])
 
     def test_truncated_image(self):
         image = self.image()

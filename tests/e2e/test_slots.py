@@ -2,27 +2,14 @@
 import os
 import signal
 import unittest
-import uuid
+import zlib
 
+import debuggers
 from mortem_test import GUESTS, MortemTest, wait_until
+from slot_states import BLOCK, EMPTY, PARTIAL, WRITING, SlotStates
 
 
-WRITING = 1
-DUMP_PARTITION = uuid.UUID("9E4F1D6B-C752-4A33-9D60-2E8A7715B4D8")
-
-
-def first_slot(image):
-    """Offset of the first slot's header: the dump partition of the GPT (UEFI 2.10, section 5.3.3), one block in."""
-    with open(image, "rb") as file:
-        file.seek(1024)
-        for _ in range(128):
-            entry = file.read(128)
-            if entry[:16] == DUMP_PARTITION.bytes_le:
-                return int.from_bytes(entry[32:40], "little") * 512 + 4096
-    raise AssertionError(f"{image}: no dump partition")
-
-
-class Slots(MortemTest):
+class Slots(SlotStates, MortemTest):
     def image(self, guest="null_read"):
         image = self.files / "image.raw"
         self.mortem("image", "create", GUESTS / guest, "-o", image)
@@ -41,12 +28,34 @@ class Slots(MortemTest):
         self.mortem("pull", image, "-o", first, "--slot", "0")
         self.mortem("pull", image, "-o", second, "--slot", "1")
         third = self.run_keeping(image)
-        self.assertRegex((third.stdout + third.stderr).lower(), "full|no (free|empty) slot|all .*slots")
+        told = [line for line in third.stderr.splitlines() if "all 2 slots are full, make room with mortem pull" in line]
+        self.assertRegex(told[0], "image.raw: a crash would leave no dump: ")  # before it is too late
+        self.assertRegex(told[-1], "no dump was written: ")
+        self.assertEqual(len(told), 2)
         for slot, path in (("0", first), ("1", second)):
             again = self.files / f"again.{slot}"
             self.mortem("pull", image, "-o", again, "--slot", slot)
             self.assertTrue(again.read_bytes() == path.read_bytes(), f"slot {slot} has changed")
         self.assertFalse(first.read_bytes() == second.read_bytes())
+
+    def test_a_text_record_alone_is_shown_and_released(self):
+        """What a guest leaves that could write nothing more: no dump, but its slot must become free again."""
+        image = self.image()
+        self.run_keeping(image)
+        (slot, header), _ = self.slots(image)
+        header = bytearray(header)
+        header[12:16] = PARTIAL.to_bytes(4, "little")  # state
+        header[24:40] = bytes(16)                      # stored and expanded length
+        header[64:68] = (1).to_bytes(4, "little")      # level: text only
+        header[84:88] = zlib.crc32(header[:84]).to_bytes(4, "little")
+        with open(image, "r+b") as file:
+            file.seek(slot)
+            file.write(header)
+        for release in ([], ["--release"]):
+            done = self.mortem("pull", image, *release, status=1)
+            self.assertIn("SIGSEGV", done.stdout)
+            self.assertIn("slot 0 holds no dump, only this text record", done.stderr)
+        self.assertEqual(self.slot_states(image), [EMPTY, EMPTY])
 
     def test_reboot_after_a_crash(self):
         """The guest crashes, dumps, boots again, crashes again."""
@@ -65,22 +74,48 @@ class Slots(MortemTest):
     def test_power_cut_in_the_middle_of_a_dump(self):
         image = self.image("memory_patterns")
         command = self.start("run", image, "--on-crash", "stop", "--keep-in-slot")
-        # The slot's state goes to `writing` before the dump: as soon as that stands on the disk, the power goes.
-        header = first_slot(image)
+        # The slot's state goes to `writing` before the dump: as soon as some of it stands on the disk, the power goes.
+        ((slot, _), _) = self.slots(image)
 
-        def is_writing():
+        def is_half_written():
             with open(image, "rb") as file:
-                file.seek(header)
-                slot = file.read(16)
-            return slot[:8] == b"MORTSLOT" and slot[12] == WRITING
-        wait_until(is_writing, "a slot that is being written", 60)
+                file.seek(slot + 2 * BLOCK + (600 << 10))
+                return self.slot_states(image)[0] == WRITING and any(file.read(BLOCK))
+        wait_until(is_half_written, "a dump that is half written", 60)
         (process,) = self.qemu_processes()
         os.kill(process, signal.SIGKILL)
         command.wait(30)
-        done = self.mortem("pull", image, "-o", "out", status=None)
-        self.assertIn(done.returncode, (1, 2))
-        self.assertRegex(done.stdout + done.stderr, "cut short|writing")
+        self.assertEqual(self.slot_states(image)[0], WRITING, "the dump was finished before the power went")
+        done = self.mortem("pull", image, "-o", "out", status=1)
+        self.assertRegex(done.stderr, "cut short.*--force")
         self.assertFalse((self.files / "out").exists())
+        again = self.mortem("image", "create", GUESTS / "hello", "-o", image, status=2)
+        self.assertIn("--force", again.stderr)
+
+        # What is there of it opens, here and in gdb, and says that it is not all.
+        self.mortem("pull", image, "-o", "part", "--force", "--release")
+        part, core = self.files / "part", self.files / "core"
+        self.assertEqual(self.facts("info", part)["reason"]["level"], "cut short")
+        self.assertIn("cut short", self.mortem("report", part).stdout)
+        self.mortem("bt", part)
+        self.mortem("core", part, "-o", core)
+        text = debuggers.gdb(GUESTS / "memory_patterns", core, "info registers rip")
+        self.assertRegex(text, "rip +0x[0-9a-f]+")
+        self.assertNotIn("truncated", text)
+        self.mortem("image", "create", GUESTS / "hello", "-o", image)
+
+    def test_an_image_with_a_dump_is_not_replaced(self):
+        image = self.image()
+        self.run_keeping(image)
+        before = image.stat().st_ino
+        self.assert_refused("image", "create", GUESTS / "hello", "-o", image,
+                            naming=[f"mortem pull {image} --slot 0 --release", "--force"])
+        self.assertEqual(image.stat().st_ino, before)
+        self.mortem("pull", image, "-o", "dump", "--slot", "0", "--release")
+        self.mortem("image", "create", GUESTS / "hello", "-o", image)
+        self.run_keeping(self.image())
+        self.mortem("image", "create", GUESTS / "hello", "-o", image, "--force")
+        self.assertIn("no dump", self.mortem("pull", image, status=1).stderr)
 
 
 if __name__ == "__main__":

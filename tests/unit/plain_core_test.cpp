@@ -87,7 +87,7 @@ TEST(PlainCore, AnExistingFileStaysUnlessAskedOtherwise) {
   auto written = snapshot::write_plain_core(**core, folder / "x.core");
   ASSERT_FALSE(written);
   EXPECT_EQ(written.error().message,
-            (folder / "x.core").string() + ": exists already; give another name or ask to overwrite it");
+            (folder / "x.core").string() + ": exists already; give another name");
   EXPECT_EQ(test::read_file(folder / "x.core"), Bytes(3, 'o'));
   ASSERT_TRUE(snapshot::write_plain_core(**core, folder / "x.core", snapshot::Existing::Replace));
   EXPECT_EQ(test::read_file(folder / "x.core"), sample().core());

@@ -7,6 +7,7 @@
 #include <cstring>
 
 #include "dump_builder.h"
+#include "snapshot/cut_dump.h"
 #include "snapshot/little_endian.h"
 
 namespace mortem {
@@ -190,6 +191,17 @@ TEST_F(Image, AChangedDumpIsNotHandedOutAsWhole) {
 }
 
 TEST_F(Image, ADumpThatWasCutShortIsSaidToBe) {
+  constexpr uint64_t kAddress = 0x400000, kSize = 100'000 / 4096 * 4096;
+  test::DumpBuilder builder;
+  builder.thread(7, "main", {});
+  builder.reason.emplace().level = format::DumpLevel::Full;
+  builder.segment(kAddress, test::pattern(kSize));
+  builder.segment(0x800000, test::pattern(8192, 3));
+  builder.page_map = {{kAddress, 4096, 0x1000, format::PageMapKind::Stored, 6},
+                      {kAddress + 4096, kSize - 4096, 0x9000, format::PageMapKind::Stored, 6},
+                      {0x800000, 8192, 0x200000, format::PageMapKind::Stored, 6},
+                      {0x900000, 4096, ~uint64_t{0}, format::PageMapKind::Reserved, 0}};
+  dump = builder.dump(8192);
   fill(1, format::SlotState::Writing, 4);
   const auto slot = slots().slots[1];
   // The guest died in the middle of its writing: behind stands what was in the slot before.
@@ -204,17 +216,49 @@ TEST_F(Image, ADumpThatWasCutShortIsSaidToBe) {
 
   auto forced = extract(1, snapshot::Trust::Force);
   ASSERT_TRUE(forced) << forced.error().message;
-  auto part = snapshot::open_bytes(folder / "out");
-  ASSERT_TRUE(part) << part.error().message;
-  const Bytes core = sample().core();
-  ASSERT_GT((*part)->size(), 40'000u);
-  ASSERT_LT((*part)->size(), core.size());
-  Bytes got((*part)->size());
-  ASSERT_TRUE((*part)->read(0, got));
-  EXPECT_TRUE(std::equal(got.begin(), got.end(), core.begin()));
+  EXPECT_EQ(*forced, std::filesystem::file_size(folder / "out"));
   auto opened = snapshot::CoreFile::open(folder / "out");
-  ASSERT_FALSE(opened);
-  EXPECT_NE(opened.error().message.find("truncated core: segment 1"), std::string::npos) << opened.error().message;
+  ASSERT_TRUE(opened) << opened.error().message;
+  const snapshot::CoreFile& core = **opened;
+  ASSERT_TRUE(core.reason());
+  EXPECT_EQ(core.reason()->level, snapshot::kLevelCutShort);
+  EXPECT_EQ(core.threads().size(), 1u);
+
+  // What is there is there, and nothing else is claimed.
+  ASSERT_EQ(core.segments().size(), 1u);
+  const uint64_t kept = core.segments()[0].file_size;
+  EXPECT_EQ(core.segments()[0].memory_size, kept);
+  EXPECT_EQ(kept % 4096, 0u);
+  EXPECT_GT(kept, 40'000u);
+  EXPECT_LT(kept, kSize);
+  Bytes got(kSize);
+  EXPECT_EQ(core.read_memory(kAddress, got).value_or(0), kept);
+  const Bytes wanted = test::pattern(kSize);
+  EXPECT_TRUE(std::equal(got.begin(), got.begin() + static_cast<ptrdiff_t>(kept), wanted.begin()));
+  EXPECT_EQ(core.read_memory(0x800000, got).value_or(0), 0u);
+  ASSERT_EQ(core.page_map().size(), 4u);
+  EXPECT_EQ(core.page_map()[0].length, 4096u);
+  EXPECT_EQ(core.page_map()[1].length, kept - 4096);
+  EXPECT_EQ(core.page_map()[2].kind, format::PageMapKind::Dropped);
+  EXPECT_EQ(core.page_map()[3].kind, format::PageMapKind::Reserved);
+
+  int status = -1;
+  test::run_command("zstd -qdc < " + (folder / "out").string() + " > " + (folder / "core").string(), &status);
+  EXPECT_EQ(status, 0) << "zstd itself reads it";
+  EXPECT_EQ(test::read_file(folder / "core").size(), core.bytes().size());
+}
+
+TEST_F(Image, ADumpThatWasCutShortBeforeItsNotesEndIsNone) {
+  test::DumpBuilder builder = sample();
+  for (const uint8_t byte : test::pattern(200'000)) builder.kernel_log += static_cast<char>('@' + byte % 64);
+  dump = builder.dump(8192);
+  fill(1, format::SlotState::Writing, 4);
+  change(slots().slots[1].dump_offset + 60'000, test::pattern(dump.size() - 60'000, 5));
+  auto forced = extract(1, snapshot::Trust::Force);
+  ASSERT_FALSE(forced);
+  EXPECT_NE(forced.error().message.find("before it had written the headers and notes"), std::string::npos)
+      << forced.error().message;
+  EXPECT_FALSE(std::filesystem::exists(folder / "out"));
 }
 
 TEST_F(Image, ATextRecordAloneIsNoDump) {

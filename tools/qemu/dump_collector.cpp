@@ -31,6 +31,16 @@ void read_reason(const snapshot::DiskImage& disk, CollectedDump& dump) {
 
 }  // namespace
 
+std::optional<Slot> find_unpulled_dump(const fs::path& image) {
+  std::error_code ignored;
+  if (!fs::is_regular_file(image, ignored)) return std::nullopt;
+  const auto slots = slots_of(image);
+  if (!slots) return std::nullopt;
+  for (const Slot& slot : slots->slots)
+    if (slot.is_occupied()) return slot;
+  return std::nullopt;
+}
+
 fs::path free_dump_name(const fs::path& wanted) {
   std::error_code ignored;
   if (!fs::exists(fs::symlink_status(wanted, ignored))) return wanted;
@@ -88,17 +98,21 @@ Result<std::vector<CollectedDump>> DumpCollector::collect() {
 std::string DumpCollector::why_none() const {
   auto slots = slots_of(image_);
   if (!slots) return slots.error().message;
-  size_t full = 0;
   for (const Slot& slot : slots->slots) {
     if (slot.condition == SlotCondition::CutShort && !cut_short_before_.contains(slot.index))
       return fmt::format("the dump in slot {} was cut short", slot.index);
     if (slot.condition == SlotCondition::Damaged) return fmt::format("slot {}: {}", slot.index, slot.problem);
-    full += slot.has_dump();
   }
-  if (full == slots->slots.size())
-    return fmt::format("all {} slots are full, make room with mortem pull {} --release", full,
-                       shell_quoted(image_.string()));
-  return {};
+  return no_room();
+}
+
+std::string DumpCollector::no_room() const {
+  auto slots = slots_of(image_);
+  if (!slots) return slots.error().message;
+  if (!std::all_of(slots->slots.begin(), slots->slots.end(), [](const Slot& slot) { return slot.is_occupied(); }))
+    return {};
+  return fmt::format("all {} slots are full, make room with mortem pull {} --release", slots->slots.size(),
+                     shell_quoted(image_.string()));
 }
 
 }  // namespace mortem::tools

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <set>
 #include <string>
 #include <utility>
@@ -35,6 +36,8 @@ class DumpCollector {
 
   // Why there is no dump, as far as the slots tell: full, cut short, no slots; empty: they do not.
   std::string why_none() const;
+  // Why a crash would leave no dump now: full, no slots; empty: there is room.
+  std::string no_room() const;
 
  private:
   DumpCollector(std::filesystem::path image, std::filesystem::path wanted, bool keep)
@@ -44,6 +47,9 @@ class DumpCollector {
   std::set<std::pair<uint32_t, uint64_t>> known_;  // slot, sequence number
   std::set<uint32_t> cut_short_before_;
 };
+
+// The first slot of an image that holds anything of a crash; nothing: none does, or it is no image.
+std::optional<snapshot::Slot> find_unpulled_dump(const std::filesystem::path& image);
 
 // NAME.core.zst, NAME.1.core.zst, … whichever is the first that is not there.
 std::filesystem::path free_dump_name(const std::filesystem::path& wanted);

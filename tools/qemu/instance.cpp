@@ -16,6 +16,7 @@
 #include <sstream>
 
 #include "tools/output.h"
+#include "tools/qemu/dump_collector.h"
 
 namespace mortem::tools {
 
@@ -95,6 +96,42 @@ void remove_instance(const fs::path& folder, const std::optional<InstanceFacts>&
   // Only a folder that TemporaryFolder made, whatever instance.json says.
   if (facts && facts->temporary.filename().string().starts_with("mortem-")) fs::remove_all(facts->temporary, ignored);
   fs::remove_all(folder, ignored);
+}
+
+// The dump of a guest that was killed before it was taken out: nothing else holds it.
+bool holds_dump(const std::optional<InstanceFacts>& facts) {
+  return facts && !facts->temporary.empty() && find_unpulled_dump(facts->image);
+}
+
+struct Instances {
+  std::vector<RunningInstance> running, with_dumps;  // by name
+};
+Result<Instances> look_at_instances() {
+  const fs::path all = TRY(instances_folder());
+  Instances found;
+  std::error_code error;
+  for (fs::directory_iterator at(all, error), end; !error && at != end; at.increment(error)) {
+    const fs::path folder = at->path();
+    auto facts = read_facts(folder);
+    if (facts && is_running(facts->qemu)) {
+      found.running.push_back({std::move(*facts), folder});
+      continue;
+    }
+    auto lock = lock_folder(folder);
+    if (!lock) continue;  // somebody is about to start it or to clean it up
+    // Whoever held the lock may have written the file in between.
+    facts = read_facts(folder);
+    if (facts && is_running(facts->qemu))
+      found.running.push_back({std::move(*facts), folder});
+    else if (holds_dump(facts))
+      found.with_dumps.push_back({std::move(*facts), folder});
+    else
+      remove_instance(folder, facts);
+  }
+  if (error) return failure(ErrorKind::System, fmt::format("cannot read {}: {}", all.string(), error.message()));
+  for (auto* list : {&found.running, &found.with_dumps})
+    std::sort(list->begin(), list->end(), [](auto& a, auto& b) { return a.facts.name < b.facts.name; });
+  return found;
 }
 
 struct SocketName {
@@ -191,9 +228,14 @@ Result<Instance> Instance::create(const std::string& wanted, const std::string& 
       continue;  // `ps` of another terminal took it for dead just now
     }
     if (errno != EEXIST) return system_failure("cannot make", folder);
-    if (!wanted.empty())
-      return failure(ErrorKind::BadInput,
-                     fmt::format("a guest named {0} is running already: mortem stop {0}, or another --name", name));
+    if (wanted.empty()) continue;
+    const auto left = TRY(instances_with_dumps());
+    const bool dead = std::any_of(left.begin(), left.end(), [&](auto& one) { return one.facts.name == name; });
+    return failure(
+        ErrorKind::BadInput,
+        dead ? fmt::format("a guest named {0} was killed and left a dump: mortem pull {0} --release, or another --name",
+                           name)
+             : fmt::format("a guest named {0} is running already: mortem stop {0}, or another --name", name));
   }
   return failure(ErrorKind::System, fmt::format("{}: no free name below {}", base, all.string()));
 }
@@ -209,28 +251,19 @@ void Instance::remove() {
 }
 
 Result<std::vector<RunningInstance>> running_instances() {
-  const fs::path all = TRY(instances_folder());
-  std::vector<RunningInstance> running;
-  std::error_code error;
-  for (fs::directory_iterator at(all, error), end; !error && at != end; at.increment(error)) {
-    const fs::path folder = at->path();
-    auto facts = read_facts(folder);
-    if (facts && is_running(facts->qemu)) {
-      running.push_back({std::move(*facts), folder});
-      continue;
-    }
-    auto lock = lock_folder(folder);
-    if (!lock) continue;  // somebody is about to start it or to clean it up
-    // Whoever held the lock may have written the file in between.
-    facts = read_facts(folder);
-    if (facts && is_running(facts->qemu))
-      running.push_back({std::move(*facts), folder});
-    else
-      remove_instance(folder, facts);
-  }
-  if (error) return failure(ErrorKind::System, fmt::format("cannot read {}: {}", all.string(), error.message()));
-  std::sort(running.begin(), running.end(), [](auto& a, auto& b) { return a.facts.name < b.facts.name; });
-  return running;
+  return TRY(look_at_instances()).running;
+}
+
+Result<std::vector<RunningInstance>> instances_with_dumps() {
+  return TRY(look_at_instances()).with_dumps;
+}
+
+void tell_of_dumps_left() {
+  const auto left = instances_with_dumps();
+  if (!left) return;
+  for (const RunningInstance& instance : *left)
+    note(fmt::format("{} was killed and left a dump in its image: mortem pull {} --release", instance.facts.name,
+                     instance.facts.name));
 }
 
 Result<RunningInstance> find_instance(const std::string& name) {

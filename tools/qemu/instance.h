@@ -70,8 +70,12 @@ struct RunningInstance {
   InstanceFacts facts;
   std::filesystem::path folder;
 };
-// All that live, by name; removes what is dead on the way.
+// All that live, by name; removes what is dead on the way, but for what died with a dump in its temporary image.
 Result<std::vector<RunningInstance>> running_instances();
+// Those, by name. They go once their dumps are pulled with --release.
+Result<std::vector<RunningInstance>> instances_with_dumps();
+// One line on stderr about each of them.
+void tell_of_dumps_left();
 // NotFound when there is none of that name.
 Result<RunningInstance> find_instance(const std::string& name);
 

@@ -20,7 +20,7 @@ struct Options {
   uint32_t thread = 0;
   bool has_thread = false;
   size_t limit = 200000;
-  bool no_inline = false, full = false, json = false;
+  bool no_inline = false, no_tail_calls = false, full = false, json = false;
 };
 
 int run(const Options& options) {
@@ -33,6 +33,7 @@ int run(const Options& options) {
   inspector::StackOptions wanted;
   wanted.frame_limit = options.limit;
   wanted.inlined = !options.no_inline;
+  wanted.tail_calls = !options.no_tail_calls;
 
   ordered_json threads = ordered_json::array();
   bool found = false;
@@ -76,6 +77,7 @@ void add_verb(Commands& commands) {
       ->allow_extra_args(false)
       ->check(CLI::ExistingFile);
   verb->add_flag("--no-inline", options->no_inline, "Leave inlined functions out");
+  verb->add_flag("--no-tail-calls", options->no_tail_calls, "Only frames that are on the stack, none inferred");
   verb->add_flag("--full", options->full, "Show every frame of a recursion");
   verb->add_flag("--json", options->json, "Print the facts as JSON (mortem.bt/1)");
   commands.on(verb, [options, thread] {

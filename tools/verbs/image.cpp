@@ -8,6 +8,7 @@
 #include "tools/image/packing_options.h"
 #include "tools/interrupt.h"
 #include "tools/output.h"
+#include "tools/qemu/dump_collector.h"
 #include "tools/verbs.h"
 
 namespace mortem::tools {
@@ -17,9 +18,20 @@ namespace {
 struct CreateOptions {
   std::string source, output, format = "raw", memory;
   uint32_t slots = 0;
-  bool json = false;
+  bool force = false, json = false;
   PackingOptions packing;
 };
+
+// An image that holds a dump is all there is of a crash.
+Result<void> check_replaceable(const std::filesystem::path& output) {
+  const auto dump = find_unpulled_dump(output);
+  if (!dump) return {};
+  return failure(
+      ErrorKind::BadInput,
+      fmt::format("{0}: is an image whose slot {1} holds a dump: pull it first (mortem pull {2} --slot {1} "
+                  "--release{3}), or --force to lose it",
+                  output.string(), dump->index, shell_quoted(output.string()), dump->has_dump() ? "" : " --force"));
+}
 
 Result<ImageFacts> create(const CreateOptions& options) {
   if (options.format != "raw") {
@@ -35,9 +47,10 @@ Result<ImageFacts> create(const CreateOptions& options) {
   if (options.slots) request.slots = options.slots;
   if (request.slots < 2 || request.slots > 64)
     return failure(ErrorKind::BadInput, fmt::format("--slots {}: from 2 to 64", request.slots));
-  for (const std::string& line : request.notes) note(line);
   const std::filesystem::path output =
       options.output.empty() ? request.program.filename().string() + ".img" : options.output;
+  if (!options.force) TRY_VOID(check_replaceable(output));
+  for (const std::string& line : request.notes) note(line);
   return build_image(request, output);
 }
 
@@ -76,7 +89,9 @@ void add_image(Commands& commands) {
       "  mortem image create server.json --memory 1G --slots 4");
   auto options = std::make_shared<CreateOptions>();
   verb->add_option("SOURCE", options->source, "PROGRAM (a static x86-64 Linux ELF file) or CONFIG.json")->required();
-  verb->add_option("-o,--output", options->output, "File to write; replaced if it is there (default: NAME.img)");
+  verb->add_option("-o,--output", options->output,
+                   "File to write; an image without dumps is replaced (default: NAME.img)");
+  verb->add_flag("--force", options->force, "Replace FILE even if it is an image that holds dumps");
   verb->add_option("--format", options->format, "raw")->capture_default_str();
   verb->add_option("--memory", options->memory, "Memory of the guest, for which the slots are made (default: 256M)");
   verb->add_option("--slots", options->slots, "Dump slots: how many crashes fit before one is pulled (default: 2)");

@@ -23,6 +23,7 @@ std::string age(int64_t started) {
 int list(bool json) {
   auto instances = running_instances();
   if (!instances) return fail(instances.error());
+  tell_of_dumps_left();
   if (json) {
     auto rows = nlohmann::ordered_json::array();
     for (const RunningInstance& instance : *instances) {
@@ -61,9 +62,10 @@ int list(bool json) {
 }
 
 void add_ps(Commands& commands) {
-  CLI::App* verb =
-      commands.add(nullptr, "ps", "Guests that run on this host",
-                   "What is left of guests that died is cleaned up on the way.\nExample:\n  mortem ps --json");
+  CLI::App* verb = commands.add(
+      nullptr, "ps", "Guests that run on this host",
+      "What is left of guests that died is cleaned up on the way; a dump that a killed one left in its image is kept\n"
+      "and told of until it is pulled with --release.\nExample:\n  mortem ps --json");
   auto json = std::make_shared<bool>(false);
   verb->add_flag("--json", *json, "Print facts as JSON");
   commands.on(verb, [json] { return list(*json); });

@@ -13,6 +13,7 @@
 #include "tools/qemu/dump_collector.h"
 #include "tools/qemu/instance.h"
 #include "tools/verbs.h"
+#include "tools/verbs/stack_facts.h"
 
 namespace mortem::tools {
 
@@ -28,12 +29,14 @@ struct PullOptions {
   bool list = false, release = false, force = false, json = false;
 };
 
-// An image's file, or the image of a guest that runs.
+// An image's file, or the image of a guest that runs or was killed.
 Result<fs::path> image_of(const std::string& source) {
   std::error_code ignored;
   if (fs::exists(source, ignored) || !is_instance_name(source)) return fs::path(source);
   auto instance = find_instance(source);
   if (instance) return instance->facts.image;
+  for (const RunningInstance& one : TRY(instances_with_dumps()))
+    if (one.facts.name == source) return one.facts.image;
   return failure(ErrorKind::NotFound, source + ": no such file, and no guest of that name is running");
 }
 
@@ -93,6 +96,15 @@ int list(const fs::path& image, const snapshot::DumpSlots& slots, bool json) {
   return kDone;
 }
 
+// All that its guest could write of a crash: no dump, but the slot must not stay full for ever.
+int pull_text_record(const fs::path& image, const Slot& slot, const PullOptions& options) {
+  if (!options.json) write_stdout(printable_lines(slot.text));
+  note(fmt::format("{}: slot {} holds no dump, only this text record", image.string(), slot.index));
+  if (options.release)
+    if (auto released = snapshot::release_slot(image, slot); !released) return fail(released.error());
+  return kProblem;
+}
+
 // The one that is asked for, or the newest; null with a line on stderr when there is nothing to pull.
 const Slot* choose(const fs::path& image, const snapshot::DumpSlots& slots, const PullOptions& options) {
   if (options.slot >= 0) {
@@ -137,6 +149,10 @@ int pull(const PullOptions& options) {
     return fail(fmt::format("--slot {}: {} has slots 0 to {}", options.slot, image->string(), slots->slots.size() - 1));
   if (options.list) return list(*image, *slots, options.json);
 
+  const Slot* text = nullptr;
+  for (const Slot& one : slots->slots)
+    if (one.is_text_only() && (options.slot < 0 ? !slots->newest() : options.slot == int(one.index))) text = &one;
+  if (text) return pull_text_record(*image, *text, options);
   const Slot* slot = choose(*image, *slots, options);
   if (!slot) return kProblem;
   const fs::path output =
@@ -144,7 +160,14 @@ int pull(const PullOptions& options) {
   auto bytes =
       snapshot::extract_slot(*disk, *slot, output, options.force ? snapshot::Trust::Force : snapshot::Trust::WholeOnly,
                              snapshot::Existing::Keep, progress_bar("pulling"));
-  if (!bytes) return fail(bytes.error());
+  if (!bytes) {
+    // Of a dump that was cut short before it had any content there is nothing that its slot could be kept for.
+    const bool nothing = slot->condition == SlotCondition::CutShort &&
+                         (bytes.error().kind == ErrorKind::NotFound || bytes.error().kind == ErrorKind::Unavailable);
+    if (nothing && options.force && options.release)
+      if (auto released = snapshot::release_slot(*image, *slot); !released) note(released.error().message);
+    return fail(bytes.error());
+  }
   if (options.release)
     if (auto released = snapshot::release_slot(*image, *slot); !released) return fail(released.error());
   if (options.json) {
@@ -170,7 +193,9 @@ void add_pull(Commands& commands) {
                                 "  mortem pull server.img -o crash.core.zst --release\n"
                                 "  mortem pull web --slot 1");
   auto options = std::make_shared<PullOptions>();
-  verb->add_option("SOURCE", options->source, "Raw disk image, or the name of a guest")->required();
+  verb->add_option("SOURCE", options->source,
+                   "Raw disk image, or the name of a guest (also of one that mortem ps says was killed)")
+      ->required();
   verb->add_option("-o,--output", options->output, "File to write; must not be there yet (default: IMAGE.core.zst)");
   verb->add_option("--slot", options->slot, "Which slot, from 0 (default: the newest dump)")
       ->check(CLI::NonNegativeNumber);

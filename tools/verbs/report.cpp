@@ -130,6 +130,11 @@ Result<Facts> gather(const snapshot::CoreFile& core, const Options& options) {
   return facts;
 }
 
+// Its writer fell back to less than everything, or was cut short.
+bool partial(const snapshot::DumpInfo& info) {
+  return info.reason && info.reason->level && *info.reason->level != snapshot::dump_level_text(format::DumpLevel::Full);
+}
+
 std::string when_text(int64_t nanoseconds) {
   return fmt::format("{:%Y-%m-%d %H:%M:%S} UTC", fmt::gmtime(static_cast<std::time_t>(nanoseconds / 1000000000)));
 }
@@ -149,6 +154,8 @@ ordered_json report_facts(const Facts& facts) {
   json["exit_status"] = facts.info.reason && facts.info.reason->exit_status
                             ? ordered_json(*facts.info.reason->exit_status)
                             : ordered_json(nullptr);
+  json["level"] = text_or_null(facts.info.reason ? facts.info.reason->level.value_or("") : "");
+  json["partial"] = partial(facts.info);
   json["message"] = text_or_null(facts.info.reason ? facts.info.reason->message : "");
   json["program"] = text_or_null(facts.info.program_name);
   json["command_line"] = text_or_null(facts.info.command_line);
@@ -222,6 +229,7 @@ class Report {
     if (!facts_.info.program_name.empty()) line("program    {}", printable(facts_.info.program_name));
     if (!facts_.info.command_line.empty()) line("command    {}", printable(facts_.info.command_line));
     if (facts_.info.identity) identity(*facts_.info.identity);
+    if (partial(facts_.info)) line("holds      {}: not everything is in this dump", *facts_.info.reason->level);
   }
 
   void identity(const snapshot::DumpInfo::Identity& identity) {

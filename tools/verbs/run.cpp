@@ -170,6 +170,11 @@ Result<Prepared> prepare(const RunOptions& options) {
   if (options.json && !options.detach)
     return failure(ErrorKind::BadInput, "--json goes with --detach: stdout is the program's own otherwise");
   const SourceKind kind = TRY(kind_of(options.source));
+  if (options.keep_in_slot && kind != SourceKind::Image)
+    return failure(ErrorKind::BadInput,
+                   fmt::format("--keep-in-slot: {} is packed into an image that goes with the run; make one that stays "
+                               "with mortem image create",
+                               options.source));
   plan.machine.kernel_arguments = TRY(kernel_command_line(options, kind == SourceKind::Image, plan.on_crash));
   plan.machine.qemu = TRY(find_qemu());
   plan.machine.kernel = TRY(find_kernel(options.kernel));
@@ -300,6 +305,7 @@ int run(RunOptions& options) {
   catch_interrupts();
   auto ready = prepare(options);
   if (!ready) return fail(ready.error());
+  tell_of_dumps_left();
   auto instance = Instance::create(options.name, ready->source.base_name);
   if (!instance) return fail(instance.error());
   if (auto going = not_interrupted(); !going) {
@@ -330,7 +336,7 @@ void add_run(Commands& commands) {
   verb->add_flag("--wait", options->wait, "Hold the program at its entry until gdb lets it go; see mortem gdb");
   verb->add_option("--dump", options->dump,
                    "File for the dump of a crash (default: NAME.core.zst); never overwritten: a number is added");
-  verb->add_flag("--keep-in-slot", options->keep_in_slot, "Leave dumps in the image; see mortem pull");
+  verb->add_flag("--keep-in-slot", options->keep_in_slot, "Leave dumps in the image that SOURCE is; see mortem pull");
   verb->add_option("--accel", options->accelerator, "auto, tcg or kvm")->capture_default_str();
   verb->add_option("--kernel", options->kernel, "Kernel to boot (default: the one built with this command)");
   verb->add_option("--kernel-argument", options->kernel_arguments,

@@ -1,0 +1,173 @@
+#include "inspector/symbols/call_sites.h"
+
+#include <llvm/DebugInfo/DWARF/DWARFCompileUnit.h>
+#include <llvm/DebugInfo/DWARF/DWARFContext.h>
+#include <llvm/DebugInfo/DWARF/DWARFDie.h>
+#include <llvm/Object/ELFObjectFile.h>
+
+#include <algorithm>
+#include <map>
+#include <string>
+#include <unordered_map>
+
+namespace mortem::inspector {
+namespace {
+
+using llvm::DWARFDie;
+namespace dwarf = llvm::dwarf;
+
+// Functions of a symbol table, by name and by address.
+class FunctionSymbols {
+ public:
+  explicit FunctionSymbols(const llvm::object::ObjectFile& object) {
+    const auto* elf = llvm::dyn_cast<llvm::object::ELFObjectFileBase>(&object);
+    if (!elf) return;
+    for (const llvm::object::ELFSymbolRef symbol : elf->symbols()) add(symbol);
+    for (const llvm::object::ELFSymbolRef symbol : elf->getDynamicSymbolIterators()) add(symbol);
+  }
+
+  std::optional<uint64_t> address_of(const std::string& name) const {
+    const auto found = by_name_.find(name);
+    return found == by_name_.end() ? std::nullopt : std::optional(found->second.address);
+  }
+
+  std::optional<uint64_t> start_of(uint64_t address) const {
+    auto after = by_address_.upper_bound(address);
+    if (after == by_address_.begin()) return std::nullopt;
+    const auto& [start, size] = *std::prev(after);
+    return size == 0 || address - start < size ? std::optional(start) : std::nullopt;
+  }
+
+ private:
+  struct Named {
+    uint64_t address = 0;
+    bool global = false;
+  };
+
+  void add(const llvm::object::ELFSymbolRef& symbol) {
+    const uint8_t type = symbol.getELFType();
+    if (type != llvm::ELF::STT_FUNC && type != llvm::ELF::STT_GNU_IFUNC) return;
+    auto name = symbol.getName();
+    auto address = symbol.getAddress();
+    auto section = symbol.getSection();
+    if (name && address && section && *section != symbol.getObject()->section_end()) {
+      const bool global = symbol.getBinding() != llvm::ELF::STB_LOCAL;
+      auto [place, is_new] = by_name_.try_emplace(name->str(), Named{*address, global});
+      if (!is_new && global && !place->second.global) place->second = {*address, global};
+      uint64_t& size = by_address_[*address];
+      size = std::max(size, symbol.getSize());
+    }
+    if (!name) llvm::consumeError(name.takeError());
+    if (!address) llvm::consumeError(address.takeError());
+    if (!section) llvm::consumeError(section.takeError());
+  }
+
+  std::unordered_map<std::string, Named> by_name_;
+  std::map<uint64_t, uint64_t> by_address_;  // start → size
+};
+
+class DwarfCallSites final : public CallSites {
+ public:
+  DwarfCallSites(llvm::DWARFContext& debug, const llvm::object::ObjectFile& symbols)
+      : debug_(debug), symbols_(symbols) {}
+
+  const CallSite* returning_to(uint64_t return_address) override {
+    const Function* function = function_at(return_address - 1);
+    if (!function) return nullptr;
+    const auto found = std::find_if(function->calls.begin(), function->calls.end(),
+                                    [&](const CallSite& one) { return one.return_address == return_address; });
+    return found == function->calls.end() ? nullptr : &*found;
+  }
+
+  std::optional<uint64_t> function_start(uint64_t address) override {
+    if (const Function* function = function_at(address)) return function->start;
+    return symbols_.start_of(address);
+  }
+
+  const std::vector<CallSite>* tail_calls_of(uint64_t start) override {
+    const Function* function = function_at(start);
+    return function && function->start == start ? &function->tail_calls : nullptr;
+  }
+
+ private:
+  struct Function {
+    uint64_t start = 0;
+    std::vector<CallSite> calls;       // tail calls too
+    std::vector<CallSite> tail_calls;  // empty where the compiler did not list them all
+  };
+
+  const Function* function_at(uint64_t address) {
+    llvm::DWARFUnit* unit = debug_.getCompileUnitForCodeAddress(address);
+    if (!unit) return nullptr;
+    DWARFDie die = unit->getSubroutineForAddress(address);
+    while (die && die.getTag() != dwarf::DW_TAG_subprogram) die = die.getParent();
+    if (!die) return nullptr;
+    auto [place, is_new] = functions_.try_emplace(die.getOffset());
+    if (is_new) read_function(die, place->second);
+    return &place->second;
+  }
+
+  void read_function(const DWARFDie& die, Function& function) {
+    const auto starts = starts_of(die);
+    if (!starts.empty()) function.start = starts.front();
+    const bool lists_all = flag(die, {dwarf::DW_AT_call_all_calls, dwarf::DW_AT_GNU_all_call_sites,
+                                      dwarf::DW_AT_call_all_tail_calls, dwarf::DW_AT_GNU_all_tail_call_sites});
+    collect(die, lists_all, function);
+  }
+
+  // Call sites stand in the blocks and inlined functions that they are in.
+  void collect(const DWARFDie& parent, bool lists_all, Function& function) {
+    for (const DWARFDie& child : parent.children()) {
+      const auto tag = child.getTag();
+      if (tag == dwarf::DW_TAG_lexical_block || tag == dwarf::DW_TAG_inlined_subroutine)
+        collect(child, lists_all, function);
+      if (tag != dwarf::DW_TAG_call_site && tag != dwarf::DW_TAG_GNU_call_site) continue;
+      const auto address = dwarf::toAddress(child.find({dwarf::DW_AT_call_return_pc, dwarf::DW_AT_low_pc}));
+      if (!address) continue;
+      function.calls.push_back({*address, targets_of(child)});
+      if (lists_all && flag(child, {dwarf::DW_AT_call_tail_call, dwarf::DW_AT_GNU_tail_call}))
+        function.tail_calls.push_back(function.calls.back());
+    }
+  }
+
+  std::vector<uint64_t> targets_of(const DWARFDie& call) {
+    // An address that was in a register or in memory when the call was made.
+    if (call.find({dwarf::DW_AT_call_target, dwarf::DW_AT_GNU_call_site_target})) return {};
+    DWARFDie callee = call.getAttributeValueAsReferencedDie(dwarf::DW_AT_call_origin);
+    if (!callee) callee = call.getAttributeValueAsReferencedDie(dwarf::DW_AT_abstract_origin);
+    if (!callee) return {};
+    if (!flag(callee, {dwarf::DW_AT_declaration})) return starts_of(callee);
+    const char* name = callee.getLinkageName();
+    if (!name) name = callee.getShortName();
+    const auto address = name ? symbols_.address_of(name) : std::nullopt;
+    return address ? std::vector{*address} : std::vector<uint64_t>();
+  }
+
+  static std::vector<uint64_t> starts_of(const DWARFDie& function) {
+    std::vector<uint64_t> starts;
+    auto ranges = function.getAddressRanges();
+    if (!ranges) {
+      llvm::consumeError(ranges.takeError());
+      return starts;
+    }
+    for (const llvm::DWARFAddressRange& range : *ranges) starts.push_back(range.LowPC);
+    return starts;
+  }
+
+  static bool flag(const DWARFDie& die, llvm::ArrayRef<dwarf::Attribute> attributes) {
+    return std::any_of(attributes.begin(), attributes.end(),
+                       [&](dwarf::Attribute attribute) { return dwarf::toUnsigned(die.find(attribute), 0) != 0; });
+  }
+
+  llvm::DWARFContext& debug_;
+  FunctionSymbols symbols_;
+  std::unordered_map<uint64_t, Function> functions_;  // by the offset of its entry in the debug information
+};
+
+}  // namespace
+
+std::unique_ptr<CallSites> read_call_sites(llvm::DWARFContext& debug, const llvm::object::ObjectFile& symbols) {
+  return std::make_unique<DwarfCallSites>(debug, symbols);
+}
+
+}  // namespace mortem::inspector

@@ -1,0 +1,37 @@
+// The calls that a file's debug information tells of (DWARF 5, section 3.4). Addresses are those of the ELF file.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <vector>
+
+namespace llvm {
+class DWARFContext;
+namespace object {
+class ObjectFile;
+}
+}  // namespace llvm
+
+namespace mortem::inspector {
+
+struct CallSite {
+  uint64_t return_address = 0;  // behind the call or, of a tail call, behind the jump
+  std::vector<uint64_t>
+      targets;  // starts of the called function's parts, its entry first; empty: known at run time only
+};
+
+class CallSites {
+ public:
+  virtual ~CallSites() = default;
+  virtual const CallSite* returning_to(uint64_t return_address) = 0;  // null: nothing is known of such a call
+  // Of the function that holds `address`, by debug information or else by the symbol table.
+  virtual std::optional<uint64_t> function_start(uint64_t address) = 0;
+  // All tail calls of the function that starts at `start`. Null: no function with debug information starts there.
+  virtual const std::vector<CallSite>* tail_calls_of(uint64_t start) = 0;
+};
+
+// `debug` holds the DWARF, `symbols` the symbol table; both must outlive the result.
+std::unique_ptr<CallSites> read_call_sites(llvm::DWARFContext& debug, const llvm::object::ObjectFile& symbols);
+
+}  // namespace mortem::inspector

@@ -55,7 +55,7 @@ static void* work(void* argument) {
 // Waits for ever in a read, which a handler or a debugger interrupts and the kernel makes again.
 static void* wait_in_read(void* argument) {
   pthread_setname_np(pthread_self(), "reader");
-  while (read(pipe_ends[0], buffer, sizeof buffer) > 0) {
+  while (read(pipe_ends[0], buffer, sizeof buffer) > 0) {  // frame: reader_waits
   }
   return argument;
 }

@@ -32,7 +32,7 @@ struct FakeStubTarget final : gdbstub::Target {
   Thread& add_thread(gdbstub::ThreadId id, std::string name) {
     Thread& thread = threads[id];
     thread.name = std::move(name);
-    uint64_t value = 0x1111111111111111 * (id % 13 + 1);
+    uint64_t value = 0x1111111111111111ull * (id % 13 + 1);
     auto* words = reinterpret_cast<uint64_t*>(&thread.registers);
     for (size_t index = 0; index < sizeof thread.registers / 8; ++index) words[index] = value += 0x0101010101010103;
     thread.extended.assign(832, 0);

@@ -118,8 +118,11 @@ int main(int count, char** arguments) {
   sum += guarded;
   getppid();
   about_to_loop();
-  if (count > 1 && strcmp(arguments[1], "loop") == 0)
+  if (count > 1 && strcmp(arguments[1], "loop") == 0) {
+    puts("looping");
+    fflush(stdout);
     while (!flag) ++sum;
+  }
   pthread_barrier_wait(&end);
   pthread_join(threads[0], NULL);
   pthread_join(threads[1], NULL);

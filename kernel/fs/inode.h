@@ -10,7 +10,16 @@
 
 namespace kernel {
 
-enum class FileType : uint8_t { Regular, Directory, Symlink, CharacterDevice, BlockDevice, Fifo, Socket };
+enum class FileType : uint8_t {
+  Regular,
+  Directory,
+  Symlink,
+  CharacterDevice,
+  BlockDevice,
+  Fifo,
+  Socket,
+  Anonymous,  // no type at all, as Linux shows eventfd and its kin
+};
 
 struct InodeStatus {
   uint64_t device, inode;

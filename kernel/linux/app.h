@@ -37,6 +37,8 @@ struct AppThread : Thread {
   uint64_t rseq = 0;
   uint32_t rseq_length = 0;
   uint32_t rseq_signature = 0;
+  int8_t nice = 0;  // as the program set it; nobody is preferred for it
+  uint8_t scheduling_policy = 0;
   void* extended_state_memory = nullptr;  // what the heap gave; extended_state is its aligned part
 };
 

@@ -85,11 +85,11 @@ uint64_t ClockTimer::remaining() const {
   return now && armed_ && expiry_ > now.value() ? expiry_ - now.value() : 0;
 }
 
-uint64_t ClockTimer::forward() {
+uint64_t ClockTimer::forward(uint64_t ahead) {
   InterruptGuard guard;
   auto now = clock_now(clock_);
   if (!armed_ || interval_ == 0 || now.is_error() || now.value() < expiry_) return 0;
-  const uint64_t passed = (now.value() - expiry_) / interval_ + 1;
+  const uint64_t passed = (now.value() + ahead - expiry_) / interval_ + 1;
   expiry_ = add_saturated(expiry_, passed * interval_);
   return passed;
 }

@@ -19,11 +19,11 @@ int absolute_clock(int clock);
 
 // Goes off at a moment of its clock. CPU time cannot run faster than the one CPU: a timer on it looks again when its
 // time would be up at the earliest. The wall clock is never set here, so that it stands still against the monotonic one.
+// Its owner disarms it before it goes.
 class ClockTimer : private Timer {
  public:
   using Expired = void (*)(ClockTimer& timer);  // interrupts off, from anywhere; the timer is not set then
-  ClockTimer(int clock, Expired expired) : clock_(clock), expired_(expired) { fire = look; }
-  ~ClockTimer() { disarm(); }
+  constexpr ClockTimer(int clock, Expired expired) : clock_(clock), expired_(expired) { fire = look; }
   ClockTimer(const ClockTimer&) = delete;
   ClockTimer& operator=(const ClockTimer&) = delete;
 
@@ -31,8 +31,8 @@ class ClockTimer : private Timer {
   void arm(uint64_t expiry, uint64_t interval);
   void disarm();
   // Moves an expiry that has passed to the next multiple of the interval behind now; how often it has passed. It stays
-  // as it is, and 0, before its time or without an interval.
-  uint64_t forward();
+  // as it is, and 0, before its time or without an interval. `ahead`: behind the moment so far from now.
+  uint64_t forward(uint64_t ahead = 0);
   void start();  // again, towards the expiry that forward() left
 
   bool is_armed() const { return armed_; }  // has an expiry, which may have passed

@@ -28,8 +28,13 @@ class InodeFile final : public OpenFile {
         path_(path),
         type_(status.type),
         is_terminal_(is_device(status, 5)),
-        is_random_(is_random_device(status)) {}
-  ~InodeFile() override { heap_free(path_); }
+        is_random_(is_random_device(status)) {
+    inode_.opened();
+  }
+  ~InodeFile() override {
+    inode_.closed();
+    heap_free(path_);
+  }
 
   Result<size_t> read(std::span<uint8_t> to) override {
     const size_t count = TRY(read_at(position_, to));

@@ -61,6 +61,7 @@ class TimerFile final : public OpenFile {
  private:
   struct FileTimer : ClockTimer {
     FileTimer(int clock, TimerFile& owner) : ClockTimer(clock, went_off), file(owner) {}
+    ~FileTimer() { disarm(); }
     TimerFile& file;
   };
   static void went_off(ClockTimer& timer) {

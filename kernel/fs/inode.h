@@ -10,7 +10,16 @@
 
 namespace kernel {
 
-enum class FileType : uint8_t { Regular, Directory, Symlink, CharacterDevice, BlockDevice, Fifo, Socket };
+enum class FileType : uint8_t {
+  Regular,
+  Directory,
+  Symlink,
+  CharacterDevice,
+  BlockDevice,
+  Fifo,
+  Socket,
+  Anonymous,  // no type at all, as Linux shows eventfd and its kin
+};
 
 struct InodeStatus {
   uint64_t device, inode;
@@ -49,6 +58,9 @@ class Inode {
     return (void)cursor, (void)visit, (void)context, Error::NotDirectory;
   }
   virtual Result<size_t> read_link(std::span<char> to) { return (void)to, Error::Invalid; }
+  // An open file begins and ends to hold it; for inodes that stand for something that goes away.
+  virtual void opened() {}
+  virtual void closed() {}
 
   // What changes a file system; the root refuses all of it. A symbolic link's target is written into it like bytes.
   virtual Result<Inode*> create(std::span<const char> name, FileType type, uint16_t permissions) {

@@ -9,13 +9,15 @@
 namespace kernel::linux {
 
 // How an interrupted call goes on (Linux: restart_block, restart_syscall(2)).
+struct Arguments;
 struct Restart {
-  enum class Kind : uint8_t { None, Sleep, Futex } kind = Kind::None;
+  enum class Kind : uint8_t { None, Sleep, Futex, Repeat } kind = Kind::None;
   uint64_t deadline_ns = 0;     // of monotonic_ns()
   uint64_t remaining_user = 0;  // Sleep: address of the timespec for the rest; 0: none
   uint64_t futex = 0;           // Futex: address, what the word must be, which wakers count, whether it is private
   uint32_t futex_value = 0, futex_bits = 0;
   bool futex_private = false;
+  Result<uint64_t> (*repeat)(const Arguments& argument, uint64_t deadline_ns) = nullptr;  // Repeat: calls.h
 };
 
 struct AlternateStack {  // stack_t
@@ -36,6 +38,8 @@ struct AppThread : Thread {
   uint64_t rseq = 0;
   uint32_t rseq_length = 0;
   uint32_t rseq_signature = 0;
+  int8_t nice = 0;  // as the program set it; nobody is preferred for it
+  uint8_t scheduling_policy = 0;
   void* extended_state_memory = nullptr;  // what the heap gave; extended_state is its aligned part
   debug::ThreadDebug debug;
 };

@@ -35,8 +35,14 @@ struct TimeValue {  // struct timeval
 };
 
 // Nanoseconds, saturated; Invalid for what is no time.
+Result<uint64_t> duration_of(const TimeSpecification& time);
 Result<uint64_t> read_user_duration(uint64_t address);
+TimeSpecification time_specification(uint64_t nanoseconds);
 uint64_t add_saturated(uint64_t left, uint64_t right);
+
+// What an interrupted call returns that goes on to its first deadline when no handler ran, and else fails with EINTR.
+// `repeat` is called with the same arguments.
+Error repeat_until(uint64_t deadline_ns, Result<uint64_t> (*repeat)(const Arguments&, uint64_t deadline_ns));
 
 // ENOSYS for a call that wants a second process; said once a call, in words, because programs often hide the errno.
 Result<uint64_t> refuse_process(const char* name, const char* what);

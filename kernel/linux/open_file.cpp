@@ -2,6 +2,7 @@
 #include "kernel/linux/open_file.h"
 
 #include "kernel/drivers/console.h"
+#include "kernel/linux/epoll.h"
 #include "kernel/linux/files.h"
 #include "kernel/memory/heap.h"
 #include "kernel/task/wait.h"
@@ -13,11 +14,27 @@ bool is_device(const InodeStatus& status, uint64_t major) {
   return status.type == FileType::CharacterDevice && status.device_number >> 8 == major;
 }
 
+bool is_random_device(const InodeStatus& status) {
+  constexpr uint64_t kRandom = 1 << 8 | 8, kUrandom = 1 << 8 | 9;
+  return status.type == FileType::CharacterDevice &&
+         (status.device_number == kRandom || status.device_number == kUrandom);
+}
+
 class InodeFile final : public OpenFile {
  public:
   InodeFile(Inode& inode, int flags, char* path, const InodeStatus& status)
-      : OpenFile(flags), inode_(inode), path_(path), type_(status.type), is_terminal_(is_device(status, 5)) {}
-  ~InodeFile() override { heap_free(path_); }
+      : OpenFile(flags),
+        inode_(inode),
+        path_(path),
+        type_(status.type),
+        is_terminal_(is_device(status, 5)),
+        is_random_(is_random_device(status)) {
+    inode_.opened();
+  }
+  ~InodeFile() override {
+    inode_.closed();
+    heap_free(path_);
+  }
 
   Result<size_t> read(std::span<uint8_t> to) override {
     const size_t count = TRY(read_at(position_, to));
@@ -78,6 +95,7 @@ class InodeFile final : public OpenFile {
     if (!is_terminal_) return kPollIn | kPollOut;
     return console_has_input() ? kPollIn | kPollOut : kPollOut;
   }
+  bool can_be_polled() const override { return is_terminal_ || is_random_; }
   bool needs_polling() const override { return is_terminal_; }
   Inode* inode() override { return &inode_; }
   const char* path() const override { return path_; }
@@ -86,7 +104,7 @@ class InodeFile final : public OpenFile {
   Inode& inode_;
   char* path_;
   FileType type_;
-  bool is_terminal_;
+  bool is_terminal_, is_random_;
   uint64_t position_ = 0;  // of a directory: the cursor of Inode::list
 };
 
@@ -127,7 +145,19 @@ class ConsoleFile final : public OpenFile {
 }  // namespace
 
 void OpenFile::release() {
-  if (--references_ == 0) destroy(this);
+  if (--references_ > 0) return;
+  forget_interests(*this);
+  destroy(this);
+}
+
+InodeStatus anonymous_status() {
+  InodeStatus status{};
+  status.device = 14;  // as Linux's anon_inodefs: an anonymous device, one inode for all
+  status.inode = 1;
+  status.type = FileType::Anonymous;
+  status.permissions = 0600;
+  status.links = 1;
+  return status;
 }
 
 Result<OpenFile*> make_inode_file(Inode& inode, int flags, const char* path) {

@@ -20,6 +20,11 @@ inline constexpr int kOpenAccessMask = 3, kOpenReadOnly = 0, kOpenWriteOnly = 1,
 // poll(2)
 inline constexpr uint16_t kPollIn = 1, kPollOut = 4, kPollError = 8, kPollHangUp = 16, kPollInvalid = 32;
 
+class EpollInterest;
+
+// Those that calls of their own work on.
+enum class OpenFileKind : uint8_t { Other, Event, Timer, Epoll };
+
 class OpenFile {
  public:
   explicit OpenFile(int flags) : flags_(flags) {}
@@ -33,9 +38,11 @@ class OpenFile {
   virtual Result<uint64_t> seek(int64_t, int) { return Error::IllegalSeek; }
   virtual Result<InodeStatus> status() = 0;
   virtual uint16_t poll_events() { return kPollIn | kPollOut; }
+  virtual bool can_be_polled() const { return true; }   // false: epoll refuses it (Linux: no f_op->poll)
   virtual bool needs_polling() const { return false; }  // its input makes no interrupt
   // Told when poll_events() may have changed; null: it never does, or only polling finds out.
   virtual WaitQueue* wait_queue() { return nullptr; }
+  virtual OpenFileKind kind() const { return OpenFileKind::Other; }
   virtual Inode* inode() { return nullptr; }            // null: no file of a file system
   virtual const char* path() const = 0;                 // absolute, or what Linux shows: "pipe:[7]"
   virtual Result<uint32_t> bytes_available() { return Error::NotTerminal; }  // FIONREAD
@@ -52,10 +59,15 @@ class OpenFile {
   void retain() { ++references_; }
   void release();
 
+  EpollInterest* interests = nullptr;  // of epolls in this file (epoll.h); they end with it
+
  private:
   int flags_;
   int references_ = 1;
 };
+
+// What fstat says of a file of no file system: eventfd, timerfd, epoll.
+InodeStatus anonymous_status();
 
 Result<OpenFile*> make_inode_file(Inode& inode, int flags, const char* path);
 Result<OpenFile*> make_console_file(int flags);

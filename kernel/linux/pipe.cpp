@@ -41,6 +41,7 @@ class PipeEnd final : public OpenFile {
       if (wait_on(buffer_.waiters, [this] { return buffer_.count > 0 || buffer_.writers == 0; }) == WaitResult::Signal)
         return Error::RestartSystem;
     }
+    const bool was_full = kCapacity - buffer_.count < kAtomicSize;
     size_t done = 0;
     while (done < to.size() && buffer_.count > 0) {
       size_t part = kCapacity - buffer_.start;
@@ -51,7 +52,7 @@ class PipeEnd final : public OpenFile {
       buffer_.count -= part;
       done += part;
     }
-    if (done > 0) buffer_.waiters.notify_all();
+    if (done > 0 && was_full) buffer_.waiters.notify_all(kPollOut);
     return done;
   }
 
@@ -75,7 +76,7 @@ class PipeEnd final : public OpenFile {
       __builtin_memcpy(buffer_.bytes + end, from.data() + done, part);
       buffer_.count += part;
       done += part;
-      buffer_.waiters.notify_all();
+      buffer_.waiters.notify_all(kPollIn);
     }
     return done;
   }

@@ -93,7 +93,7 @@ struct Polled {
   uint64_t ready;
   WaitResult result;
 };
-Result<Polled> poll_until(Entries& entries, uint64_t deadline) {
+Result<Polled> poll_files(Entries& entries, uint64_t deadline) {
   entries.hold_files();
   Polled polled{entries.look(), WaitResult::Done};
   if (polled.ready > 0) return polled;
@@ -103,13 +103,15 @@ Result<Polled> poll_until(Entries& entries, uint64_t deadline) {
   return polled;
 }
 
-Result<uint64_t> poll_list(uint64_t user_list, uint64_t count, uint64_t deadline, Error interrupted) {
+using Repeat = Result<uint64_t> (*)(const Arguments& argument, uint64_t deadline);
+
+Result<uint64_t> poll_list(uint64_t user_list, uint64_t count, uint64_t deadline, Repeat repeat) {
   if (count > kMaximumEntries) return Error::Invalid;
   Entries entries(count);
   if (entries.failed()) return Error::NoMemory;
   if (count > 0) TRY(copy_from_user(entries.list, user_list, count * sizeof(PollEntry)));
-  const Polled polled = TRY(poll_until(entries, deadline));
-  if (polled.result == WaitResult::Signal) return interrupted;
+  const Polled polled = TRY(poll_files(entries, deadline));
+  if (polled.result == WaitResult::Signal) return repeat_until(deadline, repeat);
   if (count > 0) TRY(copy_to_user(user_list, entries.list, count * sizeof(PollEntry)));
   return polled.ready;
 }
@@ -136,7 +138,7 @@ void write_rest(uint64_t user_time, uint64_t deadline, uint64_t units_per_second
   (void)write_user(user_time, time).is_error();  // a read-only timeout is no error on Linux
 }
 
-Result<uint64_t> select_sets(uint64_t count, const uint64_t (&user_sets)[3], uint64_t deadline) {
+Result<uint64_t> select_sets(uint64_t count, const uint64_t (&user_sets)[3], uint64_t deadline, Repeat repeat) {
   if (static_cast<int64_t>(static_cast<int32_t>(count)) < 0) return Error::Invalid;
   if (count > static_cast<uint64_t>(descriptor_table_size())) count = static_cast<uint64_t>(descriptor_table_size());
   const uint64_t words = (count + 63) / 64;
@@ -159,8 +161,8 @@ Result<uint64_t> select_sets(uint64_t count, const uint64_t (&user_sets)[3], uin
       }
     }
   }
-  const Polled polled = TRY(poll_until(entries, deadline));
-  if (polled.result == WaitResult::Signal) return Error::RestartNoHandler;
+  const Polled polled = TRY(poll_files(entries, deadline));
+  if (polled.result == WaitResult::Signal) return repeat_until(deadline, repeat);
   uint64_t total = 0;
   for (int set = 0; set < 3; ++set) {
     if (user_sets[set] == 0) continue;
@@ -179,22 +181,49 @@ Result<uint64_t> select_sets(uint64_t count, const uint64_t (&user_sets)[3], uin
   return total;
 }
 
+// What each call does after its deadline is known: at first, and again after a signal that no handler took.
+Result<uint64_t> poll_until(const Arguments& argument, uint64_t deadline) {
+  return poll_list(argument[0], static_cast<uint32_t>(argument[1]), deadline, poll_until);
+}
+
+Result<uint64_t> poll_masked_until(const Arguments& argument, uint64_t deadline) {
+  TRY(take_mask(argument[3], argument[4]));
+  auto result = poll_list(argument[0], static_cast<uint32_t>(argument[1]), deadline, poll_masked_until);
+  write_rest(argument[2], deadline, 1'000'000'000);
+  return result;
+}
+
+Result<uint64_t> select_until(const Arguments& argument, uint64_t deadline) {
+  const uint64_t sets[3] = {argument[1], argument[2], argument[3]};
+  auto result = select_sets(argument[0], sets, deadline, select_until);
+  write_rest(argument[4], deadline, 1'000'000);
+  return result;
+}
+
+Result<uint64_t> select_masked_until(const Arguments& argument, uint64_t deadline) {
+  if (argument[5] != 0) {
+    struct Mask {
+      uint64_t address, size;
+    };
+    const auto mask = TRY(read_user<Mask>(argument[5]));
+    TRY(take_mask(mask.address, mask.size));
+  }
+  const uint64_t sets[3] = {argument[1], argument[2], argument[3]};
+  auto result = select_sets(argument[0], sets, deadline, select_masked_until);
+  write_rest(argument[4], deadline, 1'000'000'000);
+  return result;
+}
+
 }  // namespace
 
 MORTEM_CALL(poll) {
   const int milliseconds = argument.number(2);
-  const uint64_t deadline =
-      milliseconds < 0 ? kNoDeadline : monotonic_ns() + static_cast<uint64_t>(milliseconds) * 1'000'000;
-  // Linux restarts poll with the rest of its time only when no handler ran; with one it is EINTR either way.
-  return poll_list(argument[0], static_cast<uint32_t>(argument[1]), deadline, Error::RestartNoHandler);
+  return poll_until(argument, milliseconds < 0 ? kNoDeadline
+                                               : monotonic_ns() + static_cast<uint64_t>(milliseconds) * 1'000'000);
 }
 
 MORTEM_CALL(ppoll) {
-  const uint64_t deadline = TRY(deadline_of(argument[2]));
-  TRY(take_mask(argument[3], argument[4]));
-  auto result = poll_list(argument[0], static_cast<uint32_t>(argument[1]), deadline, Error::RestartNoHandler);
-  write_rest(argument[2], deadline, 1'000'000'000);
-  return result;
+  return poll_masked_until(argument, TRY(deadline_of(argument[2])));
 }
 
 MORTEM_CALL(select) {
@@ -207,25 +236,11 @@ MORTEM_CALL(select) {
       deadline = add_saturated(monotonic_ns(),
                                seconds * 1'000'000'000 + static_cast<uint64_t>(time.microseconds) % 1'000'000 * 1000);
   }
-  const uint64_t sets[3] = {argument[1], argument[2], argument[3]};
-  auto result = select_sets(argument[0], sets, deadline);
-  write_rest(argument[4], deadline, 1'000'000);
-  return result;
+  return select_until(argument, deadline);
 }
 
 MORTEM_CALL(pselect6) {
-  const uint64_t deadline = TRY(deadline_of(argument[4]));
-  if (argument[5] != 0) {
-    struct Mask {
-      uint64_t address, size;
-    };
-    const auto mask = TRY(read_user<Mask>(argument[5]));
-    TRY(take_mask(mask.address, mask.size));
-  }
-  const uint64_t sets[3] = {argument[1], argument[2], argument[3]};
-  auto result = select_sets(argument[0], sets, deadline);
-  write_rest(argument[4], deadline, 1'000'000'000);
-  return result;
+  return select_masked_until(argument, TRY(deadline_of(argument[4])));
 }
 
 }  // namespace kernel::linux

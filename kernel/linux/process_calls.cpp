@@ -12,7 +12,6 @@
 #include "kernel/linux/limits.h"
 #include "kernel/linux/signals.h"
 #include "kernel/memory/physical.h"
-#include "kernel/task/scheduler.h"
 
 namespace kernel::linux {
 
@@ -273,35 +272,6 @@ MORTEM_CALL(prctl) {
   }
 }
 
-MORTEM_CALL(sched_yield) {
-  yield_current_thread();
-  return 0;
-}
-MORTEM_CALL(sched_getaffinity) {
-  if (argument[1] < sizeof(uint64_t) || argument[1] % sizeof(uint64_t) != 0) return Error::Invalid;
-  TRY(write_user(argument[2], uint64_t{1}));
-  return sizeof(uint64_t);
-}
-MORTEM_CALL(sched_setaffinity) {
-  if (argument[1] == 0) return Error::Invalid;
-  return (TRY(read_user<uint8_t>(argument[2])) & 1) != 0 ? Result<uint64_t>(0) : Error::Invalid;
-}
-MORTEM_CALL(sched_getscheduler) {
-  return 0;
-}  // SCHED_OTHER
-MORTEM_CALL(sched_getparam) {
-  TRY(write_user(argument[1], int32_t{0}));
-  return 0;
-}
-MORTEM_CALL(sched_get_priority_max) {
-  return argument[0] == 1 || argument[0] == 2 ? 99 : 0;
-}
-MORTEM_CALL(sched_get_priority_min) {
-  return argument[0] == 1 || argument[0] == 2 ? 1 : 0;
-}
-MORTEM_CALL(getpriority) {
-  return 20;
-}  // nice 0, as the call encodes it
 MORTEM_CALL(getcpu) {
   if (argument[0] != 0) TRY(write_user(argument[0], uint32_t{0}));
   if (argument[1] != 0) TRY(write_user(argument[1], uint32_t{0}));

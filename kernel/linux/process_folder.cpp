@@ -9,11 +9,10 @@
 #include "kernel/linux/files.h"
 #include "kernel/linux/initial_stack.h"
 #include "kernel/linux/limits.h"
-#include "kernel/linux/signals.h"
+#include "kernel/linux/memory_sizes.h"
+#include "kernel/linux/thread_files.h"
 #include "kernel/memory/heap.h"
 #include "kernel/task/address_space.h"
-#include "kernel/task/user_pages.h"
-#include "kernel/task/scheduler.h"
 
 namespace kernel::linux {
 namespace {
@@ -54,62 +53,10 @@ Result<void> maps(TreeText& text, void*) {
   return {};
 }
 
-struct MemorySizes {
-  uint64_t virtual_bytes = 0, resident_pages = 0, stack_bytes = 0, data_bytes = 0, text_bytes = 0;
-};
-
-MemorySizes memory_sizes() {
-  MemorySizes sizes;
-  for (size_t index = 0; index < area_count(); ++index) {
-    const MemoryArea& area = area_at(index);
-    const uint64_t size = area.end - area.start;
-    sizes.virtual_bytes += size;
-    if (area.kind == AreaKind::Stack) sizes.stack_bytes += size;
-    if ((area.protection & kProtectWrite) != 0 && !area.shared) sizes.data_bytes += size;
-    if ((area.protection & kProtectExecute) != 0) sizes.text_bytes += size;
-  }
-  for_each_user_page(0, kUserEnd, [&](uint64_t, PhysicalAddress) { ++sizes.resident_pages; });
-  return sizes;
-}
-
-Result<void> stat(TreeText& text, void*) {
-  constexpr uint64_t kTick = 10'000'000;
-  const MemorySizes sizes = memory_sizes();
-  const uint64_t used = process_cpu_ns() / kTick;
-  text.append("%u (%s) R 1 %u %u 0 -1 4194304 0 0 0 0 %lu 0 0 0 20 0 1 0 0 ", kProcessId, first_thread()->name, kProcessId,
-              kProcessId, used);
-  text.append("%lu %lu 18446744073709551615 ", sizes.virtual_bytes, sizes.resident_pages);
-  text.append("0 0 %lu 0 0 0 0 0 0 0 0 0 17 0 0 0 0 0 0 0 0 0 ", g_stack_places.start);
-  text.append("%lu %lu %lu %lu 0\n", g_stack_places.arguments_start, g_stack_places.arguments_end,
-              g_stack_places.environment_start, g_stack_places.environment_end);
-  return {};
-}
-
 Result<void> statm(TreeText& text, void*) {
   const MemorySizes sizes = memory_sizes();
   text.append("%lu %lu 0 %lu 0 %lu 0\n", sizes.virtual_bytes / kPageSize, sizes.resident_pages,
               sizes.text_bytes / kPageSize, sizes.data_bytes / kPageSize);
-  return {};
-}
-
-Result<void> status(TreeText& text, void*) {
-  const MemorySizes sizes = memory_sizes();
-  uint64_t ignored = 0, caught = 0;
-  for (int signal = 1; signal <= kSignalCount; ++signal) {
-    const uint64_t handler = signal_action(signal).handler;
-    if (handler == kHandlerIgnore) ignored |= signal_bit(signal);
-    if (handler != kHandlerIgnore && handler != kHandlerDefault) caught |= signal_bit(signal);
-  }
-  text.append("Name:\t%s\nUmask:\t%04o\nState:\tR (running)\nTgid:\t%u\nNgid:\t0\nPid:\t%u\nPPid:\t1\nTracerPid:\t0\n",
-              first_thread()->name, file_creation_mask(), kProcessId, kProcessId);
-  text.append("Uid:\t0\t0\t0\t0\nGid:\t0\t0\t0\t0\nFDSize:\t%d\nGroups:\t\n", descriptor_table_size());
-  text.append("VmPeak:\t%8lu kB\nVmSize:\t%8lu kB\nVmHWM:\t%8lu kB\nVmRSS:\t%8lu kB\n", sizes.virtual_bytes / 1024,
-              sizes.virtual_bytes / 1024, sizes.resident_pages * 4, sizes.resident_pages * 4);
-  text.append("VmData:\t%8lu kB\nVmStk:\t%8lu kB\nVmExe:\t%8lu kB\n", sizes.data_bytes / 1024, sizes.stack_bytes / 1024,
-              sizes.text_bytes / 1024);
-  text.append("Threads:\t%u\nSigPnd:\t%016lx\nSigBlk:\t%016lx\nSigIgn:\t%016lx\nSigCgt:\t%016lx\n",
-              thread_count(), first_thread()->pending_signals, first_thread()->blocked_signals, ignored, caught);
-  text.append("Cpus_allowed:\t1\nCpus_allowed_list:\t0\n");
   return {};
 }
 
@@ -135,11 +82,6 @@ Result<void> auxiliary(TreeText& text, void*) {
   text.append({reinterpret_cast<const char*>(words.data()), words.size_bytes()});
   return {};
 }
-Result<void> thread_name(TreeText& text, void*) {
-  text.append("%s\n", first_thread()->name);
-  return {};
-}
-
 Result<void> limits(TreeText& text, void*) {
   struct Row {
     const char *name, *unit;
@@ -272,15 +214,13 @@ Result<void> add_process_folder(TreeDirectory& proc, const char* program_path) {
   TRY(self->add_link("cwd", {.read_link = directory_link}));
   TRY(self->add_symlink("root", "/"));
   TRY(self->add_file("maps", 0444, {.generate = maps}));
-  TRY(self->add_file("stat", 0444, {.generate = stat}));
   TRY(self->add_file("statm", 0444, {.generate = statm}));
-  TRY(self->add_file("status", 0444, {.generate = status}));
   TRY(self->add_file("auxv", 0400, {.generate = auxiliary}));
   TRY(self->add_file("cmdline", 0444, {.generate = command}));
   TRY(self->add_file("environ", 0400, {.generate = environment}));
-  TRY(self->add_file("comm", 0444, {.generate = thread_name}));
   TRY(self->add_file("limits", 0444, {.generate = limits}));
   TRY(self->add_symlink("mounts", "/proc/mounts"));
+  TRY(add_thread_files(proc, *self));
   return self->add_inode("fd", TRY(make<DescriptorFolder>(*self)));
 }
 

@@ -108,19 +108,27 @@ MORTEM_CALL(rt_sigreturn) {
   return argument.frame.rax;
 }
 
-MORTEM_CALL(rt_sigtimedwait) {
-  if (argument[3] != kSetSize) return Error::Invalid;
+namespace {
+
+Result<uint64_t> await_signal(const Arguments& argument, uint64_t deadline) {
   const uint64_t set = TRY(read_user<uint64_t>(argument[0])) & ~(signal_bit(kSigKill) | signal_bit(kSigStop));
-  uint64_t deadline = kNoDeadline;
-  if (argument[2] != 0) deadline = add_saturated(monotonic_ns(), TRY(read_user_duration(argument[2])));
   SignalInformation information;
   current().awaited_signals = set;
   const WaitResult result = wait_for([&] { return take_signal(set, information); }, deadline);
   current().awaited_signals = 0;
-  if (result == WaitResult::Signal) return Error::Interrupted;
+  if (result == WaitResult::Signal) return repeat_until(deadline, await_signal);
   if (result == WaitResult::Deadline) return Error::Again;
   if (argument[1] != 0) TRY(write_user(argument[1], information));
   return static_cast<uint64_t>(information.signal);
+}
+
+}  // namespace
+
+MORTEM_CALL(rt_sigtimedwait) {
+  if (argument[3] != kSetSize) return Error::Invalid;
+  uint64_t deadline = kNoDeadline;
+  if (argument[2] != 0) deadline = add_saturated(monotonic_ns(), TRY(read_user_duration(argument[2])));
+  return await_signal(argument, deadline);
 }
 
 MORTEM_CALL(sigaltstack) {

@@ -3,6 +3,7 @@
 #include "kernel/arch/x86_64/interrupt_guard.h"
 #include "kernel/debug/debugger.h"
 #include "kernel/linux/app.h"
+#include "kernel/linux/posix_timers.h"
 #include "kernel/linux/signals.h"
 #include "kernel/task/scheduler.h"
 
@@ -67,6 +68,12 @@ void take_out(size_t index) {
   for (size_t at = index; at < g_queue_count; ++at) g_queue[at] = g_queue[at + 1];
 }
 
+void throw_away(size_t index) {
+  SignalInformation information = g_queue[index].information;
+  take_out(index);
+  if (information.code == kCodeTimer) timer_signal_taken(information);
+}
+
 bool take_from(AppThread* owner, int signal, SignalInformation& information) {
   bool found = false, more = false;
   for (size_t index = 0; index < g_queue_count && !more; ++index) {
@@ -78,6 +85,7 @@ bool take_from(AppThread* owner, int signal, SignalInformation& information) {
     take_out(index--);
   }
   if (!more) pending_of(owner) &= ~signal_bit(signal);
+  if (found && information.code == kCodeTimer) timer_signal_taken(information);
   return found;
 }
 
@@ -87,14 +95,19 @@ SignalAction& signal_action(int signal) {
   return g_actions[signal - 1];
 }
 
+bool is_dropped(int signal, AppThread* thread) {
+  // A blocked signal waits even when it is ignored now: the program may look for it with sigwaitinfo.
+  return is_ignored(signal) && !blocked_by_all(thread, signal_bit(signal));
+}
+
 Result<void> raise_signal(const SignalInformation& information, AppThread* thread) {
   InterruptGuard guard;
   if (first_thread() == nullptr) return Error::NoProcess;
   const int signal = information.signal;
   const uint64_t bit = signal_bit(signal);
-  // A blocked signal waits even when it is ignored now: the program may look for it with sigwaitinfo.
-  if (is_ignored(signal) && !blocked_by_all(thread, bit)) return {};
-  if (signal >= kFirstRealTime || (pending_of(thread) & bit) == 0) {
+  if (is_dropped(signal, thread)) return {};
+  // A timer's signal has its own place (Linux: send_sigqueue): whoever takes it sets the timer again.
+  if (signal >= kFirstRealTime || (pending_of(thread) & bit) == 0 || information.code == kCodeTimer) {
     if (g_queue_count == kQueueLength) return Error::Again;
     g_queue[g_queue_count++] = {information, thread};
     pending_of(thread) |= bit;
@@ -129,7 +142,7 @@ bool take_signal(uint64_t set, SignalInformation& information) {
 void drop_pending_signals(int signal) {
   InterruptGuard guard;
   for (size_t index = 0; index < g_queue_count; ++index)
-    if (g_queue[index].information.signal == signal) take_out(index--);
+    if (g_queue[index].information.signal == signal) throw_away(index--);
   g_process_pending &= ~signal_bit(signal);
   for (AppThread* each = first_thread(); each != nullptr; each = next_thread(*each))
     each->pending_signals &= ~signal_bit(signal);
@@ -138,7 +151,22 @@ void drop_pending_signals(int signal) {
 void drop_pending_signals(const AppThread& thread) {
   InterruptGuard guard;
   for (size_t index = 0; index < g_queue_count; ++index)
-    if (g_queue[index].thread == &thread) take_out(index--);
+    if (g_queue[index].thread == &thread) throw_away(index--);
+}
+
+void drop_timer_signal(int32_t timer) {
+  InterruptGuard guard;
+  for (size_t index = 0; index < g_queue_count; ++index) {
+    const SignalInformation& information = g_queue[index].information;
+    if (information.code != kCodeTimer || information.sender.process != timer) continue;
+    AppThread* owner = g_queue[index].thread;
+    const int signal = information.signal;
+    take_out(index--);
+    bool more = false;
+    for (size_t at = 0; at < g_queue_count; ++at)
+      more |= g_queue[at].thread == owner && g_queue[at].information.signal == signal;
+    if (!more) pending_of(owner) &= ~signal_bit(signal);
+  }
 }
 
 void set_blocked_signals(uint64_t mask) {

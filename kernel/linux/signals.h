@@ -56,7 +56,7 @@ struct SignalInformation {
 static_assert(sizeof(SignalInformation) == 128);
 
 // si_code (asm-generic/siginfo.h)
-inline constexpr int kCodeUser = 0, kCodeKernel = 0x80, kCodeTkill = -6, kCodeQueue = -1;
+inline constexpr int kCodeUser = 0, kCodeKernel = 0x80, kCodeTkill = -6, kCodeQueue = -1, kCodeTimer = -2;
 inline constexpr int kSegvMapErr = 1, kSegvAccErr = 2, kBusAdrAln = 1, kBusAdrErr = 2;
 
 struct SignalAction {  // the kernel's struct sigaction
@@ -75,6 +75,7 @@ struct AppThread;
 // block it takes it. Ignored signals are dropped, as on Linux. Again: the queue is full.
 Result<void> raise_signal(const SignalInformation& information, AppThread* thread = nullptr);
 void raise_signal(int signal, int code);
+bool is_dropped(int signal, AppThread* thread);  // nobody would ever take it: ignored, and not blocked
 
 // A signal that answers a trap of this very instruction: it cannot be put off.
 void force_signal(const SignalInformation& information, const char* message, TrapFrame& frame);
@@ -89,6 +90,7 @@ bool take_signal(uint64_t set, SignalInformation& information);
 uint64_t pending_process_signals();
 void drop_pending_signals(int signal);             // it became ignored: all threads' and the process's
 void drop_pending_signals(const AppThread& thread);  // it ends
+void drop_timer_signal(int32_t timer);               // its timer is set anew, or deleted
 
 // The mask for the time of one call (ppoll, pselect6, rt_sigsuspend); put back after a handler or at the call's end.
 void set_temporary_mask(uint64_t mask);

@@ -38,7 +38,7 @@ static_assert(sizeof(Statx) == 256);
 constexpr int64_t kBlockSize = 4096;
 
 uint32_t mode_of(const InodeStatus& status) {
-  constexpr uint32_t kTypes[] = {0100000, 0040000, 0120000, 0020000, 0060000, 0010000, 0140000};  // S_IF*
+  constexpr uint32_t kTypes[] = {0100000, 0040000, 0120000, 0020000, 0060000, 0010000, 0140000, 0};  // S_IF*
   return kTypes[static_cast<int>(status.type)] | status.permissions;
 }
 

@@ -102,6 +102,8 @@ Result<AppThread*> create_thread(const TrapFrame& frame) {
   thread->fs_base = get_fs_base();
   thread->gs_base = get_user_gs_base();
   thread->blocked_signals = parent.mask_is_saved ? parent.saved_mask : parent.blocked_signals;
+  thread->nice = parent.nice;
+  thread->scheduling_policy = parent.scheduling_policy;
   *thread->frame = frame;
   thread->kernel_rsp = make_first_context(reinterpret_cast<uint64_t>(thread->frame), run_app_thread, thread);
   take_id_and_join(*thread);

@@ -2,6 +2,7 @@
 #include "kernel/arch/x86_64/interrupts.h"
 #include "kernel/linux/app.h"
 #include "kernel/linux/calls.h"
+#include "kernel/linux/clocks.h"
 #include "kernel/linux/futex.h"
 #include "kernel/linux/signals.h"
 #include "kernel/task/wait.h"
@@ -10,49 +11,12 @@ namespace kernel::linux {
 namespace {
 
 constexpr uint64_t kSecond = 1'000'000'000;
-constexpr int kRealtime = 0, kMonotonic = 1, kProcessTime = 2, kThreadTime = 3, kMonotonicRaw = 4, kRealtimeCoarse = 5,
-              kMonotonicCoarse = 6, kBootTime = 7, kTai = 11;  // CLOCK_*
-
-// The CPU time of a process or thread by its id, as pthread_getcpuclockid makes them (linux/posix-timers.h).
-Result<uint64_t> cpu_clock_now(int clock) {
-  constexpr int kPerThread = 4, kClockMask = 3, kFileDescriptor = 3;
-  if (clock >= 0 || (clock & kClockMask) == kFileDescriptor) return Error::Invalid;
-  const auto id = static_cast<uint32_t>(~(clock >> 3));
-  if ((clock & kPerThread) == 0) return id == 0 || id == kProcessId ? Result<uint64_t>(process_cpu_ns()) : Error::Invalid;
-  const AppThread* thread = id == 0 ? &current() : find_thread(id);
-  if (thread == nullptr) return Error::Invalid;
-  return thread_cpu_ns(*thread);
-}
-
-Result<uint64_t> clock_now(int clock) {
-  switch (clock) {
-    case kRealtime:
-    case kRealtimeCoarse:
-    case kTai:
-      return static_cast<uint64_t>(wall_clock_ns());
-    case kMonotonic:
-    case kMonotonicRaw:
-    case kMonotonicCoarse:
-    case kBootTime:
-      return monotonic_ns();
-    case kProcessTime:
-      return process_cpu_ns();
-    case kThreadTime:
-      return thread_cpu_ns(current());
-    default:
-      return cpu_clock_now(clock);
-  }
-}
-
-TimeSpecification specification(uint64_t nanoseconds) {
-  return {static_cast<int64_t>(nanoseconds / kSecond), static_cast<int64_t>(nanoseconds % kSecond)};
-}
 
 Result<uint64_t> sleep_until(uint64_t deadline_ns, uint64_t remaining_user) {
   if (wait_until_deadline(deadline_ns) == WaitResult::Deadline) return 0;
   if (remaining_user != 0) {
     const uint64_t now = monotonic_ns();
-    TRY(write_user(remaining_user, specification(deadline_ns > now ? deadline_ns - now : 0)));
+    TRY(write_user(remaining_user, time_specification(deadline_ns > now ? deadline_ns - now : 0)));
   }
   current().restart = {.kind = Restart::Kind::Sleep, .deadline_ns = deadline_ns, .remaining_user = remaining_user};
   return Error::RestartBlock;
@@ -60,16 +24,28 @@ Result<uint64_t> sleep_until(uint64_t deadline_ns, uint64_t remaining_user) {
 
 }  // namespace
 
+TimeSpecification time_specification(uint64_t nanoseconds) {
+  return {static_cast<int64_t>(nanoseconds / kSecond), static_cast<int64_t>(nanoseconds % kSecond)};
+}
+
 uint64_t add_saturated(uint64_t left, uint64_t right) {
   return left > kNoDeadline - right ? kNoDeadline : left + right;
 }
 
-Result<uint64_t> read_user_duration(uint64_t address) {
-  const auto time = TRY(read_user<TimeSpecification>(address));
+Result<uint64_t> duration_of(const TimeSpecification& time) {
   if (time.seconds < 0 || time.nanoseconds < 0 || time.nanoseconds >= static_cast<int64_t>(kSecond))
     return Error::Invalid;
   if (static_cast<uint64_t>(time.seconds) >= kNoDeadline / kSecond) return kNoDeadline;
   return static_cast<uint64_t>(time.seconds) * kSecond + static_cast<uint64_t>(time.nanoseconds);
+}
+
+Result<uint64_t> read_user_duration(uint64_t address) {
+  return duration_of(TRY(read_user<TimeSpecification>(address)));
+}
+
+Error repeat_until(uint64_t deadline_ns, Result<uint64_t> (*repeat)(const Arguments&, uint64_t)) {
+  current().restart = {.kind = Restart::Kind::Repeat, .deadline_ns = deadline_ns, .repeat = repeat};
+  return Error::RestartBlock;
 }
 
 MORTEM_CALL(nanosleep) {
@@ -79,7 +55,7 @@ MORTEM_CALL(nanosleep) {
 MORTEM_CALL(clock_nanosleep) {
   constexpr uint64_t kAbsolute = 1;
   const int clock = argument.number(0);
-  if (clock == kThreadTime) return Error::Invalid;
+  if (clock == kClockThread) return Error::Invalid;
   const uint64_t clock_value = TRY(clock_now(clock));
   const uint64_t wanted = TRY(read_user_duration(argument[2]));
   if ((argument[1] & kAbsolute) == 0) return sleep_until(add_saturated(monotonic_ns(), wanted), argument[3]);
@@ -97,6 +73,8 @@ MORTEM_CALL(restart_syscall) {
       return sleep_until(restart.deadline_ns, restart.remaining_user);
     case Restart::Kind::Futex:
       return restart_futex_wait(restart);
+    case Restart::Kind::Repeat:
+      return restart.repeat(argument, restart.deadline_ns);
     case Restart::Kind::None:
       break;
   }
@@ -104,7 +82,7 @@ MORTEM_CALL(restart_syscall) {
 }
 
 MORTEM_CALL(clock_gettime) {
-  TRY(write_user(argument[1], specification(TRY(clock_now(argument.number(0))))));
+  TRY(write_user(argument[1], time_specification(TRY(clock_now(argument.number(0))))));
   return 0;
 }
 

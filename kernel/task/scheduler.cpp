@@ -44,6 +44,7 @@ class ReadyList {
 constinit ReadyList g_ready_kernel, g_ready_app;
 bool g_preempt = false;        // somebody ahead of the running thread is ready
 uint64_t g_run_since = 0;      // of the running thread: its CPU time is counted up to here
+bool g_nobody_runs = false;    // between two threads: no CPU time is counted
 uint64_t g_slice_end = 0;
 uint64_t g_process_cpu = 0, g_idle = 0;
 Thread* g_extended_state_owner = nullptr;  // whose x87, SSE and AVX registers the CPU holds
@@ -76,11 +77,13 @@ void run_timers(uint64_t now) {
 
 // The next thread to run; waits for one if there is none.
 Thread& next_thread() {
+  g_nobody_runs = true;
   while (true) {
     const uint64_t now = monotonic_ns();
     run_timers(now);
     if (Thread* next = pop_ready()) {
       g_run_since = now;
+      g_nobody_runs = false;
       g_slice_end = now + kSlice;
       return *next;
     }
@@ -276,11 +279,11 @@ void give_kernel_stack(const KernelStack& stack) {
 }
 
 uint64_t thread_cpu_ns(const Thread& thread) {
-  return &thread == g_current_thread ? thread.cpu_ns + (monotonic_ns() - g_run_since) : thread.cpu_ns;
+  return &thread == g_current_thread && !g_nobody_runs ? thread.cpu_ns + (monotonic_ns() - g_run_since) : thread.cpu_ns;
 }
 
 uint64_t process_cpu_ns() {
-  const bool app_runs = g_current_thread != nullptr && g_current_thread->kind == ThreadKind::App;
+  const bool app_runs = g_current_thread != nullptr && g_current_thread->kind == ThreadKind::App && !g_nobody_runs;
   return app_runs ? g_process_cpu + (monotonic_ns() - g_run_since) : g_process_cpu;
 }
 

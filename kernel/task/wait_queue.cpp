@@ -22,11 +22,11 @@ void WaitQueue::add(Waiter& waiter) {
   last_ = &waiter;
 }
 
-void WaitQueue::notify_all() {
+void WaitQueue::notify_all(uint16_t news) {
   InterruptGuard guard;
   for (Waiter* waiter = first_; waiter != nullptr;) {
     Waiter* next = waiter->next_;
-    waiter->notify_(*waiter);
+    waiter->notify_(*waiter, news);
     waiter = next;
   }
 }

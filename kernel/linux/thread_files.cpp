@@ -126,6 +126,7 @@ class Task final : public Inode {
     if (find_thread(id) == nullptr) return Error::NoEntry;
     for (size_t index = 0; index < kEntryCount; ++index)
       if (text == kEntries[index].name) return static_cast<Inode*>(&files_[index]);
+    if (text == kMaps) return process_maps();
     return Error::NoEntry;
   }
   Result<void> list(uint64_t cursor, DirectoryVisitor visit, void* context) override {
@@ -136,6 +137,9 @@ class Task final : public Inode {
       if (!visit({name.data(), name.size(), inode_number() + index + 1, FileType::Regular, index + 3}, context))
         return {};
     }
+    if (cursor <= kEntryCount + 2)
+      visit({kMaps, sizeof kMaps - 1, TRY(TRY(process_maps())->status()).inode, FileType::Regular, kEntryCount + 3},
+            context);
     return {};
   }
   void opened() override { ++open_count; }
@@ -146,6 +150,12 @@ class Task final : public Inode {
   Task* next = nullptr;
 
  private:
+  static constexpr char kMaps[] = "maps";
+  Result<Inode*> process_maps() {  // the threads have one address space
+    constexpr char kUp[] = "..";
+    return TRY(parent_.lookup({kUp, 2}))->lookup({kMaps, sizeof kMaps - 1});
+  }
+
   Inode& parent_;
   TaskFile files_[kEntryCount];
 };

@@ -47,6 +47,17 @@ bool is_below_stack(uint64_t address) {
          areas.at(next).start - address <= kStackGuardGap;
 }
 
+// The same of a thread that the program made: it touched, near its stack pointer, the PROT_NONE pages that thread
+// libraries put below a stack (pthread_attr_setguardsize(3)).
+bool is_stack_guard(uint64_t address, uint64_t stack_pointer) {
+  constexpr uint64_t kNear = 64 << 10;
+  const AreaList& areas = address_space().areas;
+  const size_t index = areas.first_ending_after(address);
+  const uint64_t distance = address > stack_pointer ? address - stack_pointer : stack_pointer - address;
+  return index < areas.size() && areas.at(index).start <= address && areas.at(index).protection == 0 &&
+         distance <= kNear;
+}
+
 void page_fault(TrapFrame& frame, uint64_t address) {
   const Access access = access_of(frame.error_code);
   const FaultResult result = address < kUserEnd ? address_space().fault(address, access) : FaultResult::NotMapped;
@@ -63,7 +74,8 @@ void page_fault(TrapFrame& frame, uint64_t address) {
       information.signal = kSigBus, information.code = kBusAdrErr, why = "the mapped file could not be read";
       break;
     case FaultResult::AccessDenied:
-      information.signal = kSigSegv, information.code = kSegvAccErr, why = "access not permitted";
+      information.signal = kSigSegv, information.code = kSegvAccErr;
+      why = is_stack_guard(address, frame.rsp) ? "stack overflow" : "access not permitted";
       break;
     default:
       information.signal = kSigSegv, information.code = kSegvMapErr;

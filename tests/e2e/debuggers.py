@@ -35,9 +35,19 @@ def gdb(program, core, *commands, deadline=120):
 
 
 def stack_by_gdb(program, core, limit=""):
-    frames = []
     # Without -q's banner the core-file command prints frame 0 as well: only what follows the mark counts.
-    text = gdb(program, core, "echo STACK\\n", f"bt {limit}").split("STACK\n", 1)[-1]
+    return frames_of_gdb(gdb(program, core, "echo STACK\\n", f"bt {limit}").split("STACK\n", 1)[-1])
+
+
+def stacks_by_gdb(program, core):
+    """Thread id → frames, of all threads."""
+    text = gdb(program, core, "thread apply all bt")
+    parts = re.split(r"^Thread \d+ \((?:Thread 0x[0-9a-f]+ \()?LWP (\d+)\)+:$", text, flags=re.M)
+    return {int(thread): frames_of_gdb(part) for thread, part in zip(parts[1::2], parts[2::2])}
+
+
+def frames_of_gdb(text):
+    frames = []
     for line in text.splitlines():
         match = re.match(r"#\d+ +(?:(0x[0-9a-f]+) in )?(.*)$", line)
         if match:
@@ -64,7 +74,20 @@ class StatementStarts:
 
 
 def stack_by_lldb(program, core, limit=""):
-    text = output_of(["lldb-19", "--no-lldbinit", "--batch", "-o", f"bt {limit}", "--core", str(core), str(program)])
+    return frames_of_lldb(lldb(program, core, f"bt {limit}"))
+
+
+def stacks_by_lldb(program, core):
+    """Frames of every thread, in the order of the core's threads."""
+    text = lldb(program, core, "bt all").split("(lldb) bt all\n", 1)[-1]
+    return [frames_of_lldb(part) for part in re.split(r"^[ *]*thread #\d+.*$", text, flags=re.M)[1:]]
+
+
+def lldb(program, core, command):
+    return output_of(["lldb-19", "--no-lldbinit", "--batch", "-o", command, "--core", str(core), str(program)])
+
+
+def frames_of_lldb(text):
     frames = []
     for address, rest in re.findall(r"^[ *]*frame #\d+: (0x[0-9a-f]+)(.*)$", text, re.M):
         number = re.search(r" at \S+?:(\d+)", rest)
@@ -75,7 +98,20 @@ def stack_by_lldb(program, core, limit=""):
 
 
 def stack_by_eu_stack(program, core, limit=0):
-    text = output_of(["eu-stack", "-n", str(limit), "-i", "-a", "-r", "-s", "--core", str(core), "-e", str(program)])
+    return frames_of_eu_stack(eu_stack(program, core, limit))
+
+
+def stacks_by_eu_stack(program, core):
+    """Thread id → frames, of all threads."""
+    parts = re.split(r"^TID (\d+):$", eu_stack(program, core, 0), flags=re.M)
+    return {int(thread): frames_of_eu_stack(part) for thread, part in zip(parts[1::2], parts[2::2])}
+
+
+def eu_stack(program, core, limit):
+    return output_of(["eu-stack", "-n", str(limit), "-i", "-a", "-r", "-s", "--core", str(core), "-e", str(program)])
+
+
+def frames_of_eu_stack(text):
     frames = []
     for address, function, number in re.findall(
             r"^#\d+ +(0x[0-9a-f]+)(?: +- 1)? *([^\n]*)(?:\n +/\S*?:(\d+)(?::\d+)?$)?", text, re.M):

@@ -47,6 +47,33 @@ class ElfFile:
         return found
 
 
+class CoreThread:
+    def __init__(self, notes):
+        self.notes = notes
+        status = self.note("CORE", NT_PRSTATUS)
+        self.signal = struct.unpack_from("<h", status, 12)[0]  # pr_cursig
+        self.id = struct.unpack_from("<i", status, 32)[0]
+
+    def note(self, owner, kind):
+        return next((text for name, number, text in self.notes if (name, number) == (owner, kind)), None)
+
+    def registers(self):
+        return dict(zip(GENERAL, struct.unpack_from("<27Q", self.note("CORE", NT_PRSTATUS), 112)))
+
+    def vectors(self):
+        """Sixteen tuples of 64-bit lanes: four where the core says that the upper halves are in use or all zero is
+        known (XSTATE_BV), two where only NT_FPREGSET is there. And mxcsr, and the x87 top of stack's ten bytes."""
+        area = self.note("LINUX", NT_X86_XSTATE)
+        legacy = area if area is not None else self.note("CORE", NT_FPREGSET)
+        lanes = [list(struct.unpack_from("<2Q", legacy, 160 + 16 * i)) for i in range(16)]
+        if area is not None and len(area) >= 832:
+            features = struct.unpack_from("<Q", area, 512)[0]  # XSTATE_BV; bit 2: the upper halves are stored
+            for i in range(16):
+                upper = struct.unpack_from("<2Q", area, 576 + 16 * i) if features & 4 else (0, 0)
+                lanes[i] += list(upper)
+        return [tuple(one) for one in lanes], struct.unpack_from("<I", legacy, 24)[0], legacy[32:42]
+
+
 class Core(ElfFile):
     def __init__(self, path):
         super().__init__(path)
@@ -70,10 +97,20 @@ class Core(ElfFile):
         """The first note of that owner and type, None: not there."""
         return next((text for name, number, text in self.notes if (name, number) == (owner, kind)), None)
 
+    def threads(self):
+        """The threads in the file's order. A thread's notes begin with its NT_PRSTATUS; Linux puts the process's own
+        notes among those of the first one."""
+        found = []
+        for name, kind, text in self.notes:
+            if (name, kind) == ("CORE", NT_PRSTATUS):
+                found.append([])
+            if found:
+                found[-1].append((name, kind, text))
+        return [CoreThread(notes) for notes in found]
+
     def registers(self):
         """Name → value of the first thread's general registers."""
-        status = self.note("CORE", NT_PRSTATUS)
-        return dict(zip(GENERAL, struct.unpack_from("<27Q", status, 112)))
+        return self.threads()[0].registers()
 
     def signal_information(self):
         """(signal, code, address or None) of NT_SIGINFO, None: no such note."""
@@ -88,17 +125,8 @@ class Core(ElfFile):
         return dict(struct.iter_unpack("<QQ", text[:len(text) & ~15]))
 
     def vectors(self):
-        """Sixteen tuples of 64-bit lanes: four where the core says that the upper halves are in use or all zero is
-        known (XSTATE_BV), two where only NT_FPREGSET is there. And mxcsr, and the x87 top of stack's ten bytes."""
-        area = self.note("LINUX", NT_X86_XSTATE)
-        legacy = area if area is not None else self.note("CORE", NT_FPREGSET)
-        lanes = [list(struct.unpack_from("<2Q", legacy, 160 + 16 * i)) for i in range(16)]
-        if area is not None and len(area) >= 832:
-            features = struct.unpack_from("<Q", area, 512)[0]  # XSTATE_BV; bit 2: the upper halves are stored
-            for i in range(16):
-                upper = struct.unpack_from("<2Q", area, 576 + 16 * i) if features & 4 else (0, 0)
-                lanes[i] += list(upper)
-        return [tuple(one) for one in lanes], struct.unpack_from("<I", legacy, 24)[0], legacy[32:42]
+        """Of the first thread."""
+        return self.threads()[0].vectors()
 
     def loads(self):
         return [segment[1:] for segment in self.segments if segment[0] == PT_LOAD]

@@ -1,5 +1,5 @@
 // Instances: guests that run on this host, each a folder $XDG_RUNTIME_DIR/mortem/NAME (0700) with instance.json, the
-// sockets qmp, gdb and control, console.log and qemu.log. Whoever looks after the guest (`mortem run`, or the monitor
+// sockets qmp, gdb (the stub), qemu-gdb (QEMU's own) and control, console.log and qemu.log. Whoever looks after the guest (`mortem run`, or the monitor
 // that --detach leaves) holds a lock on the folder; an instance is dead when nobody holds it and its QEMU is gone.
 #pragma once
 

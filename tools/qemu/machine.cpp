@@ -70,12 +70,13 @@ std::vector<std::string> qemu_command_line(const Machine& machine) {
     add({"-chardev", "stdio,id=console,signal=off,logfile=console.log"});
   else
     add({"-chardev", "file,id=console,path=console.log"});
-  add({"-serial", "chardev:console", "-qmp", "unix:qmp,server=on,wait=off"});
+  add({"-serial", "chardev:console", "-qmp", "unix:qmp,server=on,wait=off", "-gdb",
+       "unix:qemu-gdb,server=on,wait=off"});
   add({"-device", "virtio-serial-pci,id=ports,disable-legacy=on,max_ports=4"});
   add({"-chardev", fmt::format("socket,id=control,fd={}", machine.control), "-device",
        fmt::format("virtserialport,bus=ports.0,nr=1,chardev=control,name={}", format::kControlPortName)});
-  add({"-chardev", "socket,id=gdb,path=gdb,server=on,wait=off", "-device",
-       fmt::format("virtserialport,bus=ports.0,nr=2,chardev=gdb,name={}", format::kStubPortName)});
+  add({"-chardev", "socket,id=stub,path=gdb,server=on,wait=off", "-device",
+       fmt::format("virtserialport,bus=ports.0,nr=2,chardev=stub,name={}", format::kStubPortName)});
   if (machine.image)
     add({"-drive",
          fmt::format("if=none,id=disk,format=raw,cache=writeback,file={}", option_value(machine.image->string())),

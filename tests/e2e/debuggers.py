@@ -21,7 +21,7 @@ def key(address, function, line):
     if function in ("<signal handler called>", "__restore_rt"):
         return ("signal",)
     if line:
-        return (re.sub(r"\(.*$", "", function), int(line))
+        return (re.sub(r"\((?!anonymous namespace\)).*$", "", function), int(line))
     return ("pc", address)
 
 
@@ -34,10 +34,11 @@ def gdb(program, core, *commands, deadline=120):
     return output_of([*arguments, str(program)], deadline)
 
 
-def stack_by_gdb(program, core, limit=""):
+def stack_by_gdb(program, core, limit="", first=()):
+    """`first`: commands before the one that shows the stack."""
     frames = []
     # Without -q's banner the core-file command prints frame 0 as well: only what follows the mark counts.
-    text = gdb(program, core, "echo STACK\\n", f"bt {limit}").split("STACK\n", 1)[-1]
+    text = gdb(program, core, *first, "echo STACK\\n", f"bt {limit}").split("STACK\n", 1)[-1]
     for line in text.splitlines():
         match = re.match(r"#\d+ +(?:(0x[0-9a-f]+) in )?(.*)$", line)
         if match:
@@ -63,8 +64,9 @@ class StatementStarts:
         return self.rows[self.addresses[bisect.bisect_right(self.addresses, address) - 1]]
 
 
-def stack_by_lldb(program, core, limit=""):
-    text = output_of(["lldb-19", "--no-lldbinit", "--batch", "-o", f"bt {limit}", "--core", str(core), str(program)])
+def stack_by_lldb(program, core, limit="", first=()):
+    commands = [word for command in (*first, f"bt {limit}") for word in ("-o", command)]
+    text = output_of(["lldb-19", "--no-lldbinit", "--batch", *commands, "--core", str(core), str(program)])
     frames = []
     for address, rest in re.findall(r"^[ *]*frame #\d+: (0x[0-9a-f]+)(.*)$", text, re.M):
         number = re.search(r" at \S+?:(\d+)", rest)
@@ -78,6 +80,6 @@ def stack_by_eu_stack(program, core, limit=0):
     text = output_of(["eu-stack", "-n", str(limit), "-i", "-a", "-r", "-s", "--core", str(core), "-e", str(program)])
     frames = []
     for address, function, number in re.findall(
-            r"^#\d+ +(0x[0-9a-f]+)(?: +- 1)? *([^\n]*)(?:\n +/\S*?:(\d+)(?::\d+)?$)?", text, re.M):
+            r"^#\d+ +(0x[0-9a-f]+)(?: +- 1)? *([^\n]*)(?:\n +\S+?:(\d+)(?::\d+)?$)?", text, re.M):
         frames.append(key(int(address, 16), function.strip(), number))
     return frames

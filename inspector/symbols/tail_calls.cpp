@@ -7,7 +7,7 @@ namespace mortem::inspector {
 namespace {
 
 // Functions that call each other in circles have more ways than anybody can go.
-constexpr size_t kMostSteps = 20000;
+constexpr size_t kMostSteps = 5000;
 
 class Search {
  public:

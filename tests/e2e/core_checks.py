@@ -4,7 +4,7 @@ import re
 import debuggers
 import expectations as expected
 from elf_core import Core, ElfFile
-from mortem_test import marked_lines
+from mortem_test import KERNEL, marked_lines
 
 
 class CoreChecks:
@@ -137,7 +137,7 @@ class CoreChecks:
     def check_debuggers(self, ours=None):
         """The same stack by every tool. `ours`: keys of `mortem bt`, to agree frame by frame."""
         if self.guest.kind not in ("signal", "exit"):
-            return  # the stack starts in the kernel, whose symbols these tools have not
+            return  # the stack starts in the kernel: check_kernel_stack
         limit = 100 if self.is_deep() else 0
         stacks = {
             "gdb": debuggers.stack_by_gdb(self.program, self.core_path, limit or ""),
@@ -162,6 +162,27 @@ class CoreChecks:
                 # neighbour.
                 inside = 1 + max(at for at, frame in enumerate(ours) if frame[0] == "main")
                 self.assertEqual((frames[:inside], len(frames)), (ours[:inside], len(ours)), tool)
+
+    def check_kernel_stack(self, ours, kernel_bias):
+        """From the kernel into the program, frame by frame as gdb and lldb go when they are given the kernel's symbols.
+        eu-stack takes one program for a core."""
+        stacks = {
+            "gdb": debuggers.stack_by_gdb(self.program, self.core_path,
+                                          first=[f"add-symbol-file {KERNEL} -o {kernel_bias:#x}"]),
+            "lldb": debuggers.stack_by_lldb(self.program, self.core_path, first=[
+                f"target modules add {KERNEL}", f"target modules load -f {KERNEL.name} -s {kernel_bias:#x}"]),
+        }
+        inside = 1 + max(at for at, frame in enumerate(ours) if frame[0] == "main")
+        for tool, theirs in stacks.items():
+            self.assertEqual(len(theirs), len(ours), tool)
+            for mine, other in zip(ours[:inside], theirs):
+                if tool == "lldb" and mine == ("signal",):
+                    self.assertEqual(other[0], "syscall_entry")  # lldb names the function of a signal frame
+                else:
+                    # A function with C linkage has its bare name in the debug information; gdb and lldb put its
+                    # namespace before it.
+                    self.assertTrue(other[0] == mine[0] or str(other[0]).endswith(f"::{mine[0]}"), (tool, other, mine))
+                    self.assertEqual(other[1:], mine[1:], tool)
 
     def check_gdb_registers(self):
         guest = self.guest

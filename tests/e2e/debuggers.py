@@ -21,7 +21,7 @@ def key(address, function, line):
     if function in ("<signal handler called>", "__restore_rt"):
         return ("signal",)
     if line:
-        return (re.sub(r"\(.*$", "", function), int(line))
+        return (re.sub(r"\((?!anonymous namespace\)).*$", "", function), int(line))
     return ("pc", address)
 
 
@@ -34,9 +34,10 @@ def gdb(program, core, *commands, deadline=120):
     return output_of([*arguments, str(program)], deadline)
 
 
-def stack_by_gdb(program, core, limit=""):
+def stack_by_gdb(program, core, limit="", first=()):
+    """`first`: commands before the one that shows the stack."""
     # Without -q's banner the core-file command prints frame 0 as well: only what follows the mark counts.
-    return frames_of_gdb(gdb(program, core, "echo STACK\\n", f"bt {limit}").split("STACK\n", 1)[-1])
+    return frames_of_gdb(gdb(program, core, *first, "echo STACK\\n", f"bt {limit}").split("STACK\n", 1)[-1])
 
 
 def stacks_by_gdb(program, core):
@@ -73,8 +74,8 @@ class StatementStarts:
         return self.rows[self.addresses[bisect.bisect_right(self.addresses, address) - 1]]
 
 
-def stack_by_lldb(program, core, limit=""):
-    return frames_of_lldb(lldb(program, core, f"bt {limit}"))
+def stack_by_lldb(program, core, limit="", first=()):
+    return frames_of_lldb(lldb(program, core, *first, f"bt {limit}"))
 
 
 def stacks_by_lldb(program, core):
@@ -83,8 +84,9 @@ def stacks_by_lldb(program, core):
     return [frames_of_lldb(part) for part in re.split(r"^[ *]*thread #\d+.*$", text, flags=re.M)[1:]]
 
 
-def lldb(program, core, command):
-    return output_of(["lldb-19", "--no-lldbinit", "--batch", "-o", command, "--core", str(core), str(program)])
+def lldb(program, core, *commands):
+    words = [word for command in commands for word in ("-o", command)]
+    return output_of(["lldb-19", "--no-lldbinit", "--batch", *words, "--core", str(core), str(program)])
 
 
 def frames_of_lldb(text):
@@ -114,6 +116,6 @@ def eu_stack(program, core, limit):
 def frames_of_eu_stack(text):
     frames = []
     for address, function, number in re.findall(
-            r"^#\d+ +(0x[0-9a-f]+)(?: +- 1)? *([^\n]*)(?:\n +/\S*?:(\d+)(?::\d+)?$)?", text, re.M):
+            r"^#\d+ +(0x[0-9a-f]+)(?: +- 1)? *([^\n]*)(?:\n +\S+?:(\d+)(?::\d+)?$)?", text, re.M):
         frames.append(key(int(address, 16), function.strip(), number))
     return frames

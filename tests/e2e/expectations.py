@@ -95,7 +95,8 @@ GUESTS = {
     "null_read_pie": Guest(**AT_DIE, signal=SIGSEGV, code=SEGV_MAPERR, address="0", changed={"rdi": "0"},
                            source="null_read.c"),
     "null_write": Guest(**AT_DIE, signal=SIGSEGV, code=SEGV_MAPERR, address="0x18", changed={"rdi": "0"}),
-    # eu-stack knows no way from a program counter in no module but the frame pointer, which is planted.
+    # eu-stack knows no way from a program counter without call frame information but the frame pointer, which is planted
+    # here (elfutils 0.188, libdwfl/frame_unwind.c, then backends/x86_64_unwind.c).
     "null_jump": Guest(top=[Unknown("0"), *DIE], signal=SIGSEGV, code=SEGV_MAPERR, address="0", changed={"rdi": "0"},
                        pc="0", stack_pointer="plant_stack_pointer - 8", without=("eu-stack",)),
     "stack_overflow": Guest(top=[Frame("descend", "descend_last"), Repeat([marked("descend")], 5000), *DIE],

@@ -60,7 +60,8 @@ class PipeEnd final : public OpenFile {
     if (buffer_.readers == 0) return Error::BrokenPipe;
     size_t done = 0;
     while (done < from.size()) {
-      const size_t needed = from.size() <= kAtomicSize ? from.size() : 1;
+      // The second part of a small write, behind the end of the buffer, has its room already.
+      const size_t needed = done == 0 && from.size() <= kAtomicSize ? from.size() : 1;
       if (kCapacity - buffer_.count < needed) {
         if (!is_blocking()) return done > 0 ? Result<size_t>(done) : Error::Again;
         const WaitResult waited = wait_on(buffer_.waiters, [this, needed] {

@@ -22,7 +22,8 @@ uint8_t g_next_vector = kFirstMessageVector;
 
 ClockParameters g_clock;
 uint64_t g_timer_multiplier;  // local APIC counts per nanosecond, << 32
-uint64_t g_armed_deadline = 0;  // what the one-shot timer is set to; 0: it is not running
+constexpr uint64_t kNotArmed = ~uint64_t{0};
+uint64_t g_armed_deadline = kNotArmed;  // what the one-shot timer is set to; moments that have passed are set too
 bool g_timer_came = false;
 bool g_in_interrupt = false;
 
@@ -69,7 +70,7 @@ uint64_t tsc_hz_from_cpuid() {
 void dispatch_interrupt(uint8_t vector) {
   if (vector == kSpuriousVector || vector < kTimerVector) return;  // spurious: no end of interrupt
   if (vector == kTimerVector) {
-    g_armed_deadline = 0;
+    g_armed_deadline = kNotArmed;
     g_timer_came = true;
   }
   g_in_interrupt = true;  // handlers run with interrupts off: they do not nest

@@ -48,5 +48,13 @@ int main(void) {
   close(ends[0]);
   printf("no reader: %s\n", error_of(write(ends[1], "x", 1)));
   printf("timeout: %d\n", poll(0, 0, 30));
+
+  // Small writes that do not end where the buffer does.
+  (void)!pipe2(ends, O_NONBLOCK);
+  total = 0;
+  (void)!write(ends[1], bytes, 1);
+  (void)!read(ends[0], bytes, 1);
+  for (long written; (written = write(ends[1], bytes, 4096)) > 0;) total += written;
+  printf("small writes: %ld, %s\n", total, strerrorname_np(errno));
   return 0;
 }

@@ -98,6 +98,6 @@ def eu_stack(program, core, limit):
 def frames_of_eu_stack(text):
     frames = []
     for address, function, number in re.findall(
-            r"^#\d+ +(0x[0-9a-f]+)(?: +- 1)? *([^\n]*)(?:\n +/\S*?:(\d+)(?::\d+)?$)?", text, re.M):
+            r"^#\d+ +(0x[0-9a-f]+)(?: +- 1)? *([^\n]*)(?:\n +\S*?:(\d+)(?::\d+)?$)?", text, re.M):
         frames.append(key(int(address, 16), function.strip(), number))
     return frames

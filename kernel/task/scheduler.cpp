@@ -75,11 +75,10 @@ void run_timers(uint64_t now) {
   g_running_timers = false;
 }
 
-// The next thread to run; waits for one if there is none.
-Thread& next_thread() {
+// The next thread to run, from `now` on; waits for one if there is none.
+Thread& next_thread(uint64_t now) {
   g_nobody_runs = true;
   while (true) {
-    const uint64_t now = monotonic_ns();
     run_timers(now);
     if (Thread* next = pop_ready()) {
       g_run_since = now;
@@ -90,7 +89,9 @@ Thread& next_thread() {
     const uint64_t wake_at = g_timers.next_deadline();
     if (wake_at != kNoDeadline) arm_timer(wake_at);
     wait_for_interrupt();
-    g_idle += monotonic_ns() - now;
+    const uint64_t idle_since = now;
+    now = monotonic_ns();
+    g_idle += now - idle_since;
   }
 }
 
@@ -114,8 +115,7 @@ void switch_to(Thread& next) {
 
 void leave_cpu() {
   g_preempt = false;
-  count_cpu_time(*g_current_thread);
-  switch_to(next_thread());
+  switch_to(next_thread(count_cpu_time(*g_current_thread)));
 }
 
 }  // namespace
@@ -217,9 +217,8 @@ void end_current_thread(void (*free_thread)(Thread& thread)) {
   self.run_state = RunState::Ended;
   g_free_ended = free_thread;
   g_preempt = false;
-  count_cpu_time(self);
-  // Only now: whoever runs next frees it. While the CPU waits for that one here, this stack is still in use.
-  Thread& next = next_thread();
+  // Only then: whoever runs next frees it. While the CPU waits for that one here, this stack is still in use.
+  Thread& next = next_thread(count_cpu_time(self));
   g_ended = &self;
   if (g_extended_state_owner == &self) g_extended_state_owner = nullptr;
   switch_to(next);

@@ -16,7 +16,9 @@ MORTEM = BUILD / "mortem"
 KERNEL = BUILD / "kernel" / "mortem-kernel.elf"
 GUESTS = BUILD / "tests" / "guests"
 GUEST_SOURCES = ROOT / "tests" / "guests"
-BASH = ROOT / "third_party" / "build" / "bash" / "bash"
+REAL_PROGRAMS = pathlib.Path(os.environ.get("MORTEM_REAL_PROGRAMS", ROOT / "third_party" / "build"))
+BASH = REAL_PROGRAMS / "bash" / "bash"
+ZSTD = REAL_PROGRAMS / "zstd" / "zstd"
 
 VM_DEADLINE = 90  # seconds for one short VM on a busy machine of two processors
 

@@ -103,7 +103,9 @@ bool timer_interrupt_came() {
 }
 
 void arm_timer(uint64_t deadline_ns) {
-  if (deadline_ns == g_armed_deadline) return;  // also when it had to be set to something earlier first
+  // One that comes earlier is left alone: setting it is slow (an exit of the virtual machine), a switch of threads moves
+  // the deadline every time, and whoever gets the early interrupt arms the timer again.
+  if (g_armed_deadline != 0 && g_armed_deadline <= deadline_ns) return;
   g_armed_deadline = deadline_ns;
   uint64_t now = monotonic_ns();
   uint64_t distance = deadline_ns > now ? deadline_ns - now : 1;

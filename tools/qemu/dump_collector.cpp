@@ -103,16 +103,16 @@ std::string DumpCollector::why_none() const {
       return fmt::format("the dump in slot {} was cut short", slot.index);
     if (slot.condition == SlotCondition::Damaged) return fmt::format("slot {}: {}", slot.index, slot.problem);
   }
-  return no_room();
+  return no_room_for_dump(image_);
 }
 
-std::string DumpCollector::no_room() const {
-  auto slots = slots_of(image_);
+std::string no_room_for_dump(const std::filesystem::path& image) {
+  auto slots = slots_of(image);
   if (!slots) return slots.error().message;
   if (!std::all_of(slots->slots.begin(), slots->slots.end(), [](const Slot& slot) { return slot.is_occupied(); }))
     return {};
   return fmt::format("all {} slots are full, make room with mortem pull {} --release", slots->slots.size(),
-                     shell_quoted(image_.string()));
+                     shell_quoted(image.string()));
 }
 
 }  // namespace mortem::tools

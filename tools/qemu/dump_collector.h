@@ -36,8 +36,6 @@ class DumpCollector {
 
   // Why there is no dump, as far as the slots tell: full, cut short, no slots; empty: they do not.
   std::string why_none() const;
-  // Why a crash would leave no dump now: full, no slots; empty: there is room.
-  std::string no_room() const;
 
  private:
   DumpCollector(std::filesystem::path image, std::filesystem::path wanted, bool keep)
@@ -53,5 +51,8 @@ std::optional<snapshot::Slot> find_unpulled_dump(const std::filesystem::path& im
 
 // NAME.core.zst, NAME.1.core.zst, … whichever is the first that is not there.
 std::filesystem::path free_dump_name(const std::filesystem::path& wanted);
+
+// Why a crash would leave no dump in this image now: full, no slots; empty: there is room.
+std::string no_room_for_dump(const std::filesystem::path& image);
 
 }  // namespace mortem::tools

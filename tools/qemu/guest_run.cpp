@@ -80,8 +80,6 @@ Result<int> GuestRun::run() {
 
 Result<void> GuestRun::start() {
   dumps_ = TRY(DumpCollector::begin(plan_.facts.image, plan_.facts.dump, plan_.keep_in_slot));
-  if (const std::string why = dumps_->no_room(); !why.empty())
-    note(fmt::format("{}: a crash would leave no dump: {}", plan_.facts.source, why));
   const sigset_t signals = handled_signals();
   sigprocmask(SIG_BLOCK, &signals, nullptr);
   signals_ = Descriptor(signalfd(-1, &signals, SFD_CLOEXEC));

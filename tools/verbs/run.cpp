@@ -19,6 +19,7 @@
 #include "tools/local_store.h"
 #include "tools/output.h"
 #include "tools/qemu/accelerator.h"
+#include "tools/qemu/dump_collector.h"
 #include "tools/qemu/guest_run.h"
 #include "tools/verbs.h"
 
@@ -34,7 +35,7 @@ constexpr size_t kMaximumCommandLine = 16 << 10;  // kernel/library/command_line
 struct RunOptions {
   std::string source, name, memory, on_crash, dump, accelerator = "auto", kernel;
   std::vector<std::string> kernel_arguments;
-  bool detach = false, wait = false, keep_in_slot = false, log_console = false, json = false, dashes = false;
+  bool detach = false, wait = false, without_dump = false, keep_in_slot = false, log_console = false, json = false, dashes = false;
   PackingOptions packing;
 };
 
@@ -181,6 +182,9 @@ Result<Prepared> prepare(const RunOptions& options) {
   const std::string kernel_id = TRY(module_id(plan.machine.kernel));
 
   ready.source = TRY(kind == SourceKind::Image ? use_image(options) : pack_program(options));
+  if (const std::string why = no_room_for_dump(ready.source.image); !why.empty() && !options.without_dump)
+    return failure(ErrorKind::BadInput, fmt::format("{}: a crash would leave no dump: {}; or run it with --no-dump",
+                                                    options.source, why));
   if (plan.machine.memory == 0) plan.machine.memory = ready.source.memory;
   if (plan.machine.memory > ready.source.memory)
     note(fmt::format("--memory: the dump slots of {} were made for {}; a dump may not fit", options.source,
@@ -336,6 +340,8 @@ void add_run(Commands& commands) {
   verb->add_flag("--wait", options->wait, "Hold the program at its entry until gdb lets it go; see mortem gdb");
   verb->add_option("--dump", options->dump,
                    "File for the dump of a crash (default: NAME.core.zst); never overwritten: a number is added");
+  verb->add_flag("--no-dump", options->without_dump,
+                 "Run an image whose slots are full, or that has none, though a crash would leave no dump");
   verb->add_flag("--keep-in-slot", options->keep_in_slot, "Leave dumps in the image that SOURCE is; see mortem pull");
   verb->add_option("--accel", options->accelerator, "auto, tcg or kvm")->capture_default_str();
   verb->add_option("--kernel", options->kernel, "Kernel to boot (default: the one built with this command)");

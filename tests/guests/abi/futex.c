@@ -282,7 +282,6 @@ static void* die(void* unused) {
   fact("the same", found == &head && size == sizeof head);
   atomic_store(&listed, 1);
   while (atomic_load(&listed) != 2) sched_yield();
-  syscall(SYS_exit, 0);
   return unused;
 }
 static void* wait_for_the_dead(void* unused) {

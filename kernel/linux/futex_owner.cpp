@@ -44,11 +44,8 @@ Result<uint64_t> lock_owner_futex(uint64_t address, const FutexKey& key, uint64_
   if (TRY(take_if_free(address, key, word))) return 0;
   if (find_thread(word & kOwnerMask) == nullptr) return Error::NoProcess;
   TRY(write_user(address, word | kWaiters));
-  FutexWaiter waiter{.key = key,
-                     .takes_ownership = true,
-                     .owner = word & kOwnerMask,
-                     .address = address,
-                     .thread = &current()};
+  FutexWaiter waiter{
+      .key = key, .takes_ownership = true, .owner = word & kOwnerMask, .address = address, .thread = &current()};
   futex_enqueue(waiter);
   const WaitResult result = wait_for([&] { return waiter.woken; }, deadline_ns);
   futex_dequeue(waiter);
@@ -120,7 +117,8 @@ void release_robust_list(AppThread& thread) {
 
 void release_futexes(AppThread& thread) {
   release_robust_list(thread);
-  // Whoever still waits for a futex of this thread gets it, listed or not (Linux: exit_pi_state_list); musl rests on it.
+  // Whoever still waits for a futex of this thread gets it, listed or not (Linux: exit_pi_state_list); musl rests on
+  // it.
   while (FutexWaiter* heir = futex_waiting_for_owner(thread.id))
     if (hand_over(heir->address, *heir, kOwnerDied).is_error()) futex_wake_one(*heir);  // its memory is gone
 }

@@ -12,8 +12,12 @@
 
 namespace kernel {
 
-void* heap_allocate(size_t size) { return std::calloc(1, size); }
-void heap_free(void* pointer) { std::free(pointer); }
+void* heap_allocate(size_t size) {
+  return std::calloc(1, size);
+}
+void heap_free(void* pointer) {
+  std::free(pointer);
+}
 
 namespace linux {
 
@@ -23,7 +27,9 @@ void OpenFile::release() {
   forget_interests(*this);
   destroy(this);
 }
-InodeStatus anonymous_status() { return {}; }
+InodeStatus anonymous_status() {
+  return {};
+}
 
 namespace {
 
@@ -46,7 +52,9 @@ class FakeFile final : public OpenFile {
   WaitQueue waiters;
 };
 
-FakeFile* new_file() { return make<FakeFile>().value(); }
+FakeFile* new_file() {
+  return make<FakeFile>().value();
+}
 
 std::multiset<uint64_t> ready(Epoll& epoll, size_t most = 1000) {
   std::vector<EpollEvent> events(most);

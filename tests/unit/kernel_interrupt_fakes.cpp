@@ -3,7 +3,9 @@
 
 namespace kernel {
 
-bool interrupts_enabled() { return false; }
+bool interrupts_enabled() {
+  return false;
+}
 void interrupts_enable() {}
 void interrupts_disable() {}
 

@@ -15,7 +15,8 @@ constexpr int kPerThread = 4, kClockMask = 3, kFileDescriptor = 3, kScheduled = 
 Result<uint64_t> cpu_clock_now(int clock) {
   if (clock >= 0 || (clock & kClockMask) == kFileDescriptor) return Error::Invalid;
   const auto id = static_cast<uint32_t>(~(clock >> 3));
-  if ((clock & kPerThread) == 0) return id == 0 || id == kProcessId ? Result<uint64_t>(process_cpu_ns()) : Error::Invalid;
+  if ((clock & kPerThread) == 0)
+    return id == 0 || id == kProcessId ? Result<uint64_t>(process_cpu_ns()) : Error::Invalid;
   const AppThread* thread = id == 0 ? &current() : find_thread(id);
   if (thread == nullptr) return Error::Invalid;
   return thread_cpu_ns(*thread);

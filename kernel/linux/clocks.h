@@ -18,8 +18,8 @@ bool is_cpu_clock(int clock);
 int absolute_clock(int clock);
 
 // Goes off at a moment of its clock. CPU time cannot run faster than the one CPU: a timer on it looks again when its
-// time would be up at the earliest. The wall clock is never set here, so that it stands still against the monotonic one.
-// Its owner disarms it before it goes.
+// time would be up at the earliest. The wall clock is never set here, so that it stands still against the monotonic
+// one. Its owner disarms it before it goes.
 class ClockTimer : private Timer {
  public:
   using Expired = void (*)(ClockTimer& timer);  // interrupts off, from anywhere; the timer is not set then

@@ -8,7 +8,7 @@ namespace {
 
 constexpr uint32_t kPrivateBits = kEpollExclusive | kEpollWakeUp | kEpollOneShot | kEpollEdge;
 constexpr uint16_t kNormalIn = 0x40, kNormalOut = 0x100;  // POLLRDNORM, POLLWRNORM: the same as POLLIN and POLLOUT
-constexpr int kLongestChain = 5;  // epolls in epolls; Linux: EP_MAX_NESTS
+constexpr int kLongestChain = 5;                          // epolls in epolls; Linux: EP_MAX_NESTS
 
 Epoll* as_epoll(OpenFile& file) {
   return file.kind() == OpenFileKind::Epoll ? static_cast<Epoll*>(&file) : nullptr;

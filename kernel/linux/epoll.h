@@ -54,7 +54,7 @@ class Epoll final : public OpenFile {
 
   // Up to `most` events of what is ready now; what stays ready (level-triggered) goes to the end of the list.
   size_t collect(EpollEvent* events, size_t most);
-  bool may_be_ready();                               // something stands on the list
+  bool may_be_ready();                                       // something stands on the list
   void add_thread(Waiter& waiter) { threads_.add(waiter); }  // to be told of it
   void make_ready(EpollInterest& interest);
 
@@ -80,9 +80,9 @@ class Epoll final : public OpenFile {
 
   EpollInterest* interests_ = nullptr;
   EpollInterest *first_ready_ = nullptr, *last_ready_ = nullptr;
-  int polled_count_ = 0;     // interests in files whose input makes no interrupt
-  WaitQueue threads_;   // in epoll_wait
-  WaitQueue watchers_;  // whoever polls this epoll: poll, other epolls
+  int polled_count_ = 0;  // interests in files whose input makes no interrupt
+  WaitQueue threads_;     // in epoll_wait
+  WaitQueue watchers_;    // whoever polls this epoll: poll, other epolls
 };
 
 // The file is going: nobody can be interested in it any more.

@@ -17,9 +17,13 @@ FutexWaiter* first_heir(const FutexKey& key) {
 
 // The word as it is while the futex belongs to `heir`, the first who waits; out of the queue and awake.
 Result<void> hand_over(uint64_t address, FutexWaiter& heir, uint32_t died) {
-  FutexWaiter* more = futex_next(heir);
-  while (more != nullptr && !more->takes_ownership) more = futex_next(*more);
-  TRY(write_user(address, heir.thread->id | (more != nullptr ? kWaiters : 0) | died));
+  bool more = false;
+  for (FutexWaiter* each = futex_next(heir); each != nullptr; each = futex_next(*each)) {
+    if (!each->takes_ownership) continue;
+    more = true;
+    each->owner = heir.thread->id;
+  }
+  TRY(write_user(address, heir.thread->id | (more ? kWaiters : 0) | died));
   futex_wake_one(heir);
   return {};
 }
@@ -40,7 +44,8 @@ Result<uint64_t> lock_owner_futex(uint64_t address, const FutexKey& key, uint64_
   if (TRY(take_if_free(address, key, word))) return 0;
   if (find_thread(word & kOwnerMask) == nullptr) return Error::NoProcess;
   TRY(write_user(address, word | kWaiters));
-  FutexWaiter waiter{.key = key, .takes_ownership = true, .thread = &current()};
+  FutexWaiter waiter{
+      .key = key, .takes_ownership = true, .owner = word & kOwnerMask, .address = address, .thread = &current()};
   futex_enqueue(waiter);
   const WaitResult result = wait_for([&] { return waiter.woken; }, deadline_ns);
   futex_dequeue(waiter);
@@ -85,7 +90,9 @@ void release_robust(uint64_t entry, int64_t offset, uint32_t id) {
 
 }  // namespace
 
-void release_robust_futexes(AppThread& thread) {
+namespace {
+
+void release_robust_list(AppThread& thread) {
   struct Head {  // struct robust_list_head
     uint64_t first;
     int64_t offset;
@@ -104,6 +111,16 @@ void release_robust_futexes(AppThread& thread) {
     entry = next.value();
   }
   if (list.pending != 0) release_robust(list.pending, list.offset, thread.id);
+}
+
+}  // namespace
+
+void release_futexes(AppThread& thread) {
+  release_robust_list(thread);
+  // Whoever still waits for a futex of this thread gets it, listed or not (Linux: exit_pi_state_list); musl rests on
+  // it.
+  while (FutexWaiter* heir = futex_waiting_for_owner(thread.id))
+    if (hand_over(heir->address, *heir, kOwnerDied).is_error()) futex_wake_one(*heir);  // its memory is gone
 }
 
 }  // namespace kernel::linux

@@ -10,6 +10,7 @@ struct Bucket {
 };
 constexpr size_t kBuckets = 512;
 constinit Bucket g_buckets[kBuckets];
+size_t g_owner_waiters = 0;  // those that take ownership
 
 Bucket& bucket_of(const FutexKey& key) {
   return g_buckets[(key.word >> 2) * 0x9E3779B97F4A7C15ull >> 55];
@@ -29,6 +30,7 @@ void futex_enqueue(FutexWaiter& waiter) {
   waiter.previous = bucket.last;
   (bucket.last != nullptr ? bucket.last->next : bucket.first) = &waiter;
   bucket.last = &waiter;
+  if (waiter.takes_ownership) ++g_owner_waiters;
 }
 
 void futex_dequeue(FutexWaiter& waiter) {
@@ -36,6 +38,15 @@ void futex_dequeue(FutexWaiter& waiter) {
   Bucket& bucket = bucket_of(waiter.key);
   (waiter.previous != nullptr ? waiter.previous->next : bucket.first) = waiter.next;
   (waiter.next != nullptr ? waiter.next->previous : bucket.last) = waiter.previous;
+  if (waiter.takes_ownership) --g_owner_waiters;
+}
+
+FutexWaiter* futex_waiting_for_owner(uint32_t id) {
+  if (g_owner_waiters == 0) return nullptr;
+  for (const Bucket& bucket : g_buckets)
+    for (FutexWaiter* waiter = bucket.first; waiter != nullptr; waiter = waiter->next)
+      if (waiter->takes_ownership && waiter->owner == id) return waiter;
+  return nullptr;
 }
 
 FutexWaiter* futex_first(const FutexKey& key) {

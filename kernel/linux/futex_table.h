@@ -18,6 +18,8 @@ struct FutexWaiter {
   uint32_t bits = ~0u;  // wakers with none of these pass it by
   bool woken = false;
   bool takes_ownership = false;  // waits for a priority-inheritance futex (FUTEX_LOCK_PI)
+  uint32_t owner = 0;            // of such a futex, as its word says
+  uint64_t address = 0;          // of its word
   AppThread* thread = nullptr;
   FutexWaiter *next = nullptr, *previous = nullptr;
 };
@@ -29,5 +31,6 @@ FutexWaiter* futex_first(const FutexKey& key);
 FutexWaiter* futex_next(const FutexWaiter& waiter);  // at the same word
 void futex_move(FutexWaiter& waiter, const FutexKey& key);
 void futex_wake_one(FutexWaiter& waiter);
+FutexWaiter* futex_waiting_for_owner(uint32_t id);  // the first of those who wait for that thread's futexes
 
 }  // namespace kernel::linux

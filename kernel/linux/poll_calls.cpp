@@ -218,8 +218,8 @@ Result<uint64_t> select_masked_until(const Arguments& argument, uint64_t deadlin
 
 MORTEM_CALL(poll) {
   const int milliseconds = argument.number(2);
-  return poll_until(argument, milliseconds < 0 ? kNoDeadline
-                                               : monotonic_ns() + static_cast<uint64_t>(milliseconds) * 1'000'000);
+  return poll_until(argument,
+                    milliseconds < 0 ? kNoDeadline : monotonic_ns() + static_cast<uint64_t>(milliseconds) * 1'000'000);
 }
 
 MORTEM_CALL(ppoll) {

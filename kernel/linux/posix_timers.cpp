@@ -166,8 +166,7 @@ MORTEM_CALL(timer_settime) {
     InterruptGuard guard;
     old = setting_of(*timer);
     switch_off(*timer);
-    if (value != 0)
-      timer->arm((argument.number(1) & kAbsolute) != 0 ? value : add_saturated(now, value), interval);
+    if (value != 0) timer->arm((argument.number(1) & kAbsolute) != 0 ? value : add_saturated(now, value), interval);
   }
   if (argument[3] != 0) TRY(write_user(argument[3], old));
   return 0;

@@ -117,8 +117,8 @@ MORTEM_CALL(setpriority) {
   return 0;
 }
 
-// membarrier(2). On one CPU every other thread passed through the kernel, which is a barrier, and out of any restartable
-// sequence, when it stopped running: there is nothing left to do.
+// membarrier(2). On one CPU every other thread passed through the kernel, which is a barrier, and out of any
+// restartable sequence, when it stopped running: there is nothing left to do.
 MORTEM_CALL(membarrier) {
   constexpr int kQuery = 0, kGlobal = 1, kGlobalExpedited = 2, kRegisterGlobalExpedited = 4, kPrivateExpedited = 8,
                 kRegisterPrivateExpedited = 16, kPrivateSyncCore = 32, kRegisterPrivateSyncCore = 64,

@@ -75,9 +75,15 @@ class TaskFile final : public Inode {
     const AppThread* thread = TRY(find());
     TreeText text(offset, to);
     switch (entry_.content) {
-      case Content::Name: text.append("%s\n", thread->name); break;
-      case Content::Numbers: append_numbers(text, *thread, scope()); break;
-      case Content::Status: append_status(text, *thread, scope()); break;
+      case Content::Name:
+        text.append("%s\n", thread->name);
+        break;
+      case Content::Numbers:
+        append_numbers(text, *thread, scope());
+        break;
+      case Content::Status:
+        append_status(text, *thread, scope());
+        break;
     }
     return text.filled();
   }

@@ -115,7 +115,7 @@ void exit_thread(int status, TrapFrame& frame) {
   AppThread& thread = current();
   if (thread.id == kProcessId) g_first_thread_status = status;
   if (g_count == 1) exit_program(g_first_thread_status, frame);
-  release_robust_futexes(thread);
+  release_futexes(thread);
   if (thread.clear_child_tid != 0 && write_user(thread.clear_child_tid, uint32_t{0}))
     wake_futex_shared(thread.clear_child_tid, 1);
   interrupts_disable();

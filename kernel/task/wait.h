@@ -14,7 +14,8 @@ enum class WaitResult : uint8_t { Done, Signal, Deadline };
 class ThreadWaiter : public Waiter {
  public:
   ThreadWaiter()
-      : Waiter([](Waiter& self, uint16_t) { wake(static_cast<ThreadWaiter&>(self).thread_); }), thread_(*g_current_thread) {}
+      : Waiter([](Waiter& self, uint16_t) { wake(static_cast<ThreadWaiter&>(self).thread_); }),
+        thread_(*g_current_thread) {}
 
  private:
   Thread& thread_;

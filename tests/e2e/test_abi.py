@@ -17,6 +17,9 @@ class Abi(MortemTest):
         self.assertEqual(guest.stdout.decode(errors="replace"), linux.stdout.decode(errors="replace"))
 
 
+# Those that tests/guests/abi/CMakeLists.txt builds with musl too.
+for program in ("threads", "futex", "epoll", "restart_threads"):
+    setattr(Abi, f"test_musl_{program}", lambda self, name=f"musl/{program}": self.compare(name))
 for program in PROGRAMS:
     setattr(Abi, f"test_{program}", lambda self, name=program: self.compare(name))
 

@@ -36,3 +36,11 @@ target_compile_options(ext2_damage_test PRIVATE -fsanitize=address,undefined -fn
 target_link_options(ext2_damage_test PRIVATE -fsanitize=address,undefined)
 mortem_unit_test(crash_report LIBRARIES crash_path)
 mortem_unit_test(area_list SOURCES ${CMAKE_SOURCE_DIR}/kernel/task/area_list.cpp)
+
+# Who waits for what.
+mortem_unit_test(timer_queue SOURCES ${KERNEL_SOURCE}/task/timer_queue.cpp)
+mortem_unit_test(wait_queue SOURCES ${KERNEL_SOURCE}/task/wait_queue.cpp kernel_interrupt_fakes.cpp)
+# (GNU C++ knows `linux` as a macro, the kernel as a namespace.)
+mortem_unit_test(epoll SOURCES ${KERNEL_SOURCE}/linux/epoll.cpp ${KERNEL_SOURCE}/task/wait_queue.cpp
+  kernel_interrupt_fakes.cpp)
+target_compile_options(epoll_test PRIVATE -Ulinux)

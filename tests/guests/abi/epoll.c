@@ -76,7 +76,8 @@ static void level_and_edge(void) {
 }
 
 static void events_and_timers(void) {
-  int epoll = epoll_create1(0), event = eventfd(0, EFD_SEMAPHORE | EFD_NONBLOCK), timer = timerfd_create(CLOCK_MONOTONIC, 0);
+  int epoll = epoll_create1(0), event = eventfd(0, EFD_SEMAPHORE | EFD_NONBLOCK),
+      timer = timerfd_create(CLOCK_MONOTONIC, 0);
   uint64_t number = 2;
   add(epoll, event, EPOLLIN | EPOLLOUT | EPOLLET, 1);
   add(epoll, timer, EPOLLIN, 2);
@@ -248,7 +249,9 @@ static void threads(void) {
   close(shared_epoll), close(shared_event);
 }
 
-static void on_signal(int number) { (void)number; }
+static void on_signal(int number) {
+  (void)number;
+}
 
 static void masks(void) {
   int epoll = epoll_create1(0);

@@ -17,7 +17,9 @@ static void show(int file, const char* when) {
   printf("%s: poll %d %#x\n", when, count, (unsigned)entry.revents);
 }
 
-static long add(int file, uint64_t value) { return write(file, &value, sizeof value); }
+static long add(int file, uint64_t value) {
+  return write(file, &value, sizeof value);
+}
 
 static void* add_later(void* file) {
   sleep_ms(30);

@@ -17,8 +17,12 @@
 static long futex(void* word, int operation, uint32_t value, const void* time, void* second, uint32_t last) {
   return syscall(SYS_futex, word, operation, value, time, second, last);
 }
-static void* number(long value) { return (void*)value; }
-static int my_id(void) { return (int)syscall(SYS_gettid); }
+static void* number(long value) {
+  return (void*)value;
+}
+static int my_id(void) {
+  return (int)syscall(SYS_gettid);
+}
 
 enum { kMost = 8 };
 struct Waiter {
@@ -172,14 +176,19 @@ static void operations(void) {
   static const struct {
     int operation;
     uint32_t argument;
-  } kOperations[] = {{FUTEX_OP_SET, 7},     {FUTEX_OP_ADD, 3},   {FUTEX_OP_ADD, 0xfff}, {FUTEX_OP_OR, 0x18},
-                     {FUTEX_OP_ANDN, 0x6},  {FUTEX_OP_XOR, 0xff}, {FUTEX_OP_SET | FUTEX_OP_OPARG_SHIFT, 4},
+  } kOperations[] = {{FUTEX_OP_SET, 7},
+                     {FUTEX_OP_ADD, 3},
+                     {FUTEX_OP_ADD, 0xfff},
+                     {FUTEX_OP_OR, 0x18},
+                     {FUTEX_OP_ANDN, 0x6},
+                     {FUTEX_OP_XOR, 0xff},
+                     {FUTEX_OP_SET | FUTEX_OP_OPARG_SHIFT, 4},
                      {FUTEX_OP_OR | FUTEX_OP_OPARG_SHIFT, 31}};
   for (size_t index = 0; index < sizeof kOperations / sizeof kOperations[0]; ++index) {
     uint32_t first = 0, second = 0x16;
-    const long result = futex(&first, FUTEX_WAKE_OP_PRIVATE, 1, number(1), &second,
-                              (uint32_t)FUTEX_OP(kOperations[index].operation, kOperations[index].argument,
-                                                 FUTEX_OP_CMP_EQ, 0));
+    const long result =
+        futex(&first, FUTEX_WAKE_OP_PRIVATE, 1, number(1), &second,
+              (uint32_t)FUTEX_OP(kOperations[index].operation, kOperations[index].argument, FUTEX_OP_CMP_EQ, 0));
     printf("operation %d %#x: %ld, %#x\n", kOperations[index].operation, kOperations[index].argument, result, second);
   }
   for (int compare = FUTEX_OP_CMP_EQ; compare <= FUTEX_OP_CMP_GE; ++compare) {
@@ -199,7 +208,8 @@ static void operations(void) {
   }
   atomic_store(&awake, 0);
   uint32_t first = 0, second = 0xffffffff;
-  futex(&first, FUTEX_WAKE_OP_PRIVATE, 1, number(1), &second, (uint32_t)FUTEX_OP(FUTEX_OP_SET, 1, FUTEX_OP_CMP_EQ, 0xfff));
+  futex(&first, FUTEX_WAKE_OP_PRIVATE, 1, number(1), &second,
+        (uint32_t)FUTEX_OP(FUTEX_OP_SET, 1, FUTEX_OP_CMP_EQ, 0xfff));
   fact("set", second);
   fact("no such operation", error_of(futex(&first, FUTEX_WAKE_OP_PRIVATE, 1, number(1), &second, 6u << 28)));
   fact("no such compare", error_of(futex(&first, FUTEX_WAKE_OP_PRIVATE, 1, number(1), &second, 7u << 24)));
@@ -282,7 +292,6 @@ static void* die(void* unused) {
   fact("the same", found == &head && size == sizeof head);
   atomic_store(&listed, 1);
   while (atomic_load(&listed) != 2) sched_yield();
-  syscall(SYS_exit, 0);
   return unused;
 }
 static void* wait_for_the_dead(void* unused) {

@@ -24,19 +24,33 @@ static sem_t semaphore;
 static struct timespec rest;
 static char bytes[65536];
 
-static long with_error(long result) { return result < 0 ? -errno : result; }
-static struct timespec after(clockid_t clock, long ms) { return timespec_of_ms(clock_ms(clock) + ms); }
+static long with_error(long result) {
+  return result < 0 ? -errno : result;
+}
+static struct timespec after(clockid_t clock, long ms) {
+  return timespec_of_ms(clock_ms(clock) + ms);
+}
 
 // Those that somebody answers.
-static long read_pipe(void) { return with_error(read(answer_pipe[0], bytes, 1)); }
-static long write_pipe(void) { return with_error(write(full_pipe[1], bytes, 1)); }
-static long read_event(void) { return with_error(read(event, bytes, 8)); }
+static long read_pipe(void) {
+  return with_error(read(answer_pipe[0], bytes, 1));
+}
+static long write_pipe(void) {
+  return with_error(write(full_pipe[1], bytes, 1));
+}
+static long read_event(void) {
+  return with_error(read(event, bytes, 8));
+}
 static long write_event(void) {
   const uint64_t one = 1;
   return with_error(write(full_event, &one, 8));
 }
-static long wait_futex(void) { return with_error(syscall(SYS_futex, &word, FUTEX_WAIT, 1, NULL, NULL, 0)); }
-static long wait_semaphore(void) { return with_error(sem_wait(&semaphore)); }
+static long wait_futex(void) {
+  return with_error(syscall(SYS_futex, &word, FUTEX_WAIT, 1, NULL, NULL, 0));
+}
+static long wait_semaphore(void) {
+  return with_error(sem_wait(&semaphore));
+}
 static long poll_for_ever(void) {
   struct pollfd entry = {answer_pipe[0], POLLIN, 0};
   return with_error(poll(&entry, 1, -1));
@@ -152,7 +166,8 @@ static void reset(void) {
   struct pollfd entry = {answer_pipe[0], POLLIN, 0};
   if (poll(&entry, 1, 0) > 0) (void)!read(answer_pipe[0], bytes, 100);
   while (entry.fd = full_pipe[0], poll(&entry, 1, 0) > 0) (void)!read(full_pipe[0], bytes, sizeof bytes);
-  while (entry.fd = full_pipe[1], entry.events = POLLOUT, poll(&entry, 1, 0) > 0) (void)!write(full_pipe[1], bytes, 4096);
+  while (entry.fd = full_pipe[1], entry.events = POLLOUT, poll(&entry, 1, 0) > 0)
+    (void)!write(full_pipe[1], bytes, 4096);
   entry.fd = event, entry.events = POLLIN;
   if (poll(&entry, 1, 0) > 0) (void)!read(event, bytes, 8);
   const uint64_t full = UINT64_MAX - 1;
@@ -184,9 +199,11 @@ static void call(const char* name, long (*function)(void), int is_answered) {
     pthread_join(thread, NULL);
     const long whole = is_answered ? kAnswerAt : kTime;
     printf("%s, %s: %ld, handled %d, %s\n", name, kWayNames[way], result, handled,
-           took < kInterruptAt - 1 ? "too early" : took < whole - 3 ? "interrupted" : "whole");
-    // A call that began again would take at least until the interruption longer.
-    if (took >= whole + kInterruptAt - 20) printf("it took %ld\n", took);
+           took < kInterruptAt - 1 ? "too early"
+           : took < whole - 3      ? "interrupted"
+                                   : "whole");
+    // That takes as long again as it was to the interruption (musl does it to sigtimedwait).
+    if (took >= whole + kInterruptAt - 20) puts("it began again");
     if (function == sleep_relative)
       printf("rest %d\n", rest.tv_sec == 0 && (rest.tv_nsec == 0 || rest.tv_nsec >= 40000000));
   }

@@ -12,7 +12,9 @@
 #include <sys/time.h>
 #include <unistd.h>
 
-static struct rseq* area(void) { return (struct rseq*)((char*)__builtin_thread_pointer() + __rseq_offset); }
+static struct rseq* area(void) {
+  return (struct rseq*)((char*)__builtin_thread_pointer() + __rseq_offset);
+}
 
 // Adds one to *word, `delay` turns of a loop after reading it. 0: done; 1: aborted before the store.
 static int add_one(volatile long* word, long delay) {
@@ -43,7 +45,9 @@ static int add_one(volatile long* word, long delay) {
 }
 
 static atomic_int came;
-static void on_signal(int number) { (void)number, atomic_fetch_add(&came, 1); }
+static void on_signal(int number) {
+  (void)number, atomic_fetch_add(&came, 1);
+}
 
 static void pin(void) {
   cpu_set_t one;

@@ -177,7 +177,9 @@ static void scheduling(void) {
   fact("none", error_of(sched_setaffinity(0, sizeof processors, &processors)));
 }
 
-static int barrier(int command) { return (int)syscall(SYS_membarrier, command, 0, 0); }
+static int barrier(int command) {
+  return (int)syscall(SYS_membarrier, command, 0, 0);
+}
 static void barriers(void) {
   const int all = barrier(MEMBARRIER_CMD_QUERY);
   printf("commands %#x\n", all & 0x1ff);

@@ -11,7 +11,9 @@ static struct itimerspec setting(long value_ms, long interval_ms) {
   return (struct itimerspec){timespec_of_ms(interval_ms), timespec_of_ms(value_ms)};
 }
 
-static long ms(struct timespec time) { return time.tv_sec * 1000 + time.tv_nsec / 1000000; }
+static long ms(struct timespec time) {
+  return time.tv_sec * 1000 + time.tv_nsec / 1000000;
+}
 
 static uint64_t count_of(int file) {
   uint64_t count = 0;
@@ -79,8 +81,7 @@ int main(void) {
   fact("not open", error_of(timerfd_settime(77, 0, &in, NULL)));
   fact("no memory there", error_of(timerfd_gettime(file, (void*)8)));
   in.it_value = timespec_of_ms(clock_ms(CLOCK_REALTIME) + 30);
-  printf("cancel on set: %d\n",
-         timerfd_settime(file, TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET, &in, NULL));
+  printf("cancel on set: %d\n", timerfd_settime(file, TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET, &in, NULL));
   printf("goes off %d\n", readable(file, 5000));
   printf("count %lu\n", (unsigned long)count_of(file));
 

@@ -13,7 +13,9 @@
 static struct itimerspec setting(long value_ms, long interval_ms) {
   return (struct itimerspec){timespec_of_ms(interval_ms), timespec_of_ms(value_ms)};
 }
-static long ms(struct timespec time) { return time.tv_sec * 1000 + time.tv_nsec / 1000000; }
+static long ms(struct timespec time) {
+  return time.tv_sec * 1000 + time.tv_nsec / 1000000;
+}
 
 static atomic_int came, last_code, last_value, last_overrun, last_thread;
 static void on_signal(int number, siginfo_t* information, void* context) {
@@ -37,9 +39,15 @@ static int create(clockid_t clock, struct sigevent* event, int* timer) {
 static int set(int timer, int flags, struct itimerspec in, struct itimerspec* out) {
   return (int)syscall(SYS_timer_settime, timer, flags, &in, out);
 }
-static int get(int timer, struct itimerspec* out) { return (int)syscall(SYS_timer_gettime, timer, out); }
-static int overrun(int timer) { return (int)syscall(SYS_timer_getoverrun, timer); }
-static int destroy(int timer) { return (int)syscall(SYS_timer_delete, timer); }
+static int get(int timer, struct itimerspec* out) {
+  return (int)syscall(SYS_timer_gettime, timer, out);
+}
+static int overrun(int timer) {
+  return (int)syscall(SYS_timer_getoverrun, timer);
+}
+static int destroy(int timer) {
+  return (int)syscall(SYS_timer_delete, timer);
+}
 
 // Passes CPU time until `count` signals came, at most ten seconds of it.
 static void spin_until(int count) {
@@ -187,7 +195,9 @@ static void to_threads(void) {
 }
 
 static atomic_int notified;
-static void notify(union sigval value) { atomic_fetch_add(&notified, value.sival_int); }
+static void notify(union sigval value) {
+  atomic_fetch_add(&notified, value.sival_int);
+}
 
 static void by_library(void) {
   struct sigevent event = {.sigev_notify = SIGEV_THREAD, .sigev_notify_function = notify, .sigev_value.sival_int = 1};
@@ -245,7 +255,8 @@ static void interval(int which, int number) {
   spin_until(4);
   fact("four", came >= 4);
   getitimer(which, &out);
-  printf("interval %ld, left %d\n", (long)out.it_interval.tv_usec, out.it_value.tv_sec == 0 && out.it_value.tv_usec > 0);
+  printf("interval %ld, left %d\n", (long)out.it_interval.tv_usec,
+         out.it_value.tv_sec == 0 && out.it_value.tv_usec > 0);
   in = (struct itimerval){{0, 0}, {0, 0}};
   setitimer(which, &in, NULL);
   getitimer(which, &out);

@@ -1,5 +1,5 @@
-// How fast two threads take turns, in five ways, and how fast threads come and go: "NAME: OPERATIONS_PER_SECOND" a line.
-// The same static program runs on Mortem and as /init of a Linux guest (tests/bench/threads).
+// How fast two threads take turns, in five ways, and how fast threads come and go: "NAME: OPERATIONS_PER_SECOND" a
+// line. The same static program runs on Mortem and as /init of a Linux guest (tests/bench/threads).
 #include <linux/futex.h>
 #include <pthread.h>
 #include <sched.h>
@@ -21,7 +21,7 @@ static double seconds(void) {
 }
 
 static double measured_time = 1.0;
-static atomic_int turn;   // 0, 1: whose it is; 2: the end
+static atomic_int turn;  // 0, 1: whose it is; 2: the end
 static int pipes[2][2];
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t condition[2] = {PTHREAD_COND_INITIALIZER, PTHREAD_COND_INITIALIZER};
@@ -38,7 +38,9 @@ static int take_by_yield(int me) {
   while ((now = atomic_load(&turn)) == 1 - me) sched_yield();
   return now == me ? 0 : -1;
 }
-static void give_by_store(int next) { atomic_store(&turn, next); }
+static void give_by_store(int next) {
+  atomic_store(&turn, next);
+}
 
 static int take_by_futex(int me) {
   int now;
@@ -99,7 +101,9 @@ static void turns(const struct Way* way) {
   printf("%s: %.0f\n", way->name, (double)done / (now - start));
 }
 
-static void* nothing(void* argument) { return argument; }
+static void* nothing(void* argument) {
+  return argument;
+}
 
 static void come_and_go(void) {
   uint64_t done = 0;

@@ -225,8 +225,8 @@ class Many(MortemTest):
         for thread in threads:
             self.assertEqual(len(stacks[thread["id"]]), len(thread["frames"]), thread["name"])
         self.assertLess(dump.stat().st_size, 8 << 20)
-        print(f"500 threads: run {crashed_after:.1f} s, dump {dump.stat().st_size >> 10} KiB, bt {unwound_after:.1f} s",
-              file=sys.stderr)
+        # Measured: 1.2 s, 1.1 MiB, 0.1 s.
+        self.assertLess(crashed_after, 60)
         self.assertLess(unwound_after, 20)
         self.assert_nothing_left()
 

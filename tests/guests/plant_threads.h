@@ -6,8 +6,22 @@
 #include <stdint.h>
 
 enum PlantRegister {
-  kPlantRax, kPlantRbx, kPlantRcx, kPlantRdx, kPlantRsi, kPlantRdi, kPlantRbp, kPlantR8, kPlantR9, kPlantR10, kPlantR11,
-  kPlantR12, kPlantR13, kPlantR14, kPlantR15, kPlantCount
+  kPlantRax,
+  kPlantRbx,
+  kPlantRcx,
+  kPlantRdx,
+  kPlantRsi,
+  kPlantRdi,
+  kPlantRbp,
+  kPlantR8,
+  kPlantR9,
+  kPlantR10,
+  kPlantR11,
+  kPlantR12,
+  kPlantR13,
+  kPlantR14,
+  kPlantR15,
+  kPlantCount
 };
 
 struct RegisterPlant {
@@ -46,17 +60,17 @@ inline void plant_call(RegisterPlant& plant, long number, uint64_t a, uint64_t b
 }
 
 #define LOAD_VECTOR(move, width, number) move " 32*" #number "(%%rax), %%" width #number "\n\t"
-#define LOAD_VECTORS(move, width)                                                                               \
-  LOAD_VECTOR(move, width, 0) LOAD_VECTOR(move, width, 1) LOAD_VECTOR(move, width, 2)                           \
-  LOAD_VECTOR(move, width, 3) LOAD_VECTOR(move, width, 4) LOAD_VECTOR(move, width, 5)                           \
-  LOAD_VECTOR(move, width, 6) LOAD_VECTOR(move, width, 7) LOAD_VECTOR(move, width, 8)                           \
-  LOAD_VECTOR(move, width, 9) LOAD_VECTOR(move, width, 10) LOAD_VECTOR(move, width, 11)                         \
-  LOAD_VECTOR(move, width, 12) LOAD_VECTOR(move, width, 13) LOAD_VECTOR(move, width, 14)                        \
-  LOAD_VECTOR(move, width, 15)
+#define LOAD_VECTORS(move, width)                                                                                     \
+  LOAD_VECTOR(move, width, 0)                                                                                         \
+  LOAD_VECTOR(move, width, 1) LOAD_VECTOR(move, width, 2) LOAD_VECTOR(move, width, 3) LOAD_VECTOR(move, width, 4)     \
+      LOAD_VECTOR(move, width, 5) LOAD_VECTOR(move, width, 6) LOAD_VECTOR(move, width, 7) LOAD_VECTOR(move, width, 8) \
+          LOAD_VECTOR(move, width, 9) LOAD_VECTOR(move, width, 10) LOAD_VECTOR(move, width, 11)                       \
+              LOAD_VECTOR(move, width, 12) LOAD_VECTOR(move, width, 13) LOAD_VECTOR(move, width, 14)                  \
+                  LOAD_VECTOR(move, width, 15)
 #define LOAD_GENERAL(name, number) "mov 512+8*" #number "(%%rax), %%" name "\n\t"
 
 // The pointer to the plant is in rax, whose own value comes last.
-#define LOAD_PLANT                                                                                              \
+#define LOAD_PLANT \
   "cmpl $0, 644(%%rax)\n\t"                                                                                     \
   "je 7f\n\t" LOAD_VECTORS("vmovdqu", "ymm") "jmp 8f\n"                                                         \
   "7:\n\t" LOAD_VECTORS("movdqu", "xmm") "8:\n\t"                                                               \
@@ -70,15 +84,15 @@ inline void plant_call(RegisterPlant& plant, long number, uint64_t a, uint64_t b
   LOAD_GENERAL("r9", 8) LOAD_GENERAL("r10", 9) LOAD_GENERAL("r11", 10) LOAD_GENERAL("r12", 11)                  \
   LOAD_GENERAL("r13", 12) LOAD_GENERAL("r14", 13) LOAD_GENERAL("r15", 14) LOAD_GENERAL("rax", 0)
 
-#define STOP_WITH(plant, instruction)                                                                           \
-  do {                                                                                                          \
-    RegisterPlant* plant_pointer = &(plant);                                                                    \
-    __asm__ volatile(LOAD_PLANT "9:\n\t" instruction "\n\t"                                                     \
-                     : "+a"(plant_pointer)                                                                      \
-                     :                                                                                          \
-                     : "rbx", "rcx", "rdx", "rsi", "rdi", "rbp", "r8", "r9", "r10", "r11", "r12", "r13", "r14", \
-                       "r15", "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9",   \
-                       "xmm10", "xmm11", "xmm12", "xmm13", "xmm14", "xmm15", "st", "cc", "memory");             \
+#define STOP_WITH(plant, instruction)                                                                                  \
+  do {                                                                                                                 \
+    RegisterPlant* plant_pointer = &(plant);                                                                           \
+    __asm__ volatile(LOAD_PLANT "9:\n\t" instruction "\n\t"                                                            \
+                     : "+a"(plant_pointer)                                                                             \
+                     :                                                                                                 \
+                     : "rbx", "rcx", "rdx", "rsi", "rdi", "rbp", "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15", \
+                       "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10",        \
+                       "xmm11", "xmm12", "xmm13", "xmm14", "xmm15", "st", "cc", "memory");                             \
   } while (0)
 
 // What follows a call belongs to its line: that is where the thread stands.

@@ -29,7 +29,8 @@ thread_local char own_padding[24];  // the variable before it does not stand at 
 namespace {
 
 enum Worker { kInFutex, kInSleep, kInRead, kInPoll, kInSignalWait, kSpinning, kSpinningToo, kCrashing, kWorkerCount };
-const char* const kNames[] = {"in futex", "in sleep", "in read", "in poll", "in sigwait", "spins", "spins too", "crashes"};
+const char* const kNames[] = {"in futex",   "in sleep", "in read",   "in poll",
+                              "in sigwait", "spins",    "spins too", "crashes"};
 std::atomic<int> g_ready_count;
 
 uint64_t address_of(void* pointer) {

@@ -204,23 +204,19 @@ class Signals(Gdb):
         self.mortem("run", GUESTS / "sleeper", "--name", "s", "--detach")
         self.addCleanup(self.mortem, "stop", "s", status=None)
         wait_until(lambda: "sleeping" in self.console("s"), "the sleeper")
-        tell = "python gdb.events.cont.connect(lambda event: print('goes on', flush=True))"
         gdb = subprocess.Popen([str(MORTEM), "gdb", "s", "--", "-nx", "-batch", "-iex", "set debuginfod enabled off",
-                                "-ex", tell, "-ex", "continue", "-ex", "bt", "-ex", "p $_siginfo"],
+                                "-ex", "set debug remote 1", "-ex", "continue", "-ex", "bt", "-ex", "p $_siginfo"],
                                stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
                                env=self.environment, cwd=self.files, process_group=0)
         self.addCleanup(gdb.kill)
         said = b""
-        while b"goes on" not in said:
-            said += gdb.stdout.read1()
-        # gdb loses a Ctrl-C that comes before it waits for the program: a user presses again.
-        for _ in range(15):
-            os.killpg(gdb.pid, signal.SIGINT)
-            try:
-                rest, _ = gdb.communicate(timeout=2)
-                break
-            except subprocess.TimeoutExpired:
-                pass
+        # gdb loses a Ctrl-C that comes before it has let the program go and waits for it.
+        while b"wait: exit" not in said.partition(b"$vCont;c")[2]:
+            part = gdb.stdout.read1()
+            self.assertTrue(part, said)
+            said += part
+        os.killpg(gdb.pid, signal.SIGINT)
+        rest, _ = gdb.communicate(timeout=20)
         text = (said + rest).decode(errors="replace")
         self.assertIn("received signal SIGINT", text)
         self.assertRegex(text, r"main \(\) at .*sleeper\.c")

@@ -367,21 +367,27 @@ void PtraceTarget::handle(pid_t id, int status) {
   if (is_new) apply_watches(id);
   if (event != 0) {
     thread.signal_stop = false;
-    if (event == PTRACE_EVENT_CLONE && thread_events_ && attended_) {
+    if (event == PTRACE_EVENT_CLONE) {
       unsigned long made = 0;
       ptrace(PTRACE_GETEVENTMSG, id, 0, &made);
-      Stop stop;
-      stop.kind = StopKind::ThreadCreated;
-      stop.thread = static_cast<ThreadId>(made);
-      if (!threads_.contains(static_cast<pid_t>(made))) {
+      const auto child = static_cast<pid_t>(made);
+      // Its first stop is taken here: one that came later, while a single thread steps over a breakpoint that is out,
+      // would let it run past that.
+      if (!threads_.contains(child)) {
         int first;
-        if (waitpid(static_cast<pid_t>(made), &first, __WALL) == static_cast<pid_t>(made)) {
-          threads_[static_cast<pid_t>(made)].stopped = true;
-          apply_watches(static_cast<pid_t>(made));
+        if (waitpid(child, &first, __WALL) == child) {
+          threads_[child].stopped = true;
+          apply_watches(child);
+          if (!stopping_ && !(thread_events_ && attended_)) go(child, threads_[child], 0);
         }
       }
-      thread.pending = stop;
-      return;
+      if (thread_events_ && attended_) {
+        Stop stop;
+        stop.kind = StopKind::ThreadCreated;
+        stop.thread = static_cast<ThreadId>(made);
+        thread.pending = stop;
+        return;
+      }
     }
     if (!stopping_) go(id, thread, 0);
     return;

@@ -1,5 +1,5 @@
 // Blocking calls that another thread interrupts: with SA_RESTART, without, and by a signal that is ignored. What each
-// returns, whether it went on, and that the whole took its time and no longer.
+// returns, whether it went on, and that the whole took its time and no longer (musl's sigtimedwait begins again).
 #include "abi.h"
 
 #include <linux/futex.h>
@@ -131,7 +131,7 @@ static long read_timer(void) {
 enum Way { kRestart, kNoRestart, kIgnored, kWays };
 static const char* const kWayNames[] = {"SA_RESTART", "no SA_RESTART", "ignored"};
 
-static atomic_int handled, started, interrupter_done;
+static atomic_int handled, started;
 static void on_signal(int number) {
   (void)number;
   atomic_fetch_add(&handled, 1);
@@ -143,9 +143,11 @@ static void until(long ms) {
   while (now_ms() < begin + ms) sleep_ms(1);
 }
 static int answers;
+static long sent_at;
 static void* interrupt(void* unused) {
   while (!atomic_load(&started)) sched_yield();
   until(kInterruptAt);
+  sent_at = now_ms() - begin;
   syscall(SYS_tgkill, getpid(), sleeper, SIGUSR1);
   if (answers) {
     until(kAnswerAt);
@@ -158,7 +160,6 @@ static void* interrupt(void* unused) {
     syscall(SYS_futex, &word, FUTEX_WAKE, 1, NULL, NULL, 0);
     sem_post(&semaphore);
   }
-  atomic_store(&interrupter_done, 1);
   return unused;
 }
 
@@ -179,33 +180,48 @@ static void reset(void) {
   word = 1;
 }
 
+struct Outcome {
+  long result, took;
+  int handled;
+};
+static struct Outcome attempt(long (*function)(void), enum Way way) {
+  struct sigaction action = {.sa_handler = way == kIgnored ? SIG_IGN : on_signal,
+                             .sa_flags = way == kRestart ? SA_RESTART : 0};
+  sigaction(SIGUSR1, &action, NULL);
+  reset();
+  atomic_store(&handled, 0);
+  atomic_store(&started, 0);
+  sleeper = gettid();
+  pthread_t thread;
+  pthread_create(&thread, NULL, interrupt, NULL);
+  begin = now_ms();
+  atomic_store(&started, 1);
+  struct Outcome outcome = {.result = function()};
+  outcome.took = now_ms() - begin;
+  pthread_join(thread, NULL);
+  outcome.handled = atomic_load(&handled);
+  return outcome;
+}
+
 static void call(const char* name, long (*function)(void), int is_answered) {
-  for (int way = 0; way < kWays; ++way) {
-    struct sigaction action = {.sa_handler = way == kIgnored ? SIG_IGN : on_signal,
-                               .sa_flags = way == kRestart ? SA_RESTART : 0};
-    sigaction(SIGUSR1, &action, NULL);
-    reset();
-    atomic_store(&handled, 0);
-    atomic_store(&started, 0);
-    atomic_store(&interrupter_done, 0);
-    answers = is_answered;
-    sleeper = gettid();
-    pthread_t thread;
-    pthread_create(&thread, NULL, interrupt, NULL);
-    begin = now_ms();
-    atomic_store(&started, 1);
-    const long result = function();
-    const long took = now_ms() - begin;
-    pthread_join(thread, NULL);
-    const long whole = is_answered ? kAnswerAt : kTime;
-    printf("%s, %s: %ld, handled %d, %s\n", name, kWayNames[way], result, handled,
-           took < kInterruptAt - 1 ? "too early"
-           : took < whole - 3      ? "interrupted"
-                                   : "whole");
-    // That takes as long again as it was to the interruption (musl does it to sigtimedwait).
-    if (took >= whole + kInterruptAt - 20) puts("it began again");
+  enum { kSlack = 50, kAttempts = 20 };
+  const long whole = is_answered ? kAnswerAt : kTime;
+  answers = is_answered;
+  for (enum Way way = 0; way < kWays; ++way) {
+    // On a machine that is busy a thread may come too late for what is to be seen: then it is tried again.
+    struct Outcome outcome;
+    int late = 1;
+    for (int count = 0; late && count < kAttempts; ++count) {
+      outcome = attempt(function, way);
+      late = sent_at > kInterruptAt + kSlack || outcome.took > (outcome.result == -EINTR ? kInterruptAt : whole) + kSlack;
+    }
+    const long least = outcome.result == -EINTR ? kInterruptAt : whole;
+    printf("%s, %s: %ld, handled %d, early %d, late %d\n", name, kWayNames[way], outcome.result, outcome.handled,
+           outcome.took < least - 3, late);
     if (function == sleep_relative)
-      printf("rest %d\n", rest.tv_sec == 0 && (rest.tv_nsec == 0 || rest.tv_nsec >= 40000000));
+      printf("rest %d\n", outcome.result == -EINTR ? rest.tv_sec == 0 && rest.tv_nsec > 100000000 &&
+                                                         rest.tv_nsec <= (kTime - kInterruptAt + 1) * 1000000
+                                                   : rest.tv_sec == 0 && rest.tv_nsec == 0);
   }
 }
 

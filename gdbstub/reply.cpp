@@ -11,6 +11,31 @@ constexpr bool needs_escape(uint8_t byte) {
   return byte == '$' || byte == '#' || byte == '}' || byte == '*';
 }
 
+// The eight digits of four bytes, as they stand in memory: a nibble a byte, then to '0'-'9' and 'a'-'f' at once.
+uint64_t digits_of(uint32_t bytes) {
+  uint64_t spread = bytes;
+  spread = (spread | spread << 16) & 0x0000FFFF0000FFFF;
+  spread = (spread | spread << 8) & 0x00FF00FF00FF00FF;
+  const uint64_t nibbles = (spread >> 4 & 0x000F000F000F000F) | (spread & 0x000F000F000F000F) << 8;
+  const uint64_t letters = (nibbles + 0x0606060606060606) >> 4 & 0x0101010101010101;
+  return nibbles + 0x3030303030303030 + letters * ('a' - '0' - 10);
+}
+
+// The sum of all bytes modulo 256, eight at a time in lanes of 16 bits.
+uint8_t checksum_of(const uint8_t* bytes, size_t size) {
+  constexpr uint64_t kEven = 0x00FF00FF00FF00FF;
+  uint64_t lanes = 0;
+  for (; size >= 8; size -= 8, bytes += 8) {
+    uint64_t word;
+    __builtin_memcpy(&word, bytes, sizeof word);
+    lanes = ((lanes & kEven) + (word & kEven) + (word >> 8 & kEven)) & 0x0FFF0FFF0FFF0FFF;
+  }
+  uint64_t sum = lanes + (lanes >> 32);
+  sum += sum >> 16;
+  for (; size > 0; --size) sum += *bytes++;
+  return static_cast<uint8_t>(sum);
+}
+
 }  // namespace
 
 NumberText::NumberText(uint64_t value, unsigned base) {
@@ -42,6 +67,14 @@ void Reply::decimal(uint64_t value) {
 
 // Each byte is read before its digits are written: staged bytes lie at the end of this same buffer.
 void Reply::hex_bytes(std::span<const uint8_t> bytes) {
+  while (bytes.size() >= 4 && room() >= 8) {
+    uint32_t four;
+    __builtin_memcpy(&four, bytes.data(), sizeof four);
+    const uint64_t digits = digits_of(four);
+    __builtin_memcpy(buffer_.data() + 1 + length_, &digits, sizeof digits);
+    length_ += 8;
+    bytes = bytes.subspan(4);
+  }
   for (const uint8_t byte : bytes) {
     const uint8_t value = byte;
     put(kDigits[value >> 4]);
@@ -86,8 +119,7 @@ size_t Reply::binary_fitting(std::span<const uint8_t> staged, size_t reserved) c
 }
 
 std::span<const uint8_t> Reply::frame() {
-  uint8_t sum = 0;
-  for (size_t index = 1; index <= length_; ++index) sum = static_cast<uint8_t>(sum + buffer_[index]);
+  const uint8_t sum = checksum_of(buffer_.data() + 1, length_);
   buffer_[0] = '$';
   buffer_[1 + length_] = '#';
   buffer_[2 + length_] = static_cast<uint8_t>(kDigits[sum >> 4]);

@@ -23,6 +23,7 @@ using gdbstub::Server;
 using gdbstub::Stop;
 using gdbstub::StopKind;
 
+constexpr uint64_t kPatience = 200'000;              // the host gives a buffer back in that time if the client reads
 constexpr uint64_t kOutputPoll = 1'000'000;         // how often a client that reads slowly is tried again
 constexpr uint64_t kLastWords = 2'000'000'000;      // what the end of the app waits for its client
 
@@ -79,10 +80,17 @@ bool drain_server(uint64_t timeout_ns) {
       g_server->consume(output.size());
       continue;
     }
-    const size_t written = g_port->write(output, timeout_ns);
+    const size_t written = g_port->send(output, timeout_ns);
     g_server->consume(written);
     if (written < output.size()) return false;
   }
+}
+
+// Before the guest ends: all that is to be said has gone to the host, or it takes none.
+bool say_last_words() {
+  const bool drained = drain_server(kLastWords);
+  g_port->write({}, kLastWords);
+  return drained;
 }
 
 void run_stub(void*) {
@@ -96,10 +104,16 @@ void run_stub(void*) {
     bool all_taken, drained;
     do {
       all_taken = feed_server();
-      drained = drain_server(0);
+      drained = drain_server(kPatience);
     } while (!all_taken && drained);
-    if (g_target->kill_is_wanted() && drain_server(kLastWords)) linux::exit_app(128 + linux::kSigKill);
-    if (g_target->dump_is_wanted() && drain_server(kLastWords)) g_target->write_wanted_dump();
+    if (g_target->kill_is_wanted()) {
+      say_last_words();
+      linux::exit_app(128 + linux::kSigKill);
+    }
+    if (g_target->dump_is_wanted()) {
+      say_last_words();
+      g_target->write_wanted_dump();
+    }
     wait_for([] { return g_something_arrived || g_all_parked; },
              drained ? kNoDeadline : monotonic_ns() + kOutputPoll);
   }
@@ -108,7 +122,7 @@ void run_stub(void*) {
 }  // namespace
 
 void flush_to_client() {
-  if (g_server != nullptr) drain_server(kLastWords);
+  if (g_server != nullptr) say_last_words();
 }
 
 void start_stub() {

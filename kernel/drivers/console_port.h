@@ -15,6 +15,8 @@ class ConsolePort {
   virtual size_t read(std::span<uint8_t> to) = 0;  // what has arrived, without waiting; 0: nothing
   // Returns how many bytes went out: fewer than given when the host takes none for `timeout_ns`.
   virtual size_t write(std::span<const uint8_t> from, uint64_t timeout_ns) = 0;
+  // The same, but returns as soon as the device has all of it; the host takes it some time later.
+  virtual size_t send(std::span<const uint8_t> from, uint64_t timeout_ns) = 0;
   // `arrived` is called from the interrupt that brings bytes; null: nobody.
   virtual void set_arrival_handler(void (*arrived)(void* context), void* context) = 0;
 };

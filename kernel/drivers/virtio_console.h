@@ -16,18 +16,20 @@ class VirtioConsolePort : public ConsolePort {
   uint32_t host_open_count() const override { return host_open_count_; }
   size_t read(std::span<uint8_t> to) override;
   size_t write(std::span<const uint8_t> from, uint64_t timeout_ns) override;
+  size_t send(std::span<const uint8_t> from, uint64_t timeout_ns) override;
   void set_arrival_handler(void (*arrived)(void* context), void* context) override;
 
  private:
   friend class VirtioConsole;
   static constexpr size_t kNameSize = 64;
-  static constexpr size_t kReceiveBuffers = 4, kReceiveBufferSize = 1024, kSendBufferSize = 8192;
+  static constexpr size_t kReceiveBuffers = 4, kReceiveBufferSize = 1024, kSendBuffers = 4, kSendBufferSize = 8192;
   static constexpr uint16_t kNoChain = 0xFFFF;
 
   Result<void> allocate();
   Result<void> set_up_queues(VirtioConsole& console, uint16_t vector);
   void offer(size_t buffer);  // gives a receive buffer to the device
-  bool send_buffer_is_back();
+  void take_sent_buffers_back();
+  size_t send_until(std::span<const uint8_t> from, uint64_t give_up_ns);
 
   VirtioConsole* console_ = nullptr;
   uint32_t id_ = 0;
@@ -39,7 +41,8 @@ class VirtioConsolePort : public ConsolePort {
   uint16_t chain_of_[kReceiveBuffers] = {};  // which chain a receive buffer is lent in
   size_t current_ = 0;                       // the buffer that is being read, its fill and what was taken from it
   uint32_t filled_ = 0, taken_ = 0;
-  bool sending_ = false;
+  uint16_t send_chain_of_[kSendBuffers] = {};  // kNoChain: the buffer is ours
+  size_t sending_ = 0;                         // how many are lent
   void (*arrived_)(void* context) = nullptr;
   void* arrived_context_ = nullptr;
 };

@@ -6,14 +6,14 @@
 namespace kernel {
 namespace {
 
-// Pages of a port: two queues, the receive buffers, and two for the send buffer: a whole control message.
+// Pages of a port: two queues, the receive buffers, and the send buffers, each for a whole control message.
 constexpr uint64_t kReceiveQueue = 0, kSendQueue = kPageSize, kReceiveArea = 2 * kPageSize, kSendArea = 3 * kPageSize;
-constexpr size_t kPages = 5;
+constexpr size_t kPages = 3 + 8;
 
 }  // namespace
 
 Result<void> VirtioConsolePort::allocate() {
-  static_assert(kReceiveBuffers * kReceiveBufferSize <= kPageSize && kSendBufferSize <= (kPages - 3) * kPageSize);
+  static_assert(kReceiveBuffers * kReceiveBufferSize <= kPageSize && kSendBuffers * kSendBufferSize <= (kPages - 3) * kPageSize);
   physical_ = TRY(allocate_pages(kPages, PageOwner::Dma));
   return {};
 }
@@ -27,7 +27,8 @@ Result<void> VirtioConsolePort::set_up_queues(VirtioConsole& console, uint16_t v
   TRY(console.device_.add_queue(number, receive_, vector));
   TRY(console.device_.add_queue(number + 1, send_, kNoVector));
   filled_ = taken_ = 0;
-  sending_ = false;
+  sending_ = 0;
+  for (uint16_t& chain : send_chain_of_) chain = kNoChain;
   console_ = &console;
   return {};
 }
@@ -64,32 +65,55 @@ size_t VirtioConsolePort::read(std::span<uint8_t> to) {
   return count;
 }
 
-bool VirtioConsolePort::send_buffer_is_back() {
+void VirtioConsolePort::take_sent_buffers_back() {
   uint16_t head;
   uint32_t written;
-  while (send_.complete(head, written)) sending_ = false;
-  return !sending_;
+  while (send_.complete(head, written))
+    for (uint16_t& chain : send_chain_of_)
+      if (chain == head) {
+        chain = kNoChain;
+        --sending_;
+      }
 }
 
-size_t VirtioConsolePort::write(std::span<const uint8_t> from, uint64_t timeout_ns) {
-  const InterruptGuard guard;
-  const uint64_t give_up = monotonic_ns() + timeout_ns;
+size_t VirtioConsolePort::send_until(std::span<const uint8_t> from, uint64_t give_up_ns) {
   size_t count = 0;
-  // One buffer, lent and waited for: messages are few and short, and a host that stopped reading holds at most this.
-  while (true) {
-    while (!send_buffer_is_back()) {
-      if (monotonic_ns() >= give_up) return count;
+  while (count < from.size()) {
+    take_sent_buffers_back();
+    if (sending_ == kSendBuffers) {
+      if (monotonic_ns() >= give_up_ns) break;
       __builtin_ia32_pause();
+      continue;
     }
-    if (count == from.size()) return count;
+    size_t buffer = 0;
+    while (send_chain_of_[buffer] != kNoChain) ++buffer;
+    const uint64_t physical = physical_ + kSendArea + buffer * kSendBufferSize;
     const size_t part = from.size() - count < kSendBufferSize ? from.size() - count : kSendBufferSize;
-    __builtin_memcpy(direct_map<uint8_t>(physical_ + kSendArea), from.data() + count, part);
-    const VirtqueueSegment segment{physical_ + kSendArea, static_cast<uint32_t>(part), false};
-    if (send_.submit({&segment, 1}).is_error()) return count;
-    sending_ = true;
+    __builtin_memcpy(direct_map<uint8_t>(physical), from.data() + count, part);
+    const VirtqueueSegment segment{physical, static_cast<uint32_t>(part), false};
+    auto chain = send_.submit({&segment, 1});
+    if (chain.is_error()) break;
+    send_chain_of_[buffer] = chain.value();
+    ++sending_;
     console_->device_.notify(send_);
     count += part;
   }
+  return count;
+}
+
+size_t VirtioConsolePort::send(std::span<const uint8_t> from, uint64_t timeout_ns) {
+  const InterruptGuard guard;
+  return send_until(from, monotonic_ns() + timeout_ns);
+}
+
+// Messages are few and short: a host that stopped reading holds at most what the buffers hold.
+size_t VirtioConsolePort::write(std::span<const uint8_t> from, uint64_t timeout_ns) {
+  const InterruptGuard guard;
+  const uint64_t give_up = monotonic_ns() + timeout_ns;
+  const size_t count = send_until(from, give_up);
+  for (take_sent_buffers_back(); sending_ > 0 && monotonic_ns() < give_up; take_sent_buffers_back())
+    __builtin_ia32_pause();
+  return count;
 }
 
 void VirtioConsolePort::set_arrival_handler(void (*arrived)(void* context), void* context) {

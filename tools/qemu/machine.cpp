@@ -72,7 +72,7 @@ std::vector<std::string> qemu_command_line(const Machine& machine) {
     add({"-chardev", "file,id=console,path=console.log"});
   add({"-serial", "chardev:console", "-qmp", "unix:qmp,server=on,wait=off", "-gdb",
        "unix:qemu-gdb,server=on,wait=off"});
-  add({"-device", "virtio-serial-pci,id=ports,disable-legacy=on,max_ports=4"});
+  add({"-device", "virtio-serial-pci,id=ports,disable-legacy=on,max_ports=4,ioeventfd=off"});
   add({"-chardev", fmt::format("socket,id=control,fd={}", machine.control), "-device",
        fmt::format("virtserialport,bus=ports.0,nr=1,chardev=control,name={}", format::kControlPortName)});
   add({"-chardev", "socket,id=stub,path=gdb,server=on,wait=off", "-device",

@@ -121,8 +121,9 @@ void AppTarget::kill() {
 
 bool AppTarget::monitor(std::string_view command, gdbstub::TextSink& to) {
   if (command == "help") {
-    to.write("dump   write a crash dump of this moment; the guest ends, or boots again, as after a crash\n"
-             "exit   end the guest at once, without a dump\n");
+    to.write(
+        "dump   write a crash dump of this moment; the guest ends, or boots again, as after a crash\n"
+        "exit   end the guest at once, without a dump\n");
     return true;
   }
   if (command == "exit") {

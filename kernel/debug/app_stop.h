@@ -10,10 +10,10 @@ namespace kernel::debug {
 bool is_attached();
 void set_attached(bool attached);
 
-void request_stop();          // all threads; no error when they are stopping or stopped
-bool stop_is_wanted();        // requested, and not yet taken by take_stop()
+void request_stop();    // all threads; no error when they are stopping or stopped
+bool stop_is_wanted();  // requested, and not yet taken by take_stop()
 bool everyone_is_parked();
-void stop_was_reported();     // ends the request
+void stop_was_reported();  // ends the request
 
 // `thread` has something to tell and stops, with all others. Returns when it was resumed. Interrupts off.
 void stop_with(linux::AppThread& thread, TrapFrame& frame, const mortem::gdbstub::Stop& stop);

@@ -16,10 +16,18 @@ Register g_registers[4];
 
 void write_address(int number, uint64_t value) {
   switch (number) {
-    case 0: asm volatile("mov %0, %%dr0" ::"r"(value)); break;
-    case 1: asm volatile("mov %0, %%dr1" ::"r"(value)); break;
-    case 2: asm volatile("mov %0, %%dr2" ::"r"(value)); break;
-    default: asm volatile("mov %0, %%dr3" ::"r"(value)); break;
+    case 0:
+      asm volatile("mov %0, %%dr0" ::"r"(value));
+      break;
+    case 1:
+      asm volatile("mov %0, %%dr1" ::"r"(value));
+      break;
+    case 2:
+      asm volatile("mov %0, %%dr2" ::"r"(value));
+      break;
+    default:
+      asm volatile("mov %0, %%dr3" ::"r"(value));
+      break;
   }
 }
 

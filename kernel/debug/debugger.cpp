@@ -20,7 +20,7 @@ using mortem::gdbstub::StopKind;
 namespace {
 
 constexpr uint64_t kDebugVector = 1, kBreakpointVector = 3;
-constexpr uint64_t kSingleStep = 1 << 14, kAnyRegister = 15;  // DR6
+constexpr uint64_t kSingleStep = 1 << 14, kAnyRegister = 15;           // DR6
 constexpr int kTrapBreakpoint = 1, kTrapTrace = 2, kTrapHardware = 4;  // si_code of SIGTRAP (asm-generic/siginfo.h)
 
 void stop_with_trap(AppThread& thread, TrapFrame& frame, int code, const Stop& stop) {
@@ -142,7 +142,8 @@ SignalFate signal_arrives(AppThread& thread, TrapFrame& frame, SignalInformation
   }
   const bool waits = effect == SignalEffect::EndsApp && !debug.crash_was_seen && stops_at_crash(information.signal);
   if (!is_attached() && !waits) return SignalFate::Deliver;
-  if (is_attached() && passes_at_once(information.signal) && effect != SignalEffect::EndsApp) return SignalFate::Deliver;
+  if (is_attached() && passes_at_once(information.signal) && effect != SignalEffect::EndsApp)
+    return SignalFate::Deliver;
   InterruptGuard guard;
   if (!is_attached()) announce_crash(information, frame);
   debug.crash_was_seen = effect == SignalEffect::EndsApp;

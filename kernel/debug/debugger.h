@@ -18,7 +18,8 @@ bool stop_here(linux::AppThread& thread, TrapFrame& frame);
 // A system call is about to begin: a catchpoint may stop the thread, and the debugger change the frame. False: the call
 // is not to be made (orig_rax is -1).
 bool enters_call(linux::AppThread& thread, TrapFrame& frame);
-// The end of a system call, after what a signal did to it: catchpoints, and a thread that steps stops behind the SYSCALL.
+// The end of a system call, after what a signal did to it: catchpoints, and a thread that steps stops behind the
+// SYSCALL.
 void left_call(linux::AppThread& thread, TrapFrame& frame);
 // #DB and #BP of the app. True: the debugger's doing, the thread goes back to where its frame says.
 bool take_trap(linux::AppThread& thread, TrapFrame& frame);
@@ -36,6 +37,9 @@ void entered_handler(linux::AppThread& thread, TrapFrame& frame);
 
 void thread_created(linux::AppThread& thread);
 void thread_ends();  // it has left the list
+
+// The app is stopped, and no client is there that could let it go: a signal would never reach it.
+bool is_held_for_nobody();
 
 // The app ends: the client is told, breakpoints leave the app's memory (a dump shows the program's own code).
 void app_exits(int status);

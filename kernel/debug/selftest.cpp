@@ -26,7 +26,9 @@ bool count_debug_trap(TrapFrame& frame) {
   return true;
 }
 
-[[gnu::noinline]] void breakpoint_place() { asm volatile("nop"); }
+[[gnu::noinline]] void breakpoint_place() {
+  asm volatile("nop");
+}
 
 const char* check() {
   g_kernel_trap_hook = count_debug_trap;

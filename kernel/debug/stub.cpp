@@ -23,16 +23,16 @@ using gdbstub::Server;
 using gdbstub::Stop;
 using gdbstub::StopKind;
 
-constexpr uint64_t kPatience = 200'000;              // the host gives a buffer back in that time if the client reads
-constexpr uint64_t kOutputPoll = 1'000'000;         // how often a client that reads slowly is tried again
-constexpr uint64_t kLastWords = 2'000'000'000;      // what the end of the app waits for its client
+constexpr uint64_t kPatience = 200'000;         // the host gives a buffer back in that time if the client reads
+constexpr uint64_t kOutputPoll = 1'000'000;     // how often a client that reads slowly is tried again
+constexpr uint64_t kLastWords = 2'000'000'000;  // what the end of the app waits for its client
 
 ConsolePort* g_port = nullptr;
 Thread* g_thread = nullptr;
 bool g_something_arrived = false, g_all_parked = false;
 uint8_t g_input_memory[4096];
 std::span<const uint8_t> g_input;  // what is left of it
-uint32_t g_client = 0;  // the number of the connection that the server talks to
+uint32_t g_client = 0;             // the number of the connection that the server talks to
 
 alignas(Server) uint8_t g_server_memory[sizeof(Server)];
 alignas(AppTarget) uint8_t g_target_memory[sizeof(AppTarget)];
@@ -114,8 +114,7 @@ void run_stub(void*) {
       say_last_words();
       g_target->write_wanted_dump();
     }
-    wait_for([] { return g_something_arrived || g_all_parked; },
-             drained ? kNoDeadline : monotonic_ns() + kOutputPoll);
+    wait_for([] { return g_something_arrived || g_all_parked; }, drained ? kNoDeadline : monotonic_ns() + kOutputPoll);
   }
 }
 
@@ -142,6 +141,11 @@ void start_stub() {
     return;
   }
   if (waits) request_stop();
+}
+
+bool is_held_for_nobody() {
+  const linux::AppThread* first = linux::first_thread();
+  return g_port != nullptr && !g_port->host_is_listening() && first != nullptr && first->debug.parked;
 }
 
 void app_exits(int status) {

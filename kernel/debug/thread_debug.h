@@ -25,7 +25,7 @@ struct ThreadDebug {
   bool before_first_step = false;  // resumed to step and not in the kernel since
   uint64_t range_start = 0, range_end = 0;
   bool in_caught_call = false;   // a system call whose return is to be reported
-  uint64_t debug_status = 0;  // DR6 bits of accesses that the kernel made for the thread
+  uint64_t debug_status = 0;     // DR6 bits of accesses that the kernel made for the thread
   bool crash_on_resume = false;  // `monitor dump`
 };
 

@@ -13,7 +13,8 @@ constexpr size_t kPages = 3 + 8;
 }  // namespace
 
 Result<void> VirtioConsolePort::allocate() {
-  static_assert(kReceiveBuffers * kReceiveBufferSize <= kPageSize && kSendBuffers * kSendBufferSize <= (kPages - 3) * kPageSize);
+  static_assert(kReceiveBuffers * kReceiveBufferSize <= kPageSize &&
+                kSendBuffers * kSendBufferSize <= (kPages - 3) * kPageSize);
   physical_ = TRY(allocate_pages(kPages, PageOwner::Dma));
   return {};
 }

@@ -86,22 +86,46 @@ Result<uint64_t> wake_operation(const FutexKey& first, const FutexKey& second, c
   const auto old = TRY(read_user<int32_t>(argument[4]));
   int32_t fresh;
   switch (operation & 7) {
-    case 0: fresh = operand; break;
-    case 1: fresh = static_cast<int32_t>(static_cast<uint32_t>(old) + static_cast<uint32_t>(operand)); break;
-    case 2: fresh = old | operand; break;
-    case 3: fresh = old & ~operand; break;
-    case 4: fresh = old ^ operand; break;
-    default: return Error::NoSyscall;
+    case 0:
+      fresh = operand;
+      break;
+    case 1:
+      fresh = static_cast<int32_t>(static_cast<uint32_t>(old) + static_cast<uint32_t>(operand));
+      break;
+    case 2:
+      fresh = old | operand;
+      break;
+    case 3:
+      fresh = old & ~operand;
+      break;
+    case 4:
+      fresh = old ^ operand;
+      break;
+    default:
+      return Error::NoSyscall;
   }
   bool holds;
   switch (compare) {
-    case 0: holds = old == wanted; break;
-    case 1: holds = old != wanted; break;
-    case 2: holds = old < wanted; break;
-    case 3: holds = old <= wanted; break;
-    case 4: holds = old > wanted; break;
-    case 5: holds = old >= wanted; break;
-    default: return Error::NoSyscall;
+    case 0:
+      holds = old == wanted;
+      break;
+    case 1:
+      holds = old != wanted;
+      break;
+    case 2:
+      holds = old < wanted;
+      break;
+    case 3:
+      holds = old <= wanted;
+      break;
+    case 4:
+      holds = old > wanted;
+      break;
+    case 5:
+      holds = old >= wanted;
+      break;
+    default:
+      return Error::NoSyscall;
   }
   TRY(write_user(argument[4], fresh));
   uint64_t woken = wake_waiters(first, wake_count(argument[2]), kAnyBits);

@@ -175,7 +175,8 @@ void set_blocked_signals(uint64_t mask) {
   const uint64_t newly_blocked = mask & ~thread.blocked_signals;
   thread.blocked_signals = mask & ~(signal_bit(kSigKill) | signal_bit(kSigStop));
   // What this thread was to take for the process is another's now (Linux: retarget_shared_pending).
-  for (uint64_t rest = g_process_pending & newly_blocked; rest != 0; rest &= rest - 1) wake_taker(nullptr, rest & -rest);
+  for (uint64_t rest = g_process_pending & newly_blocked; rest != 0; rest &= rest - 1)
+    wake_taker(nullptr, rest & -rest);
 }
 
 uint64_t pending_process_signals() {

@@ -88,7 +88,7 @@ bool wait_is_interrupted();      // by one that would end it, or by the debugger
 // Takes one pending signal of `set` out of the queue; false: none.
 bool take_signal(uint64_t set, SignalInformation& information);
 uint64_t pending_process_signals();
-void drop_pending_signals(int signal);             // it became ignored: all threads' and the process's
+void drop_pending_signals(int signal);               // it became ignored: all threads' and the process's
 void drop_pending_signals(const AppThread& thread);  // it ends
 void drop_timer_signal(int32_t timer);               // its timer is set anew, or deleted
 

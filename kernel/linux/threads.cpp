@@ -179,7 +179,8 @@ MORTEM_CALL(clone3) {
     if (TRY(read_user<uint8_t>(argument[0] + at)) != 0) return Error::ArgumentsTooLong;
   TRY(copy_from_user(&in, argument[0], argument[1] < sizeof in ? argument[1] : sizeof in));
   constexpr uint64_t kSignalMask = 0xFF, kCloneDetached = 0x400000;
-  if ((in.flags & (kSignalMask | kCloneDetached)) != 0 || (in.stack == 0) != (in.stack_size == 0)) return Error::Invalid;
+  if ((in.flags & (kSignalMask | kCloneDetached)) != 0 || (in.stack == 0) != (in.stack_size == 0))
+    return Error::Invalid;
   if (in.set_tid_size != 0) return Error::NotPermitted;
   return clone_thread("clone3",
                       {in.flags, in.stack == 0 ? 0 : in.stack + in.stack_size, in.parent_tid, in.child_tid, in.tls},

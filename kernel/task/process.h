@@ -24,9 +24,10 @@ struct Thread {
   Thread* next = nullptr;
   uint32_t id = 0;
   char name[16] = {};
-  TrapFrame* frame = nullptr;         // saved user registers, at the top of its kernel stack; null: a kernel thread
-  uint64_t fs_base = 0, gs_base = 0;  // of the app; true when the thread is not running (the running one: read the MSRs)
-  void* extended_state = nullptr;     // XSAVE area; true when the thread is not running
+  TrapFrame* frame = nullptr;  // saved user registers, at the top of its kernel stack; null: a kernel thread
+  uint64_t fs_base = 0,
+           gs_base = 0;            // of the app; true when the thread is not running (the running one: read the MSRs)
+  void* extended_state = nullptr;  // XSAVE area; true when the thread is not running
   KernelStack kernel_stack{};
   uint64_t blocked_signals = 0;  // bit n-1: signal n
   uint64_t pending_signals = 0;  // sent to this thread; those to the process: linux/signals.h

@@ -42,14 +42,14 @@ class ReadyList {
 
 // Per CPU.
 constinit ReadyList g_ready_kernel, g_ready_app;
-bool g_preempt = false;        // somebody ahead of the running thread is ready
-uint64_t g_run_since = 0;      // of the running thread: its CPU time is counted up to here
-bool g_nobody_runs = false;    // between two threads: no CPU time is counted
+bool g_preempt = false;      // somebody ahead of the running thread is ready
+uint64_t g_run_since = 0;    // of the running thread: its CPU time is counted up to here
+bool g_nobody_runs = false;  // between two threads: no CPU time is counted
 uint64_t g_slice_end = 0;
 uint64_t g_process_cpu = 0, g_idle = 0;
 Thread* g_extended_state_owner = nullptr;  // whose x87, SSE and AVX registers the CPU holds
 bool g_running_timers = false;
-Thread* g_ended = nullptr;                 // ran last and will not run again
+Thread* g_ended = nullptr;  // ran last and will not run again
 void (*g_free_ended)(Thread& thread) = nullptr;
 
 uint64_t count_cpu_time(Thread& thread) {
@@ -257,7 +257,8 @@ Result<Thread*> start_kernel_thread(const char* name, void (*function)(void* arg
   }
   thread->kind = ThreadKind::Kernel;
   thread->kernel_stack = stack.value();
-  for (size_t index = 0; index < sizeof thread->name - 1 && name[index] != 0; ++index) thread->name[index] = name[index];
+  for (size_t index = 0; index < sizeof thread->name - 1 && name[index] != 0; ++index)
+    thread->name[index] = name[index];
   thread->kernel_rsp = make_first_context(thread->kernel_stack.top, run_kernel_thread, start.value());
   make_ready(*thread);
   return thread;

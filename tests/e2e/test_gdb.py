@@ -201,11 +201,11 @@ class Values(Gdb):
 
 class Signals(Gdb):
     def test_interrupt_while_all_sleep(self):
-        self.mortem("run", GUESTS / "sleeper", "--name", "s", "--detach")
+        self.mortem("run", GUESTS / "epoll_sleeper", "--name", "s", "--detach")
         self.addCleanup(self.mortem, "stop", "s", status=None)
         wait_until(lambda: "sleeping" in self.console("s"), "the sleeper")
         gdb = subprocess.Popen([str(MORTEM), "gdb", "s", "--", "-nx", "-batch", "-iex", "set debuginfod enabled off",
-                                "-ex", "set debug remote 1", "-ex", "continue", "-ex", "bt", "-ex", "p $_siginfo"],
+                                "-ex", "set debug remote 1", "-ex", "continue", "-ex", "set debug remote 0", "-ex", "bt"],
                                stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
                                env=self.environment, cwd=self.files, process_group=0)
         self.addCleanup(gdb.kill)
@@ -219,7 +219,11 @@ class Signals(Gdb):
         rest, _ = gdb.communicate(timeout=20)
         text = (said + rest).decode(errors="replace")
         self.assertIn("received signal SIGINT", text)
-        self.assertRegex(text, r"main \(\) at .*sleeper\.c")
+        self.assertRegex(text, r"sleep_in_epoll \(argument=.*\) at .*epoll_sleeper\.c")
+        # Stopped and let go a few times more: no epoll_wait has ended by that.
+        for _ in range(3):
+            self.assertEqual(self.gdb("thread apply all -q bt", name="s").count("sleep_in_epoll ("), 3)
+        self.assertNotIn("ended", self.console("s"))
 
     def test_a_crash_is_seen_first(self):
         self.mortem("run", GUESTS / "null_write", "--name", "n", "--detach", "--wait", "--on-crash", "stop", "--dump",
@@ -297,6 +301,26 @@ class Starts(Gdb):
                               timeout=GDB_DEADLINE, text=True).stdout
         self.assertIn("step_place", text)
         self.assertNotIn("int3", text)
+
+    def test_monitor_dump_at_a_crash(self):
+        dump = self.files / "n.dump"
+        self.mortem("run", GUESTS / "null_read", "--name", "n", "--detach", "--on-crash", "gdb", "--dump", dump)
+        wait_until(lambda: "waits" in self.monitor_log("n"), "the crash")
+        text = self.gdb("bt 1", "monitor dump", name="n")
+        self.assertRegex(text, r"#0 .*die")
+        wait_until(dump.exists, "the dump")
+        facts = self.facts("info", dump)
+        self.assertEqual(facts["reason"]["signal"], 11)
+
+    def monitor_log(self, name):
+        path = self.place / "run" / "mortem" / name / "monitor.log"
+        return path.read_text() if path.exists() else ""
+
+    # Nobody has come, and nobody may: the guest ends all the same.
+    def test_stop_of_a_program_that_is_held(self):
+        self.mortem("run", DEBUGGEE, "--name", "d", "--detach", "--wait")
+        self.assertEqual(self.mortem("stop", "d").stderr, "")
+        self.assertEqual(self.qemu_processes(), [])
 
     def test_monitor_exit(self):
         self.start_debuggee()

@@ -27,7 +27,7 @@ __attribute__((noinline)) long step_place(long value) {
   long result = value * 3;  // frame: step_first
   result += 4;
   result = add((int)result, 5);  // frame: step_call
-  return result;  // frame: step_last
+  return result;                 // frame: step_last
 }
 
 __attribute__((noinline)) void round_place(long number, long round) {

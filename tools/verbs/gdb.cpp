@@ -52,8 +52,9 @@ int start_gdb(const GdbOptions& options) {
     if (instance.error().kind != ErrorKind::NotFound) return fail(instance.error());
     std::error_code ignored;
     if (fs::is_regular_file(options.name, ignored))
-      return fail(fmt::format("{}: gdb attaches to running guests; for a dump: mortem core {} -o FILE, then gdb PROGRAM FILE",
-                              options.name, shell_quoted(options.name)));
+      return fail(
+          fmt::format("{}: gdb attaches to running guests; for a dump: mortem core {} -o FILE, then gdb PROGRAM FILE",
+                      options.name, shell_quoted(options.name)));
     fail(instance.error());
     return kProblem;
   }
@@ -62,7 +63,8 @@ int start_gdb(const GdbOptions& options) {
     return kDone;
   }
   auto gdb = find_program("gdb");
-  if (!gdb) return fail(std::string("gdb is not installed: apt-get install gdb; or another debugger: mortem gdb --print"));
+  if (!gdb)
+    return fail(std::string("gdb is not installed: apt-get install gdb; or another debugger: mortem gdb --print"));
   auto socket = socket_path(*instance);
   if (!socket) return fail(socket.error());
   std::vector<std::string> line = {gdb->string(), "-q"};
@@ -77,15 +79,16 @@ int start_gdb(const GdbOptions& options) {
 }
 
 void add_gdb(Commands& commands) {
-  CLI::App* verb = commands.add(
-      nullptr, "gdb", "Attach gdb to a running guest",
-      "The program stops while gdb is attached and goes on when gdb detaches or ends. In gdb, `monitor help` shows what\n"
-      "the guest can do besides.\n"
-      "Examples:\n"
-      "  mortem gdb web\n"
-      "  mortem gdb web -- -batch -ex 'thread apply all bt'\n"
-      "  mortem run ./server --wait --detach && mortem gdb server     from its first instruction\n"
-      "  lldb -o \"process connect unix-connect://PATH\"               PATH: mortem gdb web --print");
+  CLI::App* verb =
+      commands.add(nullptr, "gdb", "Attach gdb to a running guest",
+                   "The program stops while gdb is attached and goes on when gdb detaches or ends. In gdb, `monitor "
+                   "help` shows what\n"
+                   "the guest can do besides.\n"
+                   "Examples:\n"
+                   "  mortem gdb web\n"
+                   "  mortem gdb web -- -batch -ex 'thread apply all bt'\n"
+                   "  mortem run ./server --wait --detach && mortem gdb server     from its first instruction\n"
+                   "  lldb -o \"process connect unix-connect://PATH\"               PATH: mortem gdb web --print");
   auto options = std::make_shared<GdbOptions>();
   verb->add_option("NAME", options->name, "As mortem ps shows it")->required();
   verb->add_flag("--print", options->print, "Print gdb's command to connect, for other debuggers; start nothing");

@@ -35,7 +35,8 @@ constexpr size_t kMaximumCommandLine = 16 << 10;  // kernel/library/command_line
 struct RunOptions {
   std::string source, name, memory, on_crash, dump, accelerator = "auto", kernel;
   std::vector<std::string> kernel_arguments;
-  bool detach = false, wait = false, without_dump = false, keep_in_slot = false, log_console = false, json = false, dashes = false;
+  bool detach = false, wait = false, without_dump = false, keep_in_slot = false, log_console = false, json = false,
+       dashes = false;
   PackingOptions packing;
 };
 
@@ -183,8 +184,8 @@ Result<Prepared> prepare(const RunOptions& options) {
 
   ready.source = TRY(kind == SourceKind::Image ? use_image(options) : pack_program(options));
   if (const std::string why = no_room_for_dump(ready.source.image); !why.empty() && !options.without_dump)
-    return failure(ErrorKind::BadInput, fmt::format("{}: a crash would leave no dump: {}; or run it with --no-dump",
-                                                    options.source, why));
+    return failure(ErrorKind::BadInput,
+                   fmt::format("{}: a crash would leave no dump: {}; or run it with --no-dump", options.source, why));
   if (plan.machine.memory == 0) plan.machine.memory = ready.source.memory;
   if (plan.machine.memory > ready.source.memory)
     note(fmt::format("--memory: the dump slots of {} were made for {}; a dump may not fit", options.source,
@@ -336,7 +337,9 @@ void add_run(Commands& commands) {
   verb->add_option("--name", options->name, "Name of the guest (default: from SOURCE)");
   verb->add_option("--memory", options->memory, "Memory of the guest (default: 256M, or as the image says)");
   verb->add_flag("--detach", options->detach, "Leave it running in the background");
-  verb->add_option("--on-crash", options->on_crash, "stop (default), reboot (default with --detach), or gdb: the program waits for gdb, its dump follows");
+  verb->add_option(
+      "--on-crash", options->on_crash,
+      "stop (default), reboot (default with --detach), or gdb: the program waits for gdb, its dump follows");
   verb->add_flag("--wait", options->wait, "Hold the program at its entry until gdb lets it go; see mortem gdb");
   verb->add_option("--dump", options->dump,
                    "File for the dump of a crash (default: NAME.core.zst); never overwritten: a number is added");

@@ -30,6 +30,7 @@ Access access_of(uint64_t error_code) {
   information.signal = kSigKill;
   information.code = kCodeKernel;
   __builtin_memcpy(g_fatal_siginfo, &information, sizeof g_fatal_siginfo);
+  debug::app_is_killed(kSigKill);
   crash({.kind = mortem::format::ReasonKind::Signal,
          .signal = kSigKill,
          .signal_code = kCodeKernel,
@@ -167,8 +168,9 @@ bool handle_kernel_fault_on_user_memory(uint64_t address, uint64_t error_code) {
   interrupts_enable();  // a page of a file may have to be read from disk
   const FaultResult result = address_space().fault(address, access_of(error_code));
   interrupts_disable();
-  if (result == FaultResult::NoMemory)
-    log(LogLevel::Warning, "out of memory: no page for the app's buffer at %#lx; the call fails with EFAULT", address);
+  // A call has no errno for it that programs expect: the end, as for the program's own access (Linux: its OOM killer).
+  if (result == FaultResult::NoMemory && g_current_thread->kind == ThreadKind::App)
+    end_out_of_memory(*current().frame, address);
   return result == FaultResult::Resolved;
 }
 

@@ -86,7 +86,7 @@ void add_verb(Commands& commands) {
   });
 }
 
-const VerbRegistration registration{60, add_verb};
+const VerbRegistration bt_registration{60, add_verb};
 
 }  // namespace
 }  // namespace mortem::tools

@@ -157,7 +157,7 @@ void add_info(Commands& commands) {
   commands.on(verb, [options] { return show(options->dump, options->json); });
 }
 
-const VerbRegistration registration{70, add_info};
+const VerbRegistration info_registration{70, add_info};
 
 }  // namespace
 

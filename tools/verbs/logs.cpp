@@ -46,7 +46,7 @@ Result<void> follow(const RunningInstance& instance, int log, const std::filesys
   }
 }
 
-int show(const std::string& name, bool follow_it) {
+int show_log(const std::string& name, bool follow_it) {
   auto instance = find_instance(name);
   if (!instance) {
     fail(instance.error());
@@ -69,10 +69,10 @@ void add_logs(Commands& commands) {
   auto options = std::make_shared<Options>();
   verb->add_option("NAME", options->name, "As mortem ps shows it")->required();
   verb->add_flag("-f,--follow", options->follow, "Go on until the guest ends");
-  commands.on(verb, [options] { return show(options->name, options->follow); });
+  commands.on(verb, [options] { return show_log(options->name, options->follow); });
 }
 
-const VerbRegistration registration{32, add_logs};
+const VerbRegistration logs_registration{32, add_logs};
 
 }  // namespace
 

@@ -71,7 +71,7 @@ void add_ps(Commands& commands) {
   commands.on(verb, [json] { return list(*json); });
 }
 
-const VerbRegistration registration{30, add_ps};
+const VerbRegistration ps_registration{30, add_ps};
 
 }  // namespace
 

@@ -347,7 +347,7 @@ void add_verb(Commands& commands) {
   commands.on(verb, [options] { return run(*options); });
 }
 
-const VerbRegistration registration{61, add_verb};
+const VerbRegistration report_registration{61, add_verb};
 
 }  // namespace
 }  // namespace mortem::tools

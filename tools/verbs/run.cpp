@@ -358,7 +358,7 @@ void add_run(Commands& commands) {
   commands.on(verb, [options] { return run(*options); });
 }
 
-const VerbRegistration registration{20, add_run};
+const VerbRegistration run_registration{20, add_run};
 
 }  // namespace
 

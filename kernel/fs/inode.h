@@ -7,6 +7,7 @@
 #include <span>
 
 #include "kernel/library/result.h"
+#include "kernel/memory/physical.h"
 
 namespace kernel {
 
@@ -58,6 +59,13 @@ class Inode {
     return (void)cursor, (void)visit, (void)context, Error::NotDirectory;
   }
   virtual Result<size_t> read_link(std::span<char> to) { return (void)to, Error::Invalid; }
+  // The page of the content that stands at `index` * 4096, for a mapping that sees what others write: it is retained
+  // for the caller, who gives it back with free_pages. Zeros follow the end of the file; a page that lies wholly behind
+  // it is Invalid. NotSupported: this file system keeps no pages, a mapping gets a copy of its own.
+  enum class PageUse : uint8_t { Read, Write };  // Write: the caller will change it (it has to reach the disk)
+  virtual Result<PhysicalAddress> shared_page(uint64_t index, PageUse use) {
+    return (void)index, (void)use, Error::NotSupported;
+  }
   // An open file begins and ends to hold it; for inodes that stand for something that goes away.
   virtual void opened() {}
   virtual void closed() {}

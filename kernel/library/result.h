@@ -13,11 +13,15 @@ enum class Error : int {
   NotPermitted = 1, NoEntry = 2, NoProcess = 3, Interrupted = 4, Io = 5, NoDevice = 6, ArgumentsTooLong = 7,
   NotExecutable = 8, BadDescriptor = 9, NoChild = 10, Again = 11, NoMemory = 12, AccessDenied = 13, Fault = 14,
   NotBlockDevice = 15, Busy = 16, Exists = 17, CrossDevice = 18, NoSuchDevice = 19, NotDirectory = 20,
-  IsDirectory = 21, Invalid = 22, FileTableFull = 23, TooManyFiles = 24, NotTerminal = 25, FileTooLarge = 27,
+  IsDirectory = 21, Invalid = 22, FileTableFull = 23, TooManyFiles = 24, NotTerminal = 25, TextBusy = 26, FileTooLarge = 27,
   NoSpace = 28, IllegalSeek = 29, ReadOnly = 30, TooManyLinks = 31, BrokenPipe = 32, Domain = 33, Range = 34,
   Deadlock = 35,
-  NameTooLong = 36, NoSyscall = 38, NotEmpty = 39, Loop = 40, NoData = 61, Overflow = 75, NotSocket = 88, NotSupported = 95,
-  TimedOut = 110,
+  NameTooLong = 36, NoSyscall = 38, NotEmpty = 39, Loop = 40, NoData = 61, Protocol = 71, Overflow = 75,
+  NotSocket = 88, DestinationRequired = 89, MessageTooLong = 90, WrongProtocolType = 91, NoProtocolOption = 92,
+  ProtocolNotSupported = 93, SocketTypeNotSupported = 94, NotSupported = 95, FamilyNotSupported = 97, AddressInUse = 98,
+  AddressNotAvailable = 99, NetworkDown = 100, NetworkUnreachable = 101, ConnectionAborted = 103,
+  ConnectionReset = 104, NoBuffers = 105, IsConnected = 106, NotConnected = 107, ShutDown = 108, TimedOut = 110,
+  ConnectionRefused = 111, HostDown = 112, HostUnreachable = 113, Already = 114, InProgress = 115,
   // Linux's own restart codes: the call is made again after a signal, as signal(7) says.
   RestartSystem = 512, RestartNoInterrupt = 513, RestartNoHandler = 514, RestartBlock = 516,
 };

@@ -70,10 +70,26 @@ Result<uint64_t> PageFrames::allocate(uint64_t count, PageOwner owner) {
   return Error::NoMemory;
 }
 
+Result<void> PageFrames::retain(uint64_t page) {
+  if (page >= count_ || owners_[page] <= static_cast<uint8_t>(PageOwner::Reserved)) return Error::Invalid;
+  if (extra_users_ == nullptr || extra_users_[page] == UINT16_MAX) return Error::NoMemory;
+  ++extra_users_[page];
+  return {};
+}
+
+uint32_t PageFrames::users(uint64_t page) const {
+  if (page >= count_ || owners_[page] <= static_cast<uint8_t>(PageOwner::Reserved)) return 0;
+  return 1 + (extra_users_ != nullptr ? extra_users_[page] : 0);
+}
+
 void PageFrames::free(uint64_t first, uint64_t count) {
   for (uint64_t page = first; page < first + count && page < count_; ++page) {
     // Absent, free, firmware's and reserved pages are nobody's to give back.
     if (owners_[page] <= static_cast<uint8_t>(PageOwner::Reserved)) continue;
+    if (extra_users_ != nullptr && extra_users_[page] > 0) {
+      --extra_users_[page];
+      continue;
+    }
     owners_[page] = kFree;
     ++free_;
   }

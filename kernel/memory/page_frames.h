@@ -14,8 +14,15 @@ class PageFrames {
   // `owners`: PageOwner bytes; what is Free there may be given out.
   void initialize(uint8_t* owners, uint64_t count);
 
+  // `extra_users`: one count a page, zeroed, of those who use an allocated page beside the first. Without it no page
+  // can be shared.
+  void count_users(uint16_t* extra_users) { extra_users_ = extra_users; }
+
   Result<uint64_t> allocate(uint64_t count, mortem::format::PageOwner owner);  // first page frame number
-  void free(uint64_t first, uint64_t count);
+  // One more user of an allocated page. NoMemory: it has 65,536, or users are not counted; Invalid: nobody has it.
+  Result<void> retain(uint64_t page);
+  void free(uint64_t first, uint64_t count);  // one user fewer of each; without users the page is free
+  uint32_t users(uint64_t page) const;
   mortem::format::PageOwner owner(uint64_t page) const;
   uint64_t count() const { return count_; }
   uint64_t free_count() const { return free_; }
@@ -25,6 +32,7 @@ class PageFrames {
   uint64_t next_free(uint64_t from) const;  // count_: none
 
   uint8_t* owners_ = nullptr;
+  uint16_t* extra_users_ = nullptr;
   uint64_t count_ = 0, free_ = 0, ram_ = 0;
   uint64_t hint_ = 0;  // no page below it is free
 };

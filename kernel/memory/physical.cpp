@@ -16,6 +16,10 @@ PageFrames g_frames;
 void physical_initialize() {
   g_direct_map_base = g_boot_info.direct_map_base;
   g_frames.initialize(g_boot_info.page_owners, g_boot_info.page_count);
+  // Without memory for it no page can be shared.
+  const size_t table_pages = page_up(g_boot_info.page_count * sizeof(uint16_t)) / kPageSize;
+  if (auto table = allocate_pages(table_pages, PageOwner::KernelHeap))
+    g_frames.count_users(direct_map<uint16_t>(table.value()));
 }
 
 Result<PhysicalAddress> allocate_pages(size_t count, PageOwner owner) {
@@ -28,6 +32,11 @@ void free_pages(PhysicalAddress first, size_t count) {
   InterruptGuard guard;
   g_frames.free(first / kPageSize, count);
 }
+Result<void> retain_page(PhysicalAddress page) {
+  InterruptGuard guard;
+  return g_frames.retain(page / kPageSize);
+}
+uint32_t page_users(PhysicalAddress page) { return g_frames.users(page / kPageSize); }
 PageOwner page_owner(PhysicalAddress page) { return g_frames.owner(page / kPageSize); }
 uint64_t memory_page_count() { return g_frames.count(); }
 uint64_t free_page_count() { return g_frames.free_count(); }

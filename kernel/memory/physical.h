@@ -15,14 +15,19 @@ inline constexpr size_t kPageSize = 4096;
 
 // Zeroed, contiguous, page-aligned. NoMemory when there is none: an error like any other.
 Result<PhysicalAddress> allocate_pages(size_t count, PageOwner owner);
-inline Result<PhysicalAddress> allocate_page(PageOwner owner) { return allocate_pages(1, owner); }
-void free_pages(PhysicalAddress first, size_t count);
+inline Result<PhysicalAddress> allocate_page(PageOwner owner) {
+  return allocate_pages(1, owner);
+}
+// One more user of an allocated page: each gives it back with free_pages.
+Result<void> retain_page(PhysicalAddress page);
+uint32_t page_users(PhysicalAddress page);             // 0: it is free
+void free_pages(PhysicalAddress first, size_t count);  // one user fewer of each page; without users it is free
 
 // One bare RAM page's owner; Absent for what is not RAM.
 PageOwner page_owner(PhysicalAddress page);
 uint64_t memory_page_count();  // highest RAM page frame number + 1
 uint64_t free_page_count();
-uint64_t ram_page_count();     // pages that are RAM
+uint64_t ram_page_count();  // pages that are RAM
 
 // The direct map: all RAM, not executable, kernel text and constants in it read-only.
 extern uint64_t g_direct_map_base;
@@ -34,7 +39,11 @@ inline PhysicalAddress direct_map_physical(const void* pointer) {
   return reinterpret_cast<uint64_t>(pointer) - g_direct_map_base;
 }
 
-constexpr uint64_t page_down(uint64_t address) { return address & ~uint64_t{kPageSize - 1}; }
-constexpr uint64_t page_up(uint64_t address) { return (address + kPageSize - 1) & ~uint64_t{kPageSize - 1}; }
+constexpr uint64_t page_down(uint64_t address) {
+  return address & ~uint64_t{kPageSize - 1};
+}
+constexpr uint64_t page_up(uint64_t address) {
+  return (address + kPageSize - 1) & ~uint64_t{kPageSize - 1};
+}
 
 }  // namespace kernel

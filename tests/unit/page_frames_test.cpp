@@ -63,8 +63,12 @@ TEST(PageFrames, RandomAllocationsNeverOverlapAndAllComeBack) {
       auto run = frames.allocate(count, PageOwner::KernelHeap);
       if (!run) continue;
       auto after = live.lower_bound(run.value());
-      if (after != live.end()) { ASSERT_LE(run.value() + count, after->first); }
-      if (after != live.begin()) { ASSERT_LE(std::prev(after)->first + std::prev(after)->second, run.value()); }
+      if (after != live.end()) {
+        ASSERT_LE(run.value() + count, after->first);
+      }
+      if (after != live.begin()) {
+        ASSERT_LE(std::prev(after)->first + std::prev(after)->second, run.value());
+      }
       live[run.value()] = count;
     } else if (!live.empty()) {
       auto victim = std::next(live.begin(), random() % live.size());
@@ -85,6 +89,32 @@ TEST(PageFrames, FreeingTwiceOrOutsideCountsNothing) {
   frames.free(page.value(), 1);
   frames.free(15, 100);
   EXPECT_EQ(frames.free_count(), 16u);
+}
+
+TEST(PageFrames, ASharedPageIsFreeWithoutItsLastUser) {
+  auto owners = memory(16);
+  std::vector<uint16_t> extra(16);
+  PageFrames frames;
+  frames.initialize(owners.data(), owners.size());
+  const uint64_t page = frames.allocate(2, PageOwner::App).value();
+  EXPECT_EQ(frames.retain(page).error(), Error::NoMemory);  // users are not counted yet
+  frames.count_users(extra.data());
+  EXPECT_EQ(frames.retain(9).error(), Error::Invalid);
+  EXPECT_EQ(frames.users(9), 0u);
+  EXPECT_FALSE(frames.retain(page).is_error());
+  EXPECT_FALSE(frames.retain(page).is_error());
+  EXPECT_EQ(frames.users(page), 3u);
+  EXPECT_EQ(frames.users(page + 1), 1u);
+  frames.free(page, 2);
+  EXPECT_EQ(frames.free_count(), 15u);
+  frames.free(page, 1);
+  EXPECT_EQ(frames.owner(page), PageOwner::App);
+  frames.free(page, 1);
+  EXPECT_EQ(frames.owner(page), PageOwner::Free);
+  EXPECT_EQ(frames.free_count(), 16u);
+  extra[page] = 0xFFFF;
+  EXPECT_EQ(frames.allocate(1, PageOwner::App).value(), page);
+  EXPECT_EQ(frames.retain(page).error(), Error::NoMemory);
 }
 
 TEST(PageFrames, TakesBackNothingThatWasNeverGivenOut) {

@@ -18,7 +18,7 @@ class Abi(MortemTest):
 
 
 # Those that tests/guests/abi/CMakeLists.txt builds with musl too.
-for program in ("threads", "futex", "epoll", "restart_threads"):
+for program in ("threads", "futex", "epoll", "restart_threads", "unix_streams"):
     setattr(Abi, f"test_musl_{program}", lambda self, name=f"musl/{program}": self.compare(name))
 for program in PROGRAMS:
     setattr(Abi, f"test_{program}", lambda self, name=program: self.compare(name))

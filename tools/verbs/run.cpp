@@ -53,7 +53,7 @@ Result<SourceKind> kind_of(const fs::path& source) {
   const ssize_t got = pread(file.get(), start, sizeof start, 0);
   if (got < 0) return system_failure("cannot read", source);
   const std::string_view bytes(start, size_t(got));
-  const bool elf = bytes.starts_with("\177ELF");
+  const bool elf = bytes.starts_with("\177ELF") || bytes.starts_with("#!");  // a script: packing says what to do
   const bool partitions = bytes.substr(std::min<size_t>(512, bytes.size())).starts_with("EFI PART") ||
                           (bytes.size() >= 512 && bytes.substr(510, 2) == "\x55\xAA");
   if (!elf && partitions) return SourceKind::Image;
@@ -107,7 +107,6 @@ Result<Source> pack_program(const RunOptions& options) {
   source.ports = request.ports;
   source.program = request.guest_program;
   source.base_name = instance_name_from(request.program.filename().string());
-  TRY_VOID(check_program(request.program));
   source.temporary = TRY(TemporaryFolder::create());
   source.image = source.temporary->path() / "disk.img";
   source.program_id = TRY(build_image(request, source.image)).program_id;
@@ -333,6 +332,7 @@ int detach(const RunOptions& options, Prepared ready, Instance instance) {
 
 int run(RunOptions& options) {
   catch_interrupts();
+  options.source = find_source(options.source).string();
   auto ready = prepare(options);
   if (!ready) return fail(ready.error());
   tell_of_dumps_left();
@@ -357,7 +357,8 @@ void add_run(Commands& commands) {
       "  mortem run program.img --dump crash.core.zst\n"
       "  mortem run ./server -p 8080:80 --detach --name web     then: mortem logs web -f, mortem stop web");
   auto options = std::make_shared<RunOptions>();
-  verb->add_option("SOURCE", options->source, "PROGRAM (static ELF), CONFIG.json, or an image of mortem image create")
+  verb->add_option("SOURCE", options->source,
+                   "PROGRAM (ELF, or its name in PATH), CONFIG.json, or an image of mortem image create")
       ->required();
   verb->add_option("-p,--port", options->ports,
                    "HOST:GUEST: a TCP port of this host that leads to one of the guest; /udp behind it for UDP, an "

@@ -33,9 +33,9 @@ constexpr int kReadyMilliseconds = 10'000;        // how long --detach waits for
 constexpr size_t kMaximumCommandLine = 16 << 10;  // kernel/library/command_line.h
 
 struct RunOptions {
-  std::string source, name, memory, on_crash, dump, accelerator = "auto", kernel;
+  std::string source, name, memory, on_crash, dump, accelerator = "auto", kernel, machine = "q35", processor = "max",
+                                                    network = "user";
   std::vector<std::string> kernel_arguments, ports;
-  std::string network = "user";
   bool detach = false, wait = false, without_dump = false, keep_in_slot = false, log_console = false, json = false,
        dashes = false;
   PackingOptions packing;
@@ -182,6 +182,12 @@ Result<Prepared> prepare(const RunOptions& options) {
   if (!given_memory.empty()) plan.machine.memory = TRY(parse_memory(given_memory, "--memory"));
   if (options.accelerator != "auto" && options.accelerator != "tcg" && options.accelerator != "kvm")
     return failure(ErrorKind::BadInput, fmt::format("--accel {}: auto, tcg or kvm", printable(options.accelerator)));
+  if (options.machine != "q35" && options.machine != "pc")
+    return failure(ErrorKind::BadInput, fmt::format("--machine {}: q35 or pc", printable(options.machine)));
+  if (options.processor != "max" && options.processor != "qemu64")
+    return failure(ErrorKind::BadInput, fmt::format("--cpu {}: max or qemu64", printable(options.processor)));
+  plan.machine.type = options.machine;
+  plan.machine.processor = options.processor;
   if (!options.name.empty() && !is_instance_name(options.name))
     return failure(ErrorKind::BadInput,
                    fmt::format("--name '{}': letters, digits, '.', '_' and '-', at most 64, a letter or digit first",
@@ -381,6 +387,8 @@ void add_run(Commands& commands) {
                  "Run an image whose slots are full, or that has none, though a crash would leave no dump");
   verb->add_flag("--keep-in-slot", options->keep_in_slot, "Leave dumps in the image that SOURCE is; see mortem pull");
   verb->add_option("--accel", options->accelerator, "auto, tcg or kvm")->capture_default_str();
+  verb->add_option("--machine", options->machine, "q35 or pc")->capture_default_str();
+  verb->add_option("--cpu", options->processor, "max or qemu64")->capture_default_str();
   verb->add_option("--kernel", options->kernel, "Kernel to boot (default: the one built with this command)");
   verb->add_option("--kernel-argument", options->kernel_arguments,
                    "KEY=VALUE for the kernel's command line; may be repeated")

@@ -4,6 +4,7 @@
 #include "kernel/linux/signals.h"
 #include "kernel/linux/socket_transfer.h"
 #include "kernel/linux/transfer_buffer.h"
+#include "kernel/task/scheduler.h"
 
 namespace kernel::linux {
 namespace {
@@ -63,6 +64,7 @@ Result<uint64_t> copy(OpenFile& from, uint64_t offset, uint64_t wanted, Write wr
     if (written.is_error()) return done > 0 ? Result<uint64_t>(done) : written.error();
     done += written.value();
     if (written.value() < count.value() || wait_is_interrupted()) break;
+    give_way();
   }
   return done;
 }

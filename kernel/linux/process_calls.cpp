@@ -12,6 +12,7 @@
 #include "kernel/linux/limits.h"
 #include "kernel/linux/signals.h"
 #include "kernel/memory/physical.h"
+#include "kernel/task/scheduler.h"
 
 namespace kernel::linux {
 
@@ -123,6 +124,7 @@ MORTEM_CALL(getrandom) {
     if (copy_to_user(argument[0] + done, bytes, part).is_error())
       return done > 0 ? Result<uint64_t>(done) : Error::Fault;
     done += part;
+    if (done % kPageSize == 0) give_way();
   }
   return done;
 }

@@ -4,6 +4,7 @@
 #include "kernel/linux/signals.h"
 #include "kernel/linux/socket_transfer.h"
 #include "kernel/memory/heap.h"
+#include "kernel/task/scheduler.h"
 
 namespace kernel::linux {
 namespace {
@@ -49,6 +50,7 @@ Result<uint64_t> read_into(OpenFile& file, const UserBuffer& to, uint64_t offset
     done += count.value();
     // Only a file of a file system is asked again: a pipe or a device would wait.
     if (count.value() < wanted || file.inode() == nullptr || file.needs_polling()) break;
+    give_way();
   } while (done < to.length);
   return done;
 }
@@ -70,6 +72,7 @@ Result<uint64_t> write_from(OpenFile& file, const UserBuffer& from, uint64_t off
     }
     done += count.value();
     if (count.value() < part) break;
+    give_way();
   } while (done < from.length);
   return done;
 }

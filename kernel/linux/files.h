@@ -56,7 +56,10 @@ Result<void> resolve_path(int directory, const char* path, FollowLast follow, ch
 // "/proc/self/fd/N": N; -1: another path.
 int descriptor_of_path(const char* path);
 
-inline constexpr uint64_t kTmpfsDevice = 24, kProcDevice = 21, kSysDevice = 22;  // st_dev
+inline constexpr uint64_t kTmpfsDevice = 24, kSharedMemoryDevice = 26, kProcDevice = 21, kSysDevice = 22;  // st_dev
+constexpr bool is_tmpfs(uint64_t device) {
+  return device == kTmpfsDevice || device == kSharedMemoryDevice;
+}
 
 const char* kept_path(const char* path);  // a copy for ever, the same for the same text; null: no memory
 

@@ -159,11 +159,14 @@ Result<uint64_t> write_statfs(Inode* inode, uint64_t to) {
   if (inode != nullptr && device == TRY(root_inode()->status()).device) {
     out.type = kExt2;
     out.flags = kReadOnlyFlag | kValidFlag;
-  } else if (device == kTmpfsDevice) {
+  } else if (inode != nullptr && (is_tmpfs(device) || inode->memory() != nullptr)) {
+    const FileSystemFacts facts = TRY(inode->file_system());
     out.type = kTmpfs;
     out.flags = kValidFlag;
-    out.blocks = ram_page_count() / 2;
-    out.free = out.available = free_page_count() < out.blocks ? free_page_count() : out.blocks;
+    out.blocks = facts.blocks;
+    out.free = out.available = facts.free_blocks;
+    out.files = facts.inodes;
+    out.free_files = facts.free_inodes;
   } else {
     out.type = kProc;
     out.flags = kValidFlag;

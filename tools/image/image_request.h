@@ -41,7 +41,7 @@ Result<HostToGuest> parse_mapping(const std::string& text, const std::string& wh
                                   const std::filesystem::path& folder = {});
 Result<void> check_environment(const std::string& variable, const std::string& what);
 
-// Sets program and guest_program (/bin/NAME).
+// Sets program and guest_program: a program below /usr or /opt keeps its path, any other stands at /bin/NAME.
 void set_program(ImageRequest& request, const std::filesystem::path& program);
 
 }  // namespace mortem::tools

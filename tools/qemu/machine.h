@@ -21,6 +21,8 @@ Result<std::filesystem::path> find_kernel(const std::filesystem::path& given);
 struct Machine {
   std::filesystem::path qemu, kernel;
   std::string accelerator = "tcg";  // or kvm
+  std::string type = "q35";         // or pc
+  std::string processor = "max";    // or qemu64
   uint64_t memory = 0;              // bytes
   std::string kernel_arguments;     // its command line
   std::string name;

@@ -33,9 +33,9 @@ constexpr int kReadyMilliseconds = 10'000;        // how long --detach waits for
 constexpr size_t kMaximumCommandLine = 16 << 10;  // kernel/library/command_line.h
 
 struct RunOptions {
-  std::string source, name, memory, on_crash, dump, accelerator = "auto", kernel;
+  std::string source, name, memory, on_crash, dump, accelerator = "auto", kernel, machine = "q35", processor = "max",
+                                                    network = "user";
   std::vector<std::string> kernel_arguments, ports;
-  std::string network = "user";
   bool detach = false, wait = false, without_dump = false, keep_in_slot = false, log_console = false, json = false,
        dashes = false;
   PackingOptions packing;
@@ -53,7 +53,7 @@ Result<SourceKind> kind_of(const fs::path& source) {
   const ssize_t got = pread(file.get(), start, sizeof start, 0);
   if (got < 0) return system_failure("cannot read", source);
   const std::string_view bytes(start, size_t(got));
-  const bool elf = bytes.starts_with("\177ELF");
+  const bool elf = bytes.starts_with("\177ELF") || bytes.starts_with("#!");  // a script: packing says what to do
   const bool partitions = bytes.substr(std::min<size_t>(512, bytes.size())).starts_with("EFI PART") ||
                           (bytes.size() >= 512 && bytes.substr(510, 2) == "\x55\xAA");
   if (!elf && partitions) return SourceKind::Image;
@@ -107,7 +107,6 @@ Result<Source> pack_program(const RunOptions& options) {
   source.ports = request.ports;
   source.program = request.guest_program;
   source.base_name = instance_name_from(request.program.filename().string());
-  TRY_VOID(check_program(request.program));
   source.temporary = TRY(TemporaryFolder::create());
   source.image = source.temporary->path() / "disk.img";
   source.program_id = TRY(build_image(request, source.image)).program_id;
@@ -183,6 +182,12 @@ Result<Prepared> prepare(const RunOptions& options) {
   if (!given_memory.empty()) plan.machine.memory = TRY(parse_memory(given_memory, "--memory"));
   if (options.accelerator != "auto" && options.accelerator != "tcg" && options.accelerator != "kvm")
     return failure(ErrorKind::BadInput, fmt::format("--accel {}: auto, tcg or kvm", printable(options.accelerator)));
+  if (options.machine != "q35" && options.machine != "pc")
+    return failure(ErrorKind::BadInput, fmt::format("--machine {}: q35 or pc", printable(options.machine)));
+  if (options.processor != "max" && options.processor != "qemu64")
+    return failure(ErrorKind::BadInput, fmt::format("--cpu {}: max or qemu64", printable(options.processor)));
+  plan.machine.type = options.machine;
+  plan.machine.processor = options.processor;
   if (!options.name.empty() && !is_instance_name(options.name))
     return failure(ErrorKind::BadInput,
                    fmt::format("--name '{}': letters, digits, '.', '_' and '-', at most 64, a letter or digit first",
@@ -333,6 +338,7 @@ int detach(const RunOptions& options, Prepared ready, Instance instance) {
 
 int run(RunOptions& options) {
   catch_interrupts();
+  options.source = find_source(options.source).string();
   auto ready = prepare(options);
   if (!ready) return fail(ready.error());
   tell_of_dumps_left();
@@ -357,7 +363,8 @@ void add_run(Commands& commands) {
       "  mortem run program.img --dump crash.core.zst\n"
       "  mortem run ./server -p 8080:80 --detach --name web     then: mortem logs web -f, mortem stop web");
   auto options = std::make_shared<RunOptions>();
-  verb->add_option("SOURCE", options->source, "PROGRAM (static ELF), CONFIG.json, or an image of mortem image create")
+  verb->add_option("SOURCE", options->source,
+                   "PROGRAM (ELF, or its name in PATH), CONFIG.json, or an image of mortem image create")
       ->required();
   verb->add_option("-p,--port", options->ports,
                    "HOST:GUEST: a TCP port of this host that leads to one of the guest; /udp behind it for UDP, an "
@@ -380,6 +387,8 @@ void add_run(Commands& commands) {
                  "Run an image whose slots are full, or that has none, though a crash would leave no dump");
   verb->add_flag("--keep-in-slot", options->keep_in_slot, "Leave dumps in the image that SOURCE is; see mortem pull");
   verb->add_option("--accel", options->accelerator, "auto, tcg or kvm")->capture_default_str();
+  verb->add_option("--machine", options->machine, "q35 or pc")->capture_default_str();
+  verb->add_option("--cpu", options->processor, "max or qemu64")->capture_default_str();
   verb->add_option("--kernel", options->kernel, "Kernel to boot (default: the one built with this command)");
   verb->add_option("--kernel-argument", options->kernel_arguments,
                    "KEY=VALUE for the kernel's command line; may be repeated")

@@ -1,4 +1,5 @@
 // AF_UNIX streams: pairs, names, listening and connecting, half-closed connections, what errors there are.
+// Built with musl too.
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>

@@ -18,6 +18,7 @@ Result<OpenFile*> open_file(int descriptor);  // BadDescriptor; never null
 Result<void> close_descriptor(int descriptor);
 // The lowest free descriptor from `least` on; takes over the reference. On an error the file is released.
 Result<uint64_t> install(OpenFile* file, bool close_on_exec, int least = 0);
+Result<void> check_descriptor_is_free();  // TooManyFiles: install would fail
 Result<uint64_t> install_at(int descriptor, OpenFile* file, bool close_on_exec);
 Descriptor* descriptor_at(int descriptor);  // null: not open
 int descriptor_table_size();

@@ -3,6 +3,7 @@
 
 #include "kernel/linux/calls.h"
 #include "kernel/linux/files.h"
+#include "kernel/linux/socket.h"
 #include "kernel/memory/heap.h"
 #include "kernel/memory/physical.h"
 
@@ -327,6 +328,8 @@ MORTEM_CALL(ioctl) {
       found->close_on_exec = false;
       return 0;
     default:
+      if (found->file->kind() == OpenFileKind::Socket)
+        return static_cast<Socket*>(found->file)->control(static_cast<uint32_t>(argument[1]), argument[2]);
       return Error::NotTerminal;  // nothing here is a terminal
   }
 }

@@ -6,11 +6,15 @@ import pathlib
 import re
 import shutil
 import subprocess
+import sys
 import tempfile
 import time
 import unittest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tests" / "schemas"))
+import check  # noqa: E402
+
 BUILD = pathlib.Path(os.environ.get("MORTEM_BUILD", ROOT / "build"))
 MORTEM = BUILD / "mortem"
 KERNEL = BUILD / "kernel" / "mortem-kernel.elf"
@@ -91,6 +95,7 @@ class MortemTest(unittest.TestCase):
         """The JSON that a verb prints, its schema checked."""
         found = json.loads(self.mortem(verb, *arguments, "--json", **more).stdout)
         self.assertEqual(found["schema"], f"mortem.{verb}/1")
+        self.assertEqual(check.check(found), [])
         return found
 
     def crash(self, program, *options, status, arguments=(), deadline=VM_DEADLINE):

@@ -56,6 +56,7 @@ class Crash(CoreChecks, MortemTest):
         elif GUEST.kind in ("signal", "exit"):
             self.assertIsNone(address, "a fault address where there is none")
         report = self.mortem("report", dump).stdout
+        self.assertEqual(self.facts("report", dump)["reason"], report.splitlines()[0])
         self.assertTrue(report.strip())
 
     def check_backtrace(self, dump):

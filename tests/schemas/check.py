@@ -1,17 +1,26 @@
 """Checks a JSON document against its schema in this folder, by the part of JSON Schema that they use: type, required,
-properties, additionalProperties (false), items, enum.
+properties, additionalProperties (false), items, enum, and $ref to a whole file of this folder.
 usage: check.py < DOCUMENT"""
+import functools
 import json
 import pathlib
 import sys
 
-TYPES = {"object": dict, "array": list, "string": str, "boolean": bool, "integer": int}
+TYPES = {"object": dict, "array": list, "string": str, "boolean": bool, "integer": int, "null": type(None)}
+
+
+@functools.cache
+def read(name):
+    return json.loads((pathlib.Path(__file__).parent / name).read_text())
 
 
 def problems(value, schema, place="document"):
-    wanted = TYPES[schema["type"]]
-    if not isinstance(value, wanted) or (wanted is int and isinstance(value, bool)):
-        return [f"{place}: not of type {schema['type']}"]
+    if "$ref" in schema:
+        schema = read(schema["$ref"])
+    names = schema["type"] if isinstance(schema["type"], list) else [schema["type"]]
+    wanted = next((TYPES[name] for name in names if type(value) is TYPES[name]), None)
+    if wanted is None:
+        return [f"{place}: not of type {' or '.join(names)}"]
     found = []
     if "enum" in schema and value not in schema["enum"]:
         found.append(f"{place}: {value!r} is none of {schema['enum']}")
@@ -29,9 +38,8 @@ def problems(value, schema, place="document"):
 
 
 def check(document):
-    name, version = document["schema"].removeprefix("mortem.").split("/")
-    path = pathlib.Path(__file__).parent / f"{name}.json"
-    return problems(document, json.loads(path.read_text()))
+    name, _ = document["schema"].removeprefix("mortem.").split("/")
+    return problems(document, read(f"{name}.json"))
 
 
 if __name__ == "__main__":

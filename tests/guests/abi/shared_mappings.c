@@ -1,4 +1,5 @@
 // One page at several addresses: shared memory, shared and private views of files.
+// Built with musl too.
 #include <fcntl.h>
 #include <pthread.h>
 #include <setjmp.h>

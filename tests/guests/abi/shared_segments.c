@@ -1,4 +1,5 @@
 // System V shared memory.
+// Built with musl too.
 #include <fcntl.h>
 #include <setjmp.h>
 #include <signal.h>

@@ -159,6 +159,7 @@ void run_stage(CrashStage stage) {
   if (g_reserve != nullptr) {
     g_crash.reserve_start = g_reserve->physical;
     g_crash.reserve_end = g_reserve->physical + g_reserve->size;
+    g_crash.stored_at = g_reserve->stored_at;
   }
   crash_switch_stack(top, run_stages);
 }

@@ -18,7 +18,8 @@ inline constexpr int kOpenAccessMask = 3, kOpenReadOnly = 0, kOpenWriteOnly = 1,
                      kOpenCloseOnExec = 02000000, kOpenPath = 010000000, kOpenTemporary = 020000000;
 
 // poll(2)
-inline constexpr uint16_t kPollIn = 1, kPollOut = 4, kPollError = 8, kPollHangUp = 16, kPollInvalid = 32;
+inline constexpr uint16_t kPollIn = 1, kPollOut = 4, kPollError = 8, kPollHangUp = 16, kPollInvalid = 32,
+                          kPollPeerHangUp = 0x2000;  // POLLRDHUP
 
 class EpollInterest;
 
@@ -43,8 +44,8 @@ class OpenFile {
   // Told when poll_events() may have changed; null: it never does, or only polling finds out.
   virtual WaitQueue* wait_queue() { return nullptr; }
   virtual OpenFileKind kind() const { return OpenFileKind::Other; }
-  virtual Inode* inode() { return nullptr; }            // null: no file of a file system
-  virtual const char* path() const = 0;                 // absolute, or what Linux shows: "pipe:[7]"
+  virtual Inode* inode() { return nullptr; }  // null: no file of a file system
+  virtual const char* path() const = 0;       // absolute, or what Linux shows: "pipe:[7]"
   virtual Result<uint32_t> bytes_available() { return Error::NotTerminal; }  // FIONREAD
 
   int flags() const { return flags_; }

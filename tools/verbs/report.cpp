@@ -10,6 +10,7 @@
 #include "inspector/analysis/disassembly.h"
 #include "inspector/analysis/reason.h"
 #include "inspector/analysis/stack_text.h"
+#include "inspector/elf/elf_image.h"
 #include "snapshot/dump_info.h"
 #include "tools/output.h"
 #include "tools/symbol_options.h"
@@ -103,6 +104,18 @@ ordered_json module_facts(const snapshot::CoreModule& module, inspector::Symboli
   return facts;
 }
 
+// " <function>" of a jump's target. A stub of the procedure linkage table has no symbol of its own: what stands before
+// it in the table would be a lie.
+std::string function_note(const snapshot::CoreModule* module, uint64_t target, inspector::Symbolizer& symbolizer) {
+  if (!module) return {};
+  const uint64_t address = target - module->load_bias;
+  if (auto image = inspector::ElfImage::map_file(symbolizer.files(*module).executable))
+    for (const auto& section : (*image)->sections())
+      if (address - section.address < section.size && section.name.starts_with(".plt")) return {};
+  const std::string& function = symbolizer.locate(*module, address).back().function;
+  return function.empty() ? std::string() : fmt::format(" <{}>", function);
+}
+
 Result<Facts> gather(const snapshot::CoreFile& core, const Options& options) {
   auto target = TRY(inspector::open_core_target(core));
   auto symbolizer = inspector::Symbolizer::create(symbol_options(options.symbols));
@@ -122,6 +135,8 @@ Result<Facts> gather(const snapshot::CoreFile& core, const Options& options) {
     facts.code.bytes.resize(64);
     facts.code.bytes.resize(reader.read_code(facts.registers->rip, facts.code.bytes));
     facts.code.instructions = inspector::disassemble(facts.registers->rip, facts.code.bytes, kInstructions);
+    for (auto& one : facts.code.instructions)
+      if (one.target) one.text += function_note(reader.module_at(*one.target), *one.target, *symbolizer);
   }
   if (facts.reason.fault_address) facts.around_fault = mappings_around(core, *facts.reason.fault_address);
   for (const auto& module : core.modules()) facts.modules.push_back(module_facts(module, *symbolizer));

@@ -9,6 +9,10 @@
 #include "kernel/library/result.h"
 #include "kernel/task/wait_queue.h"
 
+namespace kernel {
+struct LogRing;
+}
+
 namespace kernel::linux {
 
 // open(2) flags of x86-64.
@@ -43,8 +47,8 @@ class OpenFile {
   // Told when poll_events() may have changed; null: it never does, or only polling finds out.
   virtual WaitQueue* wait_queue() { return nullptr; }
   virtual OpenFileKind kind() const { return OpenFileKind::Other; }
-  virtual Inode* inode() { return nullptr; }            // null: no file of a file system
-  virtual const char* path() const = 0;                 // absolute, or what Linux shows: "pipe:[7]"
+  virtual Inode* inode() { return nullptr; }  // null: no file of a file system
+  virtual const char* path() const = 0;       // absolute, or what Linux shows: "pipe:[7]"
   virtual Result<uint32_t> bytes_available() { return Error::NotTerminal; }  // FIONREAD
 
   int flags() const { return flags_; }
@@ -70,7 +74,8 @@ class OpenFile {
 InodeStatus anonymous_status();
 
 Result<OpenFile*> make_inode_file(Inode& inode, int flags, const char* path);
-Result<OpenFile*> make_console_file(int flags);
+// `copy` keeps the last of what is written, for a dump; null: nothing is kept.
+Result<OpenFile*> make_console_file(int flags, LogRing* copy);
 struct Pipe {
   OpenFile *read_end, *write_end;
 };

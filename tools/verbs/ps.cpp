@@ -36,6 +36,8 @@ int list(bool json) {
                       {"memory_bytes", facts.memory},
                       {"accelerator", facts.accelerator},
                       {"on_crash", facts.on_crash},
+                      {"crashes", facts.crashes},
+                      {"last_crash", text_or_null(facts.last_crash)},
                       {"program", facts.program},
                       {"source", facts.source},
                       {"image", facts.image.string()},
@@ -51,11 +53,12 @@ int list(bool json) {
   }
   size_t width = 4;
   for (const RunningInstance& instance : *instances) width = std::max(width, instance.facts.name.size());
-  std::string table =
-      fmt::format("{:{}}  {:>7}  {:>8}  {:>10}  {:5}  {}\n", "NAME", width, "PID", "UP", "MEMORY", "ACCEL", "PROGRAM");
+  std::string table = fmt::format("{:{}}  {:>7}  {:>8}  {:>10}  {:5}  {:>7}  {}\n", "NAME", width, "PID", "UP",
+                                  "MEMORY", "ACCEL", "CRASHES", "PROGRAM");
   for (const auto& [facts, folder] : *instances)
-    table += fmt::format("{:{}}  {:>7}  {:>8}  {:>10}  {:5}  {}{}\n", facts.name, width, facts.qemu.id,
-                         age(facts.started), human_size(facts.memory), facts.accelerator, printable(facts.program),
+    table += fmt::format("{:{}}  {:>7}  {:>8}  {:>10}  {:5}  {:>7}  {}{}\n", facts.name, width, facts.qemu.id,
+                         age(facts.started), human_size(facts.memory), facts.accelerator, facts.crashes,
+                         printable(facts.program),
                          is_running(facts.keeper) ? "" : "  (its monitor died: dumps stay in the image)");
   write_stdout(table);
   return kDone;

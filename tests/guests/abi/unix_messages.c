@@ -52,6 +52,11 @@ static void datagrams(void) {
   struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
   fact("cut", recvmsg(ends[1], &message, 0));
   fact("flags", message.msg_flags);
+  static char medium[9000];
+  send(ends[0], medium, 5000, 0);
+  part = (struct iovec){medium, 3000};
+  fact("cut", recvmsg(ends[1], &message, MSG_DONTWAIT));
+  fact("flags", message.msg_flags);
   fact("nothing", error_of(recv(ends[1], text, 64, MSG_DONTWAIT)));
   static char large[300000];
   fact("too long", error_of(send(ends[0], large, sizeof large, 0)));
@@ -120,6 +125,11 @@ static void datagrams(void) {
   fact("shutdown", error_of(shutdown(client, SHUT_RD)));
   fact("who does not read", error_of(sendto(third, "x", 1, MSG_NOSIGNAL, address(), length)));
   fact("no message", error_of(recv(client, text, 1, MSG_DONTWAIT)));
+  static char room[100000];
+  fcntl(client, F_SETFL, 0);
+  fact("the end, into little", recv(client, text, 1, 0));
+  fact("the end, into much", recv(client, room, sizeof room, 0));
+  fact("the end, of all", recv(client, room, sizeof room, MSG_WAITALL));
   const int stream = socket(AF_UNIX, SOCK_STREAM, 0);
   const char* path = "/tmp/mortem-abi-dgram";
   unlink(path);

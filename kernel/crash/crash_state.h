@@ -47,7 +47,9 @@ struct CrashState {
   std::span<uint32_t> stored_at;
 
   uint8_t disk_id[16];
-  uint64_t sequence;  // of this dump on its disk, 0: no slot
+  uint64_t sequence;    // of this dump on its disk, 0: no slot
+  uint64_t signature;   // the same for each crash of this kind, on every boot; 0: not computed
+  uint64_t occurrence;  // the how-manieth of its kind on this disk, 0: not known
 };
 extern CrashState g_crash;
 

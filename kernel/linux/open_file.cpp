@@ -2,6 +2,7 @@
 #include "kernel/linux/open_file.h"
 
 #include "kernel/drivers/console.h"
+#include "kernel/library/log.h"
 #include "kernel/linux/epoll.h"
 #include "kernel/linux/files.h"
 #include "kernel/memory/heap.h"
@@ -115,7 +116,7 @@ class InodeFile final : public OpenFile {
 // Standard output and standard error: a stream like a pipe to the host, no terminal.
 class ConsoleFile final : public OpenFile {
  public:
-  using OpenFile::OpenFile;
+  ConsoleFile(int flags, LogRing* copy) : OpenFile(flags), copy_(copy) {}
   Result<size_t> read(std::span<uint8_t> to) override {
     if (to.empty()) return size_t{0};
     if (!console_has_input()) {
@@ -126,7 +127,9 @@ class ConsoleFile final : public OpenFile {
     return console_read({reinterpret_cast<char*>(to.data()), to.size()});
   }
   Result<size_t> write(std::span<const uint8_t> from) override {
-    console_write({reinterpret_cast<const char*>(from.data()), from.size()});
+    const auto* bytes = reinterpret_cast<const char*>(from.data());
+    if (copy_ != nullptr) ring_append(*copy_, bytes, from.size());
+    console_write({bytes, from.size()});
     return from.size();
   }
   Result<InodeStatus> status() override {
@@ -144,6 +147,9 @@ class ConsoleFile final : public OpenFile {
   }
   bool needs_polling() const override { return can_read(); }
   const char* path() const override { return "pipe:[1]"; }
+
+ private:
+  LogRing* copy_;
 };
 
 }  // namespace
@@ -178,8 +184,8 @@ Result<OpenFile*> make_inode_file(Inode& inode, int flags, const char* path) {
   return static_cast<OpenFile*>(file.value());
 }
 
-Result<OpenFile*> make_console_file(int flags) {
-  return static_cast<OpenFile*>(TRY(make<ConsoleFile>(flags)));
+Result<OpenFile*> make_console_file(int flags, LogRing* copy) {
+  return static_cast<OpenFile*>(TRY(make<ConsoleFile>(flags, copy)));
 }
 
 bool is_zero_device(Inode& inode) {

@@ -9,6 +9,10 @@
 #include "kernel/library/result.h"
 #include "kernel/task/wait_queue.h"
 
+namespace kernel {
+struct LogRing;
+}
+
 namespace kernel::linux {
 
 // open(2) flags of x86-64.
@@ -71,7 +75,8 @@ class OpenFile {
 InodeStatus anonymous_status();
 
 Result<OpenFile*> make_inode_file(Inode& inode, int flags, const char* path);
-Result<OpenFile*> make_console_file(int flags);
+// `copy` keeps the last of what is written, for a dump; null: nothing is kept.
+Result<OpenFile*> make_console_file(int flags, LogRing* copy);
 struct Pipe {
   OpenFile *read_end, *write_end;
 };

@@ -111,7 +111,7 @@ void open_standard_files() {
   Result<OpenFile*> input = Error::NoEntry;
   constexpr char kNull[] = "/dev/null";
   if (from_console) {
-    if (install(make_console_file(kOpenReadOnly).release_value(), false).is_error())
+    if (install(make_console_file(kOpenReadOnly, nullptr).release_value(), false).is_error())
       fail_to_start(kCannotRun, "no memory for standard input");
   } else {
     auto inode = find_inode(root_inode(), {kNull, sizeof kNull - 1}, FollowLast::Yes);
@@ -121,7 +121,7 @@ void open_standard_files() {
       fail_to_start(kCannotRun, "no memory for standard input");
   }
   for (int index = 1; index <= 2; ++index) {
-    auto file = make_console_file(kOpenWriteOnly);
+    auto file = make_console_file(kOpenWriteOnly, index == 1 ? &g_output_ring : &g_error_ring);
     if (file.is_error() || install(file.value(), false).is_error())
       fail_to_start(kCannotRun, "no memory for standard output");
   }

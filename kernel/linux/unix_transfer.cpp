@@ -70,7 +70,8 @@ Result<void> UnixSocket::wait_for_room(int flags, uint64_t deadline) {
 // More bytes of the same stream go into the last message where they fit.
 bool UnixSocket::extend_last(std::span<const uint8_t> bytes, const SendRequest& request, UnixSender& from) {
   UnixMessage* last = queue_.last();
-  if (last == nullptr || last->sender != &from || request.passed.count > 0 || last->capacity - last->end < bytes.size())
+  if (last == nullptr || last->sender != &from || request.passed.count + last->passed.count > 0 ||
+      last->capacity - last->end < bytes.size())
     return false;
   if (last->credentials.user != request.credentials.user || last->credentials.group != request.credentials.group)
     return false;

@@ -25,7 +25,8 @@ uint64_t random_pages(int bits) {
 PageAccess page_access(const MemoryArea& area, bool writable) {
   // x86 has no write without read.
   return {.write = writable && (area.protection & kProtectWrite) != 0,
-          .execute = (area.protection & kProtectExecute) != 0,
+          .execute = (area.protection & kProtectExecute) != 0 &&
+                     (area.inode == nullptr || area.inode != g_address_space.starting_file),
           .user = area.protection != 0};
 }
 

@@ -40,6 +40,9 @@ class AddressSpace {
  public:
   AreaList areas;
   AddressSpaceLayout layout;
+  // The program's file while its interpreter prepares it: its code cannot be executed yet, and the first fetch from it,
+  // a fault, ends the start (null). Only where somebody wants to know (linux/new_code.h).
+  const Inode* starting_file = nullptr;
 
   // Draws the random places of this boot: mmap 28 bits of pages, stack 22, PIE 28, as x86-64 Linux.
   void randomize(uint64_t stack_size);

@@ -53,6 +53,7 @@ FaultResult AddressSpace::fault(uint64_t address, Access access) {
   if (!is_allowed(*found, access)) return FaultResult::AccessDenied;
   const MemoryArea area = *found;  // the list may move while a page is read from disk
   const uint64_t page = page_down(address);
+  if (access == Access::Execute && area.inode != nullptr && area.inode == starting_file) starting_file = nullptr;
   const UserPage there = user_page(page);
   if (there.physical == 0) return bring_in(area, page, access);
   if (access == Access::Write && !there.writable) return make_writable(area, page, there.physical);

@@ -62,19 +62,13 @@ int list(bool json) {
     width = std::max(width, instance.facts.name.size());
     ports_width = std::max(ports_width, port_list(instance.facts).size());
   }
-  std::string table = fmt::format(
-      "{:{}}  {:>7}  {:>8}  {:>10}  {:5}  {:>7}  {:{}}  {}
-      ", " NAME ", width, " PID ", " UP
-      ",
-      "MEMORY",
-      "ACCEL", "CRASHES", "PORTS", ports_width, "PROGRAM");
+  std::string table = fmt::format("{:{}}  {:>7}  {:>8}  {:>10}  {:5}  {:>7}  {:{}}  {}\n", "NAME", width, "PID", "UP",
+                                  "MEMORY", "ACCEL", "CRASHES", "PORTS", ports_width, "PROGRAM");
   for (const auto& [facts, folder] : *instances)
-    table += fmt::format(
-        "{:{}}  {:>7}  {:>8}  {:>10}  {:5}  {:>7}  {:{}}  {}{}
-        ", facts.name, width, facts.qemu.id,
-        age(facts.started),
-        human_size(facts.memory), facts.accelerator, facts.crashes, port_list(facts), ports_width,
-        printable(facts.program), is_running(facts.keeper) ? "" : "  (its monitor died: dumps stay in the image)");
+    table += fmt::format("{:{}}  {:>7}  {:>8}  {:>10}  {:5}  {:>7}  {:{}}  {}{}\n", facts.name, width, facts.qemu.id,
+                         age(facts.started), human_size(facts.memory), facts.accelerator, facts.crashes,
+                         port_list(facts), ports_width, printable(facts.program),
+                         is_running(facts.keeper) ? "" : "  (its monitor died: dumps stay in the image)");
   write_stdout(table);
   return kDone;
 }

@@ -103,7 +103,7 @@ Result<void> AddressSpace::protect(uint64_t start, uint64_t end, uint8_t protect
     const uint64_t from = area.start > start ? area.start : start, to = area.end < end ? area.end : end;
     for_each_user_page(from, to, [&area](uint64_t address, PhysicalAddress page) {
       // A shared page stays writable only while it is: a file has to be told of its first write.
-      const bool writable = area.shared ? user_page(address).writable : page_users(page) == 1;
+      const bool writable = area.shared ? changes_unseen(area) || user_page(address).writable : page_users(page) == 1;
       // The tables are there: this cannot fail.
       (void)map_user_page(address, page, page_access(area, writable), visibility(area.protection)).is_error();
     });

@@ -75,6 +75,10 @@ class AddressSpace {
 // What a page of that area gets in the page table. `writable`: the page may be written where it stands (it is the
 // mapping's own, or its file knows that it changes); else the first write faults.
 PageAccess page_access(const MemoryArea& area, bool writable);
+// A shared view of a file that lives in memory: nothing has to be told of its first write.
+inline bool changes_unseen(const MemoryArea& area) {
+  return area.shared && area.memory != nullptr;
+}
 
 AddressSpace& address_space();
 

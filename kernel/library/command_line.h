@@ -7,6 +7,7 @@
 //   env=K=V      may be repeated; the command line's are added to, or replace, the manifest's
 //   cwd=/        working directory
 //   user=UID[:GID]                  who the program is (not given: root); for programs that refuse to run as root
+//   new-code=allow|refuse|crash     what is done about code that appears after the start (kernel/linux/new_code.h)
 //   dump-on-exit=nonzero|never
 //   net=dhcp|none|ADDRESS/PREFIX[,gateway=ADDRESS][,dns=ADDRESS][,mtu=BYTES]
 //                                   may be repeated, for IPv4 and IPv6; not given: dhcp. IPv6 also listens to routers

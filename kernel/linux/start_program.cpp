@@ -19,6 +19,7 @@
 #include "kernel/linux/initial_stack.h"
 #include "kernel/linux/limits.h"
 #include "kernel/linux/linux.h"
+#include "kernel/linux/new_code.h"
 #include "kernel/linux/process_files.h"
 #include "kernel/linux/signals.h"
 #include "kernel/linux/vdso.h"
@@ -215,6 +216,7 @@ void start_program() {
   space.randomize(kStackSize);
   for (const char** argument = g_arguments; *argument != nullptr; ++argument) add_command_line_word(*argument);
 
+  begin_code_watch(g_program.interpreter[0] != 0 ? g_program.inode : nullptr);
   const LoadedElf program =
       load_program(path, g_program, space.layout.program_base, mortem::format::ModuleKind::Program);
   // Linux: arch_randomize_brk, 32 MiB behind the program.

@@ -49,3 +49,7 @@ mortem_unit_test(wait_queue SOURCES ${KERNEL_SOURCE}/task/wait_queue.cpp kernel_
 mortem_unit_test(epoll SOURCES ${KERNEL_SOURCE}/linux/epoll.cpp ${KERNEL_SOURCE}/task/wait_queue.cpp
   kernel_interrupt_fakes.cpp)
 target_compile_options(epoll_test PRIVATE -Ulinux)
+
+mortem_unit_test(temporary_files SOURCES ${KERNEL_SOURCE}/linux/temporary_files.cpp ${KERNEL_SOURCE}/linux/memory_file.cpp
+  ${KERNEL_SOURCE}/linux/memory_content.cpp ${KERNEL_SOURCE}/memory/page_frames.cpp ${KERNEL_SOURCE}/memory/page_tree.cpp)
+target_compile_options(temporary_files_test PRIVATE -Ulinux)

@@ -17,6 +17,8 @@ struct HostToGuest {
 };
 
 enum class DumpOnExit { NonZero, Never };
+// Memory that becomes executable after the program's start.
+enum class NewCode { Allow, Refuse, Crash };
 
 struct ImageRequest {
   std::filesystem::path program;         // on the host
@@ -30,6 +32,7 @@ struct ImageRequest {
   uint32_t slots = 2;
   std::vector<std::string> ports;  // HOST:GUEST that `mortem run` forwards when it is not told others
   DumpOnExit dump_on_exit = DumpOnExit::NonZero;
+  NewCode new_code = NewCode::Allow;
   std::vector<std::string> notes;  // one line each: keys that were read and have no effect yet
 };
 

@@ -30,6 +30,13 @@ struct Recording {
   std::vector<Promise> promises;  // in order; each holds until the next one
 };
 
+std::string fresh_name(int round) {
+  return "fresh" + std::to_string(round);
+}
+std::string fresh_content(int round, size_t size) {
+  return std::string(size, static_cast<char>('A' + round % 50));
+}
+
 // Numbered log files that grow by synced appends (as a database's), files replaced by rename, folders made and removed,
 // large files written and deleted: all kinds of metadata, blocks freed and given out again as others.
 Recording record_workload(uint32_t seed, int rounds) {
@@ -43,7 +50,7 @@ Recording record_workload(uint32_t seed, int rounds) {
   const auto promise = [&] { recording.promises.push_back({disk.record.size(), synced}); };
   for (int round = 0; round < rounds; ++round) {
     const std::string log_name = "log" + std::to_string(random() % 3);
-    switch (random() % 6) {
+    switch (random() % 7) {
       case 0:
       case 1: {  // append and sync
         Inode* log = find(root, log_name);
@@ -97,6 +104,11 @@ Recording record_workload(uint32_t seed, int rounds) {
       case 5:
         EXPECT_FALSE(sync_root().is_error());
         break;
+      case 6: {  // nobody syncs these: they may be short or not there, but hold nothing of another file ("ordered")
+        make_file(root, fresh_name(round), fresh_content(round, 1 + random() % 30'000));
+        for (int old = 0; old < round - 40; ++old) (void)root->remove_entry(text(fresh_name(old))).is_error();
+        break;
+      }
     }
   }
   recording.record = std::move(disk.record);
@@ -124,6 +136,15 @@ std::vector<uint8_t> cut(const Recording& recording, size_t count, std::mt19937&
   return bytes;
 }
 
+void expect_nothing_foreign(Inode* root, int rounds) {
+  for (int round = 0; round < rounds; ++round) {
+    Inode* file = find(root, fresh_name(round));
+    if (file == nullptr) continue;
+    const std::string found = read(file);
+    EXPECT_TRUE(found == fresh_content(round, found.size())) << fresh_name(round);
+  }
+}
+
 void expect_promises(Inode* root, const Recording& recording, size_t count) {
   const Promise* last = nullptr;
   for (const Promise& promise : recording.promises)
@@ -141,7 +162,8 @@ void expect_promises(Inode* root, const Recording& recording, size_t count) {
 class PowerCut : public testing::TestWithParam<uint32_t> {};
 
 TEST_P(PowerCut, AtEveryMoment) {
-  const Recording recording = record_workload(GetParam(), 160);
+  constexpr int kRounds = 160;
+  const Recording recording = record_workload(GetParam(), kRounds);
   ASSERT_GT(recording.record.size(), 300u);
   std::mt19937 random(GetParam());
   size_t replayed = 0, judged = 0;
@@ -161,6 +183,7 @@ TEST_P(PowerCut, AtEveryMoment) {
     ASSERT_NE(root, nullptr);
     replayed += kernel_fakes::logged("replayed");
     expect_promises(root, recording, count);
+    if (count % 8 == 0) expect_nothing_foreign(root, kRounds);
     if (by_e2fsck) {
       make_file(root, "after the cut", "it goes on");
       unmount_root();

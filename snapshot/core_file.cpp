@@ -40,6 +40,9 @@ class ElfCoreFile final : public CoreFile {
   std::optional<format::MachineRegistersNote> machine_registers() const override { return notes_.machine_registers; }
   const std::vector<format::PageMapEntry>& page_map() const override { return notes_.page_map; }
   const std::string& kernel_log() const override { return notes_.kernel_log; }
+  const std::string& standard_error() const override { return notes_.standard_error; }
+  const std::string& standard_output() const override { return notes_.standard_output; }
+  std::optional<format::OccurrenceNote> occurrence() const override { return notes_.occurrence; }
   std::span<const uint8_t> siginfo() const override { return notes_.siginfo; }
   std::string program_name() const override { return notes_.program_name; }
   std::string command_line() const override { return notes_.command_line; }

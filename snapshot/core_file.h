@@ -69,6 +69,10 @@ class CoreFile {
   virtual std::optional<format::MachineRegistersNote> machine_registers() const = 0;
   virtual const std::vector<format::PageMapEntry>& page_map() const = 0;
   virtual const std::string& kernel_log() const = 0;
+  // The last that the program wrote there, at most a few KiB; empty: nothing, or not recorded.
+  virtual const std::string& standard_error() const = 0;
+  virtual const std::string& standard_output() const = 0;
+  virtual std::optional<format::OccurrenceNote> occurrence() const = 0;
   virtual std::span<const uint8_t> siginfo() const = 0;  // 128 bytes or empty
   virtual std::string program_name() const = 0;          // NT_PRPSINFO
   virtual std::string command_line() const = 0;

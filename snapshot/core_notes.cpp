@@ -126,6 +126,15 @@ class NoteReader {
       case format::NoteType::ThreadNames:
         reader = &NoteReader::read_thread_names;
         break;
+      case format::NoteType::Occurrence:
+        reader = &NoteReader::read_occurrence;
+        break;
+      case format::NoteType::StandardError:
+        reader = &NoteReader::read_standard_error;
+        break;
+      case format::NoteType::StandardOutput:
+        reader = &NoteReader::read_standard_output;
+        break;
     }
     if (!reader) return {};
     TRY_VOID(load_descriptor(note));
@@ -256,6 +265,8 @@ class NoteReader {
     return {};
   }
 
+  Result<void> read_occurrence(CoreNote&) { return read_struct("occurrence", notes_.occurrence); }
+
   template <typename Entry>
   Result<void> read_array(const char* type, std::vector<Entry>& to) {
     const size_t length = descriptor_.size() - sizeof(format::NoteHeader);
@@ -277,12 +288,14 @@ class NoteReader {
     return {};
   }
 
-  Result<void> read_kernel_log(CoreNote&) {
-    notes_.kernel_log.assign(descriptor_.begin() + sizeof(format::NoteHeader), descriptor_.end());
-    // The descriptor may be filled up with NUL.
-    while (!notes_.kernel_log.empty() && notes_.kernel_log.back() == '\0') notes_.kernel_log.pop_back();
+  Result<void> read_text(std::string& to) {
+    to.assign(descriptor_.begin() + sizeof(format::NoteHeader), descriptor_.end());
+    while (!to.empty() && to.back() == '\0') to.pop_back();  // the descriptor may be filled up with NUL
     return {};
   }
+  Result<void> read_kernel_log(CoreNote&) { return read_text(notes_.kernel_log); }
+  Result<void> read_standard_error(CoreNote&) { return read_text(notes_.standard_error); }
+  Result<void> read_standard_output(CoreNote&) { return read_text(notes_.standard_output); }
 
   Result<void> read_modules(CoreNote&) {
     for (size_t at = sizeof(format::NoteHeader); at < descriptor_.size();) {

@@ -22,7 +22,8 @@ struct CoreNotes {
   std::optional<format::IdentityNote> identity;
   std::optional<format::MachineRegistersNote> machine_registers;
   std::vector<format::PageMapEntry> page_map;
-  std::string kernel_log;
+  std::string kernel_log, standard_error, standard_output;
+  std::optional<format::OccurrenceNote> occurrence;
   std::vector<CoreNote> all;
 };
 

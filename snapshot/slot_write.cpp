@@ -31,9 +31,10 @@ class ImageWriter {
 
   // A header of a block of its own: the rest of the block becomes zero.
   template <typename Header>
-  Result<void> write_block(uint64_t offset, const Header& header) {
+  Result<void> write_block(uint64_t offset, const Header& header, format::CrashKind kind = {}) {
     std::array<uint8_t, format::kBlockSize> block{};
     std::memcpy(block.data(), &header, sizeof(header));
+    if (kind.signature != 0) format::write_crash_kind(block.data(), kind);
     const ssize_t put = pwrite(descriptor_, block.data(), block.size(), static_cast<off_t>(offset));
     if (put != static_cast<ssize_t>(block.size())) return system_failure(put < 0 ? errno : ENOSPC, offset);
     return {};
@@ -81,7 +82,8 @@ Result<void> release_slot(const std::filesystem::path& image_path, const Slot& s
   // The sequence number stays: the next dump's is the highest one plus one.
   const uint64_t sequence = current.condition == SlotCondition::Damaged ? 0 : current.header.sequence;
   ImageWriter writer = TRY(ImageWriter::open(image_path));
-  TRY_VOID(writer.write_block(current.offset, empty_header(sequence)));
+  // The count of its kind stays too.
+  TRY_VOID(writer.write_block(current.offset, empty_header(sequence), current.kind));
   return writer.synchronize();
 }
 

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 
 #include "snapshot/little_endian.h"
@@ -33,7 +34,10 @@ Result<void> check_partition(const format::PartitionHeader& header, uint64_t len
 
 // Fills in condition, problem and text from the slot's first two blocks.
 Result<void> read_slot(const ByteSource& image, Slot& slot) {
-  TRY_VOID(image.read(slot.offset, writable_bytes_of(slot.header)));
+  std::array<uint8_t, 512> sector{};
+  TRY_VOID(image.read(slot.offset, sector));
+  std::memcpy(&slot.header, sector.data(), sizeof slot.header);
+  if (!format::read_crash_kind(sector.data(), slot.kind)) slot.kind = {};
   const format::SlotHeader& header = slot.header;
   auto damaged = [&](std::string what) -> Result<void> {
     slot.condition = SlotCondition::Damaged;
@@ -84,6 +88,22 @@ const char* slot_condition_text(SlotCondition condition) {
       return "damaged";
   }
   return "unknown";
+}
+
+uint64_t DumpSlots::crashes_of_kind(const Slot& slot) const {
+  uint64_t count = 0;
+  for (const Slot& one : slots)
+    if (slot.kind.signature != 0 && one.kind.signature == slot.kind.signature) count = std::max(count, one.kind.count);
+  return count;
+}
+
+bool DumpSlots::has_room() const {
+  return std::any_of(slots.begin(), slots.end(), [&](const Slot& slot) {
+    return !slot.is_occupied() || std::any_of(slots.begin(), slots.end(), [&](const Slot& other) {
+      return slot.has_dump() && other.has_dump() && slot.kind.signature != 0 &&
+             other.kind.signature == slot.kind.signature && other.header.sequence < slot.header.sequence;
+    });
+  });
 }
 
 const Slot* DumpSlots::newest() const {

@@ -29,6 +29,7 @@ struct Slot {
   SlotCondition condition = SlotCondition::Empty;
   std::string problem;                          // of a damaged one: what is wrong with it
   format::SlotHeader header{};                  // not to be used of a damaged one
+  format::CrashKind kind{};                     // signature 0: not known
   std::string text;                             // the text record: the report of last resort
   uint64_t offset = 0;                          // of the slot in the image
   uint64_t dump_offset = 0, dump_capacity = 0;  // of its dump in the image
@@ -45,6 +46,10 @@ struct DumpSlots {
   format::PartitionHeader header{};
   std::vector<Slot> slots;  // by index
 
+  // Crashes of this slot's kind on this disk, 0: not known; more than its dumps, because those are thinned.
+  uint64_t crashes_of_kind(const Slot& slot) const;
+  // Why a crash of any kind finds a place: a slot is empty, or holds no kind's first or only dump.
+  bool has_room() const;
   const Slot* newest() const;  // the one with a dump and the highest sequence number, null: none
 };
 Result<DumpSlots> read_dump_slots(const DiskImage& image);

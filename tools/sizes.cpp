@@ -50,9 +50,9 @@ Result<uint64_t> parse_size(const std::string& text, const std::string& what) {
 
 Result<uint64_t> parse_memory(const std::string& text, const std::string& what) {
   const uint64_t size = TRY(parse_size(text, what));
-  constexpr uint64_t kLeast = 16ull << 20, kMost = 64ull << 30, kMebibyte = 1 << 20;
+  constexpr uint64_t kLeast = 12ull << 20, kMost = 64ull << 30, kMebibyte = 1 << 20;
   if (size < kLeast || size > kMost)
-    return failure(ErrorKind::BadInput, fmt::format("{}: {} is out of range: from 16M to 64G", what, human_size(size)));
+    return failure(ErrorKind::BadInput, fmt::format("{}: {} is out of range: from 12M to 64G", what, human_size(size)));
   return (size + kMebibyte - 1) / kMebibyte * kMebibyte;
 }
 

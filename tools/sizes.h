@@ -11,7 +11,7 @@ namespace mortem::tools {
 // `what` names the option or key in the error.
 Result<uint64_t> parse_size(const std::string& text, const std::string& what);
 
-// The guest's memory: between 16 MiB and 64 GiB, rounded up to a whole MiB.
+// The guest's memory: between 12 MiB and 64 GiB, rounded up to a whole MiB.
 Result<uint64_t> parse_memory(const std::string& text, const std::string& what);
 inline constexpr uint64_t kDefaultMemory = 256ull << 20;
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -11,7 +12,8 @@ namespace mortem::inspector {
 struct Instruction {
   uint64_t address = 0;
   std::span<const uint8_t> bytes;
-  std::string text;
+  std::string text;                // targets of jumps and calls as absolute addresses
+  std::optional<uint64_t> target;  // where a direct jump or call leads
 };
 
 // From `address`, the first byte of `code`, on; ends early where the bytes are no instruction.

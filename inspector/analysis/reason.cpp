@@ -8,6 +8,7 @@
 #include <filesystem>
 
 #include "inspector/analysis/abort_message.h"
+#include "inspector/analysis/last_words.h"
 #include "snapshot/dump_info.h"
 
 namespace mortem::inspector {
@@ -56,7 +57,8 @@ class Explanation {
   CrashReason run() {
     read_facts();
     std::string what = kind_text();
-    if (const std::string place = place_text(); !place.empty()) what += place;
+    // What the program said of its end itself tells more than where exit was called.
+    if (const std::string place = place_text(); !place.empty() && result_.last_words.empty()) what += place;
     result_.sentence = what;
     return result_;
   }
@@ -84,7 +86,9 @@ class Explanation {
     const ReasonKind kind = note_ ? note_->kind : ReasonKind::Signal;
     switch (kind) {
       case ReasonKind::Exit:
-        return fmt::format("the program ended with exit status {}", note_->exit_status);
+        result_.last_words = last_words(core_.standard_error());
+        return fmt::format("exited with status {}{}{}", note_->exit_status,
+                           result_.last_words.empty() ? "" : "; it said last: ", result_.last_words);
       case ReasonKind::KernelPanic:
         return headed("kernel panic", message);
       case ReasonKind::DoubleFault:

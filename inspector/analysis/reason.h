@@ -16,6 +16,7 @@ struct CrashReason {
   std::string signal_code_name;  // "SEGV_MAPERR"; empty: none or not known
   std::optional<uint64_t> fault_address;
   bool stack_overflow = false;
+  std::string last_words;     // of an exit: what the program said why; empty: nothing
   std::string abort_message;  // glibc's, of assert() and its own checks; empty: none
 };
 

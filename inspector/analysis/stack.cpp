@@ -45,13 +45,12 @@ void add_frames(Stack& stack, std::vector<uint64_t>& identities, const PhysicalF
 
 // Between a frame and its caller: what was called from there and has jumped on.
 std::vector<PhysicalFrame> tail_call_frames(const PhysicalFrame& frame, const PhysicalFrame& caller,
-                                            const CoreModule* module, Symbolizer& symbolizer) {
+                                            const Target& target, Symbolizer& symbolizer) {
   std::vector<PhysicalFrame> frames;
-  if (!module || frame.signal_frame || caller.trust != Trust::Cfi) return frames;
-  const uint64_t bias = module->load_bias;
-  for (const uint64_t address : symbolizer.tail_calls(*module, caller.pc - bias, frame.lookup() - bias)) {
+  if (frame.signal_frame || caller.trust != Trust::Cfi) return frames;
+  for (const uint64_t address : symbolizer.tail_calls(target.modules(), caller.pc, frame.lookup())) {
     frames.emplace_back();
-    frames.back().pc = address + bias;
+    frames.back().pc = address;
     frames.back().trust = Trust::TailCall;
   }
   return frames;
@@ -100,9 +99,9 @@ Result<Stack> StackReader::read(uint32_t thread, const StackOptions& options) {
   for (size_t index = 0; index < unwound.frames.size(); ++index) {
     const PhysicalFrame& physical = unwound.frames[index];
     const CoreModule* called_from = modules_->find(physical.lookup());
-    if (options.tail_calls && index > 0 && called_from == module)
-      for (const PhysicalFrame& one : tail_call_frames(unwound.frames[index - 1], physical, module, symbolizer_))
-        add_frames(stack, identities, one, module, symbolizer_, options);
+    if (options.tail_calls && index > 0 && called_from && module)
+      for (const PhysicalFrame& one : tail_call_frames(unwound.frames[index - 1], physical, target_, symbolizer_))
+        add_frames(stack, identities, one, modules_->find(one.lookup()), symbolizer_, options);
     module = called_from;
     add_frames(stack, identities, physical, module, symbolizer_, options);
   }

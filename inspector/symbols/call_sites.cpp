@@ -124,23 +124,30 @@ class DwarfCallSites final : public CallSites {
       if (tag != dwarf::DW_TAG_call_site && tag != dwarf::DW_TAG_GNU_call_site) continue;
       const auto address = dwarf::toAddress(child.find({dwarf::DW_AT_call_return_pc, dwarf::DW_AT_low_pc}));
       if (!address) continue;
-      function.calls.push_back({*address, targets_of(child)});
+      function.calls.emplace_back().return_address = *address;
+      find_targets(child, function.calls.back());
       if (lists_all && flag(child, {dwarf::DW_AT_call_tail_call, dwarf::DW_AT_GNU_tail_call}))
         function.tail_calls.push_back(function.calls.back());
     }
   }
 
-  std::vector<uint64_t> targets_of(const DWARFDie& call) {
+  void find_targets(const DWARFDie& call, CallSite& site) {
     // An address that was in a register or in memory when the call was made.
-    if (call.find({dwarf::DW_AT_call_target, dwarf::DW_AT_GNU_call_site_target})) return {};
+    if (call.find({dwarf::DW_AT_call_target, dwarf::DW_AT_GNU_call_site_target})) return;
     DWARFDie callee = call.getAttributeValueAsReferencedDie(dwarf::DW_AT_call_origin);
     if (!callee) callee = call.getAttributeValueAsReferencedDie(dwarf::DW_AT_abstract_origin);
-    if (!callee) return {};
-    if (!flag(callee, {dwarf::DW_AT_declaration})) return starts_of(callee);
+    if (!callee) return;
+    if (!flag(callee, {dwarf::DW_AT_declaration})) {
+      site.targets = starts_of(callee);
+      return;
+    }
     const char* name = callee.getLinkageName();
     if (!name) name = callee.getShortName();
-    const auto address = name ? symbols_.address_of(name) : std::nullopt;
-    return address ? std::vector{*address} : std::vector<uint64_t>();
+    if (!name) return;
+    if (const auto address = symbols_.address_of(name))
+      site.targets = {*address};
+    else
+      site.external = name;
   }
 
   static std::vector<uint64_t> starts_of(const DWARFDie& function) {

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <string>
 #include <vector>
 
 namespace llvm {
@@ -18,7 +19,8 @@ namespace mortem::inspector {
 struct CallSite {
   uint64_t return_address = 0;  // behind the call or, of a tail call, behind the jump
   std::vector<uint64_t>
-      targets;  // starts of the called function's parts, its entry first; empty: known at run time only
+      targets;           // starts of the called function's parts, its entry first; empty: known at run time only
+  std::string external;  // the called function's name, where no symbol of this file defines it
 };
 
 class CallSites {

@@ -9,6 +9,7 @@
 #include <map>
 #include <unordered_map>
 
+#include "inspector/symbols/program_call_sites.h"
 #include "inspector/symbols/symbol_files.h"
 #include "inspector/symbols/tail_calls.h"
 
@@ -57,8 +58,19 @@ class ModuleSymbols {
     if (symbolizable_ && debug_object_) call_sites_ = read_call_sites(*debug_context_, *symbols_object_);
   }
 
-  std::vector<uint64_t> tail_calls(uint64_t return_address, uint64_t callee) const {
-    return call_sites_ ? infer_tail_calls(*call_sites_, return_address, callee) : std::vector<uint64_t>();
+  CallSites* call_sites() const { return call_sites_.get(); }  // null: no debug information
+
+  // A function that other modules can call by this name, by the dynamic symbol table.
+  std::optional<uint64_t> exported(const std::string& name) {
+    if (!exports_) {
+      exports_.emplace();
+      // Debug files keep no dynamic symbols.
+      const auto object = executable_ ? open_object(*executable_) : nullptr;
+      if (const auto* elf = llvm::dyn_cast_or_null<llvm::object::ELFObjectFileBase>(object.get()))
+        for (const llvm::object::ELFSymbolRef symbol : elf->getDynamicSymbolIterators()) add_export(symbol);
+    }
+    const auto found = exports_->find(name);
+    return found == exports_->end() ? std::nullopt : std::optional(found->second);
   }
 
   std::vector<SourceLocation> locate(uint64_t address) const {
@@ -124,11 +136,23 @@ class ModuleSymbols {
   }
 
  private:
+  void add_export(const llvm::object::ELFSymbolRef& symbol) {
+    auto name = symbol.getName();
+    auto address = symbol.getAddress();
+    auto section = symbol.getSection();
+    if (name && address && section && *section != symbol.getObject()->section_end())
+      exports_->try_emplace(name->str(), *address);
+    if (!name) llvm::consumeError(name.takeError());
+    if (!address) llvm::consumeError(address.takeError());
+    if (!section) llvm::consumeError(section.takeError());
+  }
+
   std::shared_ptr<const ElfImage> executable_, debug_;  // hold the bytes of the objects
   std::unique_ptr<ObjectFile> symbols_object_, debug_object_;
   std::unique_ptr<llvm::symbolize::SymbolizableObjectFile> symbolizable_;
-  llvm::DWARFContext* debug_context_ = nullptr;  // symbolizable_'s
-  std::unique_ptr<CallSites> call_sites_;        // null: no debug information
+  llvm::DWARFContext* debug_context_ = nullptr;                       // symbolizable_'s
+  std::unique_ptr<CallSites> call_sites_;                             // null: no debug information
+  std::optional<std::unordered_map<std::string, uint64_t>> exports_;  // nothing: not read yet
 };
 
 class LlvmSymbolizer final : public Symbolizer {
@@ -144,11 +168,16 @@ class LlvmSymbolizer final : public Symbolizer {
     return place->second;
   }
 
-  const std::vector<uint64_t>& tail_calls(const snapshot::CoreModule& module, uint64_t return_address,
+  const std::vector<uint64_t>& tail_calls(const std::vector<snapshot::CoreModule>& modules, uint64_t return_address,
                                           uint64_t callee) override {
-    Known& one = known(module);
-    auto [place, is_new] = one.tail_calls.try_emplace({return_address, callee});
-    if (is_new) place->second = symbols(one).tail_calls(return_address, callee);
+    if (!program_calls_)
+      program_calls_.emplace(
+          modules, [this](const snapshot::CoreModule& module) { return symbols(known(module)).call_sites(); },
+          [this](const snapshot::CoreModule& module, const std::string& name) {
+            return symbols(known(module)).exported(name);
+          });
+    auto [place, is_new] = tail_calls_.try_emplace({return_address, callee});
+    if (is_new) place->second = infer_tail_calls(*program_calls_, return_address, callee);
     return place->second;
   }
 
@@ -168,7 +197,8 @@ class LlvmSymbolizer final : public Symbolizer {
     if ((*parsed)->has_debug_information()) one.found.debug = *parsed;
     one.symbols.reset();
     one.locations.clear();
-    one.tail_calls.clear();
+    program_calls_.reset();
+    tail_calls_.clear();
   }
 
   std::optional<uint64_t> find_symbol(const snapshot::CoreModule& module, const std::string& name) override {
@@ -181,8 +211,7 @@ class LlvmSymbolizer final : public Symbolizer {
   struct Known {
     FoundFiles found;
     std::unique_ptr<ModuleSymbols> symbols;
-    std::unordered_map<uint64_t, std::vector<SourceLocation>> locations;        // by address: nodes do not move
-    std::map<std::pair<uint64_t, uint64_t>, std::vector<uint64_t>> tail_calls;  // by return address and callee
+    std::unordered_map<uint64_t, std::vector<SourceLocation>> locations;  // by address: nodes do not move
   };
 
   Known& known(const snapshot::CoreModule& module) {
@@ -191,13 +220,15 @@ class LlvmSymbolizer final : public Symbolizer {
     return place->second;
   }
 
-  static const ModuleSymbols& symbols(Known& one) {
+  static ModuleSymbols& symbols(Known& one) {
     if (!one.symbols) one.symbols = std::make_unique<ModuleSymbols>(one.found.executable, one.found.debug);
     return *one.symbols;
   }
 
   SymbolFileFinder finder_;
   std::map<std::pair<uint64_t, std::string>, Known> known_;
+  std::optional<ProgramCallSites> program_calls_;                              // made when first asked for
+  std::map<std::pair<uint64_t, uint64_t>, std::vector<uint64_t>> tail_calls_;  // by return address and callee
 };
 
 }  // namespace

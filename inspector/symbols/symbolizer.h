@@ -44,9 +44,10 @@ class Symbolizer {
   // `address`: in the ELF file (runtime address - load bias). For a caller's frame give the return address - 1.
   virtual const std::vector<SourceLocation>& locate(const snapshot::CoreModule& module, uint64_t address) = 0;
   // Tail calls that must have been made between the call that returns to `return_address` and the function that holds
-  // `callee`: the addresses behind their jumps, innermost first (tail_calls.h). Addresses in the ELF file.
-  virtual const std::vector<uint64_t>& tail_calls(const snapshot::CoreModule& module, uint64_t return_address,
-                                                  uint64_t callee) = 0;
+  // `callee`: the addresses behind their jumps, innermost first (tail_calls.h). All at run time; `modules` are the
+  // target's and outlive this.
+  virtual const std::vector<uint64_t>& tail_calls(const std::vector<snapshot::CoreModule>& modules,
+                                                  uint64_t return_address, uint64_t callee) = 0;
   // One sentence a module whose symbols were not found: what and where was looked for.
   virtual std::vector<std::string> missing_symbols() const = 0;
   // The ELF image of a module that has no file, as it was read from the target's memory (the vDSO).

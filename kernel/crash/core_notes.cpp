@@ -84,12 +84,18 @@ bool machine_note(NoteWriter& notes, const CrashState& state) {
   return whole(notes, NoteType::MachineRegisters, note);
 }
 
-bool log_note(NoteWriter& notes, const CrashState& state) {
+bool occurrence_note(NoteWriter& notes, const CrashState& state) {
+  OccurrenceNote note{};
+  note.signature = state.signature;
+  note.occurrence = state.occurrence;
+  return whole(notes, NoteType::Occurrence, note);
+}
+
+bool ring_note(NoteWriter& notes, NoteType kind, const LogRing& where, uint64_t written) {
   LogRing ring;
-  const uint64_t written = state.log_written;
-  const bool usable = read_kernel(ring, &g_log_ring) && ring.size != 0 && ring.size <= (16 << 20);
+  const bool usable = read_kernel(ring, &where) && ring.size != 0 && ring.size <= (16 << 20);
   const uint64_t length = !usable ? 0 : written < ring.size ? written : ring.size;
-  if (!begin(notes, NoteType::KernelLog, length)) return false;
+  if (!begin(notes, kind, length)) return false;
   for (uint64_t at = written - length; at < written;) {
     char part[256];
     const uint64_t offset = at % ring.size;
@@ -172,8 +178,10 @@ bool write_notes(const NoteContext& context, ByteSink& to) {
          machine_note(notes, context.state) &&       //
          modules_note(notes) &&                      //
          thread_names_note(notes, context.state) &&  //
-         log_note(notes, context.state) &&           //
-         page_map_note(notes, context);
+         occurrence_note(notes, context.state) &&    //
+         ring_note(notes, NoteType::StandardError, g_error_ring, g_error_ring.written) &&
+         ring_note(notes, NoteType::StandardOutput, g_output_ring, g_output_ring.written) &&
+         ring_note(notes, NoteType::KernelLog, g_log_ring, context.state.log_written) && page_map_note(notes, context);
 }
 
 }  // namespace kernel

@@ -16,12 +16,12 @@ class Counter final : public SegmentVisitor {
   uint64_t segments = 0, entries = 0, bytes = 0;
 
  private:
-  bool piece(const DumpPiece&) override { return ++entries, true; }
-  bool segment(const DumpSegment& segment) override {
-    ++segments;
-    bytes += segment.size;
+  bool piece(const DumpPiece& piece) override {
+    ++entries;
+    if (piece.entry.kind == PageMapKind::Stored) bytes += piece.entry.length;
     return true;
   }
+  bool segment(const DumpSegment&) override { return ++segments, true; }
 };
 
 class ProgramHeaders final : public SegmentVisitor {
@@ -34,19 +34,18 @@ class ProgramHeaders final : public SegmentVisitor {
     elf::ProgramHeader header{};
     header.type = elf::kTypeLoad;
     header.flags = segment.flags & (elf::kFlagRead | elf::kFlagWrite | elf::kFlagExecute);
-    header.offset = offset_;
+    header.offset = offset_ + segment.content;
     header.virtual_address = segment.address;
     header.physical_address = segment.physical == kNoPhysical ? 0 : segment.physical;
     header.file_size = segment.size;  // all that a PT_LOAD claims is in the file
     header.memory_size = segment.size;
     header.alignment = kPageSize;
-    offset_ += segment.size;
     ++written;
     return to_.write(&header, sizeof header);
   }
 
   ByteSink& to_;
-  uint64_t offset_;
+  uint64_t offset_;  // of the dump's content in the file
 };
 
 class Content final : public PieceVisitor {

@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <span>
 
 #include "kernel/crash/crash.h"
 #include "kernel/task/process.h"
@@ -41,8 +42,14 @@ struct CrashState {
   // Memory of the crash path itself: its content changes while the dump is written, so the dump leaves it out.
   uint64_t reserve_start, reserve_end;  // physical
 
+  // One entry a page frame, for whoever plans a dump: where in the dump's content the page is stored (dump_plan.cpp).
+  // Empty: no memory was to be had for it.
+  std::span<uint32_t> stored_at;
+
   uint8_t disk_id[16];
-  uint64_t sequence;  // of this dump on its disk, 0: no slot
+  uint64_t sequence;    // of this dump on its disk, 0: no slot
+  uint64_t signature;   // the same for each crash of this kind, on every boot; 0: not computed
+  uint64_t occurrence;  // the how-manieth of its kind on this disk, 0: not known
 };
 extern CrashState g_crash;
 

@@ -3,6 +3,7 @@
 #include "kernel/arch/x86_64/user_access.h"
 #include "kernel/crash/checked_memory.h"
 #include "kernel/crash/dump_windows.h"
+#include "kernel/crash/memory_file_walk.h"
 #include "kernel/crash/page_walk.h"
 
 namespace kernel {
@@ -25,19 +26,54 @@ class Walk {
   Walk(const CrashState& state, DumpLevel level, PieceVisitor& visitor)
       : state_(state), level_(level), visitor_(visitor) {
     if (level != DumpLevel::Full) windows_.collect(state);
+    // Level Registers stores parts of pages, and few.
+    if (level != DumpLevel::Registers) stored_at_ = state.stored_at;
+    if (!stored_at_.empty()) __builtin_memset(stored_at_.data(), 0, stored_at_.size_bytes());
   }
 
   bool run() { return app() && kernel(); }
 
  private:
   bool emit(uint64_t start, uint64_t end, uint64_t physical, PageMapKind kind, uint32_t flags) {
-    return visitor_.visit({{start, end - start, physical, kind, flags}, region_});
+    uint64_t content = kNoContent;
+    if (kind == PageMapKind::Stored) {
+      content = content_bytes_;
+      content_bytes_ += end - start;
+    }
+    return visitor_.visit({{start, end - start, physical, kind, flags}, content, region_});
   }
 
-  // Present pages of [start, end): stored, at level Registers only inside of the windows.
+  // Present pages of [start, end): stored, at level Registers only inside of the windows; those that were stored under
+  // another address are a view of that.
   bool emit_content(uint64_t start, uint64_t end, uint64_t physical, uint32_t flags) {
-    if (level_ != DumpLevel::Registers) return emit(start, end, physical, PageMapKind::Stored, flags);
-    return emit_windows(start, end, physical, flags);
+    if (level_ == DumpLevel::Registers) return emit_windows(start, end, physical, flags);
+    if (stored_at_.empty()) return emit(start, end, physical, PageMapKind::Stored, flags);
+    for (uint64_t at = start; at < end;) {
+      const PhysicalAddress page = physical + (at - start);
+      const uint32_t first = stored_at(page);
+      uint64_t count = 1;
+      const uint64_t left = (end - at) / kPageSize;
+      if (first != 0) {
+        while (count < left && stored_at(page + count * kPageSize) == first + count) ++count;
+        const uint64_t content = uint64_t{first - 1} * kPageSize, length = count * kPageSize;
+        if (!visitor_.visit({{at, length, page, PageMapKind::Alias, flags}, content, region_})) return false;
+      } else {
+        while (count < left && stored_at(page + count * kPageSize) == 0) ++count;
+        for (uint64_t index = 0; index < count; ++index)
+          mark_stored(page + index * kPageSize, content_bytes_ / kPageSize + index);
+        if (!emit(at, at + count * kPageSize, page, PageMapKind::Stored, flags)) return false;
+      }
+      at += count * kPageSize;
+    }
+    return true;
+  }
+
+  // Content page number plus 1; 0: not stored.
+  uint32_t stored_at(PhysicalAddress page) const {
+    return page / kPageSize < stored_at_.size() ? stored_at_[page / kPageSize] : 0;
+  }
+  void mark_stored(PhysicalAddress page, uint64_t content_page) {
+    if (page / kPageSize < stored_at_.size()) stored_at_[page / kPageSize] = static_cast<uint32_t>(content_page + 1);
   }
 
   bool emit_windows(uint64_t start, uint64_t end, uint64_t physical, uint32_t flags) {
@@ -67,6 +103,34 @@ class Walk {
     return true;
   }
 
+  bool emit_zeros(uint64_t start, uint64_t end, uint32_t flags) {
+    const uint64_t length = end - start;
+    const bool stores = level_ != DumpLevel::Registers && length <= kLargestStoredZeroRun &&
+                        zeros_stored_ + length <= kStoredZeroBudget;
+    if (stores) zeros_stored_ += length;
+    return emit(start, end, kNoPhysical, stores ? PageMapKind::Stored : PageMapKind::Untouched, flags);
+  }
+
+  // What this mapping of a file in memory would show had the program looked: pages that were written elsewhere, and
+  // holes.
+  bool emit_memory_file(const MemoryArea& area, uint64_t start, uint64_t end, uint32_t flags) {
+    for (uint64_t at = start; at < end;) {
+      const uint64_t index = (area.file_offset + (at - area.start)) / kPageSize;
+      const MemoryFileRun run = run_of_memory_file(area.memory, index, index + (end - at) / kPageSize);
+      const uint64_t run_end = at + (run.end - index) * kPageSize;
+      bool go_on = true;
+      if (run.physical != 0)
+        go_on = emit_content(at, run_end, run.physical, flags);
+      else if (run.is_damaged)
+        go_on = emit(at, run_end, kNoPhysical, PageMapKind::Dropped, flags);
+      else
+        go_on = emit_zeros(at, run_end, flags);
+      if (!go_on) return false;
+      at = run_end;
+    }
+    return true;
+  }
+
   bool app_area(const MemoryArea& area) {
     const uint32_t flags = flags_of(area.protection);
     if (area.protection == 0) return emit(area.start, area.end, kNoPhysical, PageMapKind::Reserved, flags);
@@ -74,7 +138,6 @@ class Walk {
         area.kind == AreaKind::Anonymous || area.kind == AreaKind::Stack || area.kind == AreaKind::Heap;
     for (uint64_t at = area.start; at < area.end;) {
       const PageRun run = g_crash_page_walker.run_at(at, area.end);
-      const uint64_t length = run.end - run.start;
       bool go_on = true;
       switch (run.kind) {
         case PageRunKind::Present:
@@ -87,16 +150,12 @@ class Walk {
           go_on = emit(run.start, run.end, kNoPhysical, PageMapKind::Dropped, flags);
           break;
         case PageRunKind::Absent:
-          if (!zero_filled) {
-            // Content of a file that the program never looked at: its bytes are in that file (NT_FILE).
+          if (area.memory != nullptr)
+            go_on = emit_memory_file(area, run.start, run.end, flags);
+          else if (zero_filled)
+            go_on = emit_zeros(run.start, run.end, flags);
+          else  // content of a file that the program never looked at: its bytes are in that file (NT_FILE)
             go_on = emit(run.start, run.end, kNoPhysical, PageMapKind::Dropped, flags);
-          } else if (level_ != DumpLevel::Registers && length <= kLargestStoredZeroRun &&
-                     zeros_stored_ + length <= kStoredZeroBudget) {
-            zeros_stored_ += length;
-            go_on = emit(run.start, run.end, kNoPhysical, PageMapKind::Stored, flags);
-          } else {
-            go_on = emit(run.start, run.end, kNoPhysical, PageMapKind::Untouched, flags);
-          }
           break;
       }
       if (!go_on) return false;
@@ -171,8 +230,12 @@ class Walk {
       case PageOwner::KernelImage:
       case PageOwner::KernelStack:
         return level_ == DumpLevel::Full ? DirectMapped::Alias : DirectMapped::Dropped;
+      case PageOwner::SharedMemory:
+        if (stored_at(page) != 0) return DirectMapped::Alias;
+        return level_ == DumpLevel::Full ? DirectMapped::Content : DirectMapped::Dropped;  // files that nobody maps
       case PageOwner::PageCache:
-        return DirectMapped::Dropped;  // content of files: on the disk; what the app mapped of it is stored there
+        // Content of files: on the disk. What the app mapped of it is stored there.
+        return stored_at(page) != 0 ? DirectMapped::Alias : DirectMapped::Dropped;
     }
     return DirectMapped::Nothing;
   }
@@ -189,7 +252,7 @@ class Walk {
       const uint64_t start = g_direct_map_base + physical;
       const uint64_t stop = g_direct_map_base + end * kPageSize;
       bool go_on = true;
-      if (kind == DirectMapped::Content) go_on = emit(start, stop, physical, PageMapKind::Stored, flags);
+      if (kind == DirectMapped::Content) go_on = emit_content(start, stop, physical, flags);
       if (kind == DirectMapped::Alias) go_on = emit(start, stop, physical, PageMapKind::Alias, flags);
       if (kind == DirectMapped::Dropped) go_on = emit(start, stop, physical, PageMapKind::Dropped, flags);
       if (!go_on) return false;
@@ -204,6 +267,8 @@ class Walk {
   DumpWindows windows_;
   uint32_t region_ = 0;
   uint64_t zeros_stored_ = 0;
+  uint64_t content_bytes_ = 0;
+  std::span<uint32_t> stored_at_;
 };
 
 }  // namespace
@@ -215,15 +280,15 @@ bool walk_dump(const CrashState& state, DumpLevel level, PieceVisitor& visitor) 
 bool SegmentVisitor::visit(const DumpPiece& next) {
   if (!piece(next)) return false;
   const PageMapEntry& entry = next.entry;
-  if (entry.kind != PageMapKind::Stored) return true;
-  if (is_open_ && region_ == next.region && open_.address + open_.size == entry.virtual_start &&
-      open_.flags == entry.flags) {
+  if (next.content == kNoContent) return true;
+  if (is_open_ && open_.content + open_.size == next.content && region_ == next.region &&
+      open_.address + open_.size == entry.virtual_start && open_.flags == entry.flags) {
     if (entry.physical_start != open_.physical + open_.size) open_.physical = kNoPhysical;
     open_.size += entry.length;
     return true;
   }
   if (!flush()) return false;
-  open_ = {entry.virtual_start, entry.length, entry.physical_start, entry.flags};
+  open_ = {entry.virtual_start, entry.length, entry.physical_start, next.content, entry.flags};
   region_ = next.region;
   is_open_ = true;
   return true;

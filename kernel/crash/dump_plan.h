@@ -18,9 +18,14 @@ inline constexpr uint64_t kStoredZeroBudget = 256 << 20;
 inline constexpr uint64_t kStackWindow = 256 << 10;
 inline constexpr uint64_t kNoPhysical = ~uint64_t{0};
 
+inline constexpr uint64_t kNoContent = ~uint64_t{0};
+
+// A page that stands at several addresses is Stored at the first and an Alias at the others; those of the app have
+// PT_LOADs all the same, which lead to the same bytes of the file.
 struct DumpPiece {
   mortem::format::PageMapEntry entry;
-  uint32_t region;  // pieces of one mapping have the same number: only they may share a PT_LOAD
+  uint64_t content;  // where its bytes are, from the start of the dump's content; kNoContent: it has no PT_LOAD
+  uint32_t region;   // pieces of one mapping have the same number: only they may share a PT_LOAD
 };
 
 class PieceVisitor {
@@ -34,10 +39,11 @@ class PieceVisitor {
 // False: the visitor stopped it.
 bool walk_dump(const CrashState& state, mortem::format::DumpLevel level, PieceVisitor& visitor);
 
-// Joins Stored pieces to PT_LOADs. Call finish() after the walk.
+// Joins pieces with content to PT_LOADs. Call finish() after the walk.
 struct DumpSegment {
   uint64_t address, size;
   uint64_t physical;  // kNoPhysical: not contiguous, or untouched
+  uint64_t content;   // as the pieces'
   uint32_t flags;     // PageMapFlags
 };
 class SegmentVisitor : public PieceVisitor {

@@ -9,6 +9,7 @@
 #include "kernel/crash/reserve.h"
 #include "kernel/drivers/console_port.h"
 #include "kernel/drivers/control_port.h"
+#include "kernel/library/log.h"
 #include "snapshot/format/guest_description.h"
 
 namespace kernel {
@@ -64,6 +65,13 @@ const char* sentence(CoreResult result, const SeekableCompressor& compressor) {
   return "";
 }
 
+const char* counted() {
+  static char sentence[96];
+  format_text(sentence, sizeof sentence, "it is crash %lu of a kind whose first dump is in slot %u",
+              static_cast<unsigned long>(g_slot->occurrence()), g_slot->first_of_kind());
+  return sentence;
+}
+
 bool start_slot() {
   DumpSlot::Start start{};
   start.wall_clock_ns = g_state->wall_clock_ns;
@@ -100,9 +108,12 @@ void dump_open(CrashState& state, std::span<const char> text, Deadline deadline)
   if (g_from->partition.slot_count == 0) return no_dump(g_from->no_partition);
   if (!g_disk.open(g_from->disk, g_from->disk_pages, deadline)) return no_dump(g_disk.error());
   g_slot = new (g_slot_storage) DumpSlot(g_disk, g_from->partition, g_from->slot_buffers[0], g_from->slot_buffers[1]);
-  switch (g_slot->choose()) {
+  switch (g_slot->choose(state.signature, state.wall_clock_ns)) {
     case DumpSlot::Choice::DiskFailed:
       return no_dump(g_disk.error());
+    case DumpSlot::Choice::Counted:
+      state.occurrence = g_slot->occurrence();
+      return no_dump(counted());
     case DumpSlot::Choice::NoneFree:
       return no_dump("no free dump slot: all of them hold dumps; take those out with `mortem pull --release`");
     case DumpSlot::Choice::Found:
@@ -110,6 +121,7 @@ void dump_open(CrashState& state, std::span<const char> text, Deadline deadline)
   }
   __builtin_memcpy(state.disk_id, g_from->partition.disk_id, sizeof state.disk_id);
   state.sequence = g_slot->sequence();
+  state.occurrence = g_slot->occurrence();
 }
 
 void dump_write(DumpLevel level) {
@@ -152,6 +164,7 @@ void dump_say_where(TextWriter::LineOutput output) {
     text.text("slot ").decimal(g_slot->number()).text(", ").decimal(g_slot->stored_length()).text(" bytes (");
     text.text(level_name(g_level)).text(")");
     if (g_level != DumpLevel::Full && g_why_less != nullptr) text.text(": ").text(g_why_less);
+    if (g_slot->occurrence() > 1) text.text(", crash ").decimal(g_slot->occurrence()).text(" of its kind");
   }
   text.end_line();
 }
@@ -166,6 +179,7 @@ void dump_tell_host(const CrashState& state) {
   crash.slot = g_level == DumpLevel::None ? kNoSlot : g_slot->number();
   crash.stored_length = g_level == DumpLevel::None ? 0 : g_slot->stored_length();
   crash.level = static_cast<uint32_t>(g_level);
+  crash.occurrence = state.occurrence < ~uint32_t{0} ? static_cast<uint32_t>(state.occurrence) : ~uint32_t{0};
   __builtin_memcpy(message, &crash, sizeof crash);
   size_t used = sizeof crash;
   const auto append = [&](const char* text) {

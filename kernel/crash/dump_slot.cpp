@@ -6,11 +6,6 @@ using namespace mortem::format;
 
 namespace {
 
-bool valid(const SlotHeader& header) {
-  return __builtin_memcmp(header.magic, kSlotMagic, sizeof kSlotMagic) == 0 && header.version == kSlotVersion &&
-         header.checksum == header_checksum(header);
-}
-
 constexpr size_t kSector = 512;
 
 }  // namespace
@@ -22,29 +17,12 @@ uint64_t DumpSlot::slot_offset(uint32_t number) const {
   return partition_.offset + kBlockSize + number * partition_.slot_size;
 }
 
-DumpSlot::Choice DumpSlot::choose() {
-  bool found = false;
-  uint64_t newest = 0;
-  for (uint32_t i = 0; i < partition_.slot_count; ++i) {
-    if (!disk_.read(slot_offset(i), buffer(), kBlockSize)) return Choice::DiskFailed;
-    SlotHeader header;
-    __builtin_memcpy(&header, buffer(), sizeof header);
-    const bool is_valid = valid(header);
-    if (is_valid && header.sequence > newest) newest = header.sequence;
-    if (!found && (!is_valid || header.state == SlotState::Empty)) {
-      found = true;
-      number_ = i;
-    }
-  }
-  header_.sequence = newest + 1;
-  return found ? Choice::Found : Choice::NoneFree;
-}
-
 bool DumpSlot::put_header() {
   header_.checksum = header_checksum(header_);
   active_ ^= 1;  // the other buffer's write is over when this one returns
   __builtin_memset(buffer(), 0, kBlockSize);
   __builtin_memcpy(buffer(), &header_, sizeof header_);
+  if (kind_.signature != 0) write_crash_kind(buffer(), kind_);
   return disk_.write(slot_offset(number_), buffer(), kBlockSize);
 }
 
@@ -115,7 +93,11 @@ bool DumpSlot::finish(DumpLevel level, uint64_t expanded_length) {
   header_.expanded_length = expanded_length;
   header_.level = level;
   header_.state = level == DumpLevel::Full ? SlotState::Complete : SlotState::Partial;
-  return put_header() && disk_.flush();
+  if (!put_header() || !disk_.flush()) return false;
+  active_ ^= 1;
+  if (update_first()) (void)disk_.flush();
+  release_superseded();
+  return true;
 }
 
 bool DumpSlot::finish_text_only() {

@@ -29,11 +29,15 @@ class DumpSlot final : public ByteSink {
   // Two buffers of kBufferSize that the disk can reach: one is filled while the other is on its way.
   DumpSlot(DumpDisk& disk, const DumpPartition& partition, std::span<uint8_t> first, std::span<uint8_t> second);
 
-  enum class Choice : uint8_t { Found, NoneFree, DiskFailed };
-  // The first slot that was never written or was released; also finds the next sequence number.
-  Choice choose();
+  // Counted: a crash of this kind has its dump already, and there is no slot for another: it was counted there.
+  enum class Choice : uint8_t { Found, Counted, NoneFree, DiskFailed };
+  // Which slot a crash of this kind goes to (snapshot/format/slot.h says by which rules), and the next sequence number.
+  // `signature` 0: not known, a kind of its own.
+  Choice choose(uint64_t signature, int64_t wall_clock_ns);
   uint32_t number() const { return number_; }
   uint64_t sequence() const { return header_.sequence; }
+  uint64_t occurrence() const { return kind_.number; }  // the how-manieth of its kind, 0: no signature
+  uint32_t first_of_kind() const { return first_; }     // Counted: the slot that holds the first
 
   // Writes the header (`writing`) and the text record, and starts the dump; may be called again to start over.
   struct Start {
@@ -58,6 +62,19 @@ class DumpSlot final : public ByteSink {
   const char* error() const { return full_ ? "the slot is full" : disk_.error(); }
 
  private:
+  static constexpr uint32_t kNoSlot = ~uint32_t{0};
+  // What is to be known of the slots for a choice.
+  struct Survey {
+    uint32_t first, last;  // of this kind: the oldest whole dump, and the one after it; kNoSlot: none
+    uint32_t cut_short;    // of this kind
+    uint32_t free;         // the best one to take
+    uint32_t spare;        // the last of another kind whose first is there too
+  };
+  bool survey(uint64_t signature, Survey& found);
+  bool read_slot(uint32_t number, mortem::format::SlotHeader& header, mortem::format::CrashKind& kind);
+  bool has_older_whole_one(uint32_t number, uint64_t signature, uint64_t sequence, bool& answer);
+  bool update_first();
+  void release_superseded();
   uint64_t slot_offset(uint32_t number) const;
   bool put_header();
   bool put_buffer();
@@ -71,7 +88,10 @@ class DumpSlot final : public ByteSink {
   uint64_t written_ = 0;  // bytes of the dump that went to the disk
   uint32_t number_ = 0;
   bool full_ = false;
+  uint32_t first_ = kNoSlot;       // holds the first dump of this kind
+  uint32_t superseded_ = kNoSlot;  // to be released once the new dump is whole
   mortem::format::SlotHeader header_{};
+  mortem::format::CrashKind kind_{};
 };
 
 }  // namespace kernel

@@ -10,6 +10,7 @@
 #include "kernel/crash/dump_run.h"
 #include "kernel/crash/report.h"
 #include "kernel/crash/reserve.h"
+#include "kernel/crash/signature.h"
 #include "kernel/crash/stages.h"
 #include "kernel/crash/text.h"
 #include "kernel/crash/trap_message.h"
@@ -34,7 +35,7 @@ using namespace mortem::format;
 
 constexpr size_t kCrashStackSize = 64 << 10;
 // Enough for each stage to trap once; more is a machine that cannot be trusted with anything.
-constexpr unsigned kMaximumEntries = 10;
+constexpr unsigned kMaximumEntries = 11;
 
 alignas(16) uint8_t g_crash_stack[kCrashStackSize];
 unsigned g_entries = 0;
@@ -90,6 +91,9 @@ void run_stage(CrashStage stage) {
       break;
     case CrashStage::Report:
       report();
+      break;
+    case CrashStage::Signature:
+      g_crash.signature = crash_signature(g_crash);
       break;
     case CrashStage::OpenDisk:
       dump_open(g_crash, text_record(), g_deadline);
@@ -159,6 +163,7 @@ void run_stage(CrashStage stage) {
   if (g_reserve != nullptr) {
     g_crash.reserve_start = g_reserve->physical;
     g_crash.reserve_end = g_reserve->physical + g_reserve->size;
+    g_crash.stored_at = g_reserve->stored_at;
   }
   crash_switch_stack(top, run_stages);
 }

@@ -82,7 +82,8 @@ class FileMappings {
   static bool each(Visit visit) {
     for (size_t index = 0; index < area_count(); ++index) {
       MemoryArea area;
-      if (!read_kernel(area, &area_at(index)) || area.path == nullptr) continue;
+      // Files that live in memory are nowhere else: a debugger would look for them in vain.
+      if (!read_kernel(area, &area_at(index)) || area.path == nullptr || area.memory != nullptr) continue;
       static char path[kLongestPath];
       if (!read_kernel_string(path, sizeof path, area.path)) continue;
       size_t length = 1;

@@ -51,6 +51,8 @@ void carve(Carver& carver, CrashReserve& reserve) {
   reserve.compressor.workspace = carver.take(compressor_workspace_size(), 64);
   reserve.compressor.frame = carver.take(kFrameSize, 64);
   reserve.compressor.output = carver.take(compressor_output_size(), 64);
+  const auto stored_at = carver.take(memory_page_count() * sizeof(uint32_t), 64);
+  reserve.stored_at = {reinterpret_cast<uint32_t*>(stored_at.data()), memory_page_count()};
   const auto table = carver.take(table_size, 64);
   reserve.compressor.table = {reinterpret_cast<uint32_t*>(table.data()), table_size / sizeof(uint32_t)};
 }

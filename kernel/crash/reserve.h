@@ -18,6 +18,7 @@ struct CrashReserve {
   CompressorMemory compressor;
   std::span<uint8_t> slot_buffers[2];
   void* disk_pages;      // PolledDisk::kPages
+  std::span<uint32_t> stored_at;  // CrashState's
   void* extended_state;  // g_cpu.xsave_size bytes, 64-byte aligned
   bool has_disk;
   VirtioRegisters disk;

@@ -9,6 +9,7 @@ enum class CrashStage : uint8_t {
   Capture,
   ResetDevices,
   Report,
+  Signature,
   OpenDisk,
   DumpFull,
   DumpApp,
@@ -44,6 +45,8 @@ constexpr const char* stage_name(CrashStage stage) {
       return "device-reset";
     case CrashStage::Report:
       return "report";
+    case CrashStage::Signature:
+      return "signature";
     case CrashStage::OpenDisk:
       return "disk";
     case CrashStage::DumpFull:

@@ -47,6 +47,7 @@ int64_t GuestFiles::open(std::string_view path) {
   for (size_t number = 0; number < kMaximum; ++number) {
     if (files_[number] != nullptr) continue;
     files_[number] = inode.value();
+    files_[number]->opened();  // a file in memory would be gone with its last name
     return static_cast<int64_t>(number);
   }
   return failed(Error::TooManyFiles);
@@ -54,6 +55,7 @@ int64_t GuestFiles::open(std::string_view path) {
 
 int64_t GuestFiles::close(uint64_t number) {
   if (number >= kMaximum || files_[number] == nullptr) return failed(Error::BadDescriptor);
+  files_[number]->closed();
   files_[number] = nullptr;
   return 0;
 }
@@ -82,7 +84,7 @@ int64_t GuestFiles::read_link(std::string_view path, std::span<char> to) {
 }
 
 void GuestFiles::close_all() {
-  for (Inode*& file : files_) file = nullptr;
+  for (size_t number = 0; number < kMaximum; ++number) (void)close(number);
 }
 
 }  // namespace kernel::debug

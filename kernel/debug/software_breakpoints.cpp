@@ -25,7 +25,7 @@ SoftwareBreakpoint* find(uint64_t address) {
 
 Result<void> insert_software_breakpoint(uint64_t address) {
   if (find(address) != nullptr) return {};
-  uint8_t* byte = app_byte(address);
+  uint8_t* byte = app_byte_to_change(address);
   if (byte == nullptr) return Error::Fault;
   if (g_count == kMaximum) return Error::NoSpace;
   g_breakpoints[g_count++] = {address, *byte};
@@ -37,8 +37,9 @@ void remove_software_breakpoint(uint64_t address) {
   SoftwareBreakpoint* breakpoint = find(address);
   if (breakpoint == nullptr) return;
   // Memory that was unmapped or overwritten since is not ours any more.
-  uint8_t* byte = app_byte(address);
-  if (byte != nullptr && *byte == kInt3) *byte = breakpoint->original;
+  const uint8_t* byte = app_byte(address);
+  if (byte != nullptr && *byte == kInt3)
+    if (uint8_t* ours = app_byte_to_change(address)) *ours = breakpoint->original;
   *breakpoint = g_breakpoints[--g_count];
 }
 
@@ -56,7 +57,7 @@ void hide_breakpoints(uint64_t address, std::span<uint8_t> bytes) {
 void put_breakpoints_back(uint64_t address, size_t size) {
   for (size_t index = 0; index < g_count; ++index) {
     if (g_breakpoints[index].address - address >= size) continue;
-    uint8_t* byte = app_byte(g_breakpoints[index].address);
+    uint8_t* byte = app_byte_to_change(g_breakpoints[index].address);
     if (byte == nullptr) continue;
     g_breakpoints[index].original = *byte;
     *byte = kInt3;

@@ -6,7 +6,9 @@
 
 namespace kernel::debug {
 
-uint8_t* app_byte(uint64_t address);  // in the direct map; null: there is none
+// In the direct map; null: there is none, or it must not be changed.
+const uint8_t* app_byte(uint64_t address);
+uint8_t* app_byte_to_change(uint64_t address);  // no file sees the change, except through a mapping that may write it
 
 // `bytes` were read at `address`: the program's own bytes in place of our INT3s.
 void hide_breakpoints(uint64_t address, std::span<uint8_t> bytes);

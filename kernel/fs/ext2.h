@@ -154,12 +154,14 @@ class Ext2Inode : public Inode, public CachedFile {
 
   Result<InodeStatus> status() override;
   Result<size_t> read(uint64_t offset, std::span<uint8_t> to) override;
-  Result<size_t> read_to_keep(uint64_t offset, std::span<uint8_t> to) override;
   Result<size_t> write(uint64_t offset, std::span<const uint8_t> from) override;
   Result<Inode*> lookup(std::span<const char> name) override;
   Result<void> list(uint64_t cursor, DirectoryVisitor visit, void* context) override;
   Result<size_t> read_link(std::span<char> to) override;
   Result<PhysicalAddress> shared_page(uint64_t index, PageUse use) override;
+  PhysicalAddress cached_page(uint64_t index) override;
+  uint64_t next_data(uint64_t offset, uint64_t end) override;
+  uint64_t next_hole(uint64_t offset, uint64_t end) override;
   void opened() override { ++open_count_; }
   void closed() override;
   Result<Inode*> create(std::span<const char> name, FileType type, uint16_t permissions) override;
@@ -226,9 +228,11 @@ class Ext2Inode : public Inode, public CachedFile {
 
   // Content (ext2_data.cpp).
   Result<size_t> read_data(uint64_t offset, std::span<uint8_t> to);
-  Result<size_t> read_cached(uint64_t offset, std::span<uint8_t> to, bool keep);
+  Result<size_t> read_cached(uint64_t offset, std::span<uint8_t> to);
   Result<void> read_page(uint64_t index, uint8_t* to);
   Result<CachedPage*> load_page(uint64_t index);
+  void load_around(uint64_t index);
+  uint64_t next_of(uint64_t offset, uint64_t end, bool data);
   Result<void> write_page_part(uint64_t offset, std::span<const uint8_t> from);
   Result<void> allocate_for(CachedPage& page);
   void zero_behind_end();

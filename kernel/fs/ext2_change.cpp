@@ -3,7 +3,7 @@
 #include "kernel/fs/disk_writer.h"
 #include "kernel/fs/ext2.h"
 #include "kernel/library/log.h"
-#include "kernel/memory/heap.h"
+#include "kernel/task/file_mappings.h"
 
 namespace kernel::ext2 {
 namespace {
@@ -104,7 +104,7 @@ Result<void> Volume::write_back(Ext2Inode& inode, DiskWait wait) {
   CachedPage* taken[kPagesAtOnce];
   uint8_t* bytes[kPagesAtOnce];
   Result<void> result;
-  // Pages that are mapped may change again and again: what was there at the start is enough.
+  // Pages may be written again and again: what was there at the start is enough.
   for (size_t rounds = pages_.page_count() / kPagesAtOnce + 2; rounds > 0; --rounds) {
     const size_t count = pages_.take_for_writing(inode, taken);
     if (count == 0) break;
@@ -112,11 +112,13 @@ Result<void> Volume::write_back(Ext2Inode& inode, DiskWait wait) {
       end = first + 1;
       auto run = inode.map(taken[first]->index, static_cast<uint32_t>(count - first));
       if (run.is_error() || run.value().block == 0) {
-        // A page without a block is a hole that was mapped, not written; an error is told by the next sync.
+        // (A page without a block is one for which none was left.)
         if (run.is_error()) result = run.error();
         continue;
       }
       while (end < count && end - first < run.value().count && taken[end]->index == taken[end - 1]->index + 1) ++end;
+      // What a mapping changes from here on makes the page dirty again.
+      write_protect_file_pages(inode, taken[first]->index, taken[end - 1]->index + 1);
       inode.zero_behind_end();
       for (size_t at = first; at < end; ++at) bytes[at - first] = taken[at]->bytes();
       auto written = cache_.write_pages(uint64_t{run.value().block} * block_size_, {bytes, end - first}, wait);
@@ -129,9 +131,7 @@ Result<void> Volume::write_back(Ext2Inode& inode, DiskWait wait) {
         static_cast<int>(result.error()));
     inode.write_failed_ = true;
   }
-  if (!inode.has_pages_to_write()) {
-    inode.ordered_ = false;
-  }
+  if (!inode.has_pages_to_write()) inode.ordered_ = false;
   return result;
 }
 
@@ -196,7 +196,6 @@ Result<void> Volume::do_sync(Ext2Inode* inode, SyncKind kind, DiskWait wait) {
       while (dirty != nullptr && !dirty->has_pages_to_write()) dirty = dirty->next_dirty_;
       if (dirty == nullptr) break;
       if (write_back(*dirty, wait).is_error()) result = Error::Io;
-      if (dirty->has_pages_to_write()) break;  // mapped: it always has some
     }
   }
   if (inode != nullptr && inode->write_failed_) {

@@ -1,6 +1,7 @@
 // The content of files: from the disk, through the page cache, and into it.
 #include "kernel/fs/ext2.h"
 #include "kernel/library/log.h"
+#include "kernel/task/file_mappings.h"
 #include "kernel/task/wait.h"
 
 namespace kernel::ext2 {
@@ -59,17 +60,11 @@ Result<size_t> Ext2Inode::read_data(uint64_t offset, std::span<uint8_t> to) {
 Result<size_t> Ext2Inode::read(uint64_t offset, std::span<uint8_t> to) {
   if (is_directory()) return Error::IsDirectory;
   if (!is_regular()) return Error::Invalid;
-  return read_cached(offset, to, true);
+  return read_cached(offset, to);
 }
 
-Result<size_t> Ext2Inode::read_to_keep(uint64_t offset, std::span<uint8_t> to) {
-  if (is_directory()) return Error::IsDirectory;
-  if (!is_regular()) return Error::Invalid;
-  return read_cached(offset, to, false);
-}
-
-Result<size_t> Ext2Inode::read_cached(uint64_t offset, std::span<uint8_t> to, bool keep) {
-  if (volume_.block_size() != kPageSize || (!keep && !has_pages())) return read_data(offset, to);
+Result<size_t> Ext2Inode::read_cached(uint64_t offset, std::span<uint8_t> to) {
+  if (volume_.block_size() != kPageSize) return read_data(offset, to);
   if (offset >= size()) return size_t{0};
   if (to.size() > size() - offset) to = to.first(size() - offset);
   PageCache& pages = volume_.pages();
@@ -80,7 +75,7 @@ Result<size_t> Ext2Inode::read_cached(uint64_t offset, std::span<uint8_t> to, bo
     size_t part = kPageSize - in_page < left ? kPageSize - in_page : left;
     CachedPage* page = pages.find(*this, index);
     const bool is_whole = in_page == 0 && (part == kPageSize || at + part == size());
-    if (page == nullptr && keep && !is_whole && has_memory_to_cache()) {
+    if (page == nullptr && !is_whole && has_memory_to_cache()) {
       auto loaded = load_page(index);
       if (loaded)
         page = loaded.value();
@@ -98,7 +93,7 @@ Result<size_t> Ext2Inode::read_cached(uint64_t offset, std::span<uint8_t> to, bo
       part = left - part < kPageSize ? left : part + kPageSize;
     const size_t count = TRY(read_data(at, to.subspan(done, part)));
     if (count != part) return damaged("content cut short");
-    for (size_t behind = in_page == 0 ? 0 : kPageSize - in_page; keep && behind < part; behind += kPageSize) {
+    for (size_t behind = in_page == 0 ? 0 : kPageSize - in_page; behind < part; behind += kPageSize) {
       const size_t length = part - behind < kPageSize ? part - behind : kPageSize;
       if ((length < kPageSize && at + part < size()) || !has_memory_to_cache()) break;
       auto added = pages.add(*this, (at + behind) / kPageSize);
@@ -235,6 +230,7 @@ Result<void> Ext2Inode::resize(uint64_t new_size) {
   touch(Change::Both);
   TRY(volume_.add_orphan(*this));
   TRY(store_sized());
+  unmap_file_pages(*this, keep, ~uint64_t{0}, PrivateCopies::Go);
   volume_.pages().drop_from(*this, keep);
   resizing_ = true;
   auto freed = free_blocks_from(keep, Room::Wait);
@@ -250,16 +246,57 @@ Result<void> Ext2Inode::resize(uint64_t new_size) {
 Result<PhysicalAddress> Ext2Inode::shared_page(uint64_t index, PageUse use) {
   if (volume_.block_size() != kPageSize || !is_regular()) return Error::NotSupported;
   if (index >= page_up(size()) / kPageSize) return Error::Invalid;
-  if (use == PageUse::Write) TRY(volume_.begin(kAppendBlocks, Room::Now));
+  if (use == PageUse::Write) {
+    do {
+      wait_while_resizing();
+      TRY(volume_.begin(kAppendBlocks));
+    } while (resizing_);
+    if (index >= page_up(size()) / kPageSize) return Error::Invalid;
+  } else if (volume_.pages().find(*this, index) == nullptr) {
+    load_around(index);
+  }
   CachedPage* page = TRY(load_page(index));
   if (use == PageUse::Write) {
     TRY(allocate_for(*page));
-    volume_.pages().mark_for_writing(*page);
     touch(Change::Both);
     TRY(store());
   }
   TRY(retain_page(page->physical));
   return page->physical;
+}
+
+// A mapping's neighbours are wanted next, mostly, and stand in the same chunk of the disk's cache.
+void Ext2Inode::load_around(uint64_t index) {
+  constexpr uint64_t kAround = 16;
+  const uint64_t end = page_up(size()) / kPageSize, first = index / kAround * kAround;
+  for (uint64_t at = first; at < first + kAround && at < end && has_memory_to_cache(); ++at)
+    if (load_page(at).is_error()) return;
+}
+
+PhysicalAddress Ext2Inode::cached_page(uint64_t index) {
+  if (index >= page_up(size()) / kPageSize) return 0;
+  CachedPage* page = volume_.pages().find(*this, index);
+  if (page == nullptr || retain_page(page->physical).is_error()) return 0;
+  return page->physical;
+}
+
+uint64_t Ext2Inode::next_data(uint64_t offset, uint64_t end) {
+  return next_of(offset, end, true);
+}
+
+uint64_t Ext2Inode::next_hole(uint64_t offset, uint64_t end) {
+  return next_of(offset, end, false);
+}
+
+uint64_t Ext2Inode::next_of(uint64_t offset, uint64_t end, bool data) {
+  const uint32_t block_size = volume_.block_size();
+  while (offset < end) {
+    auto run = map(offset / block_size, ~0u);
+    if (run.is_error()) return data ? offset : end;
+    if ((run.value().block != 0) == data) return offset;
+    offset = (offset / block_size + run.value().count) * block_size;
+  }
+  return end;
 }
 
 }  // namespace kernel::ext2

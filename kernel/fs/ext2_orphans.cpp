@@ -3,18 +3,11 @@
 #include "kernel/fs/disk_writer.h"
 #include "kernel/fs/ext2.h"
 #include "kernel/library/log.h"
-#include "kernel/task/process.h"
 
 namespace kernel::ext2 {
 namespace {
 
 constexpr uint32_t kAttributeMagic = 0xEA020000;
-
-bool is_mapped(const Inode& inode) {
-  for (size_t index = 0; index < area_count(); ++index)
-    if (area_at(index).inode == &inode) return true;
-  return false;
-}
 
 }  // namespace
 
@@ -74,11 +67,9 @@ Result<void> Volume::delete_inode(Ext2Inode& inode, Room room) {
 
 void Volume::evict(Ext2Inode& inode) {
   if (inode.in_evict_list_ || !inode.in_use_ || inode.links() > 0 || inode.open_count_ > 0) return;
-  if (!is_mapped(inode)) {
-    auto deleted = delete_inode(inode, is_writer() ? Room::Wait : Room::Now);
-    if (!deleted.is_error() || !writable_) return;
-  }
-  // It is mapped, or there is much to free: the writer comes back to it.
+  auto deleted = delete_inode(inode, is_writer() ? Room::Wait : Room::Now);
+  if (!deleted.is_error() || !writable_) return;
+  // There is much to free: the writer goes on with it.
   inode.in_evict_list_ = true;
   inode.next_to_evict_ = to_evict_;
   to_evict_ = &inode;

@@ -75,8 +75,6 @@ class Inode {
     return (void)cursor, (void)visit, (void)context, Error::NotDirectory;
   }
   virtual Result<size_t> read_link(std::span<char> to) { return (void)to, Error::Invalid; }
-  // The same for a reader that keeps what it gets (a page of a mapping): not worth a second copy in a cache.
-  virtual Result<size_t> read_to_keep(uint64_t offset, std::span<uint8_t> to) { return read(offset, to); }
   // The page of the content that stands at `index` * 4096, for a mapping that sees what others write: it is retained
   // for the caller, who gives it back with free_pages. Zeros follow the end of the file; a page that lies wholly behind
   // it is Invalid. NotSupported: this file system keeps no pages, a mapping gets a copy of its own.
@@ -84,7 +82,10 @@ class Inode {
   virtual Result<PhysicalAddress> shared_page(uint64_t index, PageUse use) {
     return (void)index, (void)use, Error::NotSupported;
   }
-  // An open file begins and ends to hold it; for inodes that stand for something that goes away.
+  // The same page if it is in memory already (retained for the caller); 0: it is not, or is none. Never waits: a fault
+  // on one page maps its neighbours too.
+  virtual PhysicalAddress cached_page(uint64_t index) { return (void)index, 0; }
+  // An open file or a mapping begins and ends to hold it; for inodes that stand for something that goes away.
   virtual void opened() {}
   virtual void closed() {}
 
@@ -118,6 +119,22 @@ class Inode {
     if (to.lookup(new_name)) return Error::Exists;
     return rename_entry(name, to, new_name);
   }
+  // fallocate(2): room for [offset, offset + length), zeros where nothing was; the size stays. NoSpace changes nothing.
+  virtual Result<void> allocate(uint64_t offset, uint64_t length) {
+    return (void)offset, (void)length, Error::NotSupported;
+  }
+  virtual Result<void> punch_hole(uint64_t offset, uint64_t length) {
+    return (void)offset, (void)length, Error::NotSupported;
+  }
+  // From `offset`, which is below the size: where data, or a hole, begins (lseek(2): SEEK_DATA, SEEK_HOLE); at the
+  // latest the end of the file.
+  virtual uint64_t next_data(uint64_t offset, uint64_t size) { return (void)size, offset; }
+  virtual uint64_t next_hole(uint64_t offset, uint64_t size) { return (void)offset, size; }
+  // fcntl(2): F_SEAL_...; only files in memory have them.
+  virtual Result<uint32_t> seals() { return Error::Invalid; }
+  virtual Result<void> add_seals(uint32_t seals) { return (void)seals, Error::Invalid; }
+  // Where the pages of a file in memory stand, for the crash path.
+  virtual const class PageTree* memory() const { return nullptr; }
   virtual Result<void> resize(uint64_t size) { return (void)size, Error::ReadOnly; }
   virtual Result<void> set_permissions(uint16_t permissions) { return (void)permissions, Error::ReadOnly; }
   // ~0: stays as it is. Owners exist in name only: everything runs as root.
@@ -126,6 +143,22 @@ class Inode {
   // Returns when it is on the disk; where there is no disk, at once.
   virtual Result<void> sync(SyncKind kind) { return (void)kind, Result<void>(); }
   virtual Result<FileSystemFacts> file_system() { return Error::NoSyscall; }
+};
+
+// Holds an inode for as long as a call works with it; null is allowed.
+class InodeHold {
+ public:
+  explicit InodeHold(Inode* inode) : inode_(inode) {
+    if (inode_ != nullptr) inode_->opened();
+  }
+  ~InodeHold() {
+    if (inode_ != nullptr) inode_->closed();
+  }
+  InodeHold(const InodeHold&) = delete;
+  InodeHold& operator=(const InodeHold&) = delete;
+
+ private:
+  Inode* inode_;
 };
 
 Result<Inode*> mount_ext2(class BlockDevice& device, uint64_t offset, uint64_t length);  // the root inode

@@ -17,18 +17,6 @@ class Changing {
   bool before_;
 };
 
-// Tells whether a mapped page has changed; not for adversaries: a page is written once more or once less, never wrong
-// for good, because fsync of a program that wrote it through the mapping is asked again.
-uint64_t checksum_of(const CachedPage& page) {
-  const auto* words = reinterpret_cast<const uint64_t*>(page.bytes());
-  uint64_t sum = 0x9E37'79B9'7F4A'7C15;
-  for (size_t index = 0; index < kPageSize / sizeof(uint64_t); ++index) {
-    sum = (sum ^ words[index]) * 0xFF51'AFD7'ED55'8CCD;
-    sum ^= sum >> 32;
-  }
-  return sum;
-}
-
 }  // namespace
 
 PageCache::PageCache(size_t page_limit) : page_limit_(page_limit) {
@@ -75,7 +63,7 @@ void PageCache::touch(CachedPage& page) {
 
 void PageCache::link(CachedPage& page) {
   CachedFile& file = *page.file;
-  if (page.may_need_writing()) {
+  if (page.dirty) {
     page.previous = nullptr;
     page.next = file.first_;
     (file.first_ != nullptr ? file.first_->previous : file.last_) = &page;
@@ -129,15 +117,7 @@ void PageCache::mark_dirty(CachedPage& page) {
   const Changing changing(changing_);
   page.dirty = true;
   ++dirty_count_;
-  if (!page.for_writing) relink(page);
-}
-
-void PageCache::mark_for_writing(CachedPage& page) {
-  if (page.for_writing) return;
-  const Changing changing(changing_);
-  page.checksum = checksum_of(page);
-  page.for_writing = true;
-  if (!page.dirty) relink(page);
+  relink(page);
 }
 
 void PageCache::forget(CachedPage& page) {
@@ -178,21 +158,11 @@ size_t PageCache::take_for_writing(CachedFile& file, std::span<CachedPage*> to) 
   size_t count = 0;
   for (CachedPage *page = file.first_, *next; page != nullptr && count < to.size(); page = next) {
     next = page->next;
-    if (!page->may_need_writing()) break;
+    if (!page->dirty) break;
     if (page->in_flight) continue;
-    bool changed = page->dirty;
-    if (page->for_writing) {
-      // Whether it is still mapped is asked first: what the mapping wrote until it went is in the checksum then.
-      const bool is_mapped = page_users(page->physical) > 1;
-      const uint64_t checksum = checksum_of(*page);
-      changed |= checksum != page->checksum;
-      page->checksum = checksum;
-      page->for_writing = is_mapped;
-    }
-    if (page->dirty) --dirty_count_;
+    --dirty_count_;
     page->dirty = false;
-    if (!page->for_writing) relink(*page);
-    if (!changed) continue;
+    relink(*page);
     page->in_flight = true;
     to[count++] = page;
   }
@@ -212,7 +182,7 @@ size_t PageCache::reclaim(size_t wanted) {
   size_t freed = 0;
   for (CachedPage *page = oldest_, *newer; page != nullptr && freed < wanted; page = newer) {
     newer = page->newer;
-    if (page->may_need_writing() || page->in_flight || page_users(page->physical) > 1) continue;
+    if (page->dirty || page->in_flight || page_users(page->physical) > 1) continue;
     forget(*page);
     free(*page);
     ++freed;

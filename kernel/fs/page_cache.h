@@ -17,23 +17,20 @@ struct CachedPage {
   CachedFile* file;
   uint64_t index;  // of the page in the file
   PhysicalAddress physical;
-  bool dirty;         // the disk has something older
-  bool in_flight;     // is being written to the disk
-  bool detached;      // cut off while in flight: belongs to no file any more
-  bool for_writing;   // somebody has mapped it for writing: it may change at any moment
-  uint64_t checksum;  // of a page for writing: what it was when it was last written
+  bool dirty;      // the disk has something older
+  bool in_flight;  // is being written to the disk
+  bool detached;   // cut off while in flight: belongs to no file any more
   CachedPage* next_in_bucket;
   CachedPage *older, *newer;    // of all pages
-  CachedPage *next, *previous;  // of the file: first those that have to be looked at for writing
+  CachedPage *next, *previous;  // of the file: the dirty ones first
   uint8_t* bytes() const { return direct_map<uint8_t>(physical); }
-  bool may_need_writing() const { return dirty || for_writing; }
 };
 
 // What the cache knows of a file; part of its inode.
 class CachedFile {
  public:
   bool has_pages() const { return first_ != nullptr; }
-  bool has_pages_to_write() const { return first_ != nullptr && first_->may_need_writing(); }
+  bool has_pages_to_write() const { return first_ != nullptr && first_->dirty; }
 
  private:
   friend class PageCache;
@@ -51,8 +48,6 @@ class PageCache {
   // A page of zeros, clean; the file has none there. NoMemory: none free, and none to be had back.
   Result<CachedPage*> add(CachedFile& file, uint64_t index);
   void mark_dirty(CachedPage& page);
-  // It was mapped; from now on its content is compared at each writing.
-  void mark_for_writing(CachedPage& page);
   void drop(CachedPage& page);
   void drop_from(CachedFile& file, uint64_t index);  // this page and all behind it
 

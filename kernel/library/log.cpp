@@ -9,10 +9,25 @@ namespace kernel {
 
 namespace {
 constexpr size_t kRingSize = 64 * 1024;
-char g_ring_bytes[kRingSize];
+constexpr size_t kErrorRingSize = 8 * 1024, kOutputRingSize = 4 * 1024;
+char g_ring_bytes[kRingSize], g_error_bytes[kErrorRingSize], g_output_bytes[kOutputRingSize];
 }  // namespace
 
 LogRing g_log_ring = {g_ring_bytes, kRingSize, 0};
+LogRing g_error_ring = {g_error_bytes, kErrorRingSize, 0}, g_output_ring = {g_output_bytes, kOutputRingSize, 0};
+
+void ring_append(LogRing& ring, const char* bytes, size_t length) {
+  if (length > ring.size) {
+    ring.written += length - ring.size;
+    bytes += length - ring.size;
+    length = ring.size;
+  }
+  const size_t at = ring.written % ring.size;
+  const size_t first = length < ring.size - at ? length : ring.size - at;
+  __builtin_memcpy(ring.bytes + at, bytes, first);
+  __builtin_memcpy(ring.bytes, bytes + first, length - first);
+  ring.written += length;
+}
 
 void log(LogLevel level, const char* format, ...) {
   char line[512];
@@ -25,7 +40,7 @@ void log(LogLevel level, const char* format, ...) {
   if (length > sizeof line - 2) length = sizeof line - 2;
   line[length++] = '\n';
   InterruptGuard guard;
-  for (size_t i = 0; i < length; ++i) g_log_ring.bytes[g_log_ring.written++ % g_log_ring.size] = line[i];
+  ring_append(g_log_ring, line, length);
   bool on_console = level == LogLevel::Warning || (level == LogLevel::Info && setting_is("log", "console"));
   if (!on_console) return;
   console_write("mortem: ");

@@ -27,5 +27,8 @@ struct LogRing {
   uint64_t written;        // bytes ever written; the newest byte stands at (written - 1) % size
 };
 extern LogRing g_log_ring;
+// The last that the program wrote to its standard error and its standard output, which the VM's console took.
+extern LogRing g_error_ring, g_output_ring;
+void ring_append(LogRing& ring, const char* bytes, size_t length);  // interrupts are off, or nobody else writes to it
 
 }  // namespace kernel

@@ -2,6 +2,7 @@
 #include "kernel/linux/open_file.h"
 
 #include "kernel/drivers/console.h"
+#include "kernel/library/log.h"
 #include "kernel/linux/epoll.h"
 #include "kernel/linux/files.h"
 #include "kernel/memory/heap.h"
@@ -55,11 +56,14 @@ class InodeFile final : public OpenFile {
     if ((flags() & kOpenAppend) != 0) position_ = TRY(inode_.status()).size;
     const size_t count = TRY(inode_.write(position_, from));
     position_ += count;
+    TRY(sync_if_asked());
     return count;
   }
 
   Result<size_t> write_at(uint64_t offset, std::span<const uint8_t> from) override {
-    return inode_.write((flags() & kOpenAppend) != 0 ? TRY(inode_.status()).size : offset, from);
+    const size_t count = TRY(inode_.write((flags() & kOpenAppend) != 0 ? TRY(inode_.status()).size : offset, from));
+    TRY(sync_if_asked());
+    return count;
   }
 
   Result<uint64_t> seek(int64_t offset, int whence) override {
@@ -79,7 +83,11 @@ class InodeFile final : public OpenFile {
       case kData:
       case kHole:
         if (offset < 0 || offset >= size) return Error::NoDevice;
-        position_ = static_cast<uint64_t>(whence == kData ? offset : size);
+        base = static_cast<int64_t>(whence == kData
+                                        ? inode_.next_data(static_cast<uint64_t>(offset), static_cast<uint64_t>(size))
+                                        : inode_.next_hole(static_cast<uint64_t>(offset), static_cast<uint64_t>(size)));
+        if (whence == kData && base == size) return Error::NoDevice;
+        position_ = static_cast<uint64_t>(base);
         return position_;
       default:
         return Error::Invalid;
@@ -101,6 +109,11 @@ class InodeFile final : public OpenFile {
   const char* path() const override { return path_; }
 
  private:
+  Result<void> sync_if_asked() {
+    if ((flags() & kOpenDataSync) == 0) return {};
+    return inode_.sync((flags() & kOpenSync) == kOpenSync ? SyncKind::Everything : SyncKind::ContentAndSize);
+  }
+
   Inode& inode_;
   char* path_;
   FileType type_;
@@ -111,7 +124,7 @@ class InodeFile final : public OpenFile {
 // Standard output and standard error: a stream like a pipe to the host, no terminal.
 class ConsoleFile final : public OpenFile {
  public:
-  using OpenFile::OpenFile;
+  ConsoleFile(int flags, LogRing* copy) : OpenFile(flags), copy_(copy) {}
   Result<size_t> read(std::span<uint8_t> to) override {
     if (to.empty()) return size_t{0};
     if (!console_has_input()) {
@@ -122,7 +135,9 @@ class ConsoleFile final : public OpenFile {
     return console_read({reinterpret_cast<char*>(to.data()), to.size()});
   }
   Result<size_t> write(std::span<const uint8_t> from) override {
-    console_write({reinterpret_cast<const char*>(from.data()), from.size()});
+    const auto* bytes = reinterpret_cast<const char*>(from.data());
+    if (copy_ != nullptr) ring_append(*copy_, bytes, from.size());
+    console_write({bytes, from.size()});
     return from.size();
   }
   Result<InodeStatus> status() override {
@@ -140,6 +155,9 @@ class ConsoleFile final : public OpenFile {
   }
   bool needs_polling() const override { return can_read(); }
   const char* path() const override { return "pipe:[1]"; }
+
+ private:
+  LogRing* copy_;
 };
 
 }  // namespace
@@ -174,8 +192,8 @@ Result<OpenFile*> make_inode_file(Inode& inode, int flags, const char* path) {
   return static_cast<OpenFile*>(file.value());
 }
 
-Result<OpenFile*> make_console_file(int flags) {
-  return static_cast<OpenFile*>(TRY(make<ConsoleFile>(flags)));
+Result<OpenFile*> make_console_file(int flags, LogRing* copy) {
+  return static_cast<OpenFile*>(TRY(make<ConsoleFile>(flags, copy)));
 }
 
 bool is_zero_device(Inode& inode) {

@@ -9,16 +9,21 @@
 #include "kernel/library/result.h"
 #include "kernel/task/wait_queue.h"
 
+namespace kernel {
+struct LogRing;
+}
+
 namespace kernel::linux {
 
 // open(2) flags of x86-64.
 inline constexpr int kOpenAccessMask = 3, kOpenReadOnly = 0, kOpenWriteOnly = 1, kOpenReadWrite = 2, kOpenCreate = 0100,
                      kOpenExclusive = 0200, kOpenTruncate = 01000, kOpenAppend = 02000, kOpenNonBlock = 04000,
                      kOpenDirect = 040000, kOpenDirectory = 0200000, kOpenNoFollow = 0400000,
-                     kOpenCloseOnExec = 02000000, kOpenPath = 010000000, kOpenTemporary = 020000000;
+                     kOpenCloseOnExec = 02000000, kOpenDataSync = 010000, kOpenSync = 04010000, kOpenPath = 010000000, kOpenTemporary = 020000000;
 
 // poll(2)
-inline constexpr uint16_t kPollIn = 1, kPollOut = 4, kPollError = 8, kPollHangUp = 16, kPollInvalid = 32;
+inline constexpr uint16_t kPollIn = 1, kPollOut = 4, kPollError = 8, kPollHangUp = 16, kPollInvalid = 32,
+                          kPollPeerHangUp = 0x2000;  // POLLRDHUP
 
 class EpollInterest;
 
@@ -43,8 +48,8 @@ class OpenFile {
   // Told when poll_events() may have changed; null: it never does, or only polling finds out.
   virtual WaitQueue* wait_queue() { return nullptr; }
   virtual OpenFileKind kind() const { return OpenFileKind::Other; }
-  virtual Inode* inode() { return nullptr; }            // null: no file of a file system
-  virtual const char* path() const = 0;                 // absolute, or what Linux shows: "pipe:[7]"
+  virtual Inode* inode() { return nullptr; }  // null: no file of a file system
+  virtual const char* path() const = 0;       // absolute, or what Linux shows: "pipe:[7]"
   virtual Result<uint32_t> bytes_available() { return Error::NotTerminal; }  // FIONREAD
 
   int flags() const { return flags_; }
@@ -70,7 +75,8 @@ class OpenFile {
 InodeStatus anonymous_status();
 
 Result<OpenFile*> make_inode_file(Inode& inode, int flags, const char* path);
-Result<OpenFile*> make_console_file(int flags);
+// `copy` keeps the last of what is written, for a dump; null: nothing is kept.
+Result<OpenFile*> make_console_file(int flags, LogRing* copy);
 struct Pipe {
   OpenFile *read_end, *write_end;
 };

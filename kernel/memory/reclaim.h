@@ -7,8 +7,8 @@ namespace kernel {
 
 // Frees up to about `wanted` pages (more is welcome) and returns how many became free. It is called in the middle of
 // any allocation, its owner's own and those of interrupt handlers too, with interrupts off: it must not wait, read or
-// write a disk, nor allocate; it leaves alone what is being changed. Pages that somebody maps (page_users) are not
-// worth taking: they stay in use.
+// write a disk, nor allocate; it leaves alone what is being changed, and every page that has other users
+// (page_users): a shared mapping must go on seeing what the file shows.
 using Reclaimer = size_t (*)(size_t wanted);
 
 void register_reclaimer(Reclaimer reclaimer);  // for ever; at most kMaximumReclaimers, asked in their order

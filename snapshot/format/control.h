@@ -44,7 +44,7 @@ struct ControlCrash {
   uint32_t slot;          // kNoSlot: no dump was written; the reason line says why
   uint64_t stored_length; // bytes
   uint32_t level;         // DumpLevel
-  uint32_t reserved;
+  uint32_t occurrence;    // the how-manieth crash of this kind on its disk, 0: not known
 };
 static_assert(sizeof(ControlCrash) == 32);
 

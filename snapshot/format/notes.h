@@ -25,6 +25,9 @@ enum class NoteType : uint32_t {
   Reason = kNoteTypes + 6,            // ReasonNote
   Identity = kNoteTypes + 7,          // IdentityNote
   ThreadNames = kNoteTypes + 8,       // NoteHeader, then ThreadName[]
+  Occurrence = kNoteTypes + 9,        // OccurrenceNote
+  StandardError = kNoteTypes + 10,    // NoteHeader, then the last bytes that the program wrote there, as they are
+  StandardOutput = kNoteTypes + 11,   // the same
 };
 
 struct NoteHeader {
@@ -78,6 +81,14 @@ struct IdentityNote {
   uint64_t resident_bytes;   // RAM in use (app and kernel) when the dump was written
   char kernel_version[64];
 };
+
+// Which crash it is (CrashKind of slot.h), and how often that one came.
+struct OccurrenceNote {
+  NoteHeader header;
+  uint64_t signature;   // 0: not known
+  uint64_t occurrence;  // this is the how-manieth on its disk, from 1 on; 0: not known
+};
+static_assert(sizeof(OccurrenceNote) == 24);
 
 enum class ModuleKind : uint32_t { Program = 1, Interpreter = 2, Library = 3, Vdso = 4, Kernel = 5 };
 enum class ModuleIdKind : uint32_t { None = 0, GnuBuildId = 1, GoBuildId = 2, Sha256 = 3 };

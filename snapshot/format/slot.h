@@ -9,8 +9,10 @@
 //
 // Order of writes: header `writing` → text record → dump → flush → header `complete` (or `partial`) → flush.
 // A crash in between leaves `writing`, which readers report as a dump that was cut short, never as whole.
-// A slot that is `partial` or `complete` is never overwritten: `mortem pull --release` (or `mortem run`, which pulls by
-// itself) sets it back to `empty`.
+// The first dump of its kind (CrashKind) that is `partial` or `complete` is never overwritten: `mortem pull --release`
+// (or `mortem run`, which pulls by itself) sets it back to `empty`. Of a kind that comes again only the newest dump is
+// kept beside the first: it goes into an empty slot, and the one before it is released after that; without an empty
+// slot it takes the place of the one before it. Without either it is only counted.
 #pragma once
 
 #include <cstddef>
@@ -70,9 +72,41 @@ struct SlotHeader {
 };
 static_assert(sizeof(SlotHeader) == 88);
 
+// Which crash it was, and how often that one came: in the header's block, and in its first 512 bytes, so that a disk
+// writes both or neither. Slots that an older kernel wrote have zeros here. It stays when a slot is released.
+inline constexpr size_t kCrashKindOffset = 128;
+inline constexpr char kCrashKindMagic[8] = {'M', 'O', 'R', 'T', 'K', 'I', 'N', 'D'};
+inline constexpr uint32_t kCrashKindVersion = 1;
+
+struct CrashKind {
+  char magic[8];
+  uint32_t version;
+  uint32_t reserved;
+  uint64_t signature;          // of reason and innermost frames, by module: the same on every boot
+  uint64_t number;             // the slot's dump is of the how-manieth crash of this kind on this disk, from 1 on
+  uint64_t count;              // crashes of this kind that this slot knows of: the largest of all slots is true
+  int64_t last_wall_clock_ns;  // of the newest of them, 0: unknown
+  uint32_t reserved_end;
+  uint32_t checksum;           // CRC-32 of all bytes before it
+};
+static_assert(sizeof(CrashKind) == 56 && kCrashKindOffset + sizeof(CrashKind) <= 512);
+
 template <typename Header>
 uint32_t header_checksum(const Header& header) {
   return crc32({reinterpret_cast<const uint8_t*>(&header), offsetof(Header, checksum)});
+}
+
+// From a slot's first block; false: it has none, or none that can be believed.
+inline bool read_crash_kind(const uint8_t* block, CrashKind& kind) {
+  __builtin_memcpy(&kind, block + kCrashKindOffset, sizeof kind);
+  return __builtin_memcmp(kind.magic, kCrashKindMagic, sizeof kCrashKindMagic) == 0 &&
+         kind.version == kCrashKindVersion && kind.checksum == header_checksum(kind) && kind.signature != 0;
+}
+inline void write_crash_kind(uint8_t* block, CrashKind& kind) {
+  __builtin_memcpy(kind.magic, kCrashKindMagic, sizeof kCrashKindMagic);
+  kind.version = kCrashKindVersion;
+  kind.checksum = header_checksum(kind);
+  __builtin_memcpy(block + kCrashKindOffset, &kind, sizeof kind);
 }
 
 }  // namespace mortem::format

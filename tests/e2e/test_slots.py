@@ -1,4 +1,5 @@
 """The dump slots of an image: filled one after another, never overwritten, never half a dump that looks whole."""
+import json
 import os
 import signal
 import unittest
@@ -19,24 +20,45 @@ class Slots(SlotStates, MortemTest):
         """One more crash whose dump stays in its slot."""
         return self.mortem("run", image, "--on-crash", "stop", "--keep-in-slot", *options, status=139)
 
-    def test_third_crash_is_told_and_loses_nothing(self):
+    def pulled(self, image, slot):
+        path = self.files / f"pulled.{slot}"
+        path.unlink(missing_ok=True)
+        self.mortem("pull", image, "-o", path, "--slot", slot)
+        return path.read_bytes()
+
+    def crashes(self, image):
+        return [(row.get("number_of_kind"), row.get("crashes_of_kind"))
+                for row in json.loads(self.mortem("pull", image, "--list", "--json").stdout)["slots"]]
+
+    def test_of_one_crash_the_first_and_the_newest_dump_are_kept(self):
         image = self.image()
         self.run_keeping(image)
         self.run_keeping(image)
-        first = self.files / "first"
-        second = self.files / "second"
-        self.mortem("pull", image, "-o", first, "--slot", "0")
-        self.mortem("pull", image, "-o", second, "--slot", "1")
+        self.assertEqual(self.crashes(image), [(1, 2), (2, 2)])
+        first, second = self.pulled(image, 0), self.pulled(image, 1)
+        third = self.run_keeping(image)
+        self.assertIn("dump kept in slot 1", third.stderr)
+        self.assertEqual(self.crashes(image), [(1, 3), (3, 3)])
+        self.assertTrue(self.pulled(image, 0) == first, "the first dump has changed")
+        self.assertFalse(self.pulled(image, 1) == second)
+        self.assertIn("crash 3 of this kind", self.mortem("report", self.files / "pulled.1").stdout)
+        self.assertRegex(self.mortem("pull", image, "--list").stdout, r"1 of 3(.|\n)*3 of 3")
+
+    def test_full_slots_are_told_and_lose_nothing(self):
+        """Two kinds of crash, each with its only dump: a third crash is counted where it belongs, no more."""
+        image = self.image("crash_in_turns")
+        self.run_keeping(image)
+        self.mortem("run", image, "--on-crash", "stop", "--keep-in-slot", "--", "second", status=139)
+        self.assertEqual(self.crashes(image), [(1, 1), (1, 1)])
+        first, second = self.pulled(image, 0), self.pulled(image, 1)
         refused = self.mortem("run", image, "--keep-in-slot", status=2)
         self.assertRegex(refused.stderr, "image.raw: a crash would leave no dump: all 2 slots are full, make room with "
                                          "mortem pull .* --release; or run it with --no-dump\n$")
         third = self.run_keeping(image, "--no-dump")
+        self.assertIn("it is crash 2 of a kind whose first dump is in slot 0", third.stdout)
         self.assertRegex(third.stderr, "no dump was written: all 2 slots are full, make room with mortem pull")
-        for slot, path in (("0", first), ("1", second)):
-            again = self.files / f"again.{slot}"
-            self.mortem("pull", image, "-o", again, "--slot", slot)
-            self.assertTrue(again.read_bytes() == path.read_bytes(), f"slot {slot} has changed")
-        self.assertFalse(first.read_bytes() == second.read_bytes())
+        self.assertEqual(self.crashes(image), [(1, 2), (1, 1)])
+        self.assertTrue(self.pulled(image, 0) == first and self.pulled(image, 1) == second, "a slot has changed")
 
     def test_a_text_record_alone_is_shown_and_released(self):
         """What a guest leaves that could write nothing more: no dump, but its slot must become free again."""

@@ -1,6 +1,7 @@
 // The core writer, from a guest of bytes to the file that stock tools open.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <cstring>
 #include <filesystem>
@@ -11,6 +12,7 @@
 #include "kernel/crash/dump_plan.h"
 #include "kernel/crash/elf.h"
 #include "kernel/crash/seekable_compressor.h"
+#include "kernel/memory/page_tree.h"
 #undef TRY  // the kernel's; the host has its own
 #include "snapshot/core_file.h"
 
@@ -116,6 +118,92 @@ format::PageMapKind kind_at(const snapshot::CoreFile& core, uint64_t address) {
   for (const auto& entry : core.page_map())
     if (entry.virtual_start <= address && address < entry.virtual_start + entry.length) return entry.kind;
   return format::PageMapKind{};
+}
+
+void sort_areas(FakeGuest& guest) {
+  std::sort(guest.areas.begin(), guest.areas.end(), [](const auto& a, const auto& b) { return a.start < b.start; });
+}
+
+TEST(CrashCore, APageOfManyViewsIsStoredOnce) {
+  using format::PageMapKind;
+  FakeGuest guest;
+  guest.crash_of_the_app();
+  std::vector<uint32_t> stored_at(guest.page_count, 77);  // what an earlier walk left there is forgotten
+  guest.state.stored_at = stored_at;
+  constexpr uint64_t kFirst = 0x800000, kSecond = 0x900000;
+  guest.area(kFirst, kFirst + 4 * kPageSize, kProtectRead, AreaKind::File, "/lib/twice");
+  guest.area(kSecond, kSecond + 4 * kPageSize, kProtectRead, AreaKind::File, "/lib/twice");
+  for (uint64_t page = 0; page < 4; ++page) {
+    const PageOwner owner = page < 2 ? PageOwner::PageCache : PageOwner::SharedMemory;
+    const PhysicalAddress physical =
+        guest.map(kFirst + page * kPageSize, owner, static_cast<uint8_t>(0xC0 + page), false);
+    // The other view shows them in the other order, so that no two follow each other.
+    *guest.entry(kSecond + (3 - page) * kPageSize) = physical | 5;
+  }
+  sort_areas(guest);
+  const PhysicalAddress unmapped = guest.allocate(PageOwner::SharedMemory);
+  std::memset(guest.bytes(unmapped), 0xEE, kPageSize);
+  for (const DumpLevel level : {DumpLevel::Full, DumpLevel::AppOnly}) {
+    const std::vector<uint8_t> bytes = plain_core(guest.state, level);
+    for (int fill = 0xC0; fill < 0xC4; ++fill) {
+      size_t count = 0;
+      for (size_t at = 0; at + kPageSize <= bytes.size(); at += kPageSize)
+        count += std::all_of(&bytes[at], &bytes[at] + kPageSize, [fill](uint8_t byte) { return byte == fill; });
+      EXPECT_EQ(count, 1u) << fill;
+    }
+    const auto path = write_file(".core", bytes);
+    auto core = snapshot::CoreFile::open(path);
+    ASSERT_TRUE(core) << core.error().message;
+    for (uint64_t page = 0; page < 4; ++page) {
+      const std::vector<uint8_t> wanted(4, static_cast<uint8_t>(0xC0 + page));
+      EXPECT_EQ(bytes_at(**core, kFirst + page * kPageSize, 4), wanted);
+      EXPECT_EQ(bytes_at(**core, kSecond + (3 - page) * kPageSize, 4), wanted);
+      EXPECT_EQ(kind_at(**core, kSecond + page * kPageSize), PageMapKind::Alias);
+      const PhysicalAddress physical = *guest.entry(kFirst + page * kPageSize) & 0x000f'ffff'ffff'f000;
+      EXPECT_EQ(kind_at(**core, g_direct_map_base + physical), PageMapKind::Alias);
+      EXPECT_EQ(bytes_at(**core, g_direct_map_base + physical, 4), wanted);
+    }
+    EXPECT_EQ(kind_at(**core, g_direct_map_base + unmapped),
+              level == DumpLevel::Full ? PageMapKind::Stored : PageMapKind::Dropped);
+    std::filesystem::remove(path);
+  }
+  // Without the table every view is stored.
+  guest.state.stored_at = {};
+  const auto path = write_file(".core", plain_core(guest.state));
+  auto core = snapshot::CoreFile::open(path);
+  ASSERT_TRUE(core) << core.error().message;
+  EXPECT_EQ(kind_at(**core, kSecond), PageMapKind::Stored);
+  EXPECT_EQ(bytes_at(**core, kSecond, 4), std::vector<uint8_t>(4, 0xC3));
+  std::filesystem::remove(path);
+}
+
+TEST(CrashCore, AFileInMemoryIsSeenWhereItIsMappedThoughNobodyLooked) {
+  using format::PageMapKind;
+  FakeGuest guest;
+  guest.crash_of_the_app();
+  std::vector<uint32_t> stored_at(guest.page_count);
+  guest.state.stored_at = stored_at;
+  const PhysicalAddress node = guest.allocate(PageOwner::KernelHeap), page = guest.allocate(PageOwner::SharedMemory);
+  std::memset(guest.bytes(page), 0xAB, kPageSize);
+  reinterpret_cast<PhysicalAddress*>(guest.bytes(node))[3] = page;
+  reinterpret_cast<PhysicalAddress*>(guest.bytes(node))[4] = 0x123;  // no page
+  PageTree::Shape shape{node, 1};
+  constexpr uint64_t kView = 0x800000, kDamaged = 0xA00000;
+  guest.area(kView, kView + 6 * kPageSize, kProtectRead, AreaKind::File, "/memfd:x (deleted)", kPageSize);
+  guest.areas.back().memory = reinterpret_cast<const PageTree*>(&shape);
+  guest.area(kDamaged, kDamaged + kPageSize, kProtectRead, AreaKind::File, "/memfd:y (deleted)");
+  guest.areas.back().memory = reinterpret_cast<const PageTree*>(uint64_t{24});
+  sort_areas(guest);
+  const auto path = write_file(".core", plain_core(guest.state));
+  auto core = snapshot::CoreFile::open(path);
+  ASSERT_TRUE(core) << core.error().message;
+  EXPECT_EQ(bytes_at(**core, kView + 2 * kPageSize, 4), std::vector<uint8_t>(4, 0xAB));
+  EXPECT_EQ(bytes_at(**core, kView, 4), std::vector<uint8_t>(4, 0));
+  EXPECT_EQ(kind_at(**core, kView + 3 * kPageSize), PageMapKind::Dropped);
+  EXPECT_EQ(kind_at(**core, kDamaged), PageMapKind::Dropped);
+  EXPECT_EQ(kind_at(**core, g_direct_map_base + page), PageMapKind::Alias);
+  EXPECT_EQ((*core)->file_mappings().size(), 3u) << "a file that is nowhere else is none to look for";
+  std::filesystem::remove(path);
 }
 
 TEST(CrashCore, PageMapNamesWhatIsNotThere) {

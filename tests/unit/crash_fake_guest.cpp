@@ -183,7 +183,7 @@ uint64_t g_direct_map_base = 0;
 Thread* g_threads = nullptr;
 Thread* g_current_thread = nullptr;
 uint8_t g_fatal_siginfo[128];
-LogRing g_log_ring;
+LogRing g_log_ring, g_error_ring, g_output_ring;
 
 // Null and the first pages are what a damaged pointer is in these tests.
 Result<void> copy_from_kernel_checked(void* to, uint64_t from, size_t size) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -17,8 +18,9 @@ void free_all_memory();
 extern uint64_t g_free_pages;  // what allocate_pages still gives
 extern uint64_t g_monotonic_ns;
 extern int64_t g_wall_clock_ns;
-extern std::string g_console;        // what was written to the console
-extern kernel::BlockDevice* g_disk;  // what disk() gives
+extern std::set<uint64_t> g_protected;  // pages of files that were protected from writing through mappings
+extern std::string g_console;           // what was written to the console
+extern kernel::BlockDevice* g_disk;     // what disk() gives
 
 // A disk in memory.
 class MemoryDisk : public kernel::BlockDevice {

@@ -3,8 +3,14 @@
 
 #include "kernel/fs/disk_writer.h"
 #include "kernel/memory/reclaim.h"
+#include "kernel/task/file_mappings.h"
 #include "kernel/task/process.h"
 #include "kernel/task/wait.h"
+#include "tests/unit/kernel_device_fakes.h"
+
+namespace kernel_fakes {
+std::set<uint64_t> g_protected;
+}
 
 namespace kernel {
 
@@ -15,11 +21,9 @@ WaitResult wait_until(bool (*)(void*), void*, uint64_t, uint64_t) {
   abort();  // there is nobody to wait for
 }
 void register_reclaimer(Reclaimer) {}
-size_t area_count() {
-  return 0;
-}
-const MemoryArea& area_at(size_t) {
-  abort();
+void unmap_file_pages(const Inode&, uint64_t, uint64_t, PrivateCopies) {}
+void write_protect_file_pages(const Inode&, uint64_t first, uint64_t last) {
+  for (uint64_t index = first; index < last; ++index) kernel_fakes::g_protected.insert(index);
 }
 
 namespace ext2 {

@@ -112,10 +112,12 @@ class KernelDumpSlot : public testing::Test {
   }
 
   // The kernel's part; true: it says that the dump is in the slot.
-  bool crash(Disk& disk, std::span<const uint8_t> content, format::DumpLevel level = format::DumpLevel::Full) {
+  bool crash(Disk& disk, std::span<const uint8_t> content, format::DumpLevel level = format::DumpLevel::Full,
+             uint64_t signature = 0) {
     Bytes first(kernel::DumpSlot::kBufferSize), second(kernel::DumpSlot::kBufferSize);
     kernel::DumpSlot slot(disk, partition, first, second);
-    choice = slot.choose();
+    choice = slot.choose(signature, 1'700'000'000'000'000'000);
+    occurrence = slot.occurrence();
     if (choice != kernel::DumpSlot::Choice::Found) return false;
     const std::string text = "it crashed";
     if (!slot.start({{1, 2, 3}, 1'700'000'000'000'000'000, 1, text})) return false;
@@ -155,6 +157,7 @@ class KernelDumpSlot : public testing::Test {
   kernel::DumpPartition partition{};
   kernel::DumpSlot::Choice choice{};
   bool full = false;
+  uint64_t occurrence = 0;
   Bytes fresh, core;
 };
 
@@ -209,6 +212,147 @@ TEST_F(KernelDumpSlot, ADumpThatDoesNotFitNeverLooksWhole) {
   ASSERT_TRUE(slots);
   EXPECT_EQ(slots->slots[0].condition, SlotCondition::CutShort);
   EXPECT_EQ(slots->slots[1].condition, SlotCondition::Empty);  // not a byte past its end
+}
+
+// The kinds of what the slots hold, by slot: {signature, number, count}; zeros: empty.
+struct KindRow {
+  uint64_t signature, number, count;
+  bool operator==(const KindRow&) const = default;
+};
+std::vector<KindRow> kinds(const snapshot::DumpSlots& slots) {
+  std::vector<KindRow> rows;
+  for (const auto& slot : slots.slots)
+    rows.push_back(slot.has_dump() ? KindRow{slot.kind.signature, slot.kind.number, slot.kind.count} : KindRow{});
+  return rows;
+}
+
+TEST_F(KernelDumpSlot, OfOneKindTheFirstAndTheNewestAreKept) {
+  Disk disk(fresh);
+  Bytes other = core;
+  other[5000] ^= 1;
+  ASSERT_TRUE(crash(disk, core, format::DumpLevel::Full, 77));
+  for (uint64_t number = 2; number <= 5; ++number) {
+    ASSERT_TRUE(crash(disk, other, format::DumpLevel::Full, 77));
+    EXPECT_EQ(occurrence, number);
+    const auto written = image(disk.stable);
+    const auto slots = snapshot::read_dump_slots(written);
+    ASSERT_TRUE(slots);
+    EXPECT_EQ(kinds(*slots), (std::vector<KindRow>{{77, 1, number}, {77, number, number}}));
+    EXPECT_EQ(content_of(written, slots->slots[0]), core);
+    EXPECT_EQ(content_of(written, slots->slots[1]), other);
+    EXPECT_EQ(slots->newest()->header.sequence, number);
+  }
+}
+
+TEST_F(KernelDumpSlot, ANewKindTakesThePlaceOfAnOldOnesNewest) {
+  Disk disk(fresh);
+  for (int round = 0; round < 3; ++round) ASSERT_TRUE(crash(disk, core, format::DumpLevel::Full, 77));
+  ASSERT_TRUE(crash(disk, core, format::DumpLevel::Full, 88));
+  auto slots = snapshot::read_dump_slots(image(disk.stable));
+  ASSERT_TRUE(slots);
+  EXPECT_EQ(kinds(*slots), (std::vector<KindRow>{{77, 1, 3}, {88, 1, 1}}));
+  // Now each has its only dump: both are counted, neither is overwritten, a third kind finds no room.
+  const auto before = disk.stable;
+  EXPECT_FALSE(crash(disk, core, format::DumpLevel::Full, 77));
+  EXPECT_EQ(choice, kernel::DumpSlot::Choice::Counted);
+  EXPECT_EQ(occurrence, 4u);
+  EXPECT_FALSE(crash(disk, core, format::DumpLevel::Full, 88));
+  EXPECT_EQ(choice, kernel::DumpSlot::Choice::Counted);
+  EXPECT_FALSE(crash(disk, core, format::DumpLevel::Full, 99));
+  EXPECT_EQ(choice, kernel::DumpSlot::Choice::NoneFree);
+  EXPECT_FALSE(crash(disk, core));
+  EXPECT_EQ(choice, kernel::DumpSlot::Choice::NoneFree);
+  const auto after = image(disk.stable);
+  slots = snapshot::read_dump_slots(after);
+  ASSERT_TRUE(slots);
+  EXPECT_EQ(kinds(*slots), (std::vector<KindRow>{{77, 1, 4}, {88, 1, 2}}));
+  EXPECT_EQ(content_of(after, slots->slots[0]), core);
+  EXPECT_EQ(content_of(after, slots->slots[1]), core);
+}
+
+TEST_F(KernelDumpSlot, TheCountOutlivesARelease) {
+  Disk disk(fresh);
+  for (uint64_t number = 1; number <= 4; ++number) {
+    ASSERT_TRUE(crash(disk, core, format::DumpLevel::Full, 77));
+    EXPECT_EQ(occurrence, number);
+    test::write_file(folder / "disk", disk.stable);
+    const auto slots = snapshot::read_dump_slots(image(disk.stable));
+    ASSERT_TRUE(slots);
+    ASSERT_TRUE(snapshot::release_slot(folder / "disk", *slots->newest()));
+    disk.stable = test::read_file(folder / "disk");
+  }
+  // Another kind's crash takes the slot that has no count to lose.
+  ASSERT_TRUE(crash(disk, core, format::DumpLevel::Full, 88));
+  ASSERT_TRUE(crash(disk, core, format::DumpLevel::Full, 77));
+  EXPECT_EQ(occurrence, 5u);
+}
+
+// With three slots the one before the newest is whole until the newest is.
+TEST_F(KernelDumpSlot, WithAThirdSlotNothingIsOverwrittenBeforeTheNewDumpIsWhole) {
+  test::write_file(folder / "disk", fresh);
+  const auto made = snapshot::write_dump_partition(folder / "disk", kPartition, 1 << 20, 3);
+  ASSERT_TRUE(made);
+  partition.slot_size = made->slot_size;
+  partition.slot_count = 3;
+  Disk disk(test::read_file(folder / "disk"));
+  for (int round = 0; round < 2; ++round) ASSERT_TRUE(crash(disk, core, format::DumpLevel::Full, 77));
+  const Bytes two = disk.stable;
+  std::mt19937 random(6);
+  for (int calls = 0;; ++calls) {
+    Disk cut(two);
+    cut.calls_left = calls;
+    const bool said_done = crash(cut, core, format::DumpLevel::Full, 77);
+    const auto after = image(cut.after_power_cut(random));
+    const auto slots = snapshot::read_dump_slots(after);
+    ASSERT_TRUE(slots);
+    size_t whole = 0;
+    for (const auto& slot : slots->slots) {
+      if (!slot.has_dump()) continue;
+      ++whole;
+      EXPECT_EQ(content_of(after, slot), core);
+    }
+    EXPECT_GE(whole, 2u) << "after " << calls << " calls";
+    EXPECT_EQ(slots->slots[0].condition, SlotCondition::Complete);
+    if (said_done) break;
+  }
+  Disk three(two);
+  ASSERT_TRUE(crash(three, core, format::DumpLevel::Full, 77));
+  const auto after = snapshot::read_dump_slots(image(three.stable));
+  ASSERT_TRUE(after);
+  EXPECT_EQ(kinds(*after), (std::vector<KindRow>{{77, 1, 3}, {}, {77, 3, 3}}));
+  ASSERT_TRUE(crash(disk, core, format::DumpLevel::Full, 77));
+  ASSERT_TRUE(crash(disk, core, format::DumpLevel::Full, 77));
+  const auto slots = snapshot::read_dump_slots(image(disk.stable));
+  ASSERT_TRUE(slots);
+  EXPECT_EQ(kinds(*slots), (std::vector<KindRow>{{77, 1, 4}, {77, 4, 4}, {}}));
+}
+
+// The newest of a kind is overwritten in place when there are two slots: the first stays whole at any moment.
+TEST_F(KernelDumpSlot, ThePowerMayGoWhileTheNewestIsReplaced) {
+  Disk disk(fresh);
+  for (int round = 0; round < 2; ++round) ASSERT_TRUE(crash(disk, core, format::DumpLevel::Full, 77));
+  const Bytes two = disk.stable;
+  Bytes other = core;
+  other[5000] ^= 1;
+  std::mt19937 random(7);
+  for (int calls = 0;; ++calls) {
+    Disk cut(two);
+    cut.calls_left = calls;
+    const bool said_done = crash(cut, other, format::DumpLevel::Full, 77);
+    for (int attempt = 0; attempt < 4; ++attempt) {
+      const auto after = image(cut.after_power_cut(random));
+      const auto slots = snapshot::read_dump_slots(after);
+      ASSERT_TRUE(slots);
+      ASSERT_EQ(slots->slots[0].condition, SlotCondition::Complete) << "after " << calls << " calls";
+      EXPECT_EQ(content_of(after, slots->slots[0]), core);
+      if (slots->slots[1].has_dump()) {
+        EXPECT_EQ(content_of(after, slots->slots[1]), slots->slots[1].header.sequence == 2 ? core : other);
+      } else {
+        EXPECT_EQ(slots->slots[1].condition, SlotCondition::CutShort);
+      }
+    }
+    if (said_done) break;
+  }
 }
 
 // An older, released dump of the same program stands in the slot, so that its frames are behind the cut.

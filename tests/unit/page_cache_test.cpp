@@ -30,7 +30,7 @@ TEST(PageCache, GivesBackTheOldestThatNobodyNeeds) {
   CachedFile file;
   for (uint64_t index = 0; index < 10; ++index) ASSERT_TRUE(cache.add(file, index));
   cache.mark_dirty(*cache.find(file, 0));
-  cache.mark_for_writing(*cache.find(file, 1));
+  cache.mark_dirty(*cache.find(file, 1));
   ASSERT_FALSE(retain_page(cache.find(file, 2)->physical).is_error());
   cache.find(file, 3);  // the newest now
   const PhysicalAddress mapped = cache.find(file, 2)->physical;
@@ -73,26 +73,6 @@ TEST(PageCache, TakesWhatIsDirtyInOrder) {
   for (CachedPage* page : taken) cache.written(*page);
   EXPECT_EQ(cache.dirty_count(), 2u);
   EXPECT_EQ(cache.take_for_writing(file, taken), 2u);
-}
-
-TEST(PageCache, ComparesPagesThatAreMappedForWriting) {
-  PageCache cache(1000);
-  CachedFile file;
-  CachedPage* page = cache.add(file, 0).value();
-  cache.mark_for_writing(*page);
-  ASSERT_FALSE(retain_page(page->physical).is_error());
-  CachedPage* taken[4];
-  EXPECT_EQ(cache.take_for_writing(file, taken), 0u);
-  EXPECT_TRUE(file.has_pages_to_write());
-  page->bytes()[77] = 1;
-  ASSERT_EQ(cache.take_for_writing(file, taken), 1u);
-  cache.written(*page);
-  page->bytes()[77] = 2;
-  free_pages(page->physical, 1);  // the mapping is gone, what it wrote is not lost
-  ASSERT_EQ(cache.take_for_writing(file, taken), 1u);
-  cache.written(*page);
-  EXPECT_FALSE(file.has_pages_to_write());
-  EXPECT_EQ(cache.reclaim(1), 1u);
 }
 
 }  // namespace

@@ -15,11 +15,11 @@ using Addresses = std::vector<uint64_t>;
 class Graph final : public CallSites {
  public:
   // `first` calls, with a frame of its own, function `to`.
-  void call(uint64_t return_address, Addresses to) { calls_[return_address] = {return_address, starts(to)}; }
+  void call(uint64_t return_address, Addresses to) { calls_[return_address] = {return_address, starts(to), {}}; }
   void function(uint64_t number, std::vector<Addresses> jumps) {
     auto& list = tail_calls_[number * 0x100];
     for (size_t index = 0; index < jumps.size(); ++index)
-      list.push_back({number * 0x100 + index + 1, starts(jumps[index])});
+      list.push_back({number * 0x100 + index + 1, starts(jumps[index]), {}});
   }
 
   const CallSite* returning_to(uint64_t return_address) override {

@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <fstream>
+#include <sstream>
 
 #include "tools/output.h"
 
@@ -29,6 +31,21 @@ void read_reason(const snapshot::DiskImage& disk, CollectedDump& dump) {
   }
 }
 
+// The guest has written another dump into the slot by now, or is about to.
+bool is_replaced(const fs::path& image, const Slot& slot) {
+  auto now = slots_of(image);
+  return now && slot.index < now->slots.size() &&
+         (now->slots[slot.index].header.sequence != slot.header.sequence ||
+          now->slots[slot.index].condition != slot.condition);
+}
+
+std::pair<std::string, std::string> stem_and_ending(const fs::path& wanted) {
+  const std::string name = wanted.filename().string();
+  for (const std::string ending : {".core.zst", ".zst"})
+    if (name.ends_with(ending)) return {name.substr(0, name.size() - ending.size()), ending};
+  return {name, ""};
+}
+
 }  // namespace
 
 std::optional<Slot> find_unpulled_dump(const fs::path& image) {
@@ -44,13 +61,7 @@ std::optional<Slot> find_unpulled_dump(const fs::path& image) {
 fs::path free_dump_name(const fs::path& wanted) {
   std::error_code ignored;
   if (!fs::exists(fs::symlink_status(wanted, ignored))) return wanted;
-  std::string stem = wanted.filename().string(), ending;
-  for (const char* known : {".core.zst", ".zst"})
-    if (stem.ends_with(known)) {
-      ending = known;
-      stem.resize(stem.size() - ending.size());
-      break;
-    }
+  const auto [stem, ending] = stem_and_ending(wanted);
   for (unsigned number = 1;; ++number) {
     fs::path candidate = wanted.parent_path() / fmt::format("{}.{}{}", stem, number, ending);
     if (!fs::exists(fs::symlink_status(candidate, ignored))) return candidate;
@@ -69,28 +80,74 @@ Result<DumpCollector> DumpCollector::begin(const fs::path& image, const fs::path
   return collector;
 }
 
+// A text record a paragraph, up to a size at which nobody reads it any more.
+void DumpCollector::write_record(const CollectedDump& dump, const std::string& record) const {
+  constexpr uint64_t kLargest = 1 << 20;
+  fs::path path = wanted_;
+  path.replace_filename(stem_and_ending(wanted_).first + ".crashes.txt");
+  std::error_code ignored;
+  const uint64_t size = fs::exists(path, ignored) ? fs::file_size(path, ignored) : 0;
+  if (size > kLargest) return;
+  std::ofstream file(path, std::ios::app);
+  fs::permissions(path, fs::perms::owner_read | fs::perms::owner_write, ignored);
+  file << fmt::format("=== before crash {} of kind {:016x} ({}):\n", dump.occurrence, dump.slot.kind.signature,
+                      dump.reason);
+  std::stringstream lines(record);
+  for (std::string line; std::getline(lines, line);) file << printable(line) << '\n';
+}
+
+// To a file: a new one, or the one that this run's newest dump of the same kind is in.
+Result<void> DumpCollector::bring_out(const snapshot::DiskImage& disk, CollectedDump& dump) {
+  const uint64_t signature = dump.slot.kind.signature;
+  const auto kept = signature != 0 ? kept_.find(signature) : kept_.end();
+  const bool replaces = kept != kept_.end() && !kept->second.last.empty();
+  dump.path = replaces ? kept->second.last : free_dump_name(wanted_);
+  TRY(snapshot::extract_slot(disk, dump.slot, dump.path, snapshot::Trust::WholeOnly,
+                             replaces ? snapshot::Existing::Replace : snapshot::Existing::Keep));
+  if (kept == kept_.end()) {
+    if (signature != 0) kept_[signature].first = dump.path;
+    return {};
+  }
+  dump.first = kept->second.first;
+  if (replaces) write_record(dump, kept->second.last_record);
+  kept->second.last = dump.path;
+  kept->second.last_record = dump.slot.text;
+  return {};
+}
+
 Result<std::vector<CollectedDump>> DumpCollector::collect() {
-  auto disk = TRY(snapshot::DiskImage::open(image_));
-  auto read = snapshot::read_dump_slots(disk);
-  if (!read && read.error().kind == ErrorKind::NotFound) return std::vector<CollectedDump>();
-  auto slots = TRY(std::move(read)).slots;
-  std::sort(slots.begin(), slots.end(),
-            [](const Slot& a, const Slot& b) { return a.header.sequence < b.header.sequence; });
   std::vector<CollectedDump> collected;
-  for (const Slot& slot : slots) {
-    if (!slot.has_dump() || known_.contains({slot.index, slot.header.sequence})) continue;
-    CollectedDump dump;
-    dump.slot = slot;
-    read_reason(disk, dump);
-    if (!keep_in_slot_) {
-      dump.path = free_dump_name(wanted_);
-      TRY(snapshot::extract_slot(disk, slot, dump.path));
-      auto released = snapshot::release_slot(image_, slot);
-      dump.released = released.has_value();
-      if (!released) note(released.error().message);
+  // A guest that crashes again and again may write over a slot that is being read: then its newer dump is looked for.
+  constexpr int kRounds = 5;
+  for (int round = 1; round <= kRounds; ++round) {
+    auto disk = TRY(snapshot::DiskImage::open(image_));
+    auto read = snapshot::read_dump_slots(disk);
+    if (!read && read.error().kind == ErrorKind::NotFound) return collected;
+    auto slots = TRY(std::move(read)).slots;
+    std::sort(slots.begin(), slots.end(),
+              [](const Slot& a, const Slot& b) { return a.header.sequence < b.header.sequence; });
+    bool changed = false;
+    for (const Slot& slot : slots) {
+      if (!slot.has_dump() || known_.contains({slot.index, slot.header.sequence})) continue;
+      CollectedDump dump;
+      dump.slot = slot;
+      dump.occurrence = slot.kind.number;
+      read_reason(disk, dump);
+      if (!keep_in_slot_) {
+        if (auto out = bring_out(disk, dump); !out) {
+          if (round == kRounds || !is_replaced(image_, slot)) return tl::unexpected(out.error());
+          changed = true;
+          continue;
+        }
+        auto released = snapshot::release_slot(image_, slot);
+        dump.released = released.has_value();
+        if (!released && !is_replaced(image_, slot)) note(released.error().message);
+        changed |= !released;
+      }
+      known_.emplace(slot.index, slot.header.sequence);
+      collected.push_back(std::move(dump));
     }
-    known_.emplace(slot.index, slot.header.sequence);
-    collected.push_back(std::move(dump));
+    if (!changed) break;
   }
   return collected;
 }
@@ -109,8 +166,7 @@ std::string DumpCollector::why_none() const {
 std::string no_room_for_dump(const std::filesystem::path& image) {
   auto slots = slots_of(image);
   if (!slots) return slots.error().message;
-  if (!std::all_of(slots->slots.begin(), slots->slots.end(), [](const Slot& slot) { return slot.is_occupied(); }))
-    return {};
+  if (slots->has_room()) return {};
   return fmt::format("all {} slots are full, make room with mortem pull {} --release", slots->slots.size(),
                      shell_quoted(image.string()));
 }

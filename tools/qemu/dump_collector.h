@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <map>
 #include <optional>
 #include <set>
 #include <string>
@@ -22,6 +23,8 @@ struct CollectedDump {
   bool released = false;
   int signal = 0, exit_status = 0;  // as its reason note says
   std::string reason;               // one line, empty: unknown
+  uint64_t occurrence = 0;          // the how-manieth crash of its kind on this disk, 0: not known
+  std::filesystem::path first;      // where this run's first dump of the kind is; empty: this is it
 };
 
 class DumpCollector {
@@ -30,8 +33,9 @@ class DumpCollector {
   static Result<DumpCollector> begin(const std::filesystem::path& image, const std::filesystem::path& wanted,
                                      bool keep_in_slot);
 
-  // Dumps that were not there before, oldest first; each is written to a file of its own, flushed, and only then its
-  // slot is released. Never overwrites a file.
+  // Dumps that were not there before, oldest first; each is written to a file, flushed, and only then its slot is
+  // released. Of the crashes of one kind the first and the newest keep a file: the newest replaces this run's one
+  // before it, whose text record goes to NAME.crashes.txt. No other file is ever overwritten.
   Result<std::vector<CollectedDump>> collect();
 
   // Why there is no dump, as far as the slots tell: full, cut short, no slots; empty: they do not.
@@ -40,7 +44,15 @@ class DumpCollector {
  private:
   DumpCollector(std::filesystem::path image, std::filesystem::path wanted, bool keep)
       : image_(std::move(image)), wanted_(std::move(wanted)), keep_in_slot_(keep) {}
+  struct Kept {
+    std::filesystem::path first, last;  // last: empty until the second
+    std::string last_record;            // what the file `last` was written from
+  };
+  Result<void> bring_out(const snapshot::DiskImage& disk, CollectedDump& dump);
+  void write_record(const CollectedDump& dump, const std::string& record) const;
+
   std::filesystem::path image_, wanted_;
+  std::map<uint64_t, Kept> kept_;  // by signature
   bool keep_in_slot_;
   std::set<std::pair<uint32_t, uint64_t>> known_;  // slot, sequence number
   std::set<uint32_t> cut_short_before_;

@@ -229,6 +229,9 @@ void GuestRun::handle(const ControlMessage& message) {
     exit_status_ = crash->reason_kind == uint32_t(format::ReasonKind::Exit) ? crash->exit_status & 0xFF
                                                                             : 128 + (crash->signal & 0x7F);
     ++crashes_;
+    plan_.facts.crashes = crashes_;
+    plan_.facts.last_crash = printable(crash->reason_kind != 0 ? message.crash_reason() : std::string());
+    (void)instance_.write(plan_.facts);
     collect_dumps(printable(message.crash_reason()));
   }
 }
@@ -293,6 +296,9 @@ void GuestRun::collect_dumps(const std::string& reason_of_message) {
       const std::string place =
           shown.string().size() < dump.path.string().size() && !error ? shown.string() : dump.path.string();
       note(fmt::format("{} crashed: {}; dump in {}, next: mortem report {}", name, what, place, shell_quoted(place)));
+      if (!dump.first.empty())
+        note(fmt::format("{}: that is crash {} of this kind; its first dump is {}", name, dump.occurrence,
+                         dump.first.string()));
     }
   }
   if (collected->empty() && !reason_of_message.empty()) {

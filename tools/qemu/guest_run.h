@@ -22,10 +22,10 @@ struct RunPlan {
   Machine machine;
   InstanceFacts facts;
   OnCrash on_crash = OnCrash::Stop;
-  bool detached = false;      // nobody reads our stdout; QEMU may outlive us
-  bool keep_in_slot = false;  // dumps stay in the image
+  bool detached = false;       // nobody reads our stdout; QEMU may outlive us
+  bool keep_in_slot = false;   // dumps stay in the image
   bool waits_for_gdb = false;  // the program is held at its entry
-  int ready_pipe = -1;        // detached: gets "ready\n" once the program runs, or an error line
+  int ready_pipe = -1;         // detached: gets "ready\n" once the program runs, or an error line
 };
 
 class GuestRun {

@@ -47,6 +47,8 @@ std::string facts_to_json(const InstanceFacts& facts) {
                            {"memory_bytes", facts.memory},
                            {"started", facts.started},
                            {"detached", facts.detached},
+                           {"crashes", facts.crashes},
+                           {"last_crash", facts.last_crash},
                            {"ports", facts.ports}};
   return document.dump(2, ' ', false, ordered_json::error_handler_t::replace) + "\n";
 }
@@ -72,6 +74,8 @@ std::optional<InstanceFacts> facts_from_json(const std::string& text) {
     facts.memory = document.at("memory_bytes");
     facts.started = document.at("started");
     facts.detached = document.at("detached");
+    facts.crashes = document.at("crashes");
+    facts.last_crash = document.at("last_crash");
     facts.ports = document.at("ports").get<std::vector<std::string>>();
     return facts;
   } catch (const ordered_json::exception&) {

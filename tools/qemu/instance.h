@@ -1,6 +1,7 @@
 // Instances: guests that run on this host, each a folder $XDG_RUNTIME_DIR/mortem/NAME (0700) with instance.json, the
-// sockets qmp, gdb (the stub), qemu-gdb (QEMU's own) and control, console.log and qemu.log. Whoever looks after the guest (`mortem run`, or the monitor
-// that --detach leaves) holds a lock on the folder; an instance is dead when nobody holds it and its QEMU is gone.
+// sockets qmp, gdb (the stub), qemu-gdb (QEMU's own) and control, console.log and qemu.log. Whoever looks after the
+// guest (`mortem run`, or the monitor that --detach leaves) holds a lock on the folder; an instance is dead when nobody
+// holds it and its QEMU is gone.
 #pragma once
 
 #include <sys/types.h>
@@ -37,6 +38,8 @@ struct InstanceFacts {
   uint64_t memory = 0;
   int64_t started = 0;  // Unix seconds
   bool detached = false;
+  uint64_t crashes = 0;            // since it was started
+  std::string last_crash;          // one line, empty: none
   std::vector<std::string> ports;  // HOST:GUEST
 };
 

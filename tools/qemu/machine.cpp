@@ -53,13 +53,17 @@ Result<fs::path> find_kernel(const fs::path& given) {
 }
 
 std::vector<std::string> qemu_command_line(const Machine& machine) {
+  // Without q35's AHCI and SMBus controllers, which no guest uses, the firmware has a quarter less to do.
+  const std::string type = (machine.type == "q35" ? "q35,sata=off,smbus=off" : machine.type) + ",memory-backend=pc.ram";
+  // Not reserved: the host gives a page when the guest touches it, and a guest of 64 GiB may touch few.
+  const std::string memory = fmt::format("memory-backend-ram,id=pc.ram,reserve=off,size={}M", machine.memory >> 20);
   std::vector<std::string> line = {machine.qemu.string(), "-name", option_value("mortem-" + machine.name), "-machine",
-                                   "q35", "-accel", machine.accelerator, "-cpu", "max",
+                                   type, "-accel", machine.accelerator, "-cpu", machine.processor,
                                    // maxcpus=2: with a single possible processor QEMU's TCG leaves memory barriers out,
                                    // while its device thread runs beside the guest; virtio interrupts get lost.
-                                   "-smp", "1,maxcpus=2", "-m", fmt::format("{}M", machine.memory >> 20), "-nodefaults",
-                                   "-no-user-config", "-display", "none", "-kernel", machine.kernel.string(), "-append",
-                                   machine.kernel_arguments};
+                                   "-smp", "1,maxcpus=2", "-m", fmt::format("{}M", machine.memory >> 20), "-object",
+                                   memory, "-nodefaults", "-no-user-config", "-display", "none", "-kernel",
+                                   machine.kernel.string(), "-append", machine.kernel_arguments};
   auto add = [&](std::initializer_list<std::string> more) { line.insert(line.end(), more); };
   if (machine.exit_on_reset) add({"-no-reboot"});
   if (machine.control < 0) {  // a bare machine that prints to our pipe: the probe
@@ -77,10 +81,12 @@ std::vector<std::string> qemu_command_line(const Machine& machine) {
        fmt::format("virtserialport,bus=ports.0,nr=1,chardev=control,name={}", format::kControlPortName)});
   add({"-chardev", "socket,id=stub,path=gdb,server=on,wait=off", "-device",
        fmt::format("virtserialport,bus=ports.0,nr=2,chardev=stub,name={}", format::kStubPortName)});
+  add({"-device", "virtio-rng-pci,disable-legacy=on"});
   if (machine.image)
     add({"-drive",
          fmt::format("if=none,id=disk,format=raw,cache=writeback,file={}", option_value(machine.image->string())),
          "-device", "virtio-blk-pci,drive=disk,disable-legacy=on"});
+  for (const std::string& option : qemu_network_options(machine.network, machine.name)) line.push_back(option);
   return line;
 }
 

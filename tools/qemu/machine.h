@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "snapshot/result.h"
+#include "tools/qemu/network.h"
 
 namespace mortem::tools {
 
@@ -20,6 +21,8 @@ Result<std::filesystem::path> find_kernel(const std::filesystem::path& given);
 struct Machine {
   std::filesystem::path qemu, kernel;
   std::string accelerator = "tcg";  // or kvm
+  std::string type = "q35";         // or pc
+  std::string processor = "max";    // or qemu64
   uint64_t memory = 0;              // bytes
   std::string kernel_arguments;     // its command line
   std::string name;
@@ -27,6 +30,7 @@ struct Machine {
   bool console_on_stdout = false;  // of QEMU, beside console.log
   int control = -1;                // descriptor of a connected socket, -1: no ports, no QMP
   bool exit_on_reset = true;
+  Network network;
 };
 
 // Socket and log names are relative to the instance's folder, in which QEMU is to be started.

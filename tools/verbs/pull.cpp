@@ -53,7 +53,7 @@ std::string first_line(const std::string& text) {
   return printable(text.substr(0, text.find('\n')));
 }
 
-nlohmann::ordered_json slot_json(const Slot& slot) {
+nlohmann::ordered_json slot_json(const snapshot::DumpSlots& slots, const Slot& slot) {
   nlohmann::ordered_json row = {{"slot", slot.index}, {"state", snapshot::slot_condition_text(slot.condition)}};
   if (slot.condition == SlotCondition::Damaged) row["problem"] = printable(slot.problem);
   if (slot.has_dump()) {
@@ -63,6 +63,11 @@ nlohmann::ordered_json slot_json(const Slot& slot) {
     if (slot.header.wall_clock_ns) row["wall_clock_ns"] = slot.header.wall_clock_ns;
     row["reason"] = snapshot::reason_kind_text(format::ReasonKind(slot.header.reason_kind));
     row["level"] = snapshot::dump_level_text(slot.header.level);
+    if (slot.kind.signature != 0) {
+      row["kind"] = fmt::format("{:016x}", slot.kind.signature);
+      row["number_of_kind"] = slot.kind.number;
+      row["crashes_of_kind"] = slots.crashes_of_kind(slot);
+    }
   }
   if (!slot.text.empty()) row["text"] = printable(first_line(slot.text));
   return row;
@@ -71,13 +76,13 @@ nlohmann::ordered_json slot_json(const Slot& slot) {
 int list(const fs::path& image, const snapshot::DumpSlots& slots, bool json) {
   if (json) {
     auto rows = nlohmann::ordered_json::array();
-    for (const Slot& slot : slots.slots) rows.push_back(slot_json(slot));
+    for (const Slot& slot : slots.slots) rows.push_back(slot_json(slots, slot));
     print_json("pull-list",
                {{"image", printable(image.string())}, {"slot_bytes", slots.header.slot_size}, {"slots", rows}});
     return kDone;
   }
-  std::string table =
-      fmt::format("{:>4}  {:10}  {:19}  {:>10}  {:9}  {}\n", "SLOT", "STATE", "TIME", "SIZE", "LEVEL", "REASON");
+  std::string table = fmt::format("{:>4}  {:10}  {:19}  {:>10}  {:9}  {:>9}  {}\n", "SLOT", "STATE", "TIME", "SIZE",
+                                  "LEVEL", "CRASH", "REASON");
   for (const Slot& slot : slots.slots) {
     const bool dump = slot.has_dump();
     const std::string line = first_line(slot.text);
@@ -86,9 +91,11 @@ int list(const fs::path& image, const snapshot::DumpSlots& slots, bool json) {
                          : dump ? snapshot::reason_kind_text(format::ReasonKind(slot.header.reason_kind))
                                 : "";
     std::string row = fmt::format(
-        "{:>4}  {:10}  {:19}  {:>10}  {:9}  {}", slot.index, snapshot::slot_condition_text(slot.condition),
+        "{:>4}  {:10}  {:19}  {:>10}  {:9}  {:>9}  {}", slot.index, snapshot::slot_condition_text(slot.condition),
         dump ? local_time(slot.header.wall_clock_ns) : "", dump ? human_size(slot.header.stored_length) : "",
-        dump ? snapshot::dump_level_text(slot.header.level) : "", reason);
+        dump ? snapshot::dump_level_text(slot.header.level) : "",
+        dump && slot.kind.signature != 0 ? fmt::format("{} of {}", slot.kind.number, slots.crashes_of_kind(slot)) : "",
+        reason);
     row.erase(row.find_last_not_of(' ') + 1);
     table += row + "\n";
   }
@@ -171,7 +178,7 @@ int pull(const PullOptions& options) {
   if (options.release)
     if (auto released = snapshot::release_slot(*image, *slot); !released) return fail(released.error());
   if (options.json) {
-    auto facts = slot_json(*slot);
+    auto facts = slot_json(*slots, *slot);
     facts["image"] = printable(image->string());
     facts["dump"] = printable(output.string());
     facts["written_bytes"] = *bytes;

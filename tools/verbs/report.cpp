@@ -10,6 +10,7 @@
 #include "inspector/analysis/disassembly.h"
 #include "inspector/analysis/reason.h"
 #include "inspector/analysis/stack_text.h"
+#include "inspector/elf/elf_image.h"
 #include "snapshot/dump_info.h"
 #include "tools/output.h"
 #include "tools/symbol_options.h"
@@ -21,7 +22,8 @@ namespace {
 
 using nlohmann::ordered_json;
 
-constexpr size_t kCrashedLines = 100, kOtherLines = 16, kLogLines = 20, kInstructions = 5;
+constexpr size_t kCrashedLines = 100, kOtherLines = 16, kLogLines = 20, kErrorLines = 30, kOutputLines = 10,
+                 kInstructions = 5;
 
 struct Options {
   std::string dump;
@@ -50,7 +52,7 @@ struct Facts {
   Code code;
   std::vector<Mapping> around_fault;
   std::vector<ordered_json> modules;
-  std::vector<std::string> log_lines, missing;
+  std::vector<std::string> error_lines, output_lines, log_lines, missing;
 };
 
 std::vector<std::string> last_lines(const std::string& text, size_t count) {
@@ -103,11 +105,23 @@ ordered_json module_facts(const snapshot::CoreModule& module, inspector::Symboli
   return facts;
 }
 
+// " <function>" of a jump's target. A stub of the procedure linkage table has no symbol of its own: what stands before
+// it in the table would be a lie.
+std::string function_note(const snapshot::CoreModule* module, uint64_t target, inspector::Symbolizer& symbolizer) {
+  if (!module) return {};
+  const uint64_t address = target - module->load_bias;
+  if (auto image = inspector::ElfImage::map_file(symbolizer.files(*module).executable))
+    for (const auto& section : (*image)->sections())
+      if (address - section.address < section.size && section.name.starts_with(".plt")) return {};
+  const std::string& function = symbolizer.locate(*module, address).back().function;
+  return function.empty() ? std::string() : fmt::format(" <{}>", function);
+}
+
 Result<Facts> gather(const snapshot::CoreFile& core, const Options& options) {
   auto target = TRY(inspector::open_core_target(core));
   auto symbolizer = inspector::Symbolizer::create(symbol_options(options.symbols));
   inspector::StackReader reader(*target, *symbolizer);
-  Facts facts{core, snapshot::gather_dump_info(core), {}, {}, {}, {}, {}, {}, {}, {}};
+  Facts facts{core, snapshot::gather_dump_info(core), {}, {}, {}, {}, {}, {}, {}, {}, {}, {}};
   uint32_t crashed = 0;
   const inspector::Stack* crashed_stack = nullptr;
   for (const auto& thread : target->threads()) {
@@ -122,9 +136,13 @@ Result<Facts> gather(const snapshot::CoreFile& core, const Options& options) {
     facts.code.bytes.resize(64);
     facts.code.bytes.resize(reader.read_code(facts.registers->rip, facts.code.bytes));
     facts.code.instructions = inspector::disassemble(facts.registers->rip, facts.code.bytes, kInstructions);
+    for (auto& one : facts.code.instructions)
+      if (one.target) one.text += function_note(reader.module_at(*one.target), *one.target, *symbolizer);
   }
   if (facts.reason.fault_address) facts.around_fault = mappings_around(core, *facts.reason.fault_address);
   for (const auto& module : core.modules()) facts.modules.push_back(module_facts(module, *symbolizer));
+  facts.error_lines = last_lines(core.standard_error(), kErrorLines);
+  facts.output_lines = last_lines(core.standard_output(), kOutputLines);
   facts.log_lines = last_lines(core.kernel_log(), kLogLines);
   facts.missing = symbolizer->missing_symbols();
   return facts;
@@ -150,6 +168,7 @@ ordered_json report_facts(const Facts& facts) {
   json["fault_address"] = text_or_null(reason.fault_address ? fmt::format("{:#x}", *reason.fault_address) : "");
   json["stack_overflow"] = reason.stack_overflow;
   json["abort_message"] = text_or_null(reason.abort_message);
+  json["last_words"] = text_or_null(reason.last_words);
   json["reason_kind"] = text_or_null(facts.info.reason ? facts.info.reason->kind : "");
   json["exit_status"] = facts.info.reason && facts.info.reason->exit_status
                             ? ordered_json(*facts.info.reason->exit_status)
@@ -163,6 +182,11 @@ ordered_json report_facts(const Facts& facts) {
   const bool has_clock = identity && identity->wall_clock_ns && *identity->wall_clock_ns != 0;
   json["when"] = text_or_null(has_clock ? when_text(*identity->wall_clock_ns) : "");
   json["kernel_version"] = text_or_null(identity ? identity->kernel_version : "");
+  const auto occurrence = facts.core.occurrence();
+  const bool counted = occurrence && occurrence->signature != 0;
+  json["signature"] = text_or_null(counted ? fmt::format("{:016x}", occurrence->signature) : "");
+  json["occurrence"] =
+      counted && occurrence->occurrence != 0 ? ordered_json(occurrence->occurrence) : ordered_json(nullptr);
   json["uptime_ns"] = identity ? ordered_json(identity->uptime_ns) : ordered_json(nullptr);
   json["memory_bytes"] = identity ? ordered_json(identity->memory_bytes) : ordered_json(nullptr);
   json["resident_bytes"] = identity ? ordered_json(identity->resident_bytes) : ordered_json(nullptr);
@@ -187,6 +211,8 @@ ordered_json report_facts(const Facts& facts) {
   json["threads"] = ordered_json::array();
   for (const auto& stack : facts.stacks) json["threads"].push_back(stack_facts(stack));
   json["modules"] = facts.modules;
+  json["standard_error"] = facts.error_lines;
+  json["standard_output"] = facts.output_lines;
   json["kernel_log"] = facts.log_lines;
   json["missing_symbols"] = facts.missing;
   return json;
@@ -200,12 +226,14 @@ class Report {
   std::string text() {
     line("{}", printable(facts_.reason.sentence));
     summary();
+    text_lines("\nStandard error, last {} lines:", facts_.error_lines);
     stacks();
     registers();
     code();
     mappings();
     modules();
-    log();
+    text_lines("\nStandard output, last {} lines:", facts_.output_lines);
+    text_lines("\nKernel log, last {} lines:", facts_.log_lines);
     missing();
     return std::move(text_);
   }
@@ -229,6 +257,8 @@ class Report {
     if (!facts_.info.program_name.empty()) line("program    {}", printable(facts_.info.program_name));
     if (!facts_.info.command_line.empty()) line("command    {}", printable(facts_.info.command_line));
     if (facts_.info.identity) identity(*facts_.info.identity);
+    if (const auto seen = facts_.core.occurrence(); seen && seen->occurrence > 1)
+      line("repeats    crash {} of this kind on its disk (kind {:016x})", seen->occurrence, seen->signature);
     if (partial(facts_.info)) line("holds      {}: not everything is in this dump", *facts_.info.reason->level);
   }
 
@@ -306,10 +336,10 @@ class Report {
     }
   }
 
-  void log() {
-    if (facts_.log_lines.empty()) return;
-    line("\nKernel log, last {} lines:", facts_.log_lines.size());
-    for (const std::string& one : facts_.log_lines) line("  {}", printable(one));
+  void text_lines(const char* title, const std::vector<std::string>& lines) {
+    if (lines.empty()) return;
+    line(fmt::runtime(title), lines.size());
+    for (const std::string& one : lines) line("  {}", printable(one));
   }
 
   void missing() {

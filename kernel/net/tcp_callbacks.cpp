@@ -1,0 +1,116 @@
+// What lwIP tells of TCP connections.
+#include "kernel/memory/heap.h"
+#include "kernel/net/tcp_socket.h"
+#include "lwip/tcp.h"
+
+namespace kernel::net {
+
+using namespace kernel::linux;
+
+void TcpCallbacks::watch(tcp_pcb& pcb, TcpSocket& socket) {
+  tcp_arg(&pcb, &socket);
+  tcp_recv(&pcb, received);
+  tcp_sent(&pcb, sent);
+  tcp_err(&pcb, failed);
+}
+
+void TcpCallbacks::watch_listener(tcp_pcb& pcb, TcpSocket& socket) {
+  tcp_arg(&pcb, &socket);
+  tcp_accept(&pcb, accepted);
+}
+
+void TcpCallbacks::leave(tcp_pcb& pcb) {
+  tcp_arg(&pcb, nullptr);
+  if (pcb.state == LISTEN) {
+    tcp_accept(&pcb, nullptr);
+    return;
+  }
+  tcp_recv(&pcb, nullptr);
+  tcp_sent(&pcb, nullptr);
+  tcp_err(&pcb, nullptr);
+}
+
+err_t TcpCallbacks::accepted(void* context, tcp_pcb* pcb, err_t) {
+  auto& listener = *static_cast<TcpSocket*>(context);
+  if (pcb == nullptr) return ERR_OK;  // there was no memory for it; the client tries again
+  auto made = make<TcpSocket>(listener.family(), 0);
+  if (made.is_error()) {
+    tcp_abort(pcb);
+    return ERR_ABRT;
+  }
+  TcpSocket& connection = *made.value();
+  connection.pcb_ = pcb;
+  connection.state_ = TcpSocket::State::Connected;
+  connection.connect_is_told_ = true;
+  connection.options_ = listener.options_;  // socket(7): a connection has the listener's
+  connection.no_delay_ = listener.no_delay_;
+  connection.keep_idle_ = listener.keep_idle_;
+  connection.keep_interval_ = listener.keep_interval_;
+  connection.keep_count_ = listener.keep_count_;
+  connection.apply_options();
+  watch(*pcb, connection);
+  tcp_backlog_delayed(pcb);
+  listener.add_waiting(connection);
+  listener.tell(kPollIn);
+  return ERR_OK;
+}
+
+err_t TcpCallbacks::connected(void* context, tcp_pcb*, err_t) {
+  auto& socket = *static_cast<TcpSocket*>(context);
+  socket.state_ = TcpSocket::State::Connected;
+  socket.tell(kPollOut);
+  return ERR_OK;
+}
+
+err_t TcpCallbacks::received(void* context, tcp_pcb* pcb, pbuf* bytes, err_t) {
+  auto& socket = *static_cast<TcpSocket*>(context);
+  if (bytes == nullptr) {
+    socket.peer_closed_ = true;
+    socket.tell(kPollIn | kPollPeerHangUp | (socket.write_shut_ ? kPollHangUp : 0));
+    socket.end_if_both_closed();
+    return ERR_OK;
+  }
+  if (socket.read_shut_) {
+    tcp_recved(pcb, bytes->tot_len);
+    pbuf_free(bytes);
+    return ERR_OK;
+  }
+  // A few bytes must not hold the card's buffer for as long as the program likes: they move to a small one.
+  constexpr u16_t kSmall = 512;
+  if (bytes->next == nullptr && bytes->len <= kSmall && (bytes->flags & PBUF_FLAG_IS_CUSTOM) != 0)
+    if (pbuf* copy = pbuf_alloc(PBUF_RAW, bytes->len, PBUF_RAM)) {
+      __builtin_memcpy(copy->payload, bytes->payload, bytes->len);
+      pbuf_free(bytes);
+      bytes = copy;
+    }
+  socket.received_.append(bytes);
+  socket.tell(kPollIn);
+  return ERR_OK;
+}
+
+err_t TcpCallbacks::sent(void* context, tcp_pcb*, u16_t) {
+  auto& socket = *static_cast<TcpSocket*>(context);
+  if (socket.wants_room_ && socket.is_writable()) {
+    socket.wants_room_ = false;
+    socket.tell(kPollOut);
+  }
+  return ERR_OK;
+}
+
+// lwIP has freed its record.
+void TcpCallbacks::failed(void* context, err_t error) {
+  auto& socket = *static_cast<TcpSocket*>(context);
+  const bool was_connecting = socket.state_ == TcpSocket::State::Connecting;
+  socket.pcb_ = nullptr;
+  socket.state_ = was_connecting ? TcpSocket::State::Idle : TcpSocket::State::Ended;
+  if (error == ERR_RST)
+    socket.set_error(was_connecting        ? Error::ConnectionRefused
+                     : socket.peer_closed_ ? Error::BrokenPipe
+                                           : Error::ConnectionReset);
+  else if (error != ERR_CLSD)
+    socket.set_error(Error::TimedOut);
+  socket.read_shut_ = socket.write_shut_ = true;
+  socket.tell(kPollIn | kPollOut | kPollError | kPollHangUp | kPollPeerHangUp);
+}
+
+}  // namespace kernel::net

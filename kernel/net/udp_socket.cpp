@@ -1,0 +1,203 @@
+#include "kernel/net/udp_socket.h"
+
+#include "kernel/memory/heap.h"
+#include "kernel/net/network.h"
+#include "lwip/udp.h"
+
+namespace kernel::net {
+
+using namespace kernel::linux;
+
+namespace {
+
+constexpr int kProtocolUdp = 17;
+constexpr size_t kDatagramCost = 256;        // what one takes of SO_RCVBUF beside its bytes
+constexpr size_t kLongest = 65535 - 20 - 8;  // of IPv4, the header's length field
+constexpr size_t kLongest6 = 65535 - 8;
+
+}  // namespace
+
+UdpSocket::UdpSocket(int family, int flags) : InetSocket(family, kSocketDatagram, kProtocolUdp, flags) {}
+
+UdpSocket::~UdpSocket() {
+  const NetworkScope scope;
+  if (pcb_ != nullptr) udp_remove(pcb_);
+  while (first_ != nullptr) drop_first();
+}
+
+Result<void> UdpSocket::need_pcb() {
+  if (pcb_ != nullptr) return {};
+  pcb_ = udp_new_ip_type(lwip_type());
+  if (pcb_ == nullptr) return Error::NoBuffers;
+  udp_recv(pcb_, received, this);
+  apply_options();
+  return {};
+}
+
+void UdpSocket::apply_options() {
+  if (pcb_ != nullptr) apply_to(*pcb_);
+}
+
+void UdpSocket::received(void* context, udp_pcb*, pbuf* bytes, const ip_addr_t* from, uint16_t port) {
+  auto& socket = *static_cast<UdpSocket*>(context);
+  const size_t cost = bytes->tot_len + kDatagramCost;
+  const bool has_room = socket.queued_ + cost <= static_cast<size_t>(socket.options_.receive_buffer);
+  auto datagram = has_room ? make<Datagram>() : Result<Datagram*>(Error::NoBuffers);
+  if (datagram.is_error()) {
+    pbuf_free(bytes);
+    return;
+  }
+  *datagram.value() = {bytes, {*from, port}, nullptr};
+  (socket.last_ != nullptr ? socket.last_->next : socket.first_) = datagram.value();
+  socket.last_ = datagram.value();
+  socket.queued_ += cost;
+  socket.tell(kPollIn);
+}
+
+void UdpSocket::drop_first() {
+  Datagram* gone = first_;
+  first_ = gone->next;
+  if (first_ == nullptr) last_ = nullptr;
+  queued_ -= gone->bytes->tot_len + kDatagramCost;
+  pbuf_free(gone->bytes);
+  destroy(gone);
+}
+
+void UdpSocket::report(Error error) {
+  if (!connected_) return;
+  set_error(error);
+  tell(kPollError | kPollIn | kPollOut);
+}
+
+Result<void> UdpSocket::bind(const SocketAddress& address) {
+  const Endpoint wanted = TRY(endpoint_of(address, family(), is_both()));
+  const bool is_group = ip_addr_ismulticast(&wanted.address) ||
+                        (IP_IS_V4_VAL(wanted.address) && ip_2_ip4(&wanted.address)->addr == IPADDR_BROADCAST);
+  if (!is_group && !is_local_address(wanted.address)) return Error::AddressNotAvailable;
+  if (bound_) return Error::Invalid;
+  const NetworkScope scope;
+  TRY(need_pcb());
+  IP_SET_TYPE_VAL(pcb_->local_ip, lwip_type());
+  IP_SET_TYPE_VAL(pcb_->remote_ip, lwip_type());
+  if (const err_t error = udp_bind(pcb_, &wanted.address, wanted.port); error != ERR_OK) return error_of(error);
+  bound_ = true;
+  return {};
+}
+
+Result<void> UdpSocket::connect(const SocketAddress& address) {
+  const NetworkScope scope;
+  TRY(need_pcb());
+  if (address.family() == kFamilyUnspecified && address.length >= 2) {
+    udp_disconnect(pcb_);
+    connected_ = false;
+    return {};
+  }
+  Endpoint to = TRY(endpoint_of(address, family(), false));
+  if (only_inet6() && IP_IS_V4_VAL(to.address)) return Error::NetworkUnreachable;
+  if (ip_addr_isany_val(to.address)) ip_addr_set_loopback(IP_IS_V6_VAL(to.address), &to.address);
+  netif* interface = ip_route(&pcb_->local_ip, &to.address);
+  if (interface == nullptr) return Error::NetworkUnreachable;
+  if (const err_t error = udp_connect(pcb_, &to.address, to.port); error != ERR_OK) return error_of(error);
+  // getsockname() tells where its datagrams come from now.
+  if (ip_addr_isany(&pcb_->local_ip))
+    if (const ip_addr_t* own = ip_netif_get_local_ip(interface, &to.address); own != nullptr)
+      ip_addr_copy(pcb_->local_ip, *own);
+  bound_ = connected_ = true;
+  read_shut_ = write_shut_ = false;
+  return {};
+}
+
+Result<Endpoint> UdpSocket::target(const SendRequest& request) {
+  if (request.to == nullptr) {
+    if (!connected_) return Error::DestinationRequired;
+    return Endpoint{pcb_->remote_ip, pcb_->remote_port};
+  }
+  Endpoint to = TRY(endpoint_of(*request.to, family(), false));
+  if (to.port == 0) return Error::Invalid;
+  if (ip_addr_isany_val(to.address)) ip_addr_set_loopback(IP_IS_V6_VAL(to.address), &to.address);
+  if (only_inet6() && IP_IS_V4_VAL(to.address)) return Error::NetworkUnreachable;
+  return to;
+}
+
+Result<size_t> UdpSocket::send(std::span<const uint8_t> bytes, const SendRequest& request) {
+  if ((request.flags & kMessageOutOfBand) != 0) return Error::NotSupported;
+  if (has_error()) return take_error();
+  if (write_shut_) return Error::BrokenPipe;
+  TRY(need_pcb());
+  const Endpoint to = TRY(target(request));
+  if (bytes.size() > (IP_IS_V4_VAL(to.address) ? kLongest : kLongest6)) return Error::MessageTooLong;
+  const NetworkScope scope;
+  pbuf* datagram = pbuf_alloc(PBUF_TRANSPORT, static_cast<u16_t>(bytes.size()), PBUF_RAM);
+  if (datagram == nullptr) return Error::NoBuffers;
+  __builtin_memcpy(datagram->payload, bytes.data(), bytes.size());
+  const err_t error = udp_sendto(pcb_, datagram, &to.address, to.port);
+  pbuf_free(datagram);
+  if (pcb_->local_port != 0) bound_ = true;
+  if (error == ERR_OK) return bytes.size();
+  // lwIP: a broadcast without SO_BROADCAST.
+  return error == ERR_VAL ? Error::AccessDenied : error_of(error);
+}
+
+Result<size_t> UdpSocket::receive(std::span<uint8_t> to, ReceiveRequest& request) {
+  if ((request.flags & kMessageOutOfBand) != 0) return Error::Invalid;
+  const uint64_t deadline = receive_deadline();
+  while (first_ == nullptr) {
+    if (has_error()) return take_error();
+    if (read_shut_) return size_t{0};
+    if (!waits(request.flags)) return Error::Again;
+    const WaitResult waited = wait_on(
+        waiters_, [this] { return first_ != nullptr || has_error() || read_shut_; }, deadline);
+    if (waited == WaitResult::Signal) return interrupted_by_signal(deadline);
+    if (waited == WaitResult::Deadline) return Error::Again;
+  }
+  Datagram& datagram = *first_;
+  const size_t whole = datagram.bytes->tot_len;
+  const size_t count =
+      pbuf_copy_partial(datagram.bytes, to.data(), static_cast<u16_t>(to.size() < whole ? to.size() : whole), 0);
+  request.message_length = whole;
+  if (whole > to.size()) request.result_flags |= kMessageTruncated;
+  request.from = socket_address_of(datagram.from.address, datagram.from.port, family());
+  if ((request.flags & kMessagePeek) == 0) {
+    const NetworkScope scope;
+    drop_first();
+  }
+  return count;
+}
+
+Result<void> UdpSocket::shutdown(int how) {
+  if (how < kShutdownRead || how > kShutdownBoth) return Error::Invalid;
+  if (!connected_) return Error::NotConnected;
+  if (how != kShutdownWrite) read_shut_ = true;
+  if (how != kShutdownRead) write_shut_ = true;
+  tell(kPollIn | kPollOut | kPollHangUp | kPollPeerHangUp);
+  return {};
+}
+
+Result<SocketAddress> UdpSocket::local_address() {
+  if (pcb_ == nullptr) return socket_address_of({}, 0, family());
+  return socket_address_of(pcb_->local_ip, pcb_->local_port, family());
+}
+
+Result<SocketAddress> UdpSocket::peer_address() {
+  if (!connected_) return Error::NotConnected;
+  return socket_address_of(pcb_->remote_ip, pcb_->remote_port, family());
+}
+
+uint16_t UdpSocket::poll_events() {
+  uint16_t events = kPollOut;
+  if (first_ != nullptr || read_shut_) events |= kPollIn;
+  if (read_shut_) events |= kPollPeerHangUp;
+  if (read_shut_ && write_shut_) events |= kPollHangUp;
+  if (has_error()) events |= kPollError;
+  return events;
+}
+
+Result<uint32_t> UdpSocket::bytes_available() {
+  return first_ != nullptr ? first_->bytes->tot_len : 0u;
+}
+
+Result<Socket*> make_udp_socket(int family, int flags) {
+  return static_cast<Socket*>(TRY(make<UdpSocket>(family, flags)));
+}
+
+}  // namespace kernel::net

@@ -1,0 +1,104 @@
+"""Ends that are not signals: an exit status other than 0 leaves a dump, and the report says what the program said."""
+import shutil
+import subprocess
+import unittest
+
+from mortem_test import GUESTS, MortemTest
+
+GO_PANIC = """package main
+
+import (
+	"fmt"
+	"os"
+	"time"
+)
+
+func serve(values []int, index int) int {
+	return values[index]
+}
+
+func main() {
+	go func() { time.Sleep(time.Hour) }()
+	fmt.Println("serving")
+	fmt.Println(serve([]int{1, 2, 3}, len(os.Args)+4))
+}
+"""
+RUST_PANIC = """fn main() {
+    println!("serving");
+    std::thread::spawn(|| std::thread::sleep(std::time::Duration::from_secs(3600)));
+    let answer: Result<u32, String> = Err("no route to host".to_string());
+    println!("{}", answer.unwrap());
+}
+"""
+
+
+class Exits(MortemTest):
+    def build(self, tool, source, *command):
+        """A static program built by a language's stock compiler."""
+        if shutil.which(tool) is None:
+            self.skipTest(f"{tool} is not installed (tools/setup installs it)")
+        place = self.place / "build"
+        place.mkdir()
+        for name, text in source.items():
+            (place / name).write_text(text)
+        subprocess.run([*command, "-o", str(place / "program"), *source], cwd=place, check=True, timeout=280,
+                       env={**self.environment, "GOCACHE": str(place / "cache"), "CGO_ENABLED": "0"},
+                       capture_output=True)
+        return place / "program"
+
+    def test_what_it_said_and_all_threads(self):
+        done, dump = self.crash(GUESTS / "says_why", status=3)
+        self.assertIn("crashed: exit status 3; dump in", done.stderr)
+        report = self.facts("report", dump)
+        self.assertEqual(report["reason"],
+                         "exited with status 3; it said last: cannot bind to port 80: Permission denied")
+        self.assertEqual(report["last_words"], "cannot bind to port 80: Permission denied")
+        self.assertEqual(report["standard_error"][0], "warning: port 80 is low")
+        self.assertEqual(report["standard_output"], ["configuration read"])
+        self.assertEqual((report["reason_kind"], report["exit_status"], report["signal"]), ("exit", 3, None))
+        threads = [[frame["function"] for frame in thread["frames"]] for thread in report["threads"]]
+        self.assertEqual(len(threads), 2)
+        self.assertIn("exit", threads[0])
+        self.assertIn("wait_for_ever", threads[1])
+        text = self.mortem("report", dump).stdout
+        self.assertIn("Standard error, last 2 lines:\n  warning: port 80 is low\n", text)
+
+    def test_it_said_nothing(self):
+        _, dump = self.crash(GUESTS / "exit_status", status=3)
+        self.assertRegex(self.facts("report", dump)["reason"], r"^exited with status 3, called from die \(")
+
+    def test_no_dump_if_none_is_wanted(self):
+        for place in ([], ["config"]):
+            program, options = GUESTS / "says_why", ["--dump-on-exit", "never"]
+            if place:
+                program, options = self.files / "config.json", []
+                program.write_text('{"Program": "%s", "DumpOnExit": "never"}' % (GUESTS / "says_why"))
+            done = self.mortem("run", program, *options, "--dump", self.files / "dump.zst", status=3)
+            self.assertNotIn("crashed", done.stderr)
+            self.assertFalse((self.files / "dump.zst").exists())
+
+    def test_go_panic(self):
+        program = self.build("go", {"main.go": GO_PANIC}, "go", "build")
+        _, dump = self.crash(program, status=2)
+        report = self.facts("report", dump, "--symbols", program)
+        self.assertIn("exited with status 2", report["reason"])
+        self.assertIn("panic: runtime error: index out of range [5] with length 3", report["reason"])
+        said = "\n".join(report["standard_error"])
+        self.assertIn("goroutine 1 [running]:", said)
+        self.assertIn("main.serve(", said)
+        self.assertEqual(report["standard_output"], ["serving"])
+        self.assertGreater(len(report["threads"]), 1)
+
+    def test_rust_panic(self):
+        program = self.build("rustc", {"main.rs": RUST_PANIC}, "rustc", "-g", "-C", "target-feature=+crt-static",
+                             "-C", "relocation-model=static")
+        _, dump = self.crash(program, status=101)
+        report = self.facts("report", dump)
+        self.assertIn("exited with status 101", report["reason"])
+        self.assertIn("panicked at", report["reason"])
+        self.assertIn("no route to host", report["reason"])
+        self.assertEqual(len(report["threads"]), 2)
+
+
+if __name__ == "__main__":
+    unittest.main()

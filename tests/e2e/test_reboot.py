@@ -1,0 +1,68 @@
+"""Crash, dump, reboot, again and again: at once, at other addresses, and with two dumps of a thousand."""
+import re
+import signal
+import time
+import unittest
+
+from mortem_test import GUESTS, MortemTest, wait_until
+
+PLACES = re.compile(rb"places app=(\S+) stack=(\S+) heap=(\S+) mapped=(\S+)\r?\n")
+
+
+class Reboot(MortemTest):
+    def boots(self, command, count, deadline=120):
+        """The console's text up to the start of boot number `count`."""
+        text, end = b"", time.monotonic() + deadline
+        while len(PLACES.findall(text)) < count:
+            self.assertLess(time.monotonic(), end, text.decode(errors="replace"))
+            part = command.stdout.read1(65536)
+            self.assertTrue(part, f"the guest ended:\n{text.decode(errors='replace')}")
+            text += part
+        return text
+
+    def end(self, command):
+        command.send_signal(signal.SIGINT)
+        _, errors = command.communicate(timeout=60)
+        self.assert_nothing_left()
+        return errors.decode(errors="replace")
+
+    def test_no_two_of_ten_boots_share_an_address(self):
+        command = self.start("run", GUESTS / "crash_in_turns", "--on-crash", "reboot")
+        text = self.boots(command, 11)
+        self.end(command)
+        for what, values in zip(("app", "stack", "heap", "mapping"), zip(*PLACES.findall(text))):
+            self.assertEqual(len(set(values)), len(values), f"the {what} stands at one address twice: {values}")
+
+    def test_of_many_crashes_two_dumps_are_kept(self):
+        command = self.start("run", GUESTS / "crash_in_turns", "--on-crash", "reboot", "--name", "web")
+        self.boots(command, 6)
+        errors = self.end(command)
+        self.assertIn("that is crash 5 of this kind; its first dump is", errors)
+        dumps = sorted(path.name for path in self.files.glob("*.zst"))
+        self.assertEqual(dumps, ["web.1.core.zst", "web.core.zst"])
+        self.assertEqual(self.facts("report", self.files / "web.core.zst")["occurrence"], 1)
+        newest = self.facts("report", self.files / "web.1.core.zst")
+        self.assertGreaterEqual(newest["occurrence"], 5)
+        self.assertEqual(newest["signature"], self.facts("report", self.files / "web.core.zst")["signature"])
+        self.assertIn("first_way", newest["reason"])
+        # The others: a text record each.
+        records = (self.files / "web.crashes.txt").read_text()
+        self.assertGreaterEqual(records.count("SIGSEGV"), 3)
+        self.assertGreaterEqual(records.count("registers:"), 3)
+
+    def test_ps_counts(self):
+        self.mortem("run", GUESTS / "crash_in_turns", "--name", "web", "--detach")
+        self.addCleanup(self.mortem, "stop", "web", status=None)
+
+        def crashes():
+            return self.facts("ps")["instances"][0]["crashes"]
+        wait_until(lambda: crashes() >= 3, "the third crash", 60)
+        (row,) = self.facts("ps")["instances"]
+        self.assertIn("SIGSEGV", row["last_crash"])
+        self.assertEqual(row["on_crash"], "reboot")
+        self.assertRegex(self.mortem("ps").stdout, r"CRASHES")
+        self.mortem("stop", "web")
+
+
+if __name__ == "__main__":
+    unittest.main()

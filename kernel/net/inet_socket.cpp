@@ -131,7 +131,7 @@ Result<size_t> InetSocket::get_option(int level, int name, std::span<uint8_t> va
       if (name == kTimeToLive) return give_number(value, hops());
       return Error::NoProtocolOption;
     case kLevelIpv6:
-      if (family() != kFamilyInet6) return Error::NoProtocolOption;
+      if (family() != kFamilyInet6) return Error::NotSupported;
       if (name == kOnlyInet6) return give_number(value, only_inet6_);
       if (name == kUnicastHops) return give_number(value, hops());
       if (name == kTrafficClass) return give_number(value, type_of_service_);

@@ -5,6 +5,7 @@
 #include "kernel/library/log.h"
 #include "kernel/net/configuration.h"
 #include "kernel/net/ethernet.h"
+#include "kernel/net/icmp_errors.h"
 #include "kernel/task/wait.h"
 #include "lwip/init.h"
 #include "lwip/netif.h"
@@ -90,6 +91,7 @@ NetworkScope::~NetworkScope() {
 void initialize() {
   lwip_init();
   const NetworkScope scope;
+  listen_for_icmp_errors();
   if (!ethernet_initialize(device_has_news)) return;
   configure(ethernet_interface());
 }

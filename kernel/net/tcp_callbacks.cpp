@@ -107,6 +107,8 @@ void TcpCallbacks::failed(void* context, err_t error) {
     socket.set_error(was_connecting        ? Error::ConnectionRefused
                      : socket.peer_closed_ ? Error::BrokenPipe
                                            : Error::ConnectionReset);
+  else if (error == ERR_RTE)
+    socket.set_error(Error::HostUnreachable);
   else if (error != ERR_CLSD)
     socket.set_error(Error::TimedOut);
   socket.read_shut_ = socket.write_shut_ = true;

@@ -115,8 +115,9 @@ Result<void> TcpSocket::connected_result() {
       connect_is_told_ = true;
       return {};
     default:
-      if (has_error()) return take_error();
-      return Error::ConnectionAborted;
+      // The socket is a fresh one again.
+      peer_closed_ = read_shut_ = write_shut_ = false;
+      return has_error() ? take_error() : Error::ConnectionAborted;
   }
 }
 
@@ -131,7 +132,7 @@ Result<void> TcpSocket::connect(const SocketAddress& address) {
     if (state_ != State::Listening) state_ = State::Idle;
     return {};
   }
-  if (state_ == State::Idle && has_error()) return take_error();  // of the last try
+  if (state_ == State::Idle && has_error()) return connected_result();  // of the last try
   switch (state_) {
     case State::Idle:
       break;
@@ -159,9 +160,9 @@ Result<void> TcpSocket::connect(const SocketAddress& address) {
       return error == ERR_USE ? Error::AddressNotAvailable : error_of(error);
     }
     keep_names();
+    if (!is_blocking()) return Error::InProgress;  // also where a listener of our own is about to answer
   }
-  // A listener of our own has answered already.
-  if (state_ == State::Connecting && is_blocking()) {
+  if (state_ == State::Connecting) {
     const uint64_t deadline = send_deadline();
     const WaitResult waited = wait_on(
         waiters_, [this] { return state_ != State::Connecting; }, deadline);
@@ -257,8 +258,7 @@ Result<SocketAddress> TcpSocket::local_address() {
 }
 
 Result<SocketAddress> TcpSocket::peer_address() {
-  if (state_ != State::Connected && state_ != State::Ended) return Error::NotConnected;
-  if (state_ == State::Ended && (has_error() || !peer_closed_)) return Error::NotConnected;
+  if (state_ != State::Connected) return Error::NotConnected;
   return socket_address_of(peer_.address, peer_.port, family());
 }
 

@@ -63,6 +63,10 @@ void UdpSocket::drop_first() {
   destroy(gone);
 }
 
+UdpSocket* UdpSocket::of(const udp_pcb& pcb) {
+  return pcb.recv == received ? static_cast<UdpSocket*>(pcb.recv_arg) : nullptr;
+}
+
 void UdpSocket::report(Error error) {
   if (!connected_) return;
   set_error(error);
@@ -126,6 +130,8 @@ Result<size_t> UdpSocket::send(std::span<const uint8_t> bytes, const SendRequest
   TRY(need_pcb());
   const Endpoint to = TRY(target(request));
   if (bytes.size() > (IP_IS_V4_VAL(to.address) ? kLongest : kLongest6)) return Error::MessageTooLong;
+  const bool is_broadcast = IP_IS_V4_VAL(to.address) && ip_2_ip4(&to.address)->addr == IPADDR_BROADCAST;
+  if (is_broadcast && !options_.is_on(kOptionBroadcast)) return Error::AccessDenied;
   const NetworkScope scope;
   pbuf* datagram = pbuf_alloc(PBUF_TRANSPORT, static_cast<u16_t>(bytes.size()), PBUF_RAM);
   if (datagram == nullptr) return Error::NoBuffers;

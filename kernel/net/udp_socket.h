@@ -25,6 +25,7 @@ class UdpSocket final : public InetSocket {
   uint16_t poll_events() override;
   Result<uint32_t> bytes_available() override;
 
+  static UdpSocket* of(const udp_pcb& pcb);  // null: lwIP's own (DHCP)
   // An ICMP error about what a connected socket has sent (udp(7)): the next call says so.
   void report(Error error);
 

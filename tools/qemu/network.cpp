@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <cctype>
 #include <charconv>
 #include <cstring>
 
@@ -41,6 +42,13 @@ bool is_address(const std::string& text, int family) {
 
 bool is_any_address(const std::string& text) {
   return is_address(text, AF_INET) || is_address(text, AF_INET6);
+}
+
+bool is_hardware_address(const std::string& text) {
+  if (text.size() != 17) return false;
+  for (size_t index = 0; index < text.size(); ++index)
+    if (index % 3 == 2 ? text[index] != ':' : !std::isxdigit(static_cast<unsigned char>(text[index]))) return false;
+  return true;
 }
 
 bool is_address_with_prefix(const std::string& text) {
@@ -95,9 +103,10 @@ Result<Network> parse_network(const std::string& text) {
   }
   const auto parts = split_text(text, ',');
   if (!parts[0].starts_with("tap=") || parts[0].size() == 4)
-    return failure(ErrorKind::BadInput, fmt::format("--net {}: user, none, or tap=INTERFACE[,address=ADDRESS/PREFIX]"
-                                                    "[,gateway=ADDRESS][,dns=ADDRESS][,mtu=BYTES]",
-                                                    printable(text)));
+    return failure(ErrorKind::BadInput,
+                   fmt::format("--net {}: user, none, or tap=INTERFACE[,mac=ADDRESS][,address=ADDRESS/PREFIX]"
+                               "[,gateway=ADDRESS][,dns=ADDRESS][,mtu=BYTES]",
+                               printable(text)));
   network.kind = NetworkKind::Tap;
   network.interface = parts[0].substr(4);
   if (network.interface.size() >= IFNAMSIZ || network.interface.find('/') != std::string::npos)
@@ -108,20 +117,25 @@ Result<Network> parse_network(const std::string& text) {
     const size_t equals = parts[index].find('=');
     const std::string key = parts[index].substr(0, equals),
                       value = equals == std::string::npos ? std::string() : parts[index].substr(equals + 1);
+    if (key == "mac" && is_hardware_address(value)) {
+      network.hardware_address = value;
+      continue;
+    }
     uint16_t mtu = 0;
     const bool good = (key == "address" && is_address_with_prefix(value)) ||
                       ((key == "gateway" || key == "dns") && is_any_address(value)) ||
                       (key == "mtu" && parse_port(value, mtu));
     if (!good)
-      return failure(ErrorKind::BadInput,
-                     fmt::format("--net: '{}': address=ADDRESS/PREFIX, gateway=ADDRESS, dns=ADDRESS or mtu=BYTES",
-                                 printable(parts[index])));
+      return failure(
+          ErrorKind::BadInput,
+          fmt::format("--net: '{}': mac=ADDRESS, address=ADDRESS/PREFIX, gateway=ADDRESS, dns=ADDRESS or mtu=BYTES",
+                      printable(parts[index])));
     if (key == "address")
       address = value;
     else
       more += "," + parts[index];
   }
-  if (parts.size() > 1) network.settings = address + more;
+  if (address != "dhcp" || !more.empty()) network.settings = address + more;
   return network;
 }
 
@@ -149,6 +163,10 @@ std::vector<std::string> qemu_network_options(const Network& network, const std:
   std::string device = "virtio-net-pci,netdev=net,disable-legacy=on,romfile=", backend = "user,id=net";
   if (network.kind == NetworkKind::Tap) {
     backend = fmt::format("tap,id=net,ifname={},script=no,downscript=no", network.interface);
+    if (!network.hardware_address.empty()) {
+      device += ",mac=" + network.hardware_address;
+      return {"-netdev", backend, "-device", device};
+    }
     // Guests that share a bridge must differ; the same name has the same address again.
     Sha256 hash;
     hash.add({reinterpret_cast<const uint8_t*>(name.data()), name.size()});

@@ -22,11 +22,12 @@ Result<PortForward> parse_port_forward(const std::string& text, const std::strin
 enum class NetworkKind { User, Tap, None };
 struct Network {
   NetworkKind kind = NetworkKind::User;
-  std::string interface;  // Tap
-  std::string settings;   // for the guest's net=, empty: none (kernel/library/command_line.h)
+  std::string interface;         // Tap
+  std::string hardware_address;  // empty: QEMU's, or on a tap device one made of the guest's name
+  std::string settings;          // for the guest's net=, empty: none (kernel/library/command_line.h)
   std::vector<PortForward> ports;
 };
-// What --net says: user, none, or tap=INTERFACE with ,address=ADDRESS/PREFIX ,gateway= ,dns= ,mtu= behind it.
+// What --net says: user, none, or tap=INTERFACE with ,mac= ,address=ADDRESS/PREFIX ,gateway= ,dns= ,mtu= behind it.
 Result<Network> parse_network(const std::string& text);
 // That nobody listens at the host's ports yet: QEMU would say so only when the guest is about to start.
 Result<void> check_ports(const Network& network);

@@ -370,9 +370,10 @@ void add_run(Commands& commands) {
                    "HOST:GUEST: a TCP port of this host that leads to one of the guest; /udp behind it for UDP, an "
                    "ADDRESS: before it to listen there (default: 127.0.0.1); may be repeated")
       ->allow_extra_args(false);
-  verb->add_option("--net", options->network,
-                   "user (behind QEMU, default), none, or tap=INTERFACE[,address=ADDRESS/PREFIX][,gateway=ADDRESS]"
-                   "[,dns=ADDRESS][,mtu=BYTES]; without address= by DHCP")
+  verb->add_option(
+          "--net", options->network,
+          "user (behind QEMU, default), none, or tap=INTERFACE[,mac=ADDRESS][,address=ADDRESS/PREFIX][,gateway=ADDRESS]"
+          "[,dns=ADDRESS][,mtu=BYTES]; without address= by DHCP")
       ->capture_default_str();
   verb->add_option("--name", options->name, "Name of the guest (default: from SOURCE)");
   verb->add_option("--memory", options->memory, "Memory of the guest (default: 256M, or as the image says)");

@@ -9,11 +9,15 @@ struct netif;
 struct pbuf;
 struct dhcp;
 struct dhcp_msg;
+struct tcp_pcb;
 /* One option of a DHCP answer that lwIP itself does not know; `offset` is of its value in `bytes`. */
 void lwip_port_dhcp_option(struct netif* interface, uint8_t message_type, uint8_t option, uint8_t length,
                            struct pbuf* bytes, uint16_t offset);
+/* The retransmission timer of a connection went off: what is to go out again stands in its unsent queue. */
+void lwip_port_tcp_sends_again(struct tcp_pcb* connection);
 #ifdef __cplusplus
 }
 #endif
 #define LWIP_HOOK_DHCP_PARSE_OPTION(netif, dhcp, state, msg, msg_type, option, len, pbuf, offset) \
   lwip_port_dhcp_option(netif, msg_type, option, len, pbuf, offset)
+#define LWIP_HOOK_TCP_RETRANSMIT(pcb) lwip_port_tcp_sends_again(pcb)

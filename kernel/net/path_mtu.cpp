@@ -1,0 +1,106 @@
+#include "kernel/net/path_mtu.h"
+
+#include "kernel/library/log.h"
+#include "kernel/net/lwip/hooks.h"
+#include "lwip/priv/tcp_priv.h"
+#include "lwip/prot/ip4.h"
+#include "lwip/prot/ip6.h"
+
+namespace kernel::net {
+namespace {
+
+constexpr uint32_t kLowestMtu4 = 552, kLowestMtu6 = 1280;  // RFC 1122's 576 less what Linux allows; RFC 8200
+// RFC 1191, table 7-1: where the real ones lie.
+constexpr uint32_t kCommonMtus[] = {8166, 4352, 2002, 1492, 1006, kLowestMtu4};
+
+tcp_pcb* find_connection(const ip_addr_t& from, uint16_t from_port, const ip_addr_t& to, uint16_t to_port) {
+  for (tcp_pcb* pcb = tcp_active_pcbs; pcb != nullptr; pcb = pcb->next) {
+    if (pcb->local_port != from_port || pcb->remote_port != to_port) continue;
+    if (IP_GET_TYPE(&pcb->remote_ip) != IP_GET_TYPE(&to)) continue;
+    const bool same = IP_IS_V6_VAL(to) ? ip6_addr_cmp_zoneless(ip_2_ip6(&pcb->local_ip), ip_2_ip6(&from)) &&
+                                             ip6_addr_cmp_zoneless(ip_2_ip6(&pcb->remote_ip), ip_2_ip6(&to))
+                                       : ip_addr_cmp(&pcb->local_ip, &from) && ip_addr_cmp(&pcb->remote_ip, &to);
+    if (same) return pcb;
+  }
+  return nullptr;
+}
+
+bool is_on_its_way(const tcp_pcb& pcb, uint32_t sequence) {
+  return TCP_SEQ_GEQ(sequence, pcb.lastack) && TCP_SEQ_LT(sequence, pcb.snd_nxt);
+}
+
+uint32_t headers_of(const tcp_pcb& pcb) {
+  return (IP_IS_V6_VAL(pcb.remote_ip) ? IP6_HLEN : IP_HLEN) + TCP_HLEN;
+}
+
+// All that is to be sent, again or for the first time, in parts of at most `size` bytes.
+void split_unsent(tcp_pcb& pcb, uint16_t size) {
+  tcp_seg* const first = pcb.unsent;
+  for (tcp_seg* segment = first; segment != nullptr; segment = segment->next) {
+    pcb.unsent = segment;  // lwIP splits the one at the front
+    if (segment->len > size && tcp_split_unsent_seg(&pcb, size) != ERR_OK) break;
+  }
+  pcb.unsent = first;
+}
+
+void set_segment_size(tcp_pcb& pcb, uint32_t mtu) {
+  pcb.mss = static_cast<uint16_t>(mtu - headers_of(pcb));
+  split_unsent(pcb, pcb.mss);
+}
+
+uint32_t next_smaller(uint32_t mtu) {
+  for (const uint32_t common : kCommonMtus)
+    if (common < mtu) return common;
+  return kLowestMtu4;
+}
+
+}  // namespace
+
+void lower_path_mtu(const ip_addr_t& from, uint16_t from_port, const ip_addr_t& to, uint16_t to_port, uint32_t sequence,
+                    uint32_t mtu) {
+  tcp_pcb* pcb = find_connection(from, from_port, to, to_port);
+  if (pcb == nullptr || !is_on_its_way(*pcb, sequence)) return;
+  const uint32_t now = pcb->mss + headers_of(*pcb), lowest = IP_IS_V6_VAL(to) ? kLowestMtu6 : kLowestMtu4;
+  if (mtu == 0) mtu = next_smaller(now);
+  if (mtu < lowest) mtu = lowest;
+  if (mtu >= now) return;
+  log(LogLevel::Debug, "path MTU of port %u to port %u: %u", from_port, to_port, mtu);
+  // Nothing was lost for want of room in the network: the congestion window stays.
+  if (tcp_rexmit_rto_prepare(pcb) != ERR_OK) {
+    set_segment_size(*pcb, mtu);  // what is on its way goes out again, smaller, when its time is up
+    return;
+  }
+  set_segment_size(*pcb, mtu);
+  tcp_output(pcb);
+}
+
+void end_connecting(const ip_addr_t& from, uint16_t from_port, const ip_addr_t& to, uint16_t to_port, uint32_t sequence,
+                    Error error) {
+  tcp_pcb* pcb = find_connection(from, from_port, to, to_port);
+  if (pcb == nullptr || pcb->state != SYN_SENT || !is_on_its_way(*pcb, sequence)) return;
+  const tcp_err_fn tell = pcb->errf;
+  void* const whom = pcb->callback_arg;
+  tcp_err(pcb, nullptr);
+  tcp_abort(pcb);
+  const err_t reason = error == Error::ConnectionRefused ? ERR_RST : (error == Error::TimedOut ? ERR_ABRT : ERR_RTE);
+  if (tell != nullptr) tell(whom, reason);
+}
+
+// A way that swallows large packets without a word (RFC 4821, section 7.7): when the same bytes were lost three times,
+// smaller ones are tried. `connection` is a tcp_pcb whose unacknowledged segments are about to be sent again.
+extern "C" void lwip_port_tcp_sends_again(tcp_pcb* connection) {
+  constexpr uint8_t kPatience = 2;
+  constexpr uint32_t kProbe = 1024 + 40;
+  tcp_pcb& pcb = *connection;
+  if (pcb.unsent == nullptr) return;
+  const bool is_v6 = IP_IS_V6_VAL(pcb.remote_ip);
+  const uint32_t now = pcb.mss + headers_of(pcb), smaller = is_v6 ? kLowestMtu6 : (now > kProbe ? kProbe : kLowestMtu4);
+  if (pcb.nrtx >= kPatience && smaller < now && pcb.unsent->len > smaller - headers_of(pcb)) {
+    set_segment_size(pcb, smaller);
+    return;
+  }
+  // Those that were too large while the card still held them.
+  if (pcb.unsent->len > pcb.mss) split_unsent(pcb, pcb.mss);
+}
+
+}  // namespace kernel::net

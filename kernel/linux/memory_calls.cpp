@@ -304,7 +304,17 @@ MORTEM_CALL(msync) {
     return Error::Invalid;
   const Range range = TRY(page_range(argument[0], argument[1], Error::NoMemory));
   if (!address_space().areas.covers(range.start, range.end)) return Error::NoMemory;
-  return 0;  // no mapping is ever written back
+  if ((flags & kSync) == 0) return 0;
+  for (uint64_t at = range.start; at < range.end;) {
+    const MemoryArea* found = address_space().areas.find(at);
+    if (found == nullptr) return Error::NoMemory;  // unmapped while this call waited for the disk
+    const MemoryArea area = *found;
+    at = area.end;
+    if (!area.shared || area.inode == nullptr) continue;
+    const InodeHold hold(area.inode);
+    TRY(area.inode->sync(SyncKind::ContentAndSize));
+  }
+  return 0;
 }
 
 MORTEM_CALL(mincore) {

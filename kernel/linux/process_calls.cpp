@@ -4,6 +4,7 @@
 #include "kernel/crash/crash.h"
 #include "kernel/debug/debugger.h"
 #include "kernel/drivers/control_port.h"
+#include "kernel/fs/inode.h"
 #include "kernel/library/command_line.h"
 #include "kernel/library/log.h"
 #include "kernel/linux/app.h"
@@ -65,6 +66,7 @@ Result<uint64_t> refuse_process(const char* name, const char* what) {
 }
 
 void exit_app(int status) {
+  unmount_root();
   const mortem::format::ControlExitStatus message{status & 0xFF};
   control_send(mortem::format::ControlType::ExitStatus, {reinterpret_cast<const uint8_t*>(&message), sizeof message});
   power_off();
@@ -73,6 +75,8 @@ void exit_app(int status) {
 void exit_program(int status, TrapFrame& frame) {
   debug::app_exits(status);
   if (status == 0 || setting_is("dump-on-exit", "never")) exit_app(status);
+  // The program ended by itself: what it wrote is not lost, although the machine ends by a dump.
+  (void)sync_root().is_error();
   static char message[96];
   format_text(message, sizeof message, "exit status %d", status);
   crash({.kind = mortem::format::ReasonKind::Exit, .exit_status = status, .message = message}, &frame);

@@ -9,7 +9,9 @@
 //   BaseVolumeSz  size of the root partition at least
 //   DumpOnExit    "nonzero" (default) or "never": whether an exit status other than 0 leaves a dump
 //   RunConfig     {"Memory": "256M", "Ports": ["80", "8080:80", "53/udp"]}: ports for `mortem run` to forward
+//                  and UDPPorts, likewise for UDP
 //
+// Other keys of ops (CloudConfig, Klibs, NameServers, …) are read over with a note; any other key is an error.
 // Paths on the host are relative to the folder of the file.
 #pragma once
 

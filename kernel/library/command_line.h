@@ -6,6 +6,7 @@
 //                the manifest's are left out (`args=` alone: no arguments)
 //   env=K=V      may be repeated; the command line's are added to, or replace, the manifest's
 //   cwd=/        working directory
+//   user=UID[:GID]                  who the program is (not given: root); for programs that refuse to run as root
 //   dump-on-exit=nonzero|never
 //   net=dhcp|none|ADDRESS/PREFIX[,gateway=ADDRESS][,dns=ADDRESS][,mtu=BYTES]
 //                                   may be repeated, for IPv4 and IPv6; not given: dhcp. IPv6 also listens to routers

@@ -12,6 +12,7 @@
 #include "kernel/linux/limits.h"
 #include "kernel/linux/signals.h"
 #include "kernel/memory/physical.h"
+#include "kernel/task/scheduler.h"
 
 namespace kernel::linux {
 
@@ -111,37 +112,6 @@ MORTEM_CALL(setpgid) {
   if (argument.number(0) != 0 && argument.number(0) != static_cast<int>(kProcessId)) return Error::NoProcess;
   return 0;
 }
-MORTEM_CALL(getuid) {
-  return 0;
-}
-MORTEM_CALL(geteuid) {
-  return 0;
-}
-MORTEM_CALL(getgid) {
-  return 0;
-}
-MORTEM_CALL(getegid) {
-  return 0;
-}
-MORTEM_CALL(getresuid) {
-  for (int index = 0; index < 3; ++index) TRY(write_user(argument[index], uint32_t{0}));
-  return 0;
-}
-MORTEM_CALL(getresgid) {
-  return call_getresuid(argument);
-}
-MORTEM_CALL(getgroups) {
-  return 0;
-}
-
-MORTEM_CALL(uname) {
-  struct Names {
-    char system[65], node[65], release[65], version[65], machine[65], domain[65];
-  } names{"Linux", "mortem", "6.1.0-mortem", "#1 Mortem", "x86_64", "(none)"};
-  TRY(write_user(argument[0], names));
-  return 0;
-}
-
 MORTEM_CALL(getrandom) {
   constexpr uint64_t kKnownFlags = 7;
   if ((argument[2] & ~kKnownFlags) != 0) return Error::Invalid;
@@ -154,6 +124,7 @@ MORTEM_CALL(getrandom) {
     if (copy_to_user(argument[0] + done, bytes, part).is_error())
       return done > 0 ? Result<uint64_t>(done) : Error::Fault;
     done += part;
+    if (done % kPageSize == 0) give_way();
   }
   return done;
 }
@@ -236,42 +207,6 @@ MORTEM_CALL(get_robust_list) {
   return 0;
 }
 
-MORTEM_CALL(prctl) {
-  constexpr int kSetDeathSignal = 1, kGetDeathSignal = 2, kGetDumpable = 3, kSetDumpable = 4, kSetName = 15,
-                kGetName = 16, kSetNoNewPrivileges = 38, kGetNoNewPrivileges = 39, kSetAreaName = 0x53564d41;
-  switch (argument.number(0)) {
-    case kSetName: {
-      char name[16] = {};
-      for (int index = 0; index < 15; ++index) {
-        name[index] = TRY(read_user<char>(argument[1] + static_cast<uint64_t>(index)));
-        if (name[index] == 0) break;
-      }
-      __builtin_memcpy(current().name, name, sizeof name);
-      return 0;
-    }
-    case kGetName:
-      TRY(copy_to_user(argument[1], current().name, sizeof current().name));
-      return 0;
-    case kGetDumpable:
-      return 1;
-    case kSetDumpable:
-      return argument[1] <= 1 ? Result<uint64_t>(0) : Error::Invalid;
-    case kSetDeathSignal:
-      return 0;  // the parent is init and stays
-    case kGetDeathSignal:
-      TRY(write_user(argument[1], int32_t{0}));
-      return 0;
-    case kSetNoNewPrivileges:
-      return argument[1] == 1 ? Result<uint64_t>(0) : Error::Invalid;
-    case kGetNoNewPrivileges:
-      return 0;
-    case kSetAreaName:
-      return Error::Invalid;  // as a Linux without CONFIG_ANON_VMA_NAME
-    default:
-      return Error::Invalid;
-  }
-}
-
 MORTEM_CALL(getcpu) {
   if (argument[0] != 0) TRY(write_user(argument[0], uint32_t{0}));
   if (argument[1] != 0) TRY(write_user(argument[1], uint32_t{0}));
@@ -290,11 +225,33 @@ MORTEM_CALL(execve) {
 MORTEM_CALL(execveat) {
   return refuse_process("execveat", "a VM runs the one program of its image");
 }
+// There is never a child.
 MORTEM_CALL(wait4) {
-  return Error::NoChild;
+  constexpr uint32_t kKnown = 1 | 2 | 8 | 0x20000000 | 0x40000000 | 0x80000000;  // WNOHANG, WUNTRACED, WCONTINUED, __W…
+  if ((static_cast<uint32_t>(argument[2]) & ~kKnown) != 0) return Error::Invalid;
+  return argument.number(0) == INT32_MIN ? Error::NoProcess : Error::NoChild;
 }
 MORTEM_CALL(waitid) {
-  return Error::NoChild;
+  constexpr uint32_t kEvents = 2 | 4 | 8;  // WSTOPPED, WEXITED, WCONTINUED
+  constexpr uint32_t kKnown = kEvents | 1 | 0x01000000 | 0x20000000 | 0x40000000 | 0x80000000;
+  const auto options = static_cast<uint32_t>(argument[3]);
+  if ((options & ~kKnown) != 0 || (options & kEvents) == 0) return Error::Invalid;
+  constexpr int kAll = 0, kProcess = 1, kGroup = 2, kDescriptor = 3;  // P_*
+  const int id = argument.number(1);
+  switch (argument.number(0)) {
+    case kAll:
+      return Error::NoChild;
+    case kProcess:
+      return id <= 0 ? Error::Invalid : Error::NoChild;
+    case kGroup:
+      return id < 0 ? Error::Invalid : Error::NoChild;
+    case kDescriptor:
+      if (id < 0) return Error::Invalid;
+      TRY(open_file(id));
+      return Error::BadDescriptor;  // none is of a process
+    default:
+      return Error::Invalid;
+  }
 }
 
 }  // namespace kernel::linux

@@ -7,6 +7,7 @@
 
 #include "kernel/arch/x86_64/interrupts.h"
 #include "kernel/library/result.h"
+#include "kernel/linux/identity.h"
 #include "kernel/linux/open_file.h"
 #include "kernel/task/process.h"
 #include "kernel/task/timer_queue.h"
@@ -46,15 +47,18 @@ struct ControlMessage {
 };
 
 struct Credentials {  // struct ucred
-  int32_t process = kProcessId;
-  uint32_t user = 0, group = 0;
+  int32_t process;
+  uint32_t user, group;
 };
+inline Credentials own_credentials() {
+  return {static_cast<int32_t>(kProcessId), g_identity.user.effective, g_identity.group.effective};
+}
 
 struct SendRequest {
-  int flags = 0;                      // kMessage…
-  const SocketAddress* to = nullptr;  // null: the peer
-  PassedFiles passed;                 // taken over when the call succeeds
-  Credentials credentials;            // SCM_CREDENTIALS
+  int flags = 0;                                // kMessage…
+  const SocketAddress* to = nullptr;            // null: the peer
+  PassedFiles passed;                           // taken over when the call succeeds
+  Credentials credentials = own_credentials();  // SCM_CREDENTIALS
 };
 struct ReceiveRequest {
   int flags = 0;  // kMessage…

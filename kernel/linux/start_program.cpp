@@ -15,6 +15,7 @@
 #include "kernel/linux/app.h"
 #include "kernel/linux/elf_file.h"
 #include "kernel/linux/files.h"
+#include "kernel/linux/identity.h"
 #include "kernel/linux/initial_stack.h"
 #include "kernel/linux/limits.h"
 #include "kernel/linux/linux.h"
@@ -153,12 +154,12 @@ uint64_t make_stack(const char* path, const LoadedElf& program, uint64_t interpr
       {7, interpreter_base},                        // AT_BASE
       {8, 0},                                       // AT_FLAGS
       {9, program.entry},                           // AT_ENTRY
-      {11, 0},
-      {12, 0},
-      {13, 0},
-      {14, 0},                                  // AT_UID, AT_EUID, AT_GID, AT_EGID
-      {23, 0},                                  // AT_SECURE
-      {26, g_cpu.fsgsbase ? kFsGsBaseBit : 0},  // AT_HWCAP2
+      {11, g_identity.user.real},                   // AT_UID
+      {12, g_identity.user.effective},              // AT_EUID
+      {13, g_identity.group.real},                  // AT_GID
+      {14, g_identity.group.effective},             // AT_EGID
+      {23, 0},                                      // AT_SECURE
+      {26, g_cpu.fsgsbase ? kFsGsBaseBit : 0},      // AT_HWCAP2
   };
   auto stack = push_initial_stack(top, kStackSize, {g_arguments, g_environment, path, auxiliary});
   if (stack.is_error() && stack.error() == Error::ArgumentsTooLong)
@@ -199,6 +200,7 @@ void start_program() {
   collect("arg", g_arguments, 1);
   collect("env", g_environment, 0);
   make_process_files(path);
+  if (!identity_initialize()) fail_to_start(kCannotRun, "user=%s: not UID or UID:GID, in digits", setting("user"));
   if (const char* directory = setting("cwd"))
     if (auto changed = change_directory(directory); changed.is_error())
       fail_to_start(kCannotRun, "cwd=%s: no such directory in the image (error %d)", directory,

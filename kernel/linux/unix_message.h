@@ -21,7 +21,7 @@ struct UnixMessage {
   UnixMessage* next = nullptr;
   UnixSender* sender = nullptr;
   uint32_t start = 0, end = 0, capacity = 0;  // of the bytes behind this record: [start, end) is unread
-  Credentials credentials;
+  Credentials credentials{};
   PassedFiles passed;
 
   uint8_t* bytes() { return reinterpret_cast<uint8_t*>(this + 1); }

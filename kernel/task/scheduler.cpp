@@ -217,6 +217,12 @@ void arm_for_return() {
   if (wanted != kNoDeadline) arm_timer(wanted);
 }
 
+void give_way() {
+  InterruptGuard guard;
+  (void)reschedule_if_needed();
+  arm_for_return();
+}
+
 void end_current_thread(void (*free_thread)(Thread& thread)) {
   Thread& self = *g_current_thread;
   self.run_state = RunState::Ended;

@@ -1,7 +1,5 @@
 """Real programs, unmodified from Debian or built by their own stock toolchain, each spoken to by its own real client.
 The configurations they are packed by are in ../programs. Label `programs`: tests/run programs."""
-import json
-import pathlib
 import shutil
 import socket
 import subprocess
@@ -10,7 +8,7 @@ import unittest
 from mortem_test import ROOT, MortemTest, wait_until
 
 PROGRAMS = ROOT / "tests" / "programs"
-READY = 60  # seconds until a server answers, on a busy machine
+READY = 150  # seconds until a server answers, on a busy machine
 
 
 def free_port():
@@ -42,12 +40,12 @@ class RealProgram(MortemTest):
         self.assertEqual([path.name for path in self.files.iterdir() if path.suffix == ".zst"], [], "it left a dump")
         self.assert_nothing_left()
 
-    def until_answer(self, *words, containing=""):
+    def until_answer(self, *words):
         def answers():
             done = subprocess.run([str(word) for word in words], capture_output=True, text=True, timeout=READY)
-            return done.stdout if done.returncode == 0 and containing in done.stdout else None
+            return (done.stdout,) if done.returncode == 0 else None
         try:
-            return wait_until(answers, f"an answer to {words}", READY)
+            return wait_until(answers, f"an answer to {words}", READY)[0]
         except AssertionError as error:
             raise AssertionError(f"{error}\n{self.mortem('logs', 'server', status=None).stdout}")
 
@@ -106,22 +104,6 @@ class Alone(RealProgram):
                   "setTimeout(() => console.log('later'), 5)")
         self.assertEqual(self.mortem("run", "node", "--", "-e", script).stdout, client("node", "-e", script))
 
-    def test_postgres_single_user(self):
-        """initdb runs on the host; the server's single-user mode works on its files."""
-        binaries = max(pathlib.Path("/usr/lib/postgresql").glob("*/bin"))
-        share = pathlib.Path("/usr/share/postgresql") / binaries.parent.name
-        data = self.files / "data"
-        data.mkdir(mode=0o700)
-        shutil.chown(self.place, "postgres")
-        for path in self.place.rglob("*"):
-            shutil.chown(path, "postgres")
-        client("runuser", "-u", "postgres", "--", binaries / "initdb", "-D", data, "-A", "trust", deadline=120)
-        for path in [self.place, *self.place.rglob("*")]:
-            shutil.chown(path, "root")
-        query = self.files / "query.sql"
-        query.write_text("select 6*7 as answer;\n")
-        # TODO: standard input
-
 
 class Servers(RealProgram):
     def test_redis(self):
@@ -153,7 +135,7 @@ class Servers(RealProgram):
         site.mkdir()
         (site / "index.html").write_text("<p>a page</p>\n")
         (site / "big").write_bytes(bytes(range(256)) * 20000)
-        port = self.serve(PROGRAMS / "nginx.json", options=["--dir", f"{site}:/www", "--dir", f"{self.empty()}:/var/lib/nginx"])
+        port = self.serve(PROGRAMS / "nginx.json", options=["--dir", f"{site}:/www"])
         self.assertEqual(self.until_answer("curl", "-sf", f"http://127.0.0.1:{port}/"), "<p>a page</p>\n")
         client("curl", "-sf", "-o", self.files / "got", f"http://127.0.0.1:{port}/big")
         self.assertTrue((self.files / "got").read_bytes() == (site / "big").read_bytes(), "the big file differs")
@@ -207,11 +189,6 @@ class Servers(RealProgram):
         for _ in range(20):
             client("curl", "-sf", f"http://127.0.0.1:{port}/")
         self.stop()
-
-    def empty(self):
-        folder = self.files / "empty"
-        folder.mkdir()
-        return folder
 
 
 if __name__ == "__main__":

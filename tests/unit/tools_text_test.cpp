@@ -37,6 +37,18 @@ TEST(ConfigFile, TakesTheKeysOfOps) {
   EXPECT_NE(manifest_text(*request).find("\nnew-code=refuse\n"), std::string::npos);
 }
 
+TEST(ConfigFile, KeysOfOpsWithoutAMeaningHereAreNoted) {
+  auto request = parse_config(R"({"Program":"x","CloudConfig":{"Zone":"a"},"Klibs":["tls"],
+                                  "RunConfig":{"CPUs":2,"Ports":["80"],"UDPPorts":["53"]}})",
+                              "c.json");
+  ASSERT_TRUE(request) << request.error().message;
+  EXPECT_EQ(request->notes.size(), 3u);
+  EXPECT_EQ(request->notes.at(0), "c.json: CloudConfig has no effect here");
+  EXPECT_EQ(request->notes.at(2), "c.json: RunConfig.CPUs has no effect here");
+  ASSERT_EQ(request->ports.size(), 2u);
+  EXPECT_NE(request->ports.at(1).find("/udp"), std::string::npos) << request->ports.at(1);
+}
+
 TEST(ConfigFile, NamesWhatIsWrong) {
   EXPECT_NE(config_error(R"({"Progam":"x"})").find("unknown key Progam; known: Args, "), std::string::npos);
   EXPECT_NE(config_error(R"({"Program":"x","RunConfig":{"Cpus":1}})").find("RunConfig.Cpus"), std::string::npos);

@@ -28,7 +28,7 @@ struct StandardFile {
 constexpr StandardFile kStandardFiles[] = {
     {"etc/passwd", "root:x:0:0:root:/root:/bin/false\nnobody:x:65534:65534:nobody:/nonexistent:/bin/false\n"},
     {"etc/group", "root:x:0:\nnogroup:x:65534:\n"},
-    {"etc/hosts", "127.0.0.1 localhost\n::1 localhost\n"},
+    {"etc/hosts", "127.0.0.1 localhost\n127.0.1.1 mortem\n::1 localhost\n"},
     {"etc/nsswitch.conf", "passwd: files\ngroup: files\nhosts: files dns\n"},
 };
 

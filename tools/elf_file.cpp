@@ -7,9 +7,10 @@
 #include <unistd.h>
 
 #include <cstring>
-#include <optional>
+#include <string_view>
 
 #include "tools/files.h"
+#include "tools/output.h"
 #include "tools/sha256.h"
 
 namespace mortem::tools {
@@ -68,6 +69,21 @@ struct OpenElf {
   }
 };
 
+// What to do about a `#!` script: a guest runs its interpreter.
+std::string script_advice(const OpenElf& script) {
+  char line[256] = {};
+  if (!script.read(0, line, size_t(std::min<uint64_t>(script.size, sizeof line - 1)), "first line"))
+    return "a script, not a program";
+  std::string_view command(line + 2, strcspn(line + 2, "\n"));
+  command.remove_prefix(std::min(command.find_first_not_of(" \t"), command.size()));
+  command = command.substr(0, command.find_last_not_of(" \t\r") + 1);
+  for (const char* helper : {"/usr/bin/env -S ", "/usr/bin/env "})
+    if (command.starts_with(helper)) command.remove_prefix(std::strlen(helper));
+  const std::string name = script.path.filename().string();
+  return fmt::format("a script: give its interpreter as the program: {} --file {}:/{} -- /{}", printable(command),
+                     printable(script.path.string()), printable(name), printable(name));
+}
+
 Result<OpenElf> open_elf(const fs::path& path) {
   OpenElf elf;
   elf.path = path;
@@ -83,6 +99,7 @@ Result<OpenElf> open_elf(const fs::path& path) {
   unsigned char identification[EI_NIDENT] = {};
   const size_t has = size_t(std::min<uint64_t>(elf.size, sizeof identification));
   TRY_VOID(elf.read(0, identification, has, "header"));
+  if (has >= 2 && identification[0] == '#' && identification[1] == '!') return elf.bad(script_advice(elf));
   if (has < SELFMAG || std::memcmp(identification, ELFMAG, SELFMAG) != 0) return elf.bad("not an ELF file");
   if (has < EI_NIDENT) return elf.bad(fmt::format("truncated ELF file: {} bytes, the header has 64", elf.size));
   if (identification[EI_DATA] != ELFDATA2LSB || identification[EI_CLASS] != ELFCLASS64) {
@@ -116,6 +133,48 @@ std::vector<uint8_t> find_build_id(const std::vector<uint8_t>& notes, uint64_t a
   return {};
 }
 
+constexpr uint64_t kMaximumDynamic = 1 << 20;  // bytes of a dynamic section
+constexpr size_t kMaximumString = 4096;        // bytes of a name or search path in it
+
+// A string of the dynamic string table, which the dynamic section names by its address in memory.
+Result<std::string> read_dynamic_string(const OpenElf& elf, const std::vector<Elf64_Phdr>& segments, uint64_t address) {
+  for (const Elf64_Phdr& segment : segments) {
+    if (segment.p_type != PT_LOAD || address < segment.p_vaddr || address - segment.p_vaddr >= segment.p_filesz)
+      continue;
+    const uint64_t within = address - segment.p_vaddr;
+    std::string text(std::min<uint64_t>(kMaximumString, segment.p_filesz - within), '\0');
+    TRY_VOID(elf.read(segment.p_offset + within, text.data(), text.size(), "a name in its dynamic section"));
+    const size_t length = strnlen(text.data(), text.size());
+    if (length == text.size()) return elf.bad("damaged ELF file: a name in its dynamic section does not end");
+    text.resize(length);
+    return text;
+  }
+  return elf.bad(fmt::format("damaged ELF file: a name in its dynamic section is at {:#x}, outside of it", address));
+}
+
+Result<void> read_dynamic(const OpenElf& elf, const std::vector<Elf64_Phdr>& segments, const Elf64_Phdr& dynamic,
+                          ElfFacts& facts) {
+  if (dynamic.p_filesz > kMaximumDynamic)
+    return elf.bad(fmt::format("damaged ELF file: a dynamic section of {} bytes", dynamic.p_filesz));
+  std::vector<Elf64_Dyn> entries(dynamic.p_filesz / sizeof(Elf64_Dyn));
+  TRY_VOID(elf.read(dynamic.p_offset, entries.data(), entries.size() * sizeof(Elf64_Dyn), "dynamic section"));
+  for (size_t index = 0; index < entries.size(); ++index)
+    if (entries[index].d_tag == DT_NULL) entries.resize(index);
+  uint64_t strings = 0;
+  for (const Elf64_Dyn& entry : entries)
+    if (entry.d_tag == DT_STRTAB) strings = entry.d_un.d_ptr;
+  for (const Elf64_Dyn& entry : entries) {
+    if (entry.d_tag != DT_NEEDED && entry.d_tag != DT_SONAME && entry.d_tag != DT_RPATH && entry.d_tag != DT_RUNPATH)
+      continue;
+    const std::string text = TRY(read_dynamic_string(elf, segments, strings + entry.d_un.d_val));
+    if (entry.d_tag == DT_NEEDED) facts.needed.push_back(text);
+    if (entry.d_tag == DT_SONAME) facts.soname = text;
+    if (entry.d_tag == DT_RPATH) facts.rpath = text;
+    if (entry.d_tag == DT_RUNPATH) facts.runpath = text;
+  }
+  return {};
+}
+
 constexpr uint64_t kMaximumNotes = 1 << 20;  // bytes of a note segment; build ids stand in far smaller ones
 
 }  // namespace
@@ -144,6 +203,8 @@ Result<ElfFacts> read_elf(const fs::path& path) {
       facts.build_id = find_build_id(notes, segment.p_align);
     }
   }
+  for (const Elf64_Phdr& segment : segments)
+    if (segment.p_type == PT_DYNAMIC) TRY_VOID(read_dynamic(elf, segments, segment, facts));
   return facts;
 }
 
@@ -161,10 +222,6 @@ Result<ElfFacts> check_program(const fs::path& path) {
     default:
       return bad(fmt::format("not a program (ELF type {})", facts.type));
   }
-  if (!facts.interpreter.empty())
-    return failure(ErrorKind::Unsupported,
-                   fmt::format("{} is dynamically linked (interpreter {}): link it with -static for now", path.string(),
-                               facts.interpreter));
   if (facts.entry == 0) return bad("has no entry point: a shared library, not a program");
   return facts;
 }

@@ -88,4 +88,18 @@ Result<fs::path> keep_in_store(const fs::path& elf) {
   return kept;
 }
 
+fs::path record_debug_file(const std::string& id) {
+  if (id.size() < 4) return {};
+  const fs::path name = fs::path(id.substr(0, 2)) / (id.substr(2) + ".debug");
+  const fs::path debug = fs::path("/usr/lib/debug/.build-id") / name;
+  const fs::path record = local_store() / "build-id" / name;
+  std::error_code error;
+  if (!fs::is_regular_file(debug, error)) return {};
+  fs::create_directories(record.parent_path(), error);
+  if (fs::read_symlink(record, error) == debug) return debug;
+  unlink(record.c_str());
+  fs::create_symlink(debug, record, error);
+  return debug;
+}
+
 }  // namespace mortem::tools

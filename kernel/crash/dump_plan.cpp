@@ -163,6 +163,7 @@ class Walk {
       case PageOwner::KernelHeap:
       case PageOwner::PageTable:
       case PageOwner::Dma:
+      case PageOwner::SharedMemory:
       case PageOwner::Reserved:
         if (page >= state_.reserve_start && page < state_.reserve_end) return DirectMapped::Dropped;
         return level_ == DumpLevel::Full ? DirectMapped::Content : DirectMapped::Dropped;

@@ -4,6 +4,7 @@
 #include "kernel/drivers/console_port.h"
 #include "kernel/drivers/virtio_block.h"
 #include "kernel/drivers/virtio_console.h"
+#include "kernel/drivers/virtio_network.h"
 #include "kernel/library/log.h"
 #include "kernel/memory/heap.h"
 
@@ -12,6 +13,7 @@ namespace {
 
 VirtioBlock* g_block = nullptr;
 VirtioConsole* g_console = nullptr;
+VirtioNetwork* g_network = nullptr;
 
 template <typename Device>
 Result<Device*> start(const VirtioRegisters& registers) {
@@ -45,10 +47,15 @@ void drivers_initialize() {
   g_block = start_first<VirtioBlock>(VirtioType::Block, "virtio-blk");
   if (g_block != nullptr) log(LogLevel::Info, "virtio-blk: %lu bytes", static_cast<unsigned long>(g_block->size()));
   g_console = start_first<VirtioConsole>(VirtioType::Console, "virtio-console");
+  g_network = start_first<VirtioNetwork>(VirtioType::Network, "virtio-net");
 }
 
 BlockDevice* disk() {
   return g_block;
+}
+
+VirtioNetwork* network_device() {
+  return g_network;
 }
 
 ConsolePort* console_port(const char* name) {

@@ -3,7 +3,8 @@
 
 namespace kernel {
 
-// Walks PCI; starts virtio-blk (block_device.h) and virtio-console (control_port.h, console_port.h). A device that is
+// Walks PCI; starts virtio-blk (block_device.h), virtio-console (control_port.h, console_port.h) and virtio-net
+// (virtio_network.h). A device that is
 // missing or does not start is logged, never an error: the caller sees it when it asks for disk() or for a port.
 // Needs heap, page tables and interrupts; call it with interrupts enabled or disabled.
 void drivers_initialize();

@@ -205,6 +205,11 @@ void VirtioDevice::notify(const Virtqueue& queue) {
   *reinterpret_cast<volatile uint16_t*>(registers_->notify + queue.notify_offset_) = queue.index_;
 }
 
+uint8_t VirtioDevice::read_configuration8(uint32_t offset) const {
+  if (registers_->configuration == nullptr || offset >= registers_->configuration_length) return 0;
+  return registers_->configuration[offset];
+}
+
 uint32_t VirtioDevice::read_configuration32(uint32_t offset) const {
   if (registers_->configuration == nullptr || offset + 4 > registers_->configuration_length) return 0;
   return *reinterpret_cast<volatile uint32_t*>(registers_->configuration + offset);

@@ -60,6 +60,7 @@ class VirtioDevice {
 
   void notify(const Virtqueue& queue);
   // Device configuration, little-endian; 0 behind its end.
+  uint8_t read_configuration8(uint32_t offset) const;
   uint32_t read_configuration32(uint32_t offset) const;
   uint64_t read_configuration64(uint32_t offset) const;  // consistent: by the generation counter
 

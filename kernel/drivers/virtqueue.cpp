@@ -55,6 +55,12 @@ Result<uint16_t> Virtqueue::submit(std::span<const VirtqueueSegment> segments) {
   return head;
 }
 
+void Virtqueue::want_interrupts(bool wanted) {
+  constexpr uint16_t kNoInterrupt = 1;  // VIRTQ_AVAIL_F_NO_INTERRUPT
+  available_[0] = wanted ? 0 : kNoInterrupt;
+  fence();  // before the caller looks at what is there already
+}
+
 bool Virtqueue::complete(uint16_t& head, uint32_t& written) {
   while (used_[1] != used_index_) {
     fence();  // the index is read before the entry that it covers

@@ -28,6 +28,10 @@ class Virtqueue {
   Result<uint16_t> submit(std::span<const VirtqueueSegment> segments);
   // Takes back a chain that the device is done with: its head and how many bytes the device wrote. False: none.
   bool complete(uint16_t& head, uint32_t& written);
+  bool has_completed() const { return used_[1] != used_index_; }  // complete() has something to give
+  // Whether the device is to make interrupts for this queue; a hint (section 2.6.7): look at the queue after the
+  // change.
+  void want_interrupts(bool wanted);
 
   // Physical addresses of the three parts, for the device.
   uint64_t descriptor_area() const { return physical_; }

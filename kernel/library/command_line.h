@@ -7,7 +7,10 @@
 //   env=K=V      may be repeated; the command line's are added to, or replace, the manifest's
 //   cwd=/        working directory
 //   dump-on-exit=nonzero|never
+//   net=dhcp|none|ADDRESS/PREFIX[,gateway=ADDRESS][,dns=ADDRESS][,mtu=BYTES]
+//                                   may be repeated, for IPv4 and IPv6; not given: dhcp. IPv6 also listens to routers
 //   memory=BYTES                    manifest only, read by `mortem run`: RAM that the slots were made for
+//   port=HOST:GUEST                manifest only, read by `mortem run`: ports to forward
 //   on-crash=stop|reboot|gdb        command line only; gdb: the app waits for a debugger before its dump is written
 //   wait=gdb                        command line only: the app waits for a debugger at its entry
 //   provoke-crash=on                command line only: /sys/kernel/debug/provoke-crash/DIRECT exists

@@ -20,7 +20,7 @@ enum class Error : int {
   NotSocket = 88, DestinationRequired = 89, MessageTooLong = 90, WrongProtocolType = 91, NoProtocolOption = 92,
   ProtocolNotSupported = 93, SocketTypeNotSupported = 94, NotSupported = 95, FamilyNotSupported = 97, AddressInUse = 98,
   AddressNotAvailable = 99, NetworkDown = 100, NetworkUnreachable = 101, ConnectionAborted = 103,
-  ConnectionReset = 104, NoBuffers = 105, IsConnected = 106, NotConnected = 107, ShutDown = 108, TimedOut = 110,
+  ConnectionReset = 104, NoBuffers = 105, IsConnected = 106, NotConnected = 107, ShutDown = 108, TooManyReferences = 109, TimedOut = 110,
   ConnectionRefused = 111, HostDown = 112, HostUnreachable = 113, Already = 114, InProgress = 115,
   // Linux's own restart codes: the call is made again after a signal, as signal(7) says.
   RestartSystem = 512, RestartNoInterrupt = 513, RestartNoHandler = 514, RestartBlock = 516,

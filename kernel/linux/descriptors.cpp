@@ -8,6 +8,7 @@ namespace {
 
 Descriptor* g_table = nullptr;
 int g_size = 0;
+int g_first_free = 0;     // everything below is open: finding a place costs nothing with ten thousand connections
 uint64_t g_limit = 1024;  // RLIMIT_NOFILE
 
 Result<void> grow(int needed) {
@@ -22,6 +23,13 @@ Result<void> grow(int needed) {
   g_table = table;
   g_size = size;
   return {};
+}
+
+int first_free_from(int least) {
+  while (g_first_free < g_size && g_table[g_first_free].file != nullptr) ++g_first_free;
+  int free = least > g_first_free ? least : g_first_free;
+  while (free < g_size && g_table[free].file != nullptr) ++free;
+  return free;
 }
 
 }  // namespace
@@ -45,8 +53,7 @@ Result<OpenFile*> open_file(int descriptor) {
 }
 
 Result<uint64_t> install(OpenFile* file, bool close_on_exec, int least) {
-  int free = least;
-  while (free < g_size && g_table[free].file != nullptr) ++free;
+  const int free = first_free_from(least);
   Error error = Error::TooManyFiles;
   if (static_cast<uint64_t>(free) < g_limit) {
     auto grown = grow(free + 1);
@@ -58,6 +65,10 @@ Result<uint64_t> install(OpenFile* file, bool close_on_exec, int least) {
   }
   file->release();
   return error;
+}
+
+Result<void> check_descriptor_is_free() {
+  return static_cast<uint64_t>(first_free_from(0)) < g_limit ? Result<void>() : Error::TooManyFiles;
 }
 
 Result<uint64_t> install_at(int descriptor, OpenFile* file, bool close_on_exec) {
@@ -76,6 +87,7 @@ Result<void> close_descriptor(int descriptor) {
   if (found == nullptr) return Error::BadDescriptor;
   OpenFile* file = found->file;
   *found = {};
+  if (descriptor < g_first_free) g_first_free = descriptor;
   file->release();
   return {};
 }
@@ -134,7 +146,8 @@ MORTEM_CALL(dup3) {
 MORTEM_CALL(fcntl) {
   constexpr int kDuplicate = 0, kGetDescriptorFlags = 1, kSetDescriptorFlags = 2, kGetFlags = 3, kSetFlags = 4,
                 kGetLock = 5, kSetLock = 6, kSetLockWait = 7, kGetOwner = 9, kSetOwner = 8,
-                kDuplicateCloseOnExec = 1030, kSetPipeSize = 1031, kGetPipeSize = 1032;
+                kDuplicateCloseOnExec = 1030, kSetPipeSize = 1031, kGetPipeSize = 1032,
+                kAddSeals = 1033, kGetSeals = 1034;
   constexpr uint64_t kCloseOnExec = 1, kPipeSize = 65536;
   constexpr int16_t kUnlocked = 2;  // F_UNLCK
   Descriptor* found = descriptor_at(argument.number(0));
@@ -170,6 +183,15 @@ MORTEM_CALL(fcntl) {
     case kSetPipeSize:
     case kGetPipeSize:
       return found->file->inode() == nullptr ? Result<uint64_t>(kPipeSize) : Error::BadDescriptor;
+    case kGetSeals:
+      if (found->file->inode() == nullptr) return Error::Invalid;
+      return TRY(found->file->inode()->seals());
+    case kAddSeals:
+      if (found->file->inode() == nullptr) return Error::Invalid;
+      TRY(found->file->inode()->seals());
+      if (!found->file->can_write()) return Error::NotPermitted;
+      TRY(found->file->inode()->add_seals(static_cast<uint32_t>(argument[2])));
+      return 0;
     default:
       return Error::Invalid;
   }

@@ -18,6 +18,7 @@ Result<OpenFile*> open_file(int descriptor);  // BadDescriptor; never null
 Result<void> close_descriptor(int descriptor);
 // The lowest free descriptor from `least` on; takes over the reference. On an error the file is released.
 Result<uint64_t> install(OpenFile* file, bool close_on_exec, int least = 0);
+Result<void> check_descriptor_is_free();  // TooManyFiles: install would fail
 Result<uint64_t> install_at(int descriptor, OpenFile* file, bool close_on_exec);
 Descriptor* descriptor_at(int descriptor);  // null: not open
 int descriptor_table_size();
@@ -55,7 +56,10 @@ Result<void> resolve_path(int directory, const char* path, FollowLast follow, ch
 // "/proc/self/fd/N": N; -1: another path.
 int descriptor_of_path(const char* path);
 
-inline constexpr uint64_t kTmpfsDevice = 24, kProcDevice = 21, kSysDevice = 22;  // st_dev
+inline constexpr uint64_t kTmpfsDevice = 24, kSharedMemoryDevice = 26, kProcDevice = 21, kSysDevice = 22;  // st_dev
+constexpr bool is_tmpfs(uint64_t device) {
+  return device == kTmpfsDevice || device == kSharedMemoryDevice;
+}
 
 const char* kept_path(const char* path);  // a copy for ever, the same for the same text; null: no memory
 

@@ -1,7 +1,9 @@
 // brk and the mmap family (mm/mmap.c, mm/mremap.c and mm/madvise.c say what each errno means).
 #include "kernel/fs/inode.h"
+#include "kernel/library/log.h"
 #include "kernel/linux/calls.h"
 #include "kernel/linux/files.h"
+#include "kernel/linux/memory_file.h"
 #include "kernel/memory/physical.h"
 #include "kernel/task/address_space.h"
 #include "kernel/task/user_pages.h"
@@ -34,11 +36,128 @@ bool could_fit(uint64_t length) {
   return length / kPageSize <= ram_page_count();
 }
 
+// A file of its own behind MAP_SHARED | MAP_ANONYMOUS, as on Linux, so that views of it can be made (mremap).
+Result<void> share_anonymous(MapRequest& request) {
+  MemoryFile* file = TRY(make_memory_file(0777));
+  request.kind = AreaKind::File;
+  request.inode = file;
+  request.memory = file->memory();
+  request.file_offset = 0;
+  request.path = "/dev/zero (deleted)";
+  const InodeHold hold(file);
+  TRY(file->resize(page_up(request.length)));
+  file->opened();  // until the mapping holds it: the caller's
+  return {};
+}
+
+// What the file says to a mapping of that kind, and what the mapping has to know of it.
+Result<void> map_file(OpenFile& file, Inode& inode, const InodeStatus& status, MapRequest& request) {
+  const bool writes = (request.protection & kProtectWrite) != 0;
+  request.kind = AreaKind::File;
+  request.inode = &inode;
+  request.memory = inode.memory();
+  request.path = kept_path(file.path());
+  if (request.path == nullptr) return Error::NoMemory;
+  if (!request.shared) return {};
+  if (writes && !file.can_write()) return Error::AccessDenied;
+  request.may_write = file.can_write();
+  if (auto seals = inode.seals(); seals && (seals.value() & (kSealWrite | kSealFutureWrite)) != 0) {
+    if (writes) return Error::NotPermitted;
+    request.may_write = false;
+  }
+  if (!request.may_write || status.size == 0) return {};
+  // Without pages that are the file's own nothing would ever reach it. Asking brings in a page that is mapped soon.
+  auto page = inode.shared_page(0, Inode::PageUse::Read);
+  if (page) {
+    free_pages(page.value(), 1);
+  } else if (page.error() == Error::NotSupported) {
+    if (writes) {
+      log(LogLevel::Warning, "mmap: %s cannot be shared for writing: its file system keeps no pages: ENODEV",
+          request.path);
+      return Error::NoSuchDevice;
+    }
+    request.may_write = false;
+  }
+  return {};
+}
+
+// A mapping of the same kind that begins with what `area` shows at `address` (at its end: what comes next).
+MapRequest view_of(const MemoryArea& area, uint64_t address) {
+  return {.protection = area.protection,
+          .kind = area.kind,
+          .shared = area.shared,
+          .inode = area.inode,
+          .file_offset = area.inode != nullptr ? area.file_offset + (address - area.start) : 0,
+          .path = area.path,
+          .may_write = area.may_write,
+          .memory = area.memory};
+}
+
+// madvise(2): MADV_REMOVE makes holes in files that live in memory.
+Result<void> remove_content(uint64_t start, uint64_t end) {
+  AddressSpace& space = address_space();
+  for (uint64_t at = start; at < end;) {
+    const size_t index = space.areas.first_ending_after(at);
+    if (index >= space.areas.size() || space.areas.at(index).start >= end) return {};
+    const MemoryArea area = space.areas.at(index);
+    if (area.inode == nullptr) return Error::Invalid;
+    if (!area.shared || !area.may_write) return Error::AccessDenied;
+    const uint64_t from = area.start > start ? area.start : start, to = area.end < end ? area.end : end;
+    const InodeHold hold(area.inode);
+    TRY(area.inode->punch_hole(area.file_offset + (from - area.start), to - from));
+    at = to;
+  }
+  return {};
+}
+
+// mincore(2): of a file it is its cache that counts.
+bool is_resident(const MemoryArea& area, uint64_t page) {
+  if (user_page(page).physical != 0) return true;
+  if (area.inode == nullptr) return false;
+  const PhysicalAddress cached = area.inode->cached_page((area.file_offset + (page - area.start)) / kPageSize);
+  if (cached == 0) return false;
+  free_pages(cached, 1);
+  return true;
+}
+
 }  // namespace
 
 MORTEM_CALL(brk) {
   return address_space().set_break(argument[0]);
 }
+
+namespace {
+
+// `file`: null for anonymous memory; held by the caller.
+Result<uint64_t> map(MapRequest& request, uint64_t flags, OpenFile* file) {
+  if (file != nullptr) {
+    if (!file->can_read()) return Error::AccessDenied;
+    Inode* inode = file->inode();
+    if (inode == nullptr) return Error::NoSuchDevice;
+    const InodeStatus status = TRY(inode->status());
+    if (status.type == FileType::Regular) {
+      TRY(map_file(*file, *inode, status, request));
+    } else if (!is_zero_device(*inode)) {
+      // /dev/zero, mapped, is anonymous memory (zero(4)); other devices have nothing to map.
+      return Error::NoSuchDevice;
+    }
+  }
+  const bool takes_memory = request.inode == nullptr && (request.shared || (request.protection & kProtectWrite) != 0);
+  if (takes_memory && (flags & kMapNoReserve) == 0 && !could_fit(request.length)) return Error::NoMemory;
+  const bool shares_anonymous = request.shared && request.inode == nullptr;
+  if (shares_anonymous) TRY(share_anonymous(request));
+  const InodeHold hold(request.inode);
+  if (shares_anonymous) request.inode->closed();
+  const uint64_t start = TRY(address_space().map(request));
+  if ((flags & kMapPopulate) != 0 && request.protection != 0)
+    populate(start, start + page_up(request.length),
+             (request.protection & kProtectWrite) != 0 ? Access::Write : Access::Read);
+  if (request.kind == AreaKind::File && request.memory == nullptr && (request.protection & kProtectExecute) != 0)
+    note_mapped_file(*request.inode, request.path, start, page_up(request.length), request.file_offset);
+  return start;
+}
+
+}  // namespace
 
 MORTEM_CALL(mmap) {
   const uint64_t flags = argument[3], type = flags & kMapTypeMask;
@@ -53,36 +172,13 @@ MORTEM_CALL(mmap) {
     request.placement = Placement::Fixed;
   else
     request.address = page_down(request.address);
-
-  if ((flags & kMapAnonymous) == 0) {
-    OpenFile& file = *TRY(open_file(argument.number(4)));
-    if (!file.can_read()) return Error::AccessDenied;
-    Inode* inode = file.inode();
-    if (inode == nullptr) return Error::NoSuchDevice;
-    const FileType file_type = TRY(inode->status()).type;
-    if (file_type != FileType::Regular) {
-      // /dev/zero, mapped, is anonymous memory (zero(4)); other devices have nothing to map.
-      if (!is_zero_device(*inode)) return Error::NoSuchDevice;
-    } else {
-      // Pages of a file are read, never written back: a shared mapping can only be for reading.
-      if (request.shared && (request.protection & kProtectWrite) != 0)
-        return file.can_write() ? Error::NoSuchDevice : Error::AccessDenied;
-      request.kind = AreaKind::File;
-      request.inode = inode;
-      request.file_offset = argument[5];
-      request.path = kept_path(file.path());
-      if (request.path == nullptr) return Error::NoMemory;
-    }
-  }
-  if ((request.protection & kProtectWrite) != 0 && !request.shared && (flags & kMapNoReserve) == 0 &&
-      !could_fit(request.length))
-    return Error::NoMemory;
-  const uint64_t start = TRY(address_space().map(request));
-  if ((flags & kMapPopulate) != 0 && request.protection != 0)
-    populate(start, start + page_up(request.length),
-             (request.protection & kProtectWrite) != 0 ? Access::Write : Access::Read);
-  if (request.kind == AreaKind::File && (request.protection & kProtectExecute) != 0)
-    note_mapped_file(*request.inode, request.path, start, page_up(request.length), request.file_offset);
+  if ((flags & kMapAnonymous) != 0) return map(request, flags, nullptr);
+  if (argument[1] > ~argument[5]) return Error::Overflow;
+  request.file_offset = argument[5];
+  OpenFile* file = TRY(open_file(argument.number(4)));
+  file->retain();  // another thread may close the descriptor while this one waits
+  auto start = map(request, flags, file);
+  file->release();
   return start;
 }
 
@@ -104,8 +200,7 @@ MORTEM_CALL(mprotect) {
     for (size_t index = space.areas.first_ending_after(range.start);
          index < space.areas.size() && space.areas.at(index).start < range.end; ++index) {
       const MemoryArea& area = space.areas.at(index);
-      if ((area.inode != nullptr && area.shared) || area.kind == AreaKind::Vvar || area.kind == AreaKind::Vdso)
-        return Error::AccessDenied;
+      if (!area.may_write || area.kind == AreaKind::Vvar || area.kind == AreaKind::Vdso) return Error::AccessDenied;
     }
   TRY(space.protect(range.start, range.end, protection));
   return 0;
@@ -118,11 +213,24 @@ MORTEM_CALL(mremap) {
     return Error::Invalid;
   if ((flags & kDontUnmap) != 0) return Error::Invalid;
   const uint64_t old_start = argument[0], old_length = page_up(argument[1]), length = page_up(argument[2]);
-  if (old_start % kPageSize != 0 || length == 0 || old_length == 0) return Error::Invalid;
+  if (old_start % kPageSize != 0 || length == 0) return Error::Invalid;
   AddressSpace& space = address_space();
   const MemoryArea* found = space.areas.find(old_start);
-  if (found == nullptr || found->end - old_start < old_length) return Error::Fault;
+  if (found == nullptr) return Error::Fault;
   const MemoryArea area = *found;
+  const InodeHold hold(area.inode);
+  // mremap(2): an old size of zero makes another view of a shared mapping.
+  if (old_length == 0) {
+    if (!area.shared || (flags & kMayMove) == 0) return Error::Invalid;
+    MapRequest view = view_of(area, old_start);
+    view.length = length;
+    if ((flags & kFixed) != 0) {
+      view.address = argument[4];
+      view.placement = Placement::Fixed;
+    }
+    return space.map(view);
+  }
+  if (area.end - old_start < old_length) return Error::Fault;
   if ((area.protection & kProtectWrite) != 0 && length > old_length && !could_fit(length - old_length))
     return Error::NoMemory;
 
@@ -142,15 +250,10 @@ MORTEM_CALL(mremap) {
   }
   const uint64_t old_end = old_start + old_length, new_end = old_start + length;
   if (old_end == area.end && length <= kUserEnd - old_start && !space.areas.overlaps(old_end, new_end)) {
-    MapRequest more{.address = old_end,
-                    .length = length - old_length,
-                    .protection = area.protection,
-                    .kind = area.kind,
-                    .shared = area.shared,
-                    .inode = area.inode,
-                    .file_offset = area.file_offset + (old_end - area.start),
-                    .path = area.path,
-                    .placement = Placement::FixedNoReplace};
+    MapRequest more = view_of(area, old_end);
+    more.address = old_end;
+    more.length = length - old_length;
+    more.placement = Placement::FixedNoReplace;
     TRY(space.map(more));
     return old_start;
   }
@@ -175,17 +278,13 @@ MORTEM_CALL(madvise) {
          index < space.areas.size() && space.areas.at(index).start < range.end; ++index) {
       const MemoryArea& area = space.areas.at(index);
       if (area.kind == AreaKind::Vdso || area.kind == AreaKind::Vvar) return Error::Invalid;
-      if (area.shared && area.inode == nullptr) continue;  // the content is the mapping's, not this view's
       if (advice == kFree && area.inode != nullptr) return Error::Invalid;
       const uint64_t start = area.start > range.start ? area.start : range.start;
       const uint64_t end = area.end < range.end ? area.end : range.end;
-      for_each_user_page(start, end, [](uint64_t address, PhysicalAddress page) {
-        unmap_user_page(address);
-        free_pages(page, 1);
-      });
+      space.drop_pages(start, end);  // what is shared stays with its file
     }
   } else if (advice == kRemove) {
-    return Error::NotSupported;
+    TRY(remove_content(range.start, range.end));
   } else if (advice == kPopulateRead || advice == kPopulateWrite) {
     if (!covered) return Error::NoMemory;
     populate(range.start, range.end, advice == kPopulateWrite ? Access::Write : Access::Read);
@@ -212,7 +311,7 @@ MORTEM_CALL(mincore) {
   for (uint64_t page = range.start, to = argument[2]; page < range.end;) {
     size_t count = 0;
     for (; count < sizeof resident && page < range.end; ++count, page += kPageSize)
-      resident[count] = kernel_page_table().lookup(page).has_value() ? 1 : 0;
+      resident[count] = is_resident(*address_space().areas.find(page), page) ? 1 : 0;
     TRY(copy_to_user(to, resident, count));
     to += count;
   }

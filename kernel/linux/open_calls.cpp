@@ -77,7 +77,7 @@ Result<uint64_t> open_path(int directory, uint64_t user_path, int flags, uint16_
     if (status.type == FileType::Regular && (writes || (flags & kOpenTruncate) != 0) && is_on_root(status))
       return Error::ReadOnly;
     // Files of /proc and /sys have no length to lose.
-    if (status.type == FileType::Regular && (flags & kOpenTruncate) != 0 && status.device == kTmpfsDevice)
+    if (status.type == FileType::Regular && (flags & kOpenTruncate) != 0 && is_tmpfs(status.device))
       TRY(inode->resize(0));
   }
   constexpr int kOnlyAtOpen = kOpenCreate | kOpenExclusive | kOpenTruncate | 0400 /* O_NOCTTY */ | kOpenCloseOnExec;

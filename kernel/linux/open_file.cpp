@@ -80,7 +80,11 @@ class InodeFile final : public OpenFile {
       case kData:
       case kHole:
         if (offset < 0 || offset >= size) return Error::NoDevice;
-        position_ = static_cast<uint64_t>(whence == kData ? offset : size);
+        base = static_cast<int64_t>(whence == kData
+                                        ? inode_.next_data(static_cast<uint64_t>(offset), static_cast<uint64_t>(size))
+                                        : inode_.next_hole(static_cast<uint64_t>(offset), static_cast<uint64_t>(size)));
+        if (whence == kData && base == size) return Error::NoDevice;
+        position_ = static_cast<uint64_t>(base);
         return position_;
       default:
         return Error::Invalid;

@@ -22,7 +22,8 @@ inline constexpr int kOpenAccessMask = 3, kOpenReadOnly = 0, kOpenWriteOnly = 1,
                      kOpenCloseOnExec = 02000000, kOpenPath = 010000000, kOpenTemporary = 020000000;
 
 // poll(2)
-inline constexpr uint16_t kPollIn = 1, kPollOut = 4, kPollError = 8, kPollHangUp = 16, kPollInvalid = 32;
+inline constexpr uint16_t kPollIn = 1, kPollOut = 4, kPollError = 8, kPollHangUp = 16, kPollInvalid = 32,
+                          kPollPeerHangUp = 0x2000;  // POLLRDHUP
 
 class EpollInterest;
 

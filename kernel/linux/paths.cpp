@@ -27,7 +27,10 @@ size_t parent_length(const char* path, size_t length) {
 }  // namespace
 
 WorkingDirectory& working_directory() {
-  if (g_working_directory.inode == nullptr) g_working_directory.inode = root_inode();
+  if (g_working_directory.inode == nullptr && root_inode() != nullptr) {
+    g_working_directory.inode = root_inode();
+    g_working_directory.inode->opened();
+  }
   return g_working_directory;
 }
 
@@ -129,6 +132,8 @@ Result<void> change_directory(const char* path) {
   TRY(resolve_path(kAtWorkingDirectory, path, FollowLast::Yes, resolved));
   Inode* inode = TRY(find_inode(root_inode(), {resolved, __builtin_strlen(resolved)}, FollowLast::Yes));
   if (TRY(inode->status()).type != FileType::Directory) return Error::NotDirectory;
+  inode->opened();
+  working_directory().inode->closed();
   working_directory().inode = inode;
   __builtin_memcpy(working_directory().path, resolved, __builtin_strlen(resolved) + 1);
   return {};

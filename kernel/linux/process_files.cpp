@@ -91,7 +91,7 @@ Result<void> fill_proc(TreeDirectory& proc, const char* program_path) {
   TRY(proc.add_text("filesystems", "nodev\tproc\nnodev\tsysfs\nnodev\ttmpfs\n\text2\n"));
   TRY(proc.add_text("mounts",
                     "/dev/root / ext2 ro 0 0\nproc /proc proc rw 0 0\nsysfs /sys sysfs rw 0 0\ntmpfs /tmp tmpfs rw 0 "
-                    "0\n"));
+                    "0\ntmpfs /dev/shm tmpfs rw 0 0\n"));
   TreeDirectory* sys = TRY(proc.add_directory("sys"));
   TreeDirectory* vm = TRY(sys->add_directory("vm"));
   TRY(vm->add_text("overcommit_memory", "0\n"));
@@ -136,7 +136,12 @@ Result<void> mount_all(const char* program_path) {
   TreeDirectory* sys = TRY(make_tree(kSysDevice));
   TRY(fill_sys(*sys));
   TRY(mount_at("sys", sys));
-  return mount_at("tmp", TRY(make_temporary_file_system()));
+  if (auto devices = find_inode(root_inode(), {"/dev", 4}, FollowLast::No)) {
+    // /dev is a tree of ours (device_files.h) whenever there is a root.
+    auto& tree = *static_cast<TreeDirectory*>(devices.value());
+    TRY(tree.add_inode("shm", TRY(make_temporary_file_system(kSharedMemoryDevice, &tree))));
+  }
+  return mount_at("tmp", TRY(make_temporary_file_system(kTmpfsDevice, root_inode())));
 }
 
 }  // namespace

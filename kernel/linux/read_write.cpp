@@ -2,19 +2,14 @@
 #include "kernel/linux/calls.h"
 #include "kernel/linux/files.h"
 #include "kernel/linux/signals.h"
+#include "kernel/linux/socket_transfer.h"
 #include "kernel/memory/heap.h"
 
 namespace kernel::linux {
 namespace {
 
-constexpr uint64_t kMaximumTransfer = 0x7fff'f000;  // MAX_RW_COUNT
 constexpr uint64_t kNoOffset = ~uint64_t{0};
 constexpr size_t kChunk = 65536;
-constexpr uint64_t kMaximumVectors = 1024;  // UIO_MAXIOV
-
-struct UserBuffer {  // struct iovec
-  uint64_t address, length;
-};
 
 class Buffer {
  public:
@@ -87,11 +82,31 @@ Result<OpenFile*> file_for(int descriptor, Direction direction) {
   return file;
 }
 
+// All the buffers of a call are one message, or one piece of the stream.
+Result<uint64_t> transfer_socket(Socket& socket, UserVector& vector, Direction direction) {
+  const HeldFile held(socket);
+  if (direction == Direction::Write) {
+    SendRequest request;
+    return send_vector(socket, vector, request);
+  }
+  if (vector.total() == 0) return 0;  // read(2): nothing is waited for
+  ReceiveRequest request;
+  auto count = receive_vector(socket, vector, request);
+  release_files(request.passed);
+  return count;
+}
+
 Result<uint64_t> transfer(int descriptor, UserBuffer buffer, uint64_t offset, Direction direction) {
   OpenFile* file = TRY(file_for(descriptor, direction));
   if (static_cast<int64_t>(buffer.length) < 0 || (offset != kNoOffset && static_cast<int64_t>(offset) < 0))
     return Error::Invalid;
   if (buffer.length > kMaximumTransfer) buffer.length = kMaximumTransfer;
+  if (file->kind() == OpenFileKind::Socket) {
+    if (offset != kNoOffset) return Error::IllegalSeek;
+    UserVector vector;
+    TRY(vector.set(buffer.address, buffer.length));
+    return transfer_socket(static_cast<Socket&>(*file), vector, direction);
+  }
   file->retain();  // a signal handler may close the descriptor while the call waits
   auto result = direction == Direction::Read ? read_into(*file, buffer, offset) : write_from(*file, buffer, offset);
   file->release();
@@ -100,8 +115,14 @@ Result<uint64_t> transfer(int descriptor, UserBuffer buffer, uint64_t offset, Di
 
 Result<uint64_t> transfer_vector(int descriptor, uint64_t vector, uint64_t count, uint64_t offset,
                                  Direction direction) {
-  TRY(file_for(descriptor, direction));
+  OpenFile* file = TRY(file_for(descriptor, direction));
   if (count > kMaximumVectors) return Error::Invalid;
+  if (file->kind() == OpenFileKind::Socket) {
+    if (offset != kNoOffset) return Error::IllegalSeek;
+    UserVector buffers;
+    TRY(buffers.read(vector, count));
+    return transfer_socket(static_cast<Socket&>(*file), buffers, direction);
+  }
   uint64_t total = 0;
   for (uint64_t index = 0; index < count; ++index) {
     auto buffer = read_user<UserBuffer>(vector + index * sizeof(UserBuffer));

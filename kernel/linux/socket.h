@@ -5,15 +5,21 @@
 #include <cstdint>
 #include <span>
 
+#include "kernel/arch/x86_64/interrupts.h"
 #include "kernel/library/result.h"
 #include "kernel/linux/open_file.h"
+#include "kernel/task/process.h"
+#include "kernel/task/timer_queue.h"
 
 namespace kernel::linux {
 
 inline constexpr int kFamilyUnspecified = 0, kFamilyUnix = 1, kFamilyInet = 2, kFamilyInet6 = 10;  // socket(2)
 inline constexpr int kSocketStream = 1, kSocketDatagram = 2, kSocketRaw = 3, kSocketSequenced = 5;
 inline constexpr int kMessageOutOfBand = 1, kMessagePeek = 2, kMessageTruncated = 0x20, kMessageDontWait = 0x40,
-                     kMessageWaitAll = 0x100, kMessageNoSignal = 0x4000;  // send(2), recv(2)
+                     kMessageWaitAll = 0x100, kMessageNoSignal = 0x4000,
+                     kMessageMore = 0x8000;  // send(2), recv(2); socket_calls.cpp sets it on all parts but the last
+inline constexpr int kShutdownRead = 0, kShutdownWrite = 1, kShutdownBoth = 2;
+inline constexpr int kLevelSocket = 1;  // SOL_SOCKET
 
 // struct sockaddr as the app gives and gets it: family first, host order; ports and addresses in network order.
 struct SocketAddress {
@@ -22,30 +28,49 @@ struct SocketAddress {
   int family() const { return length >= 2 ? bytes[0] | bytes[1] << 8 : kFamilyUnspecified; }
 };
 
-// Open files that go along with a message (SCM_RIGHTS); each is retained by whoever holds the list.
+// Open files that go along with a message (SCM_RIGHTS); each is retained by whoever holds the list, which lets go of
+// them with release_files().
 inline constexpr size_t kMaximumPassedFiles = 253;  // Linux: SCM_MAX_FD
 struct PassedFiles {
   OpenFile** files = nullptr;  // of the heap
   size_t count = 0;
+};
+void release_files(PassedFiles& passed);
+
+// What a family tells beside the bytes (recvmsg(2)), each because the program asked for it with an option: IP_PKTINFO,
+// IPV6_HOPLIMIT, SCM_CREDENTIALS…
+struct ControlMessage {
+  int level = 0, type = 0;
+  uint32_t length = 0;
+  alignas(8) uint8_t bytes[40] = {};
+};
+
+struct Credentials {  // struct ucred
+  int32_t process = kProcessId;
+  uint32_t user = 0, group = 0;
 };
 
 struct SendRequest {
   int flags = 0;                      // kMessage…
   const SocketAddress* to = nullptr;  // null: the peer
   PassedFiles passed;                 // taken over when the call succeeds
+  Credentials credentials;            // SCM_CREDENTIALS
 };
 struct ReceiveRequest {
   int flags = 0;  // kMessage…
   // Filled in:
   SocketAddress from;
-  int result_flags = 0;               // kMessageTruncated
-  size_t message_length = 0;          // of a datagram, whole (MSG_TRUNC)
-  PassedFiles passed;                 // given to the caller
-  int hop_limit = -1, interface = 0;  // of datagrams, where they are known
+  int result_flags = 0;       // kMessageTruncated
+  size_t message_length = 0;  // of a datagram, whole (MSG_TRUNC)
+  PassedFiles passed;         // given to the caller
+  ControlMessage control[4];
+  size_t control_count = 0;
 };
 
-// All wait, unless the file is non-blocking or the flags say kMessageDontWait (Again). Errors are the errno of the
-// manual page of the call.
+// All wait, unless the file is non-blocking or the flags say kMessageDontWait (Again). They wait until
+// receive_deadline() or send_deadline() (then Again; connect: InProgress); a signal ends the wait with
+// interrupted_by_signal(deadline). Errors are the errno of the manual page of the call. A send or receive of a datagram
+// gets the whole buffer of the call, one of a stream may get the program's bytes in parts.
 class Socket : public OpenFile {
  public:
   Socket(int family, int type, int protocol, int flags)
@@ -60,22 +85,42 @@ class Socket : public OpenFile {
   virtual Result<void> shutdown(int how) = 0;  // SHUT_RD 0, SHUT_WR 1, SHUT_RDWR 2
   virtual Result<SocketAddress> local_address() = 0;
   virtual Result<SocketAddress> peer_address() = 0;  // NotConnected
-  // Values as in getsockopt(2); SO_TYPE, SO_DOMAIN and SO_PROTOCOL are answered by socket_calls.cpp.
+  // Values as in getsockopt(2); SO_TYPE, SO_DOMAIN, SO_PROTOCOL, SO_RCVTIMEO and SO_SNDTIMEO are the work of
+  // socket_options.cpp, which has the others of SOL_SOCKET that are only kept too (KeptOptions).
   virtual Result<void> set_option(int level, int name, std::span<const uint8_t> value) = 0;
   virtual Result<size_t> get_option(int level, int name, std::span<uint8_t> value) = 0;  // bytes filled
+
+  // ioctl(2) on it that is not every file's; `argument` is the app's. NotTerminal: there is no such request.
+  virtual Result<uint64_t> control(uint32_t request, uint64_t user_argument) {
+    return (void)request, (void)user_argument, Error::NotTerminal;
+  }
 
   OpenFileKind kind() const override { return OpenFileKind::Socket; }
   Result<size_t> read(std::span<uint8_t> to) override {
     ReceiveRequest request;
-    return receive(to, request);
+    auto count = receive(to, request);
+    release_files(request.passed);
+    return count;
   }
   Result<size_t> write(std::span<const uint8_t> from) override { return send(from, {}); }
 
   int family() const { return family_; }
   int type() const { return type_; }
   int protocol() const { return protocol_; }
+  bool waits(int message_flags) const { return is_blocking() && (message_flags & kMessageDontWait) == 0; }
+  uint64_t receive_deadline() const { return deadline_after(receive_timeout_ns); }
+  uint64_t send_deadline() const { return deadline_after(send_timeout_ns); }
+  // signal(7): a call with a timeout is not made again after a handler.
+  static Error interrupted_by_signal(uint64_t deadline) {
+    return deadline == kNoDeadline ? Error::RestartSystem : Error::Interrupted;
+  }
+
+  uint64_t receive_timeout_ns = 0, send_timeout_ns = 0;  // SO_RCVTIMEO, SO_SNDTIMEO; 0: none
 
  private:
+  static uint64_t deadline_after(uint64_t timeout_ns) {
+    return timeout_ns == 0 ? kNoDeadline : monotonic_ns() + timeout_ns;
+  }
   int family_, type_, protocol_;
 };
 

@@ -22,6 +22,7 @@
 #include "kernel/linux/signals.h"
 #include "kernel/linux/vdso.h"
 #include "kernel/memory/heap.h"
+#include "kernel/net/network.h"
 #include "kernel/task/address_space.h"
 #include "kernel/task/process_state.h"
 #include "kernel/task/wait.h"
@@ -190,6 +191,7 @@ void start_program() {
   if (root_inode() == nullptr)
     fail_to_start(kCannotRun, "no root file system; boot an image that `mortem image create` made");
   read_manifest();
+  net::initialize();
   const char* path = setting("program");
   if (path == nullptr)
     fail_to_start(kNotFound, "no program given: program= on the kernel command line or in /etc/mortem.manifest");
@@ -232,6 +234,7 @@ void start_program() {
   const uint64_t stack_pointer = make_stack(path, program, interpreter_base);
   add_kernel_module();
   open_standard_files();
+  net::start_and_wait_for_address();
   control_set_handler(host_message);
 
   TrapFrame& frame = *current().frame;

@@ -3,6 +3,7 @@
 
 #include "kernel/linux/calls.h"
 #include "kernel/linux/files.h"
+#include "kernel/linux/socket.h"
 #include "kernel/memory/heap.h"
 #include "kernel/memory/physical.h"
 
@@ -158,11 +159,14 @@ Result<uint64_t> write_statfs(Inode* inode, uint64_t to) {
   if (inode != nullptr && device == TRY(root_inode()->status()).device) {
     out.type = kExt2;
     out.flags = kReadOnlyFlag | kValidFlag;
-  } else if (device == kTmpfsDevice) {
+  } else if (inode != nullptr && (is_tmpfs(device) || inode->memory() != nullptr)) {
+    const FileSystemFacts facts = TRY(inode->file_system());
     out.type = kTmpfs;
     out.flags = kValidFlag;
-    out.blocks = ram_page_count() / 2;
-    out.free = out.available = free_page_count() < out.blocks ? free_page_count() : out.blocks;
+    out.blocks = facts.blocks;
+    out.free = out.available = facts.free_blocks;
+    out.files = facts.inodes;
+    out.free_files = facts.free_inodes;
   } else {
     out.type = kProc;
     out.flags = kValidFlag;
@@ -324,6 +328,8 @@ MORTEM_CALL(ioctl) {
       found->close_on_exec = false;
       return 0;
     default:
+      if (found->file->kind() == OpenFileKind::Socket)
+        return static_cast<Socket*>(found->file)->control(static_cast<uint32_t>(argument[1]), argument[2]);
       return Error::NotTerminal;  // nothing here is a terminal
   }
 }

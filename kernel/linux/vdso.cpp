@@ -16,7 +16,11 @@ namespace {
 static_assert(MORTEM_VVAR_SIZE == kPageSize);
 
 Result<void> map_pages(uint64_t address, PhysicalAddress physical, uint64_t length, PageAccess access) {
-  for (uint64_t at = 0; at < length; at += kPageSize) TRY(kernel_page_table().map(address + at, physical + at, access));
+  // The kernel keeps them, whatever the program does with its view.
+  for (uint64_t at = 0; at < length; at += kPageSize) {
+    TRY(retain_page(physical + at));
+    TRY(kernel_page_table().map(address + at, physical + at, access));
+  }
   return {};
 }
 

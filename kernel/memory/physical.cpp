@@ -4,14 +4,29 @@
 #include "kernel/arch/x86_64/interrupt_guard.h"
 #include "kernel/memory/memory_initialize.h"
 #include "kernel/memory/page_frames.h"
+#include "kernel/memory/reclaim.h"
 
 namespace kernel {
 
 uint64_t g_direct_map_base;
 
 namespace {
+
 PageFrames g_frames;
+
+Result<uint64_t> allocate_frames(size_t count, PageOwner owner) {
+  constexpr int kRounds = 4;
+  for (int round = 0;; ++round) {
+    auto frame = g_frames.allocate(count, owner);
+    if (!frame.is_error() || frame.error() != Error::NoMemory) return frame;
+    // What could never be had costs no cache its content. What caches give back stands side by side only by luck: a
+    // long run may need more than its own length.
+    if (round == kRounds || count > g_frames.ram_count() / 4 || reclaim_pages(count << round) == 0)
+      return Error::NoMemory;
+  }
 }
+
+}  // namespace
 
 void physical_initialize() {
   g_direct_map_base = g_boot_info.direct_map_base;
@@ -24,7 +39,7 @@ void physical_initialize() {
 
 Result<PhysicalAddress> allocate_pages(size_t count, PageOwner owner) {
   InterruptGuard guard;
-  PhysicalAddress first = TRY(g_frames.allocate(count, owner)) * kPageSize;
+  const PhysicalAddress first = TRY(allocate_frames(count, owner)) * kPageSize;
   __builtin_memset(direct_map(first), 0, count * kPageSize);
   return first;
 }

@@ -11,19 +11,6 @@ namespace {
 constinit AddressSpace g_address_space;
 
 constexpr uint64_t kPieBase = 0x5555'5555'4000;  // Linux: ELF_ET_DYN_BASE, two thirds of the address space
-constexpr uint64_t kReadAroundPages = 16;        // pages of a file that one fault brings in
-
-// Pages of the vDSO and the vvar page belong to the kernel.
-bool owns_pages(AreaKind kind) {
-  return kind != AreaKind::Vdso && kind != AreaKind::Vvar;
-}
-
-PageAccess page_access(uint8_t protection) {
-  // x86 has no write without read.
-  return {.write = (protection & kProtectWrite) != 0,
-          .execute = (protection & kProtectExecute) != 0,
-          .user = protection != 0};
-}
 
 Visibility visibility(uint8_t protection) {
   return protection != 0 ? Visibility::Visible : Visibility::Hidden;
@@ -34,6 +21,13 @@ uint64_t random_pages(int bits) {
 }
 
 }  // namespace
+
+PageAccess page_access(const MemoryArea& area, bool writable) {
+  // x86 has no write without read.
+  return {.write = writable && (area.protection & kProtectWrite) != 0,
+          .execute = (area.protection & kProtectExecute) != 0,
+          .user = area.protection != 0};
+}
 
 AddressSpace& address_space() {
   return g_address_space;
@@ -76,38 +70,43 @@ Result<uint64_t> AddressSpace::map(const MapRequest& request) {
                     .shared = request.shared,
                     .inode = request.inode,
                     .file_offset = request.file_offset,
-                    .path = request.path}));
+                    .path = request.path,
+                    .may_write = request.may_write,
+                    .memory = request.memory}));
   return start;
 }
 
-Result<void> AddressSpace::unmap(uint64_t start, uint64_t end) {
-  // Which pages are the app's is known by the areas, so free before they go; remove() can only fail before it begins.
-  if (!areas.overlaps(start, end)) return {};
-  const size_t count = areas.size();
-  struct KernelOwned {
-    uint64_t start, end;
-  } kernel_owned[2] = {};
-  size_t kernel_owned_count = 0;
-  for (size_t index = areas.first_ending_after(start); index < count && areas.at(index).start < end; ++index)
-    if (!owns_pages(areas.at(index).kind) && kernel_owned_count < 2)
-      kernel_owned[kernel_owned_count++] = {areas.at(index).start, areas.at(index).end};
-  TRY(areas.remove(start, end));
-  for_each_user_page(start, end, [&](uint64_t address, PhysicalAddress page) {
+void AddressSpace::drop_pages(uint64_t start, uint64_t end) {
+  for_each_user_page(start, end, [](uint64_t address, PhysicalAddress page) {
     unmap_user_page(address);
-    for (size_t index = 0; index < kernel_owned_count; ++index)
-      if (address >= kernel_owned[index].start && address < kernel_owned[index].end) return;
     free_pages(page, 1);
   });
+}
+
+Result<void> AddressSpace::unmap(uint64_t start, uint64_t end) {
+  while (start < end && areas.overlaps(start, end)) {
+    RemovedAreas removed;
+    TRY(areas.remove(start, end, removed));
+    drop_pages(start, removed.end);
+    start = removed.end;
+    for (size_t index = 0; index < removed.count; ++index) removed.inodes[index]->closed();
+  }
   return {};
 }
 
 Result<void> AddressSpace::protect(uint64_t start, uint64_t end, uint8_t protection) {
   if (!areas.covers(start, end)) return Error::NoMemory;
   TRY(areas.protect(start, end, protection));
-  for_each_user_page(start, end, [protection](uint64_t address, PhysicalAddress page) {
-    // The tables are there: this cannot fail.
-    (void)map_user_page(address, page, page_access(protection), visibility(protection)).is_error();
-  });
+  for (size_t index = areas.first_ending_after(start); index < areas.size() && areas.at(index).start < end; ++index) {
+    const MemoryArea& area = areas.at(index);
+    const uint64_t from = area.start > start ? area.start : start, to = area.end < end ? area.end : end;
+    for_each_user_page(from, to, [&area](uint64_t address, PhysicalAddress page) {
+      // A shared page stays writable only while it is: a file has to be told of its first write.
+      const bool writable = area.shared ? user_page(address).writable : page_users(page) == 1;
+      // The tables are there: this cannot fail.
+      (void)map_user_page(address, page, page_access(area, writable), visibility(area.protection)).is_error();
+    });
+  }
   return {};
 }
 
@@ -120,19 +119,22 @@ Result<void> AddressSpace::move(uint64_t from, uint64_t from_length, uint64_t to
   area.end = to + to_length;
   TRY(areas.insert(area));
   const uint64_t kept = from_length < to_length ? from_length : to_length;
+  const auto move_page = [&area](uint64_t address, uint64_t goal, PhysicalAddress page) -> Result<void> {
+    TRY(map_user_page(goal, page, page_access(area, user_page(address).writable), visibility(area.protection)));
+    unmap_user_page(address);
+    return {};
+  };
   Result<void> result;
   for_each_user_page(from, from + kept, [&](uint64_t address, PhysicalAddress page) {
     if (result.is_error()) return;
-    result = map_user_page(to + (address - from), page, page_access(area.protection), visibility(area.protection));
-    if (!result.is_error()) unmap_user_page(address);
+    result = move_page(address, to + (address - from), page);
   });
   if (result.is_error()) {
     // Out of memory for page tables half way: back with what has moved (the old tables are still there).
     for_each_user_page(to, to + kept, [&](uint64_t address, PhysicalAddress page) {
-      if (map_user_page(from + (address - to), page, page_access(area.protection), visibility(area.protection)))
-        unmap_user_page(address);
+      (void)move_page(address, from + (address - to), page).is_error();
     });
-    TRY(areas.remove(to, to + to_length));
+    TRY(unmap(to, to + to_length));
     return Error::NoMemory;
   }
   return unmap(from, from + from_length);
@@ -155,63 +157,6 @@ Result<uint64_t> AddressSpace::set_break(uint64_t end) {
   }
   layout.heap_end = end;
   return end;
-}
-
-FaultResult AddressSpace::fault(uint64_t address, Access access) {
-  const MemoryArea* area = areas.find(address);
-  if (area == nullptr) return FaultResult::NotMapped;
-  const bool allowed = access == Access::Write     ? (area->protection & kProtectWrite) != 0
-                       : access == Access::Execute ? (area->protection & kProtectExecute) != 0
-                                                   : area->protection != 0;
-  if (!allowed) return FaultResult::AccessDenied;
-  const uint64_t page = page_down(address);
-  if (auto mapping = kernel_page_table().lookup(page)) {
-    kernel_page_table().protect(page, page_access(area->protection));
-    return FaultResult::Resolved;
-  }
-  if (area->inode != nullptr) return bring_in_file_page(*area, page);
-  auto physical = allocate_page(PageOwner::App);
-  if (physical.is_error()) return FaultResult::NoMemory;
-  if (kernel_page_table().map(page, physical.value(), page_access(area->protection)).is_error()) {
-    free_pages(physical.value(), 1);
-    return FaultResult::NoMemory;
-  }
-  return FaultResult::Resolved;
-}
-
-FaultResult AddressSpace::bring_in_file_page(const MemoryArea& area, uint64_t page) {
-  auto status = area.inode->status();
-  if (status.is_error()) return FaultResult::ReadFailed;
-  const uint64_t offset = area.file_offset + (page - area.start);
-  if (offset >= page_up(status.value().size)) return FaultResult::PastEndOfFile;
-
-  // As many pages as stand side by side in the area and in the file, and are not there yet.
-  uint64_t count = (area.end - page) / kPageSize;
-  const uint64_t in_file = (page_up(status.value().size) - offset) / kPageSize;
-  if (count > in_file) count = in_file;
-  if (count > kReadAroundPages) count = kReadAroundPages;
-  for (uint64_t index = 1; index < count; ++index)
-    if (kernel_page_table().lookup(page + index * kPageSize)) count = index;
-  PhysicalAddress physical = 0;
-  while (physical == 0) {
-    auto allocated = allocate_pages(count, PageOwner::App);
-    if (allocated) physical = allocated.value();
-    if (!allocated && count == 1) return FaultResult::NoMemory;
-    if (!allocated) count = 1;
-  }
-  auto read = area.inode->read(offset, {direct_map<uint8_t>(physical), count * kPageSize});
-  if (read.is_error()) {
-    free_pages(physical, count);
-    return FaultResult::ReadFailed;
-  }
-  for (uint64_t index = 0; index < count; ++index) {
-    const PhysicalAddress frame = physical + index * kPageSize;
-    if (kernel_page_table().map(page + index * kPageSize, frame, page_access(area.protection)).is_error()) {
-      free_pages(frame, count - index);
-      return index == 0 ? FaultResult::NoMemory : FaultResult::Resolved;
-    }
-  }
-  return FaultResult::Resolved;
 }
 
 size_t area_count() {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "kernel/library/result.h"
+#include "kernel/memory/page_table.h"
 #include "kernel/task/area_list.h"
 
 namespace kernel {
@@ -17,6 +18,8 @@ struct MapRequest {
   Inode* inode = nullptr;
   uint64_t file_offset = 0;
   const char* path = nullptr;
+  bool may_write = true;
+  const PageTree* memory = nullptr;
   Placement placement = Placement::Anywhere;
 };
 
@@ -48,12 +51,27 @@ class AddressSpace {
   Result<void> move(uint64_t from, uint64_t from_length, uint64_t to, uint64_t to_length);
   Result<uint64_t> set_break(uint64_t end);
 
+  // page_faults.cpp. May wait (a page of a file is read from disk).
   FaultResult fault(uint64_t address, Access access);
+  // For a debugger that writes there whatever the protection says: the page is there, and a private mapping has it
+  // for itself, so that no file sees the change.
+  FaultResult prepare_forced_write(uint64_t address);
+  // The pages of [start, end) out of the page table; what they held stays where others have it too.
+  void drop_pages(uint64_t start, uint64_t end);
   uint64_t free_place(uint64_t length, uint64_t hint) const;  // 0: none
 
  private:
-  FaultResult bring_in_file_page(const MemoryArea& area, uint64_t page);
+  FaultResult bring_in(const MemoryArea& area, uint64_t page, Access access);
+  FaultResult bring_in_file_page(const MemoryArea& area, uint64_t page, Access access);
+  FaultResult bring_in_copies(const MemoryArea& area, uint64_t page);
+  void map_cached_around(const MemoryArea& area, uint64_t page);
+  FaultResult make_writable(const MemoryArea& area, uint64_t page, PhysicalAddress physical);
+  bool is_unchanged(const MemoryArea& area, uint64_t page) const;
 };
+
+// What a page of that area gets in the page table. `writable`: the page may be written where it stands (it is the
+// mapping's own, or its file knows that it changes); else the first write faults.
+PageAccess page_access(const MemoryArea& area, bool writable);
 
 AddressSpace& address_space();
 

@@ -1,5 +1,6 @@
 #include "kernel/task/area_list.h"
 
+#include "kernel/fs/inode.h"
 #include "kernel/memory/heap.h"
 
 namespace kernel {
@@ -7,7 +8,8 @@ namespace {
 
 bool alike(const MemoryArea& left, const MemoryArea& right) {
   if (left.end != right.start || left.protection != right.protection || left.kind != right.kind ||
-      left.shared != right.shared || left.inode != right.inode || left.path != right.path)
+      left.shared != right.shared || left.inode != right.inode || left.path != right.path ||
+      left.may_write != right.may_write)
     return false;
   if (left.kind == AreaKind::Stack || left.kind == AreaKind::Vdso || left.kind == AreaKind::Vvar) return false;
   return left.inode == nullptr || left.file_offset + (left.end - left.start) == right.file_offset;
@@ -73,7 +75,10 @@ void AreaList::remove_at(size_t first, size_t count) {
 
 void AreaList::split(size_t index, uint64_t address) {
   MemoryArea upper = areas_[index];
-  if (upper.inode != nullptr) upper.file_offset += address - upper.start;
+  if (upper.inode != nullptr) {
+    upper.file_offset += address - upper.start;
+    upper.inode->opened();
+  }
   upper.start = address;
   areas_[index].end = address;
   insert_at(index + 1, upper);
@@ -81,8 +86,10 @@ void AreaList::split(size_t index, uint64_t address) {
 
 bool AreaList::merge_with_next(size_t index) {
   if (index + 1 >= count_ || !alike(areas_[index], areas_[index + 1])) return false;
+  Inode* inode = areas_[index].inode;
   areas_[index].end = areas_[index + 1].end;
   remove_at(index + 1, 1);
+  if (inode != nullptr) inode->closed();  // not the last one
   return true;
 }
 
@@ -90,24 +97,37 @@ Result<void> AreaList::insert(const MemoryArea& area) {
   TRY(reserve(1));
   size_t index = first_ending_after(area.start);
   insert_at(index, area);
+  if (area.inode != nullptr) area.inode->opened();
   merge_with_next(index);
   if (index > 0) merge_with_next(index - 1);
   if (count_ > kMaximumAreas) {
-    TRY(remove(area.start, area.end));
+    RemovedAreas removed;
+    TRY(remove(area.start, area.end, removed));
+    if (area.inode != nullptr) area.inode->closed();  // not the last one: the caller has it
     return Error::NoMemory;
   }
   return {};
 }
 
-Result<void> AreaList::remove(uint64_t start, uint64_t end) {
+Result<void> AreaList::remove(uint64_t start, uint64_t end, RemovedAreas& removed) {
   TRY(reserve(1));
+  removed.count = 0;
+  removed.end = end;
   size_t index = first_ending_after(start);
   if (index < count_ && areas_[index].start < start) split(index++, start);
   size_t last = index;
-  while (last < count_ && areas_[last].end <= end) ++last;
+  for (; last < count_ && areas_[last].end <= end; ++last) {
+    if (areas_[last].inode == nullptr) continue;
+    if (removed.count == RemovedAreas::kMaximum) break;
+    removed.inodes[removed.count++] = areas_[last].inode;
+  }
   if (last < count_ && areas_[last].start < end) {
-    if (areas_[last].inode != nullptr) areas_[last].file_offset += end - areas_[last].start;
-    areas_[last].start = end;
+    if (areas_[last].end <= end) {
+      removed.end = areas_[last].start;  // more than can be told at once
+    } else {
+      if (areas_[last].inode != nullptr) areas_[last].file_offset += end - areas_[last].start;
+      areas_[last].start = end;
+    }
   }
   remove_at(index, last - index);
   return {};

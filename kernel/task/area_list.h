@@ -7,6 +7,13 @@
 
 namespace kernel {
 
+struct RemovedAreas {
+  static constexpr size_t kMaximum = 64;
+  Inode* inodes[kMaximum];  // one for each area of a file that is gone
+  size_t count = 0;
+  uint64_t end = 0;
+};
+
 class AreaList {
  public:
   static constexpr size_t kMaximumAreas = 65530;  // Linux's vm.max_map_count
@@ -22,9 +29,12 @@ class AreaList {
   // Is every byte of [start, end) in some area?
   bool covers(uint64_t start, uint64_t end) const;
 
-  // `area` must not overlap any other. NoMemory leaves the list as it was; so do the following two.
+  // `area` must not overlap any other. NoMemory leaves the list as it was; so do the following two. Each area holds its
+  // file open (Inode::opened).
   Result<void> insert(const MemoryArea& area);
-  Result<void> remove(uint64_t start, uint64_t end);
+  // What is gone is told in `removed`, as far as it got: call it again from removed.end on until that is `end`. The
+  // caller closes the files when their pages are out of the page table (that may wait).
+  Result<void> remove(uint64_t start, uint64_t end, RemovedAreas& removed);
   Result<void> protect(uint64_t start, uint64_t end, uint8_t protection);
 
   // The highest start of `length` free bytes in [low, high), with `gap` free bytes left below each Stack area.

@@ -14,6 +14,7 @@
 namespace kernel {
 
 class Inode;
+class PageTree;
 
 inline constexpr uint32_t kProcessId = 2;  // 1 would make programs think that they are init
 
@@ -57,6 +58,8 @@ struct MemoryArea {
   Inode* inode;          // of a file mapping, else null
   uint64_t file_offset;  // bytes, of `start`
   const char* path;      // of a file mapping (kept for ever), else null
+  bool may_write = true;           // false: mprotect must not make it writable (a shared view of what is only for reading)
+  const PageTree* memory = nullptr;  // where the pages stand of a file that lives in memory, else null
 };
 // Walks without allocation or locks; index 0 … area_count()-1 in address order.
 size_t area_count();

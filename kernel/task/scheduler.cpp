@@ -177,6 +177,11 @@ void wake(Thread& thread) {
   g_preempt = true;
 }
 
+bool is_app_ready() {
+  InterruptGuard guard;
+  return !g_ready_app.is_empty();
+}
+
 void yield_current_thread() {
   InterruptGuard guard;
   if (!is_anybody_ready()) return;

@@ -23,6 +23,7 @@ void block_current_thread();
 // ahead of those that are ready, news from another thread behind them.
 void wake(Thread& thread);
 
+bool is_app_ready();          // one of the app's threads could run, but for who runs now
 void yield_current_thread();  // behind all that are ready
 // Before the return to the app, interrupts off: true when another thread ran meanwhile.
 bool reschedule_if_needed();

@@ -22,6 +22,17 @@ inline uint64_t* user_page_entry(uint64_t address) {
   return &direct_map<uint64_t>(table)[(address >> 12) & 511];
 }
 
+struct UserPage {
+  PhysicalAddress physical;  // 0: nothing stands there
+  bool hidden, writable;
+};
+inline UserPage user_page(uint64_t address) {
+  constexpr uint64_t kPresent = 1, kWrite = 2, kAddressMask = 0x000f'ffff'ffff'f000;
+  const uint64_t* entry = user_page_entry(address);
+  if (entry == nullptr || (*entry & (kPresent | kHiddenPage)) == 0) return {0, false, false};
+  return {*entry & kAddressMask, (*entry & kPresent) == 0, (*entry & (kPresent | kWrite)) == (kPresent | kWrite)};
+}
+
 // Out of the page table, present or hidden; the page itself is the caller's.
 inline void unmap_user_page(uint64_t address) {
   kernel_page_table().unmap(address);

@@ -29,6 +29,7 @@ enum class PageOwner : uint8_t {
   App = 8,         // anonymous and private memory of the app
   PageCache = 9,   // file content that can be read again from disk
   Dma = 10,        // virtqueues and buffers
+  SharedMemory = 11,  // content of tmpfs files, memfds and shared memory, mapped by the app or not
 };
 
 // All addresses are virtual kernel addresses unless they say physical. 0: not there (yet).

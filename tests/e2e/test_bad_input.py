@@ -25,7 +25,7 @@ class BadInput(MortemTest):
     def test_no_elf(self):
         script = self.files / "script.sh"
         script.write_text("#!/bin/sh\nexit 0\n")
-        self.assert_refused("run", script, naming=["script.sh", "ELF"])
+        self.assert_refused("run", script, naming=["script.sh", "a script"])
         self.assert_refused("bt", script, naming=["script.sh"])
 
     def test_empty_file(self):
@@ -42,10 +42,6 @@ class BadInput(MortemTest):
         other.chmod(0o755)
         self.assert_refused("run", other, naming=["arm-program"])
         self.assert_refused("image", "create", other, "-o", "image.raw", naming=["arm-program"])
-
-    def test_dynamic_program(self):
-        self.assert_refused("run", "/bin/true", naming=["/bin/true", "dynamically linked", "-static"])
-        self.assert_refused("image", "create", "/bin/true", "-o", "image.raw", naming=["/bin/true", "-static"])
 
     def test_keep_in_slot_of_an_image_that_goes(self):
         self.assert_refused("run", GUESTS / "hello", "--keep-in-slot", naming=["--keep-in-slot", "image create"])

@@ -6,6 +6,7 @@
 #include <map>
 #include <random>
 
+#include "kernel/fs/inode.h"
 #include "kernel/memory/heap.h"
 
 namespace kernel {
@@ -26,6 +27,26 @@ MemoryArea area(uint64_t first, uint64_t count, uint8_t protection = 3) {
   return out;
 }
 uint64_t page(uint64_t number) { return kBase + number * kPage; }
+
+// Counts who holds it.
+class File final : public Inode {
+ public:
+  int holders = 0;
+  Result<InodeStatus> status() override { return Error::Io; }
+  Result<size_t> read(uint64_t, std::span<uint8_t>) override { return Error::Io; }
+  void opened() override { ++holders; }
+  void closed() override { --holders; }
+};
+
+bool remove(AreaList& list, uint64_t start, uint64_t end) {
+  while (start < end) {
+    RemovedAreas removed;
+    if (list.remove(start, end, removed).is_error()) return false;
+    for (size_t index = 0; index < removed.count; ++index) removed.inodes[index]->closed();
+    start = removed.end;
+  }
+  return true;
+}
 
 TEST(AreaList, NeighboursThatAreAlikeBecomeOne) {
   AreaList list;
@@ -50,7 +71,8 @@ TEST(AreaList, OthersStayApart) {
 
 TEST(AreaList, FilePartsMergeOnlyWhenTheirOffsetsFollow) {
   AreaList list;
-  auto* inode = reinterpret_cast<Inode*>(uint64_t{16});
+  File file;
+  Inode* inode = &file;
   MemoryArea first = area(0, 1), second = area(1, 1), third = area(2, 1);
   first.inode = second.inode = third.inode = inode;
   second.file_offset = kPage;
@@ -59,14 +81,53 @@ TEST(AreaList, FilePartsMergeOnlyWhenTheirOffsetsFollow) {
   ASSERT_TRUE(list.insert(second));
   ASSERT_TRUE(list.insert(third));
   ASSERT_EQ(list.size(), 2u);
-  ASSERT_TRUE(list.remove(page(0), page(1)));
+  ASSERT_TRUE(remove(list, page(0), page(1)));
   EXPECT_EQ(list.at(0).file_offset, kPage);
+}
+
+TEST(AreaList, EachAreaHoldsItsFile) {
+  AreaList list;
+  File file;
+  MemoryArea whole = area(0, 10);
+  whole.inode = &file;
+  ASSERT_TRUE(list.insert(whole));
+  EXPECT_EQ(file.holders, 1);
+  ASSERT_TRUE(list.protect(page(3), page(5), 1));
+  EXPECT_EQ(file.holders, 3);
+  ASSERT_TRUE(list.protect(page(3), page(5), 3));
+  EXPECT_EQ(file.holders, 1);
+  ASSERT_TRUE(remove(list, page(4), page(6)));
+  EXPECT_EQ(file.holders, 2);
+  ASSERT_TRUE(remove(list, page(0), page(9)));
+  EXPECT_EQ(file.holders, 1);
+  ASSERT_TRUE(remove(list, page(0), page(10)));
+  EXPECT_EQ(file.holders, 0);
+}
+
+TEST(AreaList, ManyAreasOfFilesGoInRounds) {
+  AreaList list;
+  File file;
+  constexpr int kCount = 3 * RemovedAreas::kMaximum + 5;
+  for (int index = 0; index < kCount; ++index) {
+    MemoryArea one = area(2 * index, 1);
+    one.inode = &file;
+    ASSERT_TRUE(list.insert(one));
+  }
+  EXPECT_EQ(file.holders, kCount);
+  RemovedAreas removed;
+  ASSERT_TRUE(list.remove(page(0), page(2 * kCount), removed));
+  EXPECT_EQ(removed.count, RemovedAreas::kMaximum);
+  EXPECT_EQ(removed.end, page(2 * RemovedAreas::kMaximum));
+  for (size_t index = 0; index < removed.count; ++index) removed.inodes[index]->closed();
+  ASSERT_TRUE(remove(list, page(0), page(2 * kCount)));
+  EXPECT_EQ(list.size(), 0u);
+  EXPECT_EQ(file.holders, 0);
 }
 
 TEST(AreaList, RemovingTheMiddleSplits) {
   AreaList list;
   ASSERT_TRUE(list.insert(area(0, 10)));
-  ASSERT_TRUE(list.remove(page(4), page(6)));
+  ASSERT_TRUE(remove(list, page(4), page(6)));
   ASSERT_EQ(list.size(), 2u);
   EXPECT_EQ(list.at(0).end, page(4));
   EXPECT_EQ(list.at(1).start, page(6));
@@ -137,7 +198,7 @@ TEST(AreaList, AgreesWithAMapOfPages) {
       ASSERT_TRUE(list.insert(area(first, count, protection)));
       for (uint64_t at = first; at < first + count; ++at) pages[at] = protection;
     } else if (random() % 2 == 0) {
-      ASSERT_TRUE(list.remove(page(first), page(first + count)));
+      ASSERT_TRUE(remove(list, page(first), page(first + count)));
       for (uint64_t at = first; at < first + count; ++at) pages.erase(at);
     } else if (list.covers(page(first), page(first + count))) {
       ASSERT_TRUE(list.protect(page(first), page(first + count), protection));

@@ -1,4 +1,5 @@
 mortem_unit_test(tools_image LIBRARIES mortem_tools mortem_snapshot)
+mortem_unit_test(tools_libraries LIBRARIES mortem_tools)
 mortem_unit_test(tools_text LIBRARIES mortem_tools)
 
 # The command itself, as a user meets it: bad input, help, JSON against its schemas. No VM.

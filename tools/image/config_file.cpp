@@ -9,6 +9,7 @@
 
 #include "tools/files.h"
 #include "tools/output.h"
+#include "tools/qemu/network.h"
 
 namespace mortem::tools {
 
@@ -131,10 +132,10 @@ class ConfigReader {
             return {};
           }},
          {"Ports", [this](const json& ports) -> Result<void> {
-            std::vector<std::string> numbers;
-            TRY_VOID(read_strings(ports, "RunConfig.Ports", numbers));
-            if (!numbers.empty())
-              request_.notes.push_back(path_.string() + ": RunConfig.Ports has no effect yet: guests have no network");
+            std::vector<std::string> forwards;
+            TRY_VOID(read_strings(ports, "RunConfig.Ports", forwards));
+            for (const std::string& forward : forwards)
+              request_.ports.push_back(TRY(parse_port_forward(forward, path_.string() + ": RunConfig.Ports")).text());
             return {};
           }}});
   }

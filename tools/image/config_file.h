@@ -8,7 +8,7 @@
 //   MapDirs       {"HOST/*" or "HOST": "/GUEST"}
 //   BaseVolumeSz  size of the root partition at least
 //   DumpOnExit    "nonzero" (default) or "never": whether an exit status other than 0 leaves a dump
-//   RunConfig     {"Memory": "256M", "Ports": ["80"]}
+//   RunConfig     {"Memory": "256M", "Ports": ["80", "8080:80", "53/udp"]}: ports for `mortem run` to forward
 //
 // Paths on the host are relative to the folder of the file.
 #pragma once

@@ -11,6 +11,7 @@
 #include "snapshot/slots.h"
 #include "tools/elf_file.h"
 #include "tools/files.h"
+#include "tools/image/libraries.h"
 #include "tools/image/partition_table.h"
 #include "tools/image/root_file_system.h"
 #include "tools/local_store.h"
@@ -79,6 +80,19 @@ Result<ImageFacts> fill_image(const ImageRequest& request, const RootFileSystem&
   return facts;
 }
 
+// The image is good without the store; only symbols would have to be pointed at by hand.
+void keep_modules(const Libraries& libraries, ImageFacts& facts) {
+  std::string why;
+  for (const PackedModule& module : libraries.modules) {
+    auto id = module_id(module.host);
+    if (!id) continue;
+    if (facts.program_id.empty()) facts.program_id = *id;  // the program is the first
+    if (auto kept = keep_in_store(module.host); !kept && why.empty()) why = kept.error().message;
+    facts.modules.push_back({module.guest, *id, record_debug_file(*id)});
+  }
+  if (!why.empty()) note("the program and its libraries are not kept for later: " + why);
+}
+
 }  // namespace
 
 uint64_t slot_size_for(uint64_t memory) {
@@ -88,23 +102,20 @@ uint64_t slot_size_for(uint64_t memory) {
 }
 
 Result<ImageFacts> build_image(const ImageRequest& request, const fs::path& path) {
-  TRY_VOID(check_program(request.program));
+  const Libraries libraries = TRY(find_libraries(request));
+  for (const std::string& line : libraries.notes) note(line);
   std::error_code ignored;
   if (fs::is_directory(path, ignored))
     return failure(ErrorKind::BadInput, path.string() + ": is a folder; -o names the image's file");
   // The place to write is tried first, before files are copied for nothing.
   UnfinishedFile file = TRY(UnfinishedFile::create(path));
-  const RootFileSystem root = TRY(RootFileSystem::stage(request));
+  const RootFileSystem root = TRY(RootFileSystem::stage(request, libraries));
   ImageFacts facts = TRY(fill_image(request, root, file));
   TRY_VOID(file.finish(path));
   facts.path = path;
   struct stat status;
   if (stat(path.c_str(), &status) == 0) facts.allocated = uint64_t(status.st_blocks) * 512;
-  // The image is good without the store; only symbols would have to be pointed at by hand.
-  auto id = module_id(request.program);
-  if (id) facts.program_id = *id;
-  if (auto kept = keep_in_store(request.program); !kept)
-    note("the program is not kept for later: " + kept.error().message);
+  keep_modules(libraries, facts);
   return facts;
 }
 

@@ -58,6 +58,11 @@ Result<void> check_environment(const std::string& variable, const std::string& w
 void set_program(ImageRequest& request, const fs::path& program) {
   request.program = program;
   request.guest_program = "/bin/" + program.filename().string();
+  // Runtimes look for their files beside the program. Its own name stays even if it is a link: some go by argv[0].
+  std::error_code ignored;
+  const fs::path folder = fs::canonical(fs::absolute(program, ignored).parent_path(), ignored);
+  if (!ignored && (folder.native().starts_with("/usr/") || folder.native().starts_with("/opt/")))
+    request.guest_program = (folder / program.filename()).string();
 }
 
 }  // namespace mortem::tools

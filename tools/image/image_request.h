@@ -28,6 +28,7 @@ struct ImageRequest {
   uint64_t memory = kDefaultMemory;  // bytes; dump slots are made for it
   uint64_t root_size = 0;            // bytes of the root partition at least
   uint32_t slots = 2;
+  std::vector<std::string> ports;  // HOST:GUEST that `mortem run` forwards when it is not told others
   DumpOnExit dump_on_exit = DumpOnExit::NonZero;
   std::vector<std::string> notes;  // one line each: keys that were read and have no effect yet
 };
@@ -40,7 +41,7 @@ Result<HostToGuest> parse_mapping(const std::string& text, const std::string& wh
                                   const std::filesystem::path& folder = {});
 Result<void> check_environment(const std::string& variable, const std::string& what);
 
-// Sets program and guest_program (/bin/NAME).
+// Sets program and guest_program: a program below /usr or /opt keeps its path, any other stands at /bin/NAME.
 void set_program(ImageRequest& request, const std::filesystem::path& program);
 
 }  // namespace mortem::tools

@@ -4,6 +4,7 @@
 
 #include <fstream>
 
+#include "tools/child_program.h"
 #include "tools/image/config_file.h"
 #include "tools/output.h"
 
@@ -24,6 +25,12 @@ bool is_config(const fs::path& source) {
 }
 
 }  // namespace
+
+fs::path find_source(const std::string& source) {
+  std::error_code ignored;
+  if (source.empty() || source.find('/') != std::string::npos || fs::is_regular_file(source, ignored)) return source;
+  return find_program(source).value_or(source);
+}
 
 void add_packing_options(CLI::App* verb, PackingOptions& options) {
   // One value an option: `--file a --file b`, so that what follows is never taken for a second value.

@@ -17,6 +17,9 @@ struct PackingOptions {
 
 void add_packing_options(CLI::App* verb, PackingOptions& options);
 
+// A name without a slash that is no file here is looked for in PATH, as a shell does.
+std::filesystem::path find_source(const std::string& source);
+
 // `source`: a program, or a CONFIG.json (by its name or its first character).
 Result<ImageRequest> request_for(const std::filesystem::path& source, const PackingOptions& options);
 

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "tools/child_program.h"
+#include "tools/image/guest_files.h"
 #include "tools/image/manifest.h"
 #include "tools/interrupt.h"
 #include "tools/output.h"
@@ -25,7 +26,7 @@ struct StandardFile {
   const char* text;
 };
 constexpr StandardFile kStandardFiles[] = {
-    {"etc/passwd", "root:x:0:0:root:/:/bin/false\nnobody:x:65534:65534:nobody:/nonexistent:/bin/false\n"},
+    {"etc/passwd", "root:x:0:0:root:/root:/bin/false\nnobody:x:65534:65534:nobody:/nonexistent:/bin/false\n"},
     {"etc/group", "root:x:0:\nnogroup:x:65534:\n"},
     {"etc/hosts", "127.0.0.1 localhost\n::1 localhost\n"},
     {"etc/nsswitch.conf", "passwd: files\ngroup: files\nhosts: files dns\n"},
@@ -39,22 +40,21 @@ class Stage {
  public:
   explicit Stage(const fs::path& root) : root_(root) {}
 
-  // The folder that `guest` (absolute) stands in, made if it is not there.
+  // Where `guest` (absolute) stands in the stage, its folder made if it is not there. Symbolic links among the parents
+  // are followed as the guest will follow them, never out of the stage.
   Result<fs::path> place(const std::string& guest) const {
-    const fs::path target = root_ / guest.substr(1);
-    // A symbolic link among the parents would lead out of the stage.
-    for (fs::path parent = target.parent_path(); parent != root_ && parent.native().size() > root_.native().size();
-         parent = parent.parent_path())
-      if (fs::is_symlink(fs::symlink_status(parent)))
-        return cannot_stage(guest, "a folder on its path is a symbolic link");
+    const fs::path path(guest);
+    const fs::path folder = TRY(resolve(path.parent_path(), guest));
     std::error_code error;
-    fs::create_directories(target.parent_path(), error);
+    fs::create_directories(root_ / folder, error);
     if (error) return cannot_stage(guest, error.message());
-    return target;
+    return root_ / folder / path.filename();
   }
 
   Result<void> add_folder(const std::string& guest, unsigned mode) const {
-    const fs::path target = TRY(place(guest));
+    const fs::path target = root_ / TRY(resolve(guest, guest));
+    std::error_code error;
+    fs::create_directories(target.parent_path(), error);
     if (mkdir(target.c_str(), 0755) != 0 && (errno != EEXIST || !fs::is_directory(target)))
       return system_failure("cannot make", target);
     // The owner keeps all rights for now, so that what is below can be written.
@@ -98,7 +98,7 @@ class Stage {
       const std::string to = (guest == "/" ? "" : guest) + "/" + from.filename().string();
       const fs::file_status status = fs::symlink_status(from, error);
       if (fs::is_symlink(status)) {
-        TRY_VOID(add_link(from, to));
+        TRY_VOID(copy_link(from, to));
       } else if (fs::is_directory(status)) {
         TRY_VOID(add_tree(from, to));
       } else if (fs::is_regular_file(status)) {
@@ -112,15 +112,46 @@ class Stage {
     return {};
   }
 
+  Result<void> add_link(const std::string& guest, const std::string& content) const {
+    const fs::path target = TRY(place(guest));
+    unlink(target.c_str());
+    if (symlink(content.c_str(), target.c_str()) == 0) return {};
+    if (errno == EEXIST) return cannot_stage(guest, "a symbolic link, but a folder of this name is there already");
+    return system_failure("cannot make", target);
+  }
+
  private:
-  Result<void> add_link(const fs::path& from, const std::string& guest) const {
+  Result<void> copy_link(const fs::path& from, const std::string& guest) const {
     std::error_code error;
     const fs::path content = fs::read_symlink(from, error);
     if (error) return failure(ErrorKind::System, fmt::format("cannot read {}: {}", from.string(), error.message()));
-    const fs::path target = TRY(place(guest));
-    unlink(target.c_str());
-    if (symlink(content.c_str(), target.c_str()) != 0) return system_failure("cannot make", target);
-    return {};
+    return add_link(guest, content.string());
+  }
+
+  // `path` without symbolic links, relative to the root; what is not there yet stays as it is.
+  Result<fs::path> resolve(const fs::path& path, const std::string& guest) const {
+    constexpr int kMaximumLinks = 40;
+    fs::path done, left = path.relative_path();
+    int links = 0;
+    while (!left.empty()) {
+      const fs::path part = *left.begin(), rest = left.lexically_relative(part);
+      left = rest == "." ? fs::path() : rest;
+      if (part == "." || part.empty()) continue;
+      if (part == "..") {
+        done = done.parent_path();
+        continue;
+      }
+      std::error_code error;
+      const fs::path content = fs::read_symlink(root_ / done / part, error);
+      if (error) {  // no link
+        done /= part;
+        continue;
+      }
+      if (++links > kMaximumLinks) return cannot_stage(guest, "its symbolic links lead in a circle");
+      if (content.is_absolute()) done.clear();
+      left = content.relative_path() / left;
+    }
+    return done;
   }
 
   fs::path root_;
@@ -141,18 +172,31 @@ Result<ProgramOutcome> run_e2fs_tool(const std::string& name, std::vector<std::s
 
 }  // namespace
 
-Result<RootFileSystem> RootFileSystem::stage(const ImageRequest& request) {
+Result<RootFileSystem> RootFileSystem::stage(const ImageRequest& request, const Libraries& libraries) {
   RootFileSystem root(TRY(TemporaryFolder::create()));
   const fs::path content = root.folder_.path() / "root";
   if (mkdir(content.c_str(), 0755) != 0) return system_failure("cannot make", content);
   chmod(content.c_str(), 0755);  // whatever the umask
   Stage stage(content);
-  for (const char* folder : {"/bin", "/dev", "/etc", "/proc", "/sys"}) TRY_VOID(stage.add_folder(folder, 0755));
-  TRY_VOID(stage.add_folder("/tmp", 01777));
+  for (const char* folder :
+       {"/bin", "/dev", "/etc", "/proc", "/run", "/sys", "/usr/lib", "/usr/lib64", "/var/lib", "/var/log"})
+    TRY_VOID(stage.add_folder(folder, 0755));
+  TRY_VOID(stage.add_folder("/root", 0700));
+  for (const char* folder : {"/tmp", "/var/tmp"}) TRY_VOID(stage.add_folder(folder, 01777));
+  for (const LayoutLink& link : kLayoutLinks) TRY_VOID(stage.add_link(link.guest, link.target));
   for (const StandardFile& file : kStandardFiles) TRY_VOID(stage.add_text(std::string("/") + file.path, file.text));
+  for (const auto* mappings : {&request.folders, &request.files})
+    for (const HostToGuest& mapping : *mappings)
+      if (const char* mount = hiding_mount(mapping.guest))
+        return cannot_stage(mapping.guest,
+                            fmt::format("{} is made anew at every start and hides it; give another place: {}:/GUEST",
+                                        mount, mapping.host.string()));
   for (const HostToGuest& folder : request.folders) TRY_VOID(stage.add_tree(folder.host, folder.guest));
   for (const HostToGuest& file : request.files) TRY_VOID(stage.add_file(file.host, file.guest, false));
   TRY_VOID(stage.add_file(request.program, request.guest_program, true));
+  for (const HostToGuest& file : libraries.files) TRY_VOID(stage.add_file(file.host, file.guest, false));
+  for (const GuestLink& link : libraries.links) TRY_VOID(stage.add_link(link.guest, link.target));
+  if (!libraries.loader_cache.empty()) TRY_VOID(stage.add_text("/etc/ld.so.cache", libraries.loader_cache));
   TRY_VOID(stage.add_text(kManifestPath, manifest_text(request)));
   TRY_VOID(root.measure(request.root_size));
   return root;

@@ -7,13 +7,14 @@
 
 #include "tools/files.h"
 #include "tools/image/image_request.h"
+#include "tools/image/libraries.h"
 
 namespace mortem::tools {
 
 class RootFileSystem {
  public:
-  // Copies all files of the request, the standard folders and the manifest to a temporary folder.
-  static Result<RootFileSystem> stage(const ImageRequest& request);
+  // Copies all files of the request, its libraries, the standard folders and the manifest to a temporary folder.
+  static Result<RootFileSystem> stage(const ImageRequest& request, const Libraries& libraries);
 
   uint64_t size() const { return size_; }  // bytes that the partition needs
   // Makes the file system in `image` from byte `offset` on; the file is long enough already.

@@ -86,6 +86,7 @@ std::vector<std::string> qemu_command_line(const Machine& machine) {
     add({"-drive",
          fmt::format("if=none,id=disk,format=raw,cache=writeback,file={}", option_value(machine.image->string())),
          "-device", "virtio-blk-pci,drive=disk,disable-legacy=on"});
+  for (const std::string& option : qemu_network_options(machine.network, machine.name)) line.push_back(option);
   return line;
 }
 

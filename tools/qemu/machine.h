@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "snapshot/result.h"
+#include "tools/qemu/network.h"
 
 namespace mortem::tools {
 
@@ -29,6 +30,7 @@ struct Machine {
   bool console_on_stdout = false;  // of QEMU, beside console.log
   int control = -1;                // descriptor of a connected socket, -1: no ports, no QMP
   bool exit_on_reset = true;
+  Network network;
 };
 
 // Socket and log names are relative to the instance's folder, in which QEMU is to be started.

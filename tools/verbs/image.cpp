@@ -42,7 +42,7 @@ Result<ImageFacts> create(const CreateOptions& options) {
                        ? fmt::format("--format {}: only raw images can be made so far", options.format)
                        : fmt::format("--format {}: not a format of images; raw is the one", printable(options.format)));
   }
-  ImageRequest request = TRY(request_for(options.source, options.packing));
+  ImageRequest request = TRY(request_for(find_source(options.source), options.packing));
   if (!options.memory.empty()) request.memory = TRY(parse_memory(options.memory, "--memory"));
   if (options.slots) request.slots = options.slots;
   if (request.slots < 2 || request.slots > 64)
@@ -59,6 +59,12 @@ int run_create(const CreateOptions& options) {
   auto facts = create(options);
   if (!facts) return fail(facts.error());
   if (options.json) {
+    auto modules = nlohmann::ordered_json::array();
+    for (const ModuleFacts& module : facts->modules) {
+      nlohmann::ordered_json one = {{"path", printable(module.guest)}, {"build_id", module.id}};
+      if (!module.debug.empty()) one["debug_file"] = printable(module.debug.string());
+      modules.push_back(std::move(one));
+    }
     print_json("image-create", {{"image", printable(facts->path.string())},
                                 {"format", "raw"},
                                 {"bytes", facts->size},
@@ -66,7 +72,8 @@ int run_create(const CreateOptions& options) {
                                 {"root_bytes", facts->root_size},
                                 {"slots", facts->slots},
                                 {"slot_bytes", facts->slot_size},
-                                {"program_id", facts->program_id}});
+                                {"program_id", facts->program_id},
+                                {"modules", modules}});
     return kDone;
   }
   write_stdout(fmt::format("{}: {} on disk ({} apparent), {} dump slots of {}\nrun it: mortem run {}\n",
@@ -80,15 +87,20 @@ void add_image(Commands& commands) {
       commands.add(nullptr, "image", "Bootable disk images: create",
                    "Example:\n  mortem image create ./server -o server.img --file server.conf:/etc/server.conf");
   image->require_subcommand(0, 1);
-  CLI::App* verb = commands.add(
-      image, "create", "Pack a program and its files into a bootable image",
-      "PROGRAM stands at /bin/NAME in the guest. CONFIG.json takes the keys Program, Args, Env, Files, Dirs, MapDirs,\n"
-      "BaseVolumeSz, DumpOnExit and RunConfig.{Memory,Ports}; its paths are relative to its folder.\n"
-      "Examples:\n"
-      "  mortem image create ./server -o server.img --file server.conf:/etc/server.conf -- --port 80\n"
-      "  mortem image create server.json --memory 1G --slots 4");
+  CLI::App* verb =
+      commands.add(image, "create", "Pack a program and its files into a bootable image",
+                   "PROGRAM stands at /bin/NAME in the guest, or at its own path if that is below /usr or /opt; the "
+                   "shared libraries\n"
+                   "it needs are found and packed. Files it opens later are yours to name: --dir /usr/lib/python3.11,\n"
+                   "--file /etc/ssl/certs/ca-certificates.crt, --file /etc/localtime. CONFIG.json takes the keys "
+                   "Program, Args, Env, Files, Dirs, MapDirs,\n"
+                   "BaseVolumeSz, DumpOnExit and RunConfig.{Memory,Ports}; its paths are relative to its folder.\n"
+                   "Examples:\n"
+                   "  mortem image create ./server -o server.img --file server.conf:/etc/server.conf -- --port 80\n"
+                   "  mortem image create server.json --memory 1G --slots 4");
   auto options = std::make_shared<CreateOptions>();
-  verb->add_option("SOURCE", options->source, "PROGRAM (a static x86-64 Linux ELF file) or CONFIG.json")->required();
+  verb->add_option("SOURCE", options->source, "PROGRAM (an x86-64 Linux ELF file, or its name in PATH) or CONFIG.json")
+      ->required();
   verb->add_option("-o,--output", options->output,
                    "File to write; an image without dumps is replaced (default: NAME.img)");
   verb->add_flag("--force", options->force, "Replace FILE even if it is an image that holds dumps");

@@ -1,5 +1,6 @@
 // mortem ps
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <ctime>
 #include <memory>
@@ -20,6 +21,10 @@ std::string age(int64_t started) {
   return fmt::format("{} days", seconds / 86400);
 }
 
+std::string port_list(const InstanceFacts& facts) {
+  return facts.ports.empty() ? "-" : fmt::format("{}", fmt::join(facts.ports, ","));
+}
+
 int list(bool json) {
   auto instances = running_instances();
   if (!instances) return fail(instances.error());
@@ -34,6 +39,7 @@ int list(bool json) {
                       {"detached", facts.detached},
                       {"monitored", is_running(facts.keeper)},
                       {"memory_bytes", facts.memory},
+                      {"ports", facts.ports},
                       {"accelerator", facts.accelerator},
                       {"on_crash", facts.on_crash},
                       {"crashes", facts.crashes},
@@ -51,14 +57,17 @@ int list(bool json) {
     note("no guests are running");
     return kDone;
   }
-  size_t width = 4;
-  for (const RunningInstance& instance : *instances) width = std::max(width, instance.facts.name.size());
-  std::string table = fmt::format("{:{}}  {:>7}  {:>8}  {:>10}  {:5}  {:>7}  {}\n", "NAME", width, "PID", "UP",
-                                  "MEMORY", "ACCEL", "CRASHES", "PROGRAM");
+  size_t width = 4, ports_width = 5;
+  for (const RunningInstance& instance : *instances) {
+    width = std::max(width, instance.facts.name.size());
+    ports_width = std::max(ports_width, port_list(instance.facts).size());
+  }
+  std::string table = fmt::format("{:{}}  {:>7}  {:>8}  {:>10}  {:5}  {:>7}  {:{}}  {}\n", "NAME", width, "PID", "UP",
+                                  "MEMORY", "ACCEL", "CRASHES", "PORTS", ports_width, "PROGRAM");
   for (const auto& [facts, folder] : *instances)
-    table += fmt::format("{:{}}  {:>7}  {:>8}  {:>10}  {:5}  {:>7}  {}{}\n", facts.name, width, facts.qemu.id,
+    table += fmt::format("{:{}}  {:>7}  {:>8}  {:>10}  {:5}  {:>7}  {:{}}  {}{}\n", facts.name, width, facts.qemu.id,
                          age(facts.started), human_size(facts.memory), facts.accelerator, facts.crashes,
-                         printable(facts.program),
+                         port_list(facts), ports_width, printable(facts.program),
                          is_running(facts.keeper) ? "" : "  (its monitor died: dumps stay in the image)");
   write_stdout(table);
   return kDone;

@@ -33,8 +33,9 @@ constexpr int kReadyMilliseconds = 10'000;        // how long --detach waits for
 constexpr size_t kMaximumCommandLine = 16 << 10;  // kernel/library/command_line.h
 
 struct RunOptions {
-  std::string source, name, memory, on_crash, dump, accelerator = "auto", kernel, machine = "q35", processor = "max";
-  std::vector<std::string> kernel_arguments;
+  std::string source, name, memory, on_crash, dump, accelerator = "auto", kernel, machine = "q35", processor = "max",
+                                                    network = "user";
+  std::vector<std::string> kernel_arguments, ports;
   bool detach = false, wait = false, without_dump = false, keep_in_slot = false, log_console = false, json = false,
        dashes = false;
   PackingOptions packing;
@@ -52,7 +53,7 @@ Result<SourceKind> kind_of(const fs::path& source) {
   const ssize_t got = pread(file.get(), start, sizeof start, 0);
   if (got < 0) return system_failure("cannot read", source);
   const std::string_view bytes(start, size_t(got));
-  const bool elf = bytes.starts_with("\177ELF");
+  const bool elf = bytes.starts_with("\177ELF") || bytes.starts_with("#!");  // a script: packing says what to do
   const bool partitions = bytes.substr(std::min<size_t>(512, bytes.size())).starts_with("EFI PART") ||
                           (bytes.size() >= 512 && bytes.substr(510, 2) == "\x55\xAA");
   if (!elf && partitions) return SourceKind::Image;
@@ -73,6 +74,7 @@ struct Source {
   std::optional<TemporaryFolder> temporary;  // holds it
   std::string base_name, program, program_id;
   uint64_t memory = kDefaultMemory;
+  std::vector<std::string> ports;  // that its maker wanted forwarded
 };
 
 Result<Source> use_image(const RunOptions& options) {
@@ -91,6 +93,7 @@ Result<Source> use_image(const RunOptions& options) {
   source.program = manifest["program"].back();
   if (!manifest["memory"].empty())
     source.memory = TRY(parse_memory(manifest["memory"].back(), kManifestPath + std::string(": memory")));
+  source.ports = manifest["port"];
   source.base_name = instance_name_from(fs::path(options.source).stem().string());
   return source;
 }
@@ -101,9 +104,9 @@ Result<Source> pack_program(const RunOptions& options) {
   if (!options.memory.empty()) request.memory = TRY(parse_memory(options.memory, "--memory"));
   Source source;
   source.memory = request.memory;
+  source.ports = request.ports;
   source.program = request.guest_program;
   source.base_name = instance_name_from(request.program.filename().string());
-  TRY_VOID(check_program(request.program));
   source.temporary = TRY(TemporaryFolder::create());
   source.image = source.temporary->path() / "disk.img";
   source.program_id = TRY(build_image(request, source.image)).program_id;
@@ -128,6 +131,8 @@ Result<std::string> kernel_command_line(const RunOptions& options, bool from_ima
       add("dump-on-exit", options.packing.dump_on_exit);
     }
   }
+  if (const Network network = TRY(parse_network(options.network)); !network.settings.empty())
+    line += " net=" + percent_encode(network.settings);
   if (options.log_console) line += " log=console";
   for (const std::string& argument : options.kernel_arguments) {
     if (argument.find_first_of(" \t\n") != std::string::npos || argument.find('=') == std::string::npos)
@@ -141,6 +146,18 @@ Result<std::string> kernel_command_line(const RunOptions& options, bool from_ima
         fmt::format("the kernel's command line would be {} bytes long, at most {} fit: pack arguments into the image",
                     line.size(), kMaximumCommandLine - 1));
   return line;
+}
+
+Result<Network> network_of(const RunOptions& options) {
+  Network network = TRY(parse_network(options.network));
+  if (network.kind != NetworkKind::User && !options.ports.empty())
+    return failure(
+        ErrorKind::BadInput,
+        fmt::format("-p goes with --net user: with --net {} {}", printable(options.network),
+                    network.kind == NetworkKind::None ? "there is no network" : "the guest has an address of its own"));
+  for (const std::string& port : options.ports) network.ports.push_back(TRY(parse_port_forward(port, "-p")));
+  TRY_VOID(check_ports(network));
+  return network;
 }
 
 Result<OnCrash> on_crash_of(const RunOptions& options) {
@@ -177,6 +194,7 @@ Result<Prepared> prepare(const RunOptions& options) {
                                printable(options.name)));
   if (options.json && !options.detach)
     return failure(ErrorKind::BadInput, "--json goes with --detach: stdout is the program's own otherwise");
+  plan.machine.network = TRY(network_of(options));
   const SourceKind kind = TRY(kind_of(options.source));
   if (options.keep_in_slot && kind != SourceKind::Image)
     return failure(ErrorKind::BadInput,
@@ -189,6 +207,11 @@ Result<Prepared> prepare(const RunOptions& options) {
   const std::string kernel_id = TRY(module_id(plan.machine.kernel));
 
   ready.source = TRY(kind == SourceKind::Image ? use_image(options) : pack_program(options));
+  if (options.ports.empty() && plan.machine.network.kind == NetworkKind::User) {
+    for (const std::string& port : ready.source.ports)
+      plan.machine.network.ports.push_back(TRY(parse_port_forward(port, options.source + ": port")));
+    TRY_VOID(check_ports(plan.machine.network));
+  }
   if (const std::string why = no_room_for_dump(ready.source.image); !why.empty() && !options.without_dump)
     return failure(ErrorKind::BadInput,
                    fmt::format("{}: a crash would leave no dump: {}; or run it with --no-dump", options.source, why));
@@ -221,6 +244,7 @@ Result<Prepared> prepare(const RunOptions& options) {
   facts.memory = plan.machine.memory;
   facts.started = std::time(nullptr);
   facts.detached = options.detach;
+  for (const PortForward& forward : plan.machine.network.ports) facts.ports.push_back(forward.text());
   return ready;
 }
 
@@ -314,6 +338,7 @@ int detach(const RunOptions& options, Prepared ready, Instance instance) {
 
 int run(RunOptions& options) {
   catch_interrupts();
+  options.source = find_source(options.source).string();
   auto ready = prepare(options);
   if (!ready) return fail(ready.error());
   tell_of_dumps_left();
@@ -336,10 +361,19 @@ void add_run(Commands& commands) {
       "Examples:\n"
       "  mortem run ./program -- --verbose input.txt\n"
       "  mortem run program.img --dump crash.core.zst\n"
-      "  mortem run ./server --detach --name web     then: mortem logs web -f, mortem stop web");
+      "  mortem run ./server -p 8080:80 --detach --name web     then: mortem logs web -f, mortem stop web");
   auto options = std::make_shared<RunOptions>();
-  verb->add_option("SOURCE", options->source, "PROGRAM (static ELF), CONFIG.json, or an image of mortem image create")
+  verb->add_option("SOURCE", options->source,
+                   "PROGRAM (ELF, or its name in PATH), CONFIG.json, or an image of mortem image create")
       ->required();
+  verb->add_option("-p,--port", options->ports,
+                   "HOST:GUEST: a TCP port of this host that leads to one of the guest; /udp behind it for UDP, an "
+                   "ADDRESS: before it to listen there (default: 127.0.0.1); may be repeated")
+      ->allow_extra_args(false);
+  verb->add_option("--net", options->network,
+                   "user (behind QEMU, default), none, or tap=INTERFACE[,address=ADDRESS/PREFIX][,gateway=ADDRESS]"
+                   "[,dns=ADDRESS][,mtu=BYTES]; without address= by DHCP")
+      ->capture_default_str();
   verb->add_option("--name", options->name, "Name of the guest (default: from SOURCE)");
   verb->add_option("--memory", options->memory, "Memory of the guest (default: 256M, or as the image says)");
   verb->add_flag("--detach", options->detach, "Leave it running in the background");

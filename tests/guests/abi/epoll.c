@@ -1,4 +1,5 @@
 // epoll: level, edge, one-shot, nested; what closing, duplicates and other threads do to it.
+// Built with musl too.
 #include "abi.h"
 
 #include <fcntl.h>

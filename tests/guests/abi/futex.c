@@ -1,4 +1,5 @@
 // futex(2) itself: every operation, what it returns and what it changes.
+// Built with musl too.
 #include "abi.h"
 
 #include <linux/futex.h>

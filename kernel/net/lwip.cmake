@@ -1,0 +1,48 @@
+# lwIP, from the sources that tools/setup fetches and the patches beside (each says why in kernel/net/lwip/README.md),
+# with the kernel's flags. The patched copy stands in the build folder; warnings are its authors' business.
+set(LWIP_ORIGINAL ${MORTEM_THIRD_PARTY}/lwip/src)
+if(NOT EXISTS ${LWIP_ORIGINAL}/core/tcp.c)
+  message(FATAL_ERROR "third_party/lwip is missing: run tools/setup")
+endif()
+set(LWIP_PORT ${CMAKE_CURRENT_SOURCE_DIR}/net/lwip)
+set(LWIP_FOLDER ${CMAKE_CURRENT_BINARY_DIR}/lwip)
+file(GLOB LWIP_PATCHES CONFIGURE_DEPENDS ${LWIP_PORT}/patches/*.patch)
+set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${LWIP_PATCHES})
+set(lwip_state "")
+foreach(patch ${LWIP_PATCHES})
+  file(SHA256 ${patch} hash)
+  list(APPEND lwip_state ${hash})
+endforeach()
+set(lwip_stamp "")
+if(EXISTS ${LWIP_FOLDER}/patched)
+  file(READ ${LWIP_FOLDER}/patched lwip_stamp)
+endif()
+if(NOT lwip_stamp STREQUAL "${lwip_state}")
+  file(REMOVE_RECURSE ${LWIP_FOLDER})
+  file(COPY ${LWIP_ORIGINAL} DESTINATION ${LWIP_FOLDER})
+  # Its lines end as on other systems; the patches' do not.
+  execute_process(COMMAND find ${LWIP_FOLDER}/src -name "*.[ch]" -exec sed -i "s/\\r$//" {} +)
+  foreach(patch ${LWIP_PATCHES})
+    execute_process(COMMAND patch --quiet --strip=1 --input=${patch} WORKING_DIRECTORY ${LWIP_FOLDER}
+      RESULT_VARIABLE failed)
+    if(failed)
+      message(FATAL_ERROR "${patch} does not fit third_party/lwip: is it lwIP 2.1.3?")
+    endif()
+  endforeach()
+  file(WRITE ${LWIP_FOLDER}/patched "${lwip_state}")
+endif()
+
+set(LWIP_FILES)
+foreach(file core/def core/inet_chksum core/init core/ip core/mem core/memp core/netif core/pbuf core/raw core/tcp
+    core/tcp_in core/tcp_out core/timeouts core/udp core/ipv4/dhcp core/ipv4/etharp core/ipv4/icmp core/ipv4/igmp
+    core/ipv4/ip4 core/ipv4/ip4_addr core/ipv4/ip4_frag core/ipv6/ethip6 core/ipv6/icmp6 core/ipv6/inet6 core/ipv6/ip6
+    core/ipv6/ip6_addr core/ipv6/ip6_frag core/ipv6/mld6 core/ipv6/nd6 netif/ethernet)
+  list(APPEND LWIP_FILES ${LWIP_FOLDER}/src/${file}.c)
+endforeach()
+add_library(mortem_kernel_lwip STATIC ${LWIP_FILES})
+set_target_properties(mortem_kernel_lwip PROPERTIES EXPORT_COMPILE_COMMANDS OFF)
+target_compile_options(mortem_kernel_lwip PRIVATE ${KERNEL_FLAGS} -w -Wno-error)
+target_include_directories(mortem_kernel_lwip BEFORE PRIVATE ${CMAKE_SOURCE_DIR}/kernel/library/freestanding)
+target_include_directories(mortem_kernel_lwip SYSTEM PUBLIC ${LWIP_FOLDER}/src/include ${LWIP_PORT})
+target_include_directories(mortem_kernel_lwip PUBLIC ${CMAKE_SOURCE_DIR})
+target_link_libraries(mortem-kernel PRIVATE mortem_kernel_lwip)

@@ -1,0 +1,89 @@
+"""Dynamic programs: packed with what they need, and running as on this machine's Linux."""
+import json
+import shutil
+import subprocess
+import unittest
+
+from mortem_test import GUESTS, MortemTest
+
+DYNAMIC = GUESTS / "dynamic"
+
+
+class Dynamic(MortemTest):
+    def compare(self, program, *options):
+        linux = subprocess.run([program], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60,
+                               check=True)
+        self.assertGreater(len(linux.stdout), 100)
+        guest = self.mortem("run", program, *options)
+        self.assertEqual(guest.stdout, linux.stdout)
+        return guest
+
+    def plugin(self, name="libplugin.so"):
+        return ["--file", f"{DYNAMIC / 'plugins' / name}:/plugins/{name}"]
+
+    def test_position_independent(self):
+        self.compare(DYNAMIC / "bin" / "calls", *self.plugin())
+
+    def test_fixed_address(self):
+        self.compare(DYNAMIC / "bin" / "calls_no_pie", *self.plugin())
+
+    def test_musl(self):
+        self.compare(DYNAMIC / "bin" / "calls_musl")
+
+    def test_program_from_path(self):
+        done = self.mortem("run", "env", "--env", "A=b c")
+        self.assertEqual(done.stdout, "A=b c\n")
+
+    def test_library_path_and_preload(self):
+        """LD_LIBRARY_PATH and LD_PRELOAD of the guest's environment are followed at pack time."""
+        self.build("library.c", "int answer(void) { return 42; }", "-shared", "-fPIC", "-o", "libanswer.so")
+        self.build("preload.c", "int answer(void) { return 43; }", "-shared", "-fPIC", "-o", "libpreload.so")
+        self.build("program.c", "int answer(void); int main(void) { return answer(); }", "-o", "program", "-L.",
+                   "-lanswer")
+        self.assert_refused("run", "program", naming=["libanswer.so, needed by", "program", "--file"])
+        path = ["--env", f"LD_LIBRARY_PATH={self.files}"]
+        self.mortem("run", "program", *path, "--dump-on-exit", "never", status=42)
+        self.mortem("run", "program", *path, "--env", "LD_PRELOAD=libpreload.so", "--dump-on-exit", "never", status=43)
+        # A library that is packed by hand serves, too, and comes before the host's.
+        self.mortem("run", "program", "--env", "LD_LIBRARY_PATH=/own", "--file", "libpreload.so:/own/libanswer.so",
+                    "--dump-on-exit", "never", status=43)
+
+    def test_library_of_a_packed_folder(self):
+        """Shared objects of --dir get their libraries; one that nobody has is a note, not an error."""
+        folder = self.files / "modules"
+        folder.mkdir()
+        self.build("gone.c", "int gone(void) { return 1; }", "-shared", "-fPIC", "-o", "libgone.so")
+        self.build("module.c", "int gone(void); int run(void) { return gone(); }", "-shared", "-fPIC", "-o",
+                   "modules/module.so", "-L.", "-lgone", "-lz", "-Wl,--no-as-needed", "-lz")
+        (self.files / "libgone.so").unlink()
+        done = self.mortem("image", "create", DYNAMIC / "bin" / "calls", "--dir", "modules:/modules", "-o", "a.img",
+                           "--json")
+        paths = [module["path"] for module in json.loads(done.stdout)["modules"]]
+        self.assertIn("/modules/module.so", paths)
+        self.assertTrue(any(path.endswith("/libz.so.1") for path in paths), paths)
+        self.assertIn("libgone.so, needed by modules/module.so, is in none of", done.stderr)
+
+    def test_what_the_guest_would_hide(self):
+        self.assert_refused("run", DYNAMIC / "bin" / "calls", "--file", "/etc/hosts:/tmp/hosts",
+                            naming=["cannot put /tmp/hosts into the image", "/tmp is made anew at every start"])
+
+    def test_missing_interpreter(self):
+        shutil.copy(DYNAMIC / "bin" / "calls_musl", self.files / "program")
+        data = (self.files / "program").read_bytes()
+        (self.files / "program").write_bytes(data.replace(b"/lib/ld-musl-x86_64", b"/lib/ld-nope-x86_64"))
+        self.assert_refused("run", "program", naming=["program: its interpreter /lib/ld-nope-x86_64.so.1"])
+
+    def test_script(self):
+        script = self.files / "tool"
+        script.write_text("#!/usr/bin/env  python3\nprint(1)\n")
+        script.chmod(0o755)
+        for verb in (["run"], ["image", "create"]):
+            self.assert_refused(*verb, "tool", naming=["a script", "python3 --file tool:/tool -- /tool"])
+
+    def build(self, name, text, *arguments):
+        (self.files / name).write_text(text)
+        subprocess.run(["cc", "-O2", name, *arguments], cwd=self.files, check=True)
+
+
+if __name__ == "__main__":
+    unittest.main()

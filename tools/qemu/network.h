@@ -1,0 +1,37 @@
+// The network of a guest: QEMU's own (user), a tap device of the host, or none; and the ports of the host that lead
+// into the guest.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "snapshot/result.h"
+
+namespace mortem::tools {
+
+struct PortForward {
+  std::string address = "127.0.0.1";  // of the host
+  uint16_t host = 0, guest = 0;
+  bool udp = false;
+  std::string text() const;  // HOST:GUEST, ADDRESS:HOST:GUEST where that is another, with /udp
+};
+// HOST:GUEST or PORT, with an IPv4 ADDRESS: before it and /tcp or /udp behind it. `what` names the option or key.
+Result<PortForward> parse_port_forward(const std::string& text, const std::string& what);
+
+enum class NetworkKind { User, Tap, None };
+struct Network {
+  NetworkKind kind = NetworkKind::User;
+  std::string interface;  // Tap
+  std::string settings;   // for the guest's net=, empty: none (kernel/library/command_line.h)
+  std::vector<PortForward> ports;
+};
+// What --net says: user, none, or tap=INTERFACE with ,address=ADDRESS/PREFIX ,gateway= ,dns= ,mtu= behind it.
+Result<Network> parse_network(const std::string& text);
+// That nobody listens at the host's ports yet: QEMU would say so only when the guest is about to start.
+Result<void> check_ports(const Network& network);
+
+// QEMU's options. `name` is the guest's, of which its hardware address is made on a tap device.
+std::vector<std::string> qemu_network_options(const Network& network, const std::string& name);
+
+}  // namespace mortem::tools

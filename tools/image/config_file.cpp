@@ -32,6 +32,7 @@ class ConfigReader {
                         {"MapDirs", [this](const json& value) { return read_mapped_folders(value); }},
                         {"BaseVolumeSz", [this](const json& value) { return read_volume_size(value); }},
                         {"DumpOnExit", [this](const json& value) { return read_dump_on_exit(value); }},
+                        {"OnExec", [this](const json& value) { return read_on_exec(value); }},
                         {"RunConfig", [this](const json& value) { return read_run_config(value); }}}));
     if (request_.program.empty()) return bad("Program is missing: the path of the program on the host");
     return std::move(request_);
@@ -119,6 +120,13 @@ class ConfigReader {
     const std::string when = TRY(text(value, "DumpOnExit"));
     if (when != "nonzero" && when != "never") return bad("DumpOnExit must be \"nonzero\" or \"never\"");
     request_.dump_on_exit = when == "never" ? DumpOnExit::Never : DumpOnExit::NonZero;
+    return {};
+  }
+
+  Result<void> read_on_exec(const json& value) {
+    const std::string what = TRY(text(value, "OnExec"));
+    if (what != "refuse" && what != "crash") return bad("OnExec must be \"refuse\" or \"crash\"");
+    request_.crash_on_exec = what == "crash";
     return {};
   }
 

@@ -7,6 +7,7 @@
 #include "kernel/arch/x86_64/cpuid.h"
 #include "kernel/arch/x86_64/entry.h"
 #include "kernel/crash/crash.h"
+#include "kernel/crash/reboot_record.h"
 #include "kernel/debug/debugger.h"
 #include "kernel/drivers/console.h"
 #include "kernel/drivers/control_port.h"
@@ -253,6 +254,7 @@ void start_program() {
   restore_extended_state(current().extended_state);
   debug::start_stub();
   log(LogLevel::Info, "%s starts at %#lx, stack at %#lx", path, entry, stack_pointer);
+  reboot_record_program_starts();
   control_send(mortem::format::ControlType::Ready, {});
   enter_user(&frame);
 }

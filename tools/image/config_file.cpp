@@ -50,6 +50,7 @@ class ConfigReader {
                         {"BaseVolumeSz", [this](const json& value) { return read_volume_size(value); }},
                         {"DumpOnExit", [this](const json& value) { return read_dump_on_exit(value); }},
                         {"NewCode", [this](const json& value) { return read_new_code(value); }},
+                        {"OnExec", [this](const json& value) { return read_on_exec(value); }},
                         {"RunConfig", [this](const json& value) { return read_run_config(value); }}}));
     if (request_.program.empty()) return bad("Program is missing: the path of the program on the host");
     return std::move(request_);
@@ -149,6 +150,13 @@ class ConfigReader {
     if (policy != "allow" && policy != "refuse" && policy != "crash")
       return bad("NewCode must be \"allow\", \"refuse\" or \"crash\"");
     request_.new_code = policy == "refuse" ? NewCode::Refuse : policy == "crash" ? NewCode::Crash : NewCode::Allow;
+    return {};
+  }
+
+  Result<void> read_on_exec(const json& value) {
+    const std::string what = TRY(text(value, "OnExec"));
+    if (what != "refuse" && what != "crash") return bad("OnExec must be \"refuse\" or \"crash\"");
+    request_.crash_on_exec = what == "crash";
     return {};
   }
 

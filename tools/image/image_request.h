@@ -31,6 +31,7 @@ struct ImageRequest {
   uint64_t root_size = 0;            // bytes of the root partition at least
   uint32_t slots = 2;
   std::vector<std::string> ports;  // HOST:GUEST that `mortem run` forwards when it is not told others
+  bool crash_on_exec = false;      // execve and fork end the program with a dump; else they are only refused
   DumpOnExit dump_on_exit = DumpOnExit::NonZero;
   NewCode new_code = NewCode::Allow;
   std::vector<std::string> notes;  // one line each: keys that were read and have no effect yet

@@ -211,8 +211,8 @@ Result<uint64_t> make_link(int old_directory, uint64_t old_path, int new_directo
 std::string_view last_name(const UserPath& path) {
   std::string_view text(path.text(), path.length());
   while (text.size() > 1 && text.ends_with('/')) text.remove_suffix(1);
-  const size_t slash = text.rfind('/');
-  return slash == text.npos ? text : text.substr(slash + 1);
+  if (const size_t slash = text.rfind('/'); slash != text.npos) text.remove_prefix(slash + 1);
+  return text;
 }
 
 Result<uint64_t> remove_name(int directory, uint64_t user_path, bool is_directory) {

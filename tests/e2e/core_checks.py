@@ -142,9 +142,9 @@ class CoreChecks:
     def is_deep(self):
         return any(isinstance(item, expected.Repeat) for item in self.guest.top)
 
-    def check_debuggers(self, ours=None, physical=None):
-        """The same stack by every tool. `ours`: keys of `mortem bt`, to agree frame by frame; `physical`: those that
-        are on the stack, without inferred tail calls, which eu-stack does not know."""
+    def check_debuggers(self, ours=None, of_tool=None):
+        """The same stack by every tool. `ours`: keys of `mortem bt`, to agree frame by frame; `of_tool`: the lists
+        that a tool of that name may show instead, if it does not know of every tail call."""
         if self.guest.kind not in ("signal", "exit"):
             return  # the stack starts in the kernel: check_kernel_stack
         limit = 100 if self.is_deep() else 0
@@ -169,9 +169,11 @@ class CoreChecks:
             else:
                 # Behind main only the number counts: eu-stack gives _start, which has no lines, the line of its
                 # neighbour.
-                mine = physical if physical and tool == "eu-stack" else ours
-                inside = 1 + max(at for at, frame in enumerate(mine) if frame[0] == "main")
-                self.assertEqual((frames[:inside], len(frames)), (mine[:inside], len(mine)), tool)
+                def shown(stack):
+                    return stack[:1 + max(at for at, frame in enumerate(stack) if frame[0] == "main")], len(stack)
+                allowed = (of_tool or {}).get(tool, [ours])
+                mine = next((one for one in allowed if len(one) == len(frames)), ours)
+                self.assertEqual((frames[:len(shown(mine)[0])], len(frames)), shown(mine), tool)
 
     def check_kernel_stack(self, ours, kernel_bias):
         """From the kernel into the program, frame by frame as gdb and lldb go when they are given the kernel's symbols.

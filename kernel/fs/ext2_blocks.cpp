@@ -145,7 +145,7 @@ Result<void> Ext2Inode::free_below(uint32_t parent, uint32_t slot, int depth, ui
     TRY(free_run(data, count, !is_regular()));
     child += count;
   }
-  if (start > 0) return {};
+  if (from > first) return {};  // what stands before is still reached through it
   TRY(begin_free_step(room));
   TRY(clear_slots(parent, slot, 1));
   TRY(free_run(block, 1, true));

@@ -50,7 +50,8 @@ class PowerCut(MortemTest):
                 break
             if select.select([process.stdout], [], [], 0.005)[0]:
                 part = os.read(process.stdout.fileno(), 65536)
-                self.assertNotEqual(part, b"", (output[-300:], process.poll()))
+                if not part:
+                    self.fail(f"the guest ended by itself: {output[-300:]!r} {process.communicate()[1]!r}")
                 output += part
         output += process.stdout.read()
         process.wait(timeout=30)

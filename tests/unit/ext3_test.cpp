@@ -94,6 +94,22 @@ TEST_F(Ext3, FilesLargerThanATransactionAreFreedInSteps) {
   EXPECT_EQ(root_->file_system().value().free_blocks, before + 1500 + 4);  // four of pointers
 }
 
+// A cut inside the first table below the double-indirect block took that block with it.
+TEST_F(Ext3, CutsInEveryLevelOfPointers) {
+  constexpr uint64_t kBlock = 4096, kDouble = 12 + 1024;
+  const std::string content = pattern((kDouble + 1500) * kBlock, 4);
+  Inode* file = make_file(root_, "file", content);
+  for (const uint64_t blocks : {kDouble + 1030, kDouble + 1024, kDouble + 1023, kDouble + 5, kDouble + 1, kDouble,
+                                kDouble - 1, uint64_t{100}, uint64_t{13}, uint64_t{12}, uint64_t{5}}) {
+    SCOPED_TRACE(blocks);
+    ASSERT_FALSE(file->resize(blocks * kBlock).is_error());
+    EXPECT_TRUE(read(file) == content.substr(0, blocks * kBlock));
+    mount_again();
+    file = find(root_, "file");
+    EXPECT_TRUE(read(file) == content.substr(0, blocks * kBlock));
+  }
+}
+
 TEST_F(Ext3, NamesComeAndGo) {
   Inode* folder = root_->create(text("folder"), FileType::Directory, 0755).release_value();
   Inode* inner = folder->create(text("inner"), FileType::Directory, 0700).release_value();

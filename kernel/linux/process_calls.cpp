@@ -4,12 +4,14 @@
 #include "kernel/crash/crash.h"
 #include "kernel/debug/debugger.h"
 #include "kernel/drivers/control_port.h"
+#include "kernel/fs/inode.h"
 #include "kernel/library/command_line.h"
 #include "kernel/library/log.h"
 #include "kernel/linux/app.h"
 #include "kernel/linux/calls.h"
 #include "kernel/linux/files.h"
 #include "kernel/linux/limits.h"
+#include "kernel/linux/security.h"
 #include "kernel/linux/signals.h"
 #include "kernel/memory/physical.h"
 #include "kernel/task/scheduler.h"
@@ -51,20 +53,34 @@ bool is_limit(uint64_t which) {
 
 }  // namespace
 
-// A second process is more than one VM has; said once a call, in words, because programs often hide the errno.
-Result<uint64_t> refuse_process(const char* name, const char* what) {
-  static const char* said[4];
-  for (const char*& entry : said) {
-    if (entry == name) break;
-    if (entry != nullptr) continue;
-    entry = name;
-    log(LogLevel::Warning, "%s: %s; the call fails with ENOSYS", name, what);
-    break;
-  }
+// A second process is more than one VM has. Programs often hide the errno, so that it is said in words; and an attacker
+// asks for one first of all.
+Result<uint64_t> refuse_process(const char* name, const char* what, TrapFrame& frame) {
+  char line[160];
+  format_text(line, sizeof line, "%s refused (ENOSYS: %s)", name, what);
+  security_event("on-exec", line, frame);
   return Error::NoSyscall;
 }
 
+namespace {
+
+Result<uint64_t> refuse_program(const char* name, uint64_t path, TrapFrame& frame) {
+  char line[96];
+  char wanted[64] = {};
+  for (size_t at = 0; at + 1 < sizeof wanted; ++at) {
+    auto next = read_user<char>(path + at);
+    if (next.is_error() || next.value() == 0) break;
+    const char c = next.value();
+    wanted[at] = c >= ' ' && c < 0x7F && c != '"' ? c : '?';
+  }
+  format_text(line, sizeof line, "%s of \"%s\"", name, wanted);
+  return refuse_process(line, "a VM runs the one program of its image", frame);
+}
+
+}  // namespace
+
 void exit_app(int status) {
+  unmount_root();
   const mortem::format::ControlExitStatus message{status & 0xFF};
   control_send(mortem::format::ControlType::ExitStatus, {reinterpret_cast<const uint8_t*>(&message), sizeof message});
   power_off();
@@ -73,6 +89,8 @@ void exit_app(int status) {
 void exit_program(int status, TrapFrame& frame) {
   debug::app_exits(status);
   if (status == 0 || setting_is("dump-on-exit", "never")) exit_app(status);
+  // The program ended by itself: what it wrote is not lost, although the machine ends by a dump.
+  (void)sync_root().is_error();
   static char message[96];
   format_text(message, sizeof message, "exit status %d", status);
   crash({.kind = mortem::format::ReasonKind::Exit, .exit_status = status, .message = message}, &frame);
@@ -214,16 +232,16 @@ MORTEM_CALL(getcpu) {
 }
 
 MORTEM_CALL(fork) {
-  return refuse_process("fork", "a VM runs one process");
+  return refuse_process("fork", "a VM runs one process", argument.frame);
 }
 MORTEM_CALL(vfork) {
-  return refuse_process("vfork", "a VM runs one process");
+  return refuse_process("vfork", "a VM runs one process", argument.frame);
 }
 MORTEM_CALL(execve) {
-  return refuse_process("execve", "a VM runs the one program of its image");
+  return refuse_program("execve", argument[0], argument.frame);
 }
 MORTEM_CALL(execveat) {
-  return refuse_process("execveat", "a VM runs the one program of its image");
+  return refuse_program("execveat", argument[1], argument.frame);
 }
 // There is never a child.
 MORTEM_CALL(wait4) {

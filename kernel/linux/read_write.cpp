@@ -162,10 +162,32 @@ MORTEM_CALL(writev) {
   return transfer_vector(argument.number(0), argument[1], argument[2], kNoOffset, Direction::Write);
 }
 MORTEM_CALL(preadv) {
+  if (static_cast<int64_t>(argument[3]) < 0) return Error::Invalid;
   return transfer_vector(argument.number(0), argument[1], argument[2], argument[3], Direction::Read);
 }
 MORTEM_CALL(pwritev) {
+  if (static_cast<int64_t>(argument[3]) < 0) return Error::Invalid;
   return transfer_vector(argument.number(0), argument[1], argument[2], argument[3], Direction::Write);
+}
+
+namespace {
+
+// Offset -1: the file's own position. What the flags ask for beyond that is not there (preadv2(2): EOPNOTSUPP).
+Result<uint64_t> transfer_vector_with_flags(const Arguments& argument, Direction direction) {
+  if (argument[5] != 0) return Error::NotSupported;
+  const uint64_t offset = argument[3];
+  if (static_cast<int64_t>(offset) < -1) return Error::Invalid;
+  return transfer_vector(argument.number(0), argument[1], argument[2], offset, direction);
+}
+static_assert(kNoOffset == ~uint64_t{0});
+
+}  // namespace
+
+MORTEM_CALL(preadv2) {
+  return transfer_vector_with_flags(argument, Direction::Read);
+}
+MORTEM_CALL(pwritev2) {
+  return transfer_vector_with_flags(argument, Direction::Write);
 }
 
 MORTEM_CALL(lseek) {

@@ -41,9 +41,9 @@ void release_files(PassedFiles& passed);
 // What a family tells beside the bytes (recvmsg(2)), each because the program asked for it with an option: IP_PKTINFO,
 // IPV6_HOPLIMIT, SCM_CREDENTIALS…
 struct ControlMessage {
-  int level = 0, type = 0;
-  uint32_t length = 0;
-  alignas(8) uint8_t bytes[40] = {};
+  int level, type;
+  uint32_t length;  // of the bytes that are filled in
+  alignas(8) uint8_t bytes[40];
 };
 
 struct Credentials {  // struct ucred

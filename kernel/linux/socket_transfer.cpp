@@ -121,15 +121,12 @@ Result<uint64_t> receive_vector(Socket& socket, UserVector& to, ReceiveRequest& 
     return receive_parts(socket, to, request);
   // A thread that waits for bytes holds no buffer of many KiB meanwhile.
   const uint64_t deadline = socket.receive_deadline();
+  const int flags = request.flags;
   while (true) {
-    ReceiveRequest attempt;
-    attempt.flags = request.flags | kMessageDontWait;
-    auto result = receive_parts(socket, to, attempt);
-    if (!result.is_error() || result.error() != Error::Again) {
-      attempt.flags = request.flags;
-      request = attempt;
-      return result;
-    }
+    request.flags = flags | kMessageDontWait;
+    auto result = receive_parts(socket, to, request);
+    request.flags = flags;
+    if (!result.is_error() || result.error() != Error::Again) return result;
     // Something that only a call which waits is told: that a datagram socket is shut down, for one.
     if (has_news(socket)) return receive_parts(socket, to, request);
     TRY(wait_for_input(socket, deadline));

@@ -7,6 +7,7 @@
 #include "kernel/arch/x86_64/cpuid.h"
 #include "kernel/arch/x86_64/entry.h"
 #include "kernel/crash/crash.h"
+#include "kernel/crash/reboot_record.h"
 #include "kernel/debug/debugger.h"
 #include "kernel/drivers/console.h"
 #include "kernel/drivers/control_port.h"
@@ -19,6 +20,7 @@
 #include "kernel/linux/initial_stack.h"
 #include "kernel/linux/limits.h"
 #include "kernel/linux/linux.h"
+#include "kernel/linux/new_code.h"
 #include "kernel/linux/process_files.h"
 #include "kernel/linux/signals.h"
 #include "kernel/linux/vdso.h"
@@ -215,6 +217,7 @@ void start_program() {
   space.randomize(kStackSize);
   for (const char** argument = g_arguments; *argument != nullptr; ++argument) add_command_line_word(*argument);
 
+  begin_code_watch(g_program.interpreter[0] != 0 ? g_program.inode : nullptr);
   const LoadedElf program =
       load_program(path, g_program, space.layout.program_base, mortem::format::ModuleKind::Program);
   // Linux: arch_randomize_brk, 32 MiB behind the program.
@@ -251,6 +254,7 @@ void start_program() {
   restore_extended_state(current().extended_state);
   debug::start_stub();
   log(LogLevel::Info, "%s starts at %#lx, stack at %#lx", path, entry, stack_pointer);
+  reboot_record_program_starts();
   control_send(mortem::format::ControlType::Ready, {});
   enter_user(&frame);
 }

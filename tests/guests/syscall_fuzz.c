@@ -19,7 +19,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { THREADS = 4, HIGHEST_CALL = 460, FIRST_FILE = 3, FILES = 48 };
+enum { THREADS = 4, HIGHEST_CALL = 460, FIRST_FILE = 3, FILES = 48, PAIR = 500 };
 // What calls may do as they like with, page by page: also unmap it and take its rights away.
 static char* const g_arena = (char*)0x100000000ul;
 enum { ARENA = 4 << 20, PAGE = 4096 };
@@ -405,8 +405,10 @@ static void* work(void* seed) {
   struct random random = {(uint64_t)seed};
   for (unsigned long round = 0;; ++round) {
     if (round % 8 == 0) refresh(&random);
-    if (round % 512 == 0)
-      for (int number = FIRST_FILE + FILES; number < 200; ++number) close(number);
+    if (round % 512 == 0) {  // what calls left open
+      call(SYS_close_range, (const uint64_t[6]){FIRST_FILE + FILES, PAIR - 1, 0, 0, 0, 0});
+      call(SYS_close_range, (const uint64_t[6]){PAIR + 2, 1u << 20, 0, 0, 0, 0});
+    }
     uint64_t argument[6];
     for (int index = 0; index < 6; ++index) argument[index] = anything(&random);
     const long number = one_in(&random, 50) ? (long)next(&random) : (long)below(&random, HIGHEST_CALL);
@@ -445,8 +447,8 @@ int main(int count, char** argument) {
   if (mmap(g_arena, ARENA, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) != g_arena) return 2;
   open_files();
   if (pipe2(g_pair, O_NONBLOCK) != 0) return 2;
-  g_pair[0] = fcntl(g_pair[0], F_DUPFD, 500);
-  g_pair[1] = fcntl(g_pair[1], F_DUPFD, 500);
+  g_pair[0] = fcntl(g_pair[0], F_DUPFD, PAIR);
+  g_pair[1] = fcntl(g_pair[1], F_DUPFD, PAIR);
   pthread_t threads[THREADS];
   for (uint64_t index = 0; index < THREADS; ++index)
     if (pthread_create(&threads[index], NULL, work, (void*)(seed * THREADS + index)) != 0) return 2;

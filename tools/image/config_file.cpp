@@ -49,6 +49,8 @@ class ConfigReader {
                         {"MapDirs", [this](const json& value) { return read_mapped_folders(value); }},
                         {"BaseVolumeSz", [this](const json& value) { return read_volume_size(value); }},
                         {"DumpOnExit", [this](const json& value) { return read_dump_on_exit(value); }},
+                        {"NewCode", [this](const json& value) { return read_new_code(value); }},
+                        {"OnExec", [this](const json& value) { return read_on_exec(value); }},
                         {"RunConfig", [this](const json& value) { return read_run_config(value); }}}));
     if (request_.program.empty()) return bad("Program is missing: the path of the program on the host");
     return std::move(request_);
@@ -140,6 +142,21 @@ class ConfigReader {
     const std::string when = TRY(text(value, "DumpOnExit"));
     if (when != "nonzero" && when != "never") return bad("DumpOnExit must be \"nonzero\" or \"never\"");
     request_.dump_on_exit = when == "never" ? DumpOnExit::Never : DumpOnExit::NonZero;
+    return {};
+  }
+
+  Result<void> read_new_code(const json& value) {
+    const std::string policy = TRY(text(value, "NewCode"));
+    if (policy != "allow" && policy != "refuse" && policy != "crash")
+      return bad("NewCode must be \"allow\", \"refuse\" or \"crash\"");
+    request_.new_code = policy == "refuse" ? NewCode::Refuse : policy == "crash" ? NewCode::Crash : NewCode::Allow;
+    return {};
+  }
+
+  Result<void> read_on_exec(const json& value) {
+    const std::string what = TRY(text(value, "OnExec"));
+    if (what != "refuse" && what != "crash") return bad("OnExec must be \"refuse\" or \"crash\"");
+    request_.crash_on_exec = what == "crash";
     return {};
   }
 

@@ -224,7 +224,7 @@ Result<void> RootFileSystem::measure(uint64_t least) {
 
 Result<void> RootFileSystem::write(const fs::path& image, uint64_t offset) const {
   // Our own configuration: the features must not depend on what the machine's mke2fs.conf says. They are those of
-  // ext3, without resize_inode (nobody grows an image) and with dir_index's hashes fixed by a seed.
+  // ext3, without resize_inode (nobody grows an image) and dir_index (the guest reads and writes directories linearly).
   const fs::path configuration = folder_.path() / "mke2fs.conf";
   TRY_VOID(write_file_atomically(
       configuration,
@@ -247,7 +247,7 @@ Result<void> RootFileSystem::write(const fs::path& image, uint64_t offset) const
        "-J",
        fmt::format("size={}", kJournalMebibytes),
        "-O",
-       "none,has_journal,ext_attr,filetype,sparse_super,large_file,dir_index",
+       "none,has_journal,ext_attr,filetype,sparse_super,large_file",
        "-L",
        "mortem-root",
        "-E",

@@ -4,7 +4,7 @@ import shutil
 import subprocess
 import unittest
 
-from mortem_test import GUESTS, MortemTest
+from mortem_test import GUESTS, MortemTest, wait_until
 
 DYNAMIC = GUESTS / "dynamic"
 
@@ -79,6 +79,21 @@ class Dynamic(MortemTest):
         script.chmod(0o755)
         for verb in (["run"], ["image", "create"]):
             self.assert_refused(*verb, "tool", naming=["a script", "python3 --file tool:/tool -- /tool"])
+
+    def test_live_gdb_in_a_library(self):
+        """gdb reads the libraries out of the guest, and stops in one."""
+        self.build("ticks.c", "#include <stdio.h>\n#include <unistd.h>\n"
+                   "int main(void) { for (;;) { usleep(20000); puts(\"tick\"); fflush(stdout); } }\n", "-g", "-o", "ticks")
+        self.mortem("run", "ticks", "--name", "clock", "--detach")
+        self.addCleanup(self.mortem, "stop", "clock", status=None)
+        wait_until(lambda: "tick" in self.mortem("logs", "clock").stdout, "the program's first line")
+        shown = self.mortem("gdb", "clock", "--", "-nx", "-batch", "-ex", "info sharedlibrary", "-ex", "break puts",
+                            "-ex", "continue", "-ex", "bt", status=None, deadline=120).stdout
+        self.assertRegex(shown, r"0x[0-9a-f]+ +0x[0-9a-f]+ +Yes.* target:/usr/lib/x86_64-linux-gnu/libc\.so\.6")
+        self.assertRegex(shown, r"Breakpoint 1, .*puts")
+        self.assertRegex(shown, r"#1 .* in main \(\) at ticks\.c:3")
+        self.mortem("stop", "clock")
+        self.assert_nothing_left()
 
     def build(self, name, text, *arguments):
         (self.files / name).write_text(text)

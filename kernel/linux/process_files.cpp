@@ -12,6 +12,7 @@
 #include "kernel/linux/provoke_crash.h"
 #include "kernel/linux/temporary_files.h"
 #include "kernel/memory/physical.h"
+#include "kernel/net/configuration.h"
 #include "kernel/task/process.h"
 #include "kernel/task/scheduler.h"
 
@@ -80,6 +81,11 @@ Result<void> processor_information(TreeText& text, void*) {
   return {};
 }
 
+Result<void> resolver_configuration(TreeText& text, void*) {
+  net::write_resolver_configuration(text);
+  return {};
+}
+
 Result<void> fill_proc(TreeDirectory& proc, const char* program_path) {
   TRY(add_process_folder(proc, program_path));
   TRY(proc.add_file("meminfo", 0444, {.generate = memory_information}));
@@ -109,6 +115,8 @@ Result<void> fill_proc(TreeDirectory& proc, const char* program_path) {
   TRY(kernel->add_text("core_pattern", "core\n"));
   TreeDirectory* random = TRY(kernel->add_directory("random"));
   TRY(random->add_file("uuid", 0444, {.generate = random_identifier}));
+  TRY(TRY(TRY(sys->add_directory("net"))->add_directory("core"))->add_text("somaxconn", "4096\n"));
+  TRY(TRY(proc.add_directory("net"))->add_file("pnp", 0444, {.generate = resolver_configuration}));
   TreeDirectory* files = TRY(sys->add_directory("fs"));
   TRY(files->add_text("file-max", "65536\n"));
   TRY(files->add_text("nr_open", "1048576\n"));

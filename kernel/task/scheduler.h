@@ -23,7 +23,14 @@ void block_current_thread();
 // ahead of those that are ready, news from another thread behind them.
 void wake(Thread& thread);
 
-bool is_app_ready();          // one of the app's threads could run, but for who runs now
+// Work that interrupt handlers and timers leave for a moment when no kernel code is in the middle of anything: before
+// the CPU halts or changes threads, and before the return to the app. It runs with interrupts off on whatever stack is
+// there, so that it costs no switch of threads; it must be short and must not wait. What it wakes goes first.
+void set_deferred_work(void (*work)());
+void request_deferred_work();  // from anywhere
+
+bool is_app_ready();    // one of the app's threads could run, but for who runs now
+bool is_app_running();  // one of them is what goes on after this
 void yield_current_thread();  // behind all that are ready
 // Before the return to the app, interrupts off: true when another thread ran meanwhile.
 bool reschedule_if_needed();

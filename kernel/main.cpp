@@ -6,6 +6,7 @@
 #include "kernel/arch/x86_64/entry.h"
 #include "kernel/arch/x86_64/interrupts.h"
 #include "kernel/crash/crash.h"
+#include "kernel/crash/reboot_record.h"
 #include "kernel/debug/selftest.h"
 #include "kernel/drivers/console.h"
 #include "kernel/drivers/drivers.h"
@@ -62,11 +63,13 @@ namespace {
   interrupts_initialize();
   log(LogLevel::Info, "kernel at %#lx, direct map at %#lx, %lu MiB of memory", g_boot_info.load_bias, g_direct_map_base,
       ram_page_count() * kPageSize >> 20);
+  reboot_record_begin();
   if (setting_is("selftest", "1")) selftest();
   drivers_initialize();
   crash_set_after(setting_is("on-crash", "stop") || setting_is("on-crash", "gdb") ? AfterCrash::PowerOff
                                                                                     : AfterCrash::Reboot);
   crash_prepare();
+  if (setting_is("provoke-crash", "boot")) panic("provoked: boot");
   if (Result<void> mounted = mount_root(); !mounted)
     log(LogLevel::Warning, "no root file system (error %d)", static_cast<int>(mounted.error()));
   linux::start_program();

@@ -133,6 +133,11 @@ class Explanation {
       case SIGSEGV:
       case SIGBUS:
         break;
+      case SIGSYS:
+        // The kernel's message names the call: `SIGSYS: execve of "/bin/sh" refused …`.
+        if (const std::string message = note_ ? message_of(*note_) : ""; message.starts_with("SIGSYS: "))
+          return message.substr(8);
+        return "a system call that is not allowed";
       default:
         return result_.signal_code == SI_USER ? "sent by kill()" : "a signal without a handler";
     }

@@ -1,9 +1,11 @@
 #include "kernel/drivers/drivers.h"
 
+#include "kernel/arch/x86_64/random.h"
 #include "kernel/drivers/block_device.h"
 #include "kernel/drivers/console_port.h"
 #include "kernel/drivers/virtio_block.h"
 #include "kernel/drivers/virtio_console.h"
+#include "kernel/drivers/virtio_entropy.h"
 #include "kernel/drivers/virtio_network.h"
 #include "kernel/library/log.h"
 #include "kernel/memory/heap.h"
@@ -40,10 +42,21 @@ Device* start_first(VirtioType type, const char* name) {
   return nullptr;
 }
 
+// The host's randomness, before anything but the kernel's own place in memory was drawn.
+void seed_from_host() {
+  VirtioEntropy* device = start_first<VirtioEntropy>(VirtioType::Entropy, "virtio-rng");
+  if (device == nullptr) return;
+  uint8_t seed[64];
+  const size_t came = device->read(seed);
+  random_mix(seed, came);
+  log(came == sizeof seed ? LogLevel::Info : LogLevel::Warning, "virtio-rng: %zu of %zu bytes came", came, sizeof seed);
+}
+
 }  // namespace
 
 void drivers_initialize() {
   virtio_find_devices();
+  seed_from_host();
   g_block = start_first<VirtioBlock>(VirtioType::Block, "virtio-blk");
   if (g_block != nullptr) log(LogLevel::Info, "virtio-blk: %lu bytes", static_cast<unsigned long>(g_block->size()));
   g_console = start_first<VirtioConsole>(VirtioType::Console, "virtio-console");

@@ -4,6 +4,7 @@
 #include "kernel/arch/x86_64/interrupts.h"
 #include "kernel/library/log.h"
 #include "kernel/memory/page_table.h"
+#include "kernel/task/wait.h"
 
 namespace kernel {
 namespace {
@@ -56,25 +57,68 @@ Result<void> VirtioBlock::initialize(const VirtioRegisters& registers) {
 }
 
 Result<void> VirtioBlock::read(uint64_t offset, std::span<uint8_t> to) {
-  return transfer(Operation::Read, offset, to.data(), to.size());
+  return transfer(Operation::Read, offset, to.data(), to.size(), DiskWait::Poll);
 }
 
-Result<void> VirtioBlock::write(uint64_t offset, std::span<const uint8_t> from) {
+Result<void> VirtioBlock::write(uint64_t offset, std::span<const uint8_t> from, DiskWait wait) {
   if (read_only_) return Error::ReadOnly;
-  return transfer(Operation::Write, offset, const_cast<uint8_t*>(from.data()), from.size());
+  return transfer(Operation::Write, offset, const_cast<uint8_t*>(from.data()), from.size(), wait);
 }
 
-Result<void> VirtioBlock::flush() {
-  if (!can_flush_) return {};  // section 5.2.6.2: then the device writes through
-  TRY(request(Operation::Flush, 0, nullptr, 0));
+Result<void> VirtioBlock::write_pages(uint64_t offset, std::span<uint8_t* const> pages, DiskWait wait) {
+  if (read_only_) return Error::ReadOnly;
+  TRY(check(offset, pages.size() * kPageSize));
+  while (!pages.empty()) {
+    const InterruptGuard guard;
+    size_t count = 0, gathered = 0;
+    const size_t limit = segment_limit(wait);
+    while (gathered < pages.size() && gathered * kPageSize < kRequestBytes) {
+      const size_t before = count;
+      const size_t part = gather(pages[gathered], kPageSize, false, limit, count);
+      if (part < kPageSize) {
+        drop_surplus(part, count);
+        count = before < count ? before : count;
+        break;
+      }
+      ++gathered;
+    }
+    if (gathered == 0) {
+      // Segments smaller than a page: the slow way.
+      TRY(transfer(Operation::Write, offset, pages[0], kPageSize, wait));
+      gathered = 1;
+    } else {
+      TRY(request(Operation::Write, offset, count, gathered * kPageSize, wait));
+    }
+    offset += gathered * kPageSize;
+    pages = pages.subspan(gathered);
+  }
   return {};
 }
 
-Result<void> VirtioBlock::transfer(Operation operation, uint64_t offset, uint8_t* data, size_t size) {
+Result<void> VirtioBlock::flush(DiskWait wait) {
+  if (!can_flush_) return {};  // section 5.2.6.2: then the device writes through
+  const InterruptGuard guard;
+  return request(Operation::Flush, 0, 0, 0, wait);
+}
+
+Result<void> VirtioBlock::check(uint64_t offset, size_t size) const {
   if (offset % kSectorSize != 0 || size % kSectorSize != 0) return Error::Invalid;
   if (offset > size_ || size > size_ - offset) return Error::Io;
+  return {};
+}
+
+Result<void> VirtioBlock::transfer(Operation operation, uint64_t offset, uint8_t* data, size_t size, DiskWait wait) {
+  TRY(check(offset, size));
   while (size > 0) {
-    const size_t moved = TRY(request(operation, offset, data, size));
+    const InterruptGuard guard;
+    size_t count = 0;
+    size_t moved = gather(data, size < kRequestBytes ? size : kRequestBytes, operation == Operation::Read,
+                          segment_limit(wait), count);
+    // The cut may have left part of a sector.
+    drop_surplus(moved % kSectorSize, count);
+    moved -= moved % kSectorSize;
+    if (moved == 0) return Error::Fault;  // not one sector of it is mapped memory
+    TRY(request(operation, offset, count, moved, wait));
     offset += moved;
     data += moved;
     size -= moved;
@@ -82,11 +126,17 @@ Result<void> VirtioBlock::transfer(Operation operation, uint64_t offset, uint8_t
   return {};
 }
 
-// Physical segments of the data, cut where the pages below do not follow each other; whole sectors in all.
-size_t VirtioBlock::gather(uint8_t* data, size_t size, bool device_writes, VirtqueueSegment* segments,
-                           size_t& count) const {
+size_t VirtioBlock::segment_limit(DiskWait wait) const {
+  const size_t share =
+      wait == DiskWait::Sleep && queue_.size() >= kLeastQueueToSleep ? queue_.size() / 2u : queue_.free_descriptors();
+  const size_t limit = share > 2 ? share - 2 : 0;
+  return limit < segment_limit_ ? limit : segment_limit_;
+}
+
+// Physical segments of the data, cut where the pages below do not follow each other.
+size_t VirtioBlock::gather(uint8_t* data, size_t size, bool device_writes, size_t limit, size_t& count) {
+  VirtqueueSegment* const segments = segments_ + 1;
   size_t gathered = 0;
-  count = 0;
   while (gathered < size) {
     const auto mapping = kernel_page_table().lookup(reinterpret_cast<uint64_t>(data + gathered));
     if (!mapping) break;
@@ -98,27 +148,26 @@ size_t VirtioBlock::gather(uint8_t* data, size_t size, bool device_writes, Virtq
       if (length > room) length = room;
       last->length += length;
     } else {
-      if (count == segment_limit_) break;
+      if (count == limit) break;
       if (length > segment_size_limit_) length = segment_size_limit_;
       segments[count++] = {mapping->physical, static_cast<uint32_t>(length), device_writes};
     }
     gathered += length;
   }
-  // The cut may have left part of a sector: take it back.
-  size_t surplus = gathered % kSectorSize;
-  gathered -= surplus;
+  return gathered;
+}
+
+void VirtioBlock::drop_surplus(size_t surplus, size_t& count) {
   while (surplus > 0) {
-    VirtqueueSegment& last = segments[count - 1];
+    VirtqueueSegment& last = segments_[count];
     const size_t taken = surplus < last.length ? surplus : last.length;
     last.length -= taken;
     surplus -= taken;
     if (last.length == 0) --count;
   }
-  return gathered;
 }
 
-Result<size_t> VirtioBlock::request(Operation operation, uint64_t offset, uint8_t* data, size_t size) {
-  const InterruptGuard guard;
+Result<void> VirtioBlock::request(Operation operation, uint64_t offset, size_t count, size_t moved, DiskWait wait) {
   if (failed_) return Error::Io;
   size_t slot = 0;
   while (slot < kRequests && requests_[slot].in_flight) ++slot;
@@ -127,19 +176,13 @@ Result<size_t> VirtioBlock::request(Operation operation, uint64_t offset, uint8_
   Header& header = headers_[slot];
   const uint64_t header_physical = headers_physical_ + slot * sizeof(Header);
 
-  size_t count = 0, moved = 0;
-  if (size > 0) {
-    moved =
-        gather(data, size < kRequestBytes ? size : kRequestBytes, operation == Operation::Read, segments_ + 1, count);
-    if (moved == 0) return Error::Fault;  // not one sector of it is mapped memory
-  }
   header.operation = operation;
   header.reserved = 0;
   header.sector = offset / kSectorSize;
   header.status = 0xFF;
   segments_[0] = {header_physical, offsetof(Header, status), false};
   segments_[count + 1] = {header_physical + offsetof(Header, status), 1, true};
-  request = {true, false, 0, operation, header.sector, moved};
+  request = {true, false, 0, operation, header.sector, moved, nullptr};
   auto head = queue_.submit({segments_, count + 2});
   if (head.is_error()) {
     request.in_flight = false;
@@ -147,7 +190,7 @@ Result<size_t> VirtioBlock::request(Operation operation, uint64_t offset, uint8_
   }
   request.head = head.value();
   device_.notify(queue_);
-  auto waited = wait(request);
+  auto waited = await(request, wait);
   request.in_flight = false;
   if (waited.is_error()) return waited.error();
 
@@ -155,26 +198,38 @@ Result<size_t> VirtioBlock::request(Operation operation, uint64_t offset, uint8_
   if (status != 0) {  // VIRTIO_BLK_S_OK
     log(LogLevel::Warning, "disk: %s of %zu bytes at sector %lu failed (status %u)",
         operation == Operation::Read ? "read" : (operation == Operation::Write ? "write" : "flush"), moved,
-        static_cast<unsigned long>(header.sector), status);
+        static_cast<unsigned long>(offset / kSectorSize), status);
     return Error::Io;
   }
-  return moved;
+  return {};
 }
 
-Result<void> VirtioBlock::wait(Request& request) {
+Result<void> VirtioBlock::await(Request& request, DiskWait wait) {
   const uint64_t give_up = monotonic_ns() + kGiveUp;
-  for (int spin = 0;; ++spin) {
-    collect();
+  if (wait == DiskWait::Sleep && has_interrupt_ && queue_.size() >= kLeastQueueToSleep) {
+    request.sleeper = g_current_thread;
+    const auto is_done = [&] {
+      collect();
+      return request.done || failed_;
+    };
+    const WaitResult result = wait_for(is_done, give_up, kLostInterrupt);
+    request.sleeper = nullptr;
     if (request.done) return {};
-    if (spin < kSpins) {
-      __builtin_ia32_pause();
-      continue;
+    if (result == WaitResult::Done) return Error::Io;  // another request found out
+  } else {
+    for (int spin = 0;; ++spin) {
+      collect();
+      if (request.done) return {};
+      if (spin < kSpins) {
+        __builtin_ia32_pause();
+        continue;
+      }
+      const uint64_t now = monotonic_ns();
+      if (now > give_up) break;
+      if (!has_interrupt_) continue;
+      arm_timer(now + kLostInterrupt);  // an interrupt that never comes costs this, not the guest
+      wait_for_interrupt();
     }
-    const uint64_t now = monotonic_ns();
-    if (now > give_up) break;
-    if (!has_interrupt_) continue;
-    arm_timer(now + kLostInterrupt);  // an interrupt that never comes costs this, not the guest
-    wait_for_interrupt();
   }
   // The device may still write into the caller's memory: take it away from it for good.
   log(LogLevel::Warning, "disk: no answer in 30 s; the disk is given up");
@@ -187,8 +242,11 @@ void VirtioBlock::collect() {
   uint16_t head;
   uint32_t written;
   while (queue_.complete(head, written))
-    for (Request& request : requests_)
-      if (request.in_flight && !request.done && request.head == head) request.done = true;
+    for (Request& request : requests_) {
+      if (!request.in_flight || request.done || request.head != head) continue;
+      request.done = true;
+      if (request.sleeper != nullptr) wake(*request.sleeper);
+    }
 }
 
 }  // namespace kernel

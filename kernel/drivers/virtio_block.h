@@ -3,6 +3,7 @@
 
 #include "kernel/drivers/block_device.h"
 #include "kernel/drivers/virtio.h"
+#include "kernel/task/process.h"
 
 namespace kernel {
 
@@ -12,8 +13,10 @@ class VirtioBlock : public BlockDevice {
 
   uint64_t size() const override { return size_; }
   Result<void> read(uint64_t offset, std::span<uint8_t> to) override;
-  Result<void> write(uint64_t offset, std::span<const uint8_t> from) override;
-  Result<void> flush() override;
+  Result<void> write(uint64_t offset, std::span<const uint8_t> from, DiskWait wait) override;
+  Result<void> write_pages(uint64_t offset, std::span<uint8_t* const> pages, DiskWait wait) override;
+  Result<void> flush(DiskWait wait) override;
+  bool is_read_only() const override { return read_only_; }
 
  private:
   enum class Operation : uint32_t { Read = 0, Write = 1, Flush = 4 };  // VIRTIO_BLK_T_…
@@ -37,15 +40,23 @@ class VirtioBlock : public BlockDevice {
     Operation operation;
     uint64_t sector;
     uint64_t length;  // bytes
+    Thread* sleeper;  // who sleeps until it is done; null: nobody
   };
   static constexpr size_t kRequests = 8;
   static constexpr size_t kMaximumSegments = Virtqueue::kMaximumSize - 2;
 
-  Result<void> transfer(Operation operation, uint64_t offset, uint8_t* data, size_t size);
-  // Makes one request of as much of the data as fits; returns how many bytes that was.
-  Result<size_t> request(Operation operation, uint64_t offset, uint8_t* data, size_t size);
-  size_t gather(uint8_t* data, size_t size, bool device_writes, VirtqueueSegment* segments, size_t& count) const;
-  Result<void> wait(Request& request);
+  // Who sleeps leaves descriptors for those who poll meanwhile.
+  static constexpr uint16_t kLeastQueueToSleep = 32;
+
+  Result<void> check(uint64_t offset, size_t size) const;
+  Result<void> transfer(Operation operation, uint64_t offset, uint8_t* data, size_t size, DiskWait wait);
+  size_t segment_limit(DiskWait wait) const;
+  // The request of the `count` segments behind segments_[0]: `moved` bytes.
+  Result<void> request(Operation operation, uint64_t offset, size_t count, size_t moved, DiskWait wait);
+  // Adds `data` to the segments that were gathered, as far as they reach; returns how many bytes were added.
+  size_t gather(uint8_t* data, size_t size, bool device_writes, size_t limit, size_t& count);
+  void drop_surplus(size_t surplus, size_t& count);
+  Result<void> await(Request& request, DiskWait wait);
   void collect();  // marks the requests that are done
   static void interrupt(void* self) { static_cast<VirtioBlock*>(self)->collect(); }
 

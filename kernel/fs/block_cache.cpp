@@ -72,6 +72,40 @@ Result<std::span<const uint8_t>> BlockCache::view(uint64_t offset, size_t size) 
   return std::span<const uint8_t>{chunk->bytes + offset % kChunkSize, size};
 }
 
+// A chunk may be read from the disk while a write to it is under way: it is brought up to date before and behind it.
+void BlockCache::patch(uint64_t offset, std::span<const uint8_t> from) {
+  while (!from.empty()) {
+    size_t part = kChunkSize - offset % kChunkSize;
+    if (part > from.size()) part = from.size();
+    for (size_t index = 0; index < chunk_limit_; ++index) {
+      Chunk& chunk = chunks_[index];
+      if (chunk.last_use != 0 && chunk.number == offset / kChunkSize)
+        __builtin_memcpy(chunk.bytes + offset % kChunkSize, from.data(), part);
+    }
+    offset += part;
+    from = from.subspan(part);
+  }
+}
+
+Result<void> BlockCache::write(uint64_t offset, std::span<const uint8_t> from, DiskWait wait) {
+  if (offset > length_ || from.size() > length_ - offset) return Error::Io;
+  patch(offset, from);
+  TRY(device_.write(offset_ + offset, from, wait));
+  if (wait == DiskWait::Sleep) patch(offset, from);
+  return {};
+}
+
+Result<void> BlockCache::write_pages(uint64_t offset, std::span<uint8_t* const> pages, DiskWait wait) {
+  if (offset > length_ || pages.size() * kPageSize > length_ - offset) return Error::Io;
+  const auto patch_all = [&] {
+    for (size_t index = 0; index < pages.size(); ++index) patch(offset + index * kPageSize, {pages[index], kPageSize});
+  };
+  patch_all();
+  TRY(device_.write_pages(offset_ + offset, pages, wait));
+  if (wait == DiskWait::Sleep) patch_all();
+  return {};
+}
+
 Result<void> BlockCache::read(uint64_t offset, std::span<uint8_t> to) {
   constexpr size_t kSector = 512;
   if (offset > length_ || to.size() > length_ - offset) return Error::Io;

@@ -22,6 +22,11 @@ class BlockCache {
   // Bytes [offset, offset + size) of the part, which lie within one chunk; they stay until the next call of any method.
   // Io: outside of the part, or the disk could not be read.
   Result<std::span<const uint8_t>> view(uint64_t offset, size_t size);
+  bool is_read_only() const { return device_.is_read_only(); }
+  // To the disk, and into the chunk that is in memory. `pages`: 4096 bytes each, side by side on the disk.
+  Result<void> write(uint64_t offset, std::span<const uint8_t> from, DiskWait wait);
+  Result<void> write_pages(uint64_t offset, std::span<uint8_t* const> pages, DiskWait wait);
+  Result<void> flush(DiskWait wait) { return device_.flush(wait); }
   // Copies from chunks that are in memory or worth to be; goes to the disk directly for large pieces.
   Result<void> read(uint64_t offset, std::span<uint8_t> to);
 
@@ -40,6 +45,7 @@ class BlockCache {
   Result<void> fill(Chunk& chunk, uint64_t start, size_t size);
   static bool is_readable(const Chunk& chunk, size_t offset, size_t size);
   Result<Chunk*> load(uint64_t number);
+  void patch(uint64_t offset, std::span<const uint8_t> from);
 
   BlockDevice& device_;
   uint64_t offset_, length_;

@@ -22,11 +22,22 @@ struct Superblock {
   uint32_t first_inode;
   uint16_t inode_size, block_group;
   uint32_t feature_compatible, feature_incompatible, feature_read_only;
+  uint8_t id[16], name[16], last_mounted[64];
+  uint32_t compression;
+  uint8_t preallocated_blocks, preallocated_directory_blocks;
+  uint16_t reserved_descriptors;
+  uint8_t journal_id[16];
+  uint32_t journal_inode, journal_device, last_orphan;
 };
-static_assert(offsetof(Superblock, magic) == 56 && sizeof(Superblock) == 104);
+static_assert(offsetof(Superblock, magic) == 56 && offsetof(Superblock, id) == 104 &&
+              offsetof(Superblock, last_orphan) == 232 && sizeof(Superblock) == 236);
 
-// feature_incompatible.
+// feature_compatible, feature_incompatible, feature_read_only (those that a writer has to know).
+inline constexpr uint32_t kHasJournal = 0x4;
 inline constexpr uint32_t kFileType = 0x2, kNeedsRecovery = 0x4;
+inline constexpr uint32_t kSparseSuper = 0x1, kLargeFile = 0x2, kExtraInodeSize = 0x40;
+// state: cleanly unmounted (with a journal it stays so), errors found.
+inline constexpr uint16_t kStateClean = 1, kStateErrors = 2;
 
 struct GroupDescriptor {
   uint32_t block_bitmap, inode_bitmap, inode_table;
@@ -52,11 +63,20 @@ struct DiskInode {
 };
 static_assert(sizeof(DiskInode) == 128 && offsetof(DiskInode, block) == 40);
 
+// What follows in inodes of 256 bytes; `size` of these bytes are in use. A time's word: bits 0-1 are bits 32-33 of the
+// seconds, the rest is nanoseconds.
+struct ExtraInode {
+  uint16_t size, checksum_high;
+  uint32_t change_time, modify_time, access_time, birth_time, birth_time_extra;
+};
+static_assert(sizeof(ExtraInode) == 24);
+
 // mode & kTypeMask.
 inline constexpr uint16_t kTypeMask = 0xF000, kFifo = 0x1000, kCharacter = 0x2000, kDirectory = 0x4000, kBlock = 0x6000,
                           kRegular = 0x8000, kSymlink = 0xA000, kSocket = 0xC000;
 
-// flags of inodes whose blocks are not laid out as here.
+// flags: what may not be changed, a directory with a hash tree; then those whose blocks are not laid out as here.
+inline constexpr uint32_t kImmutable = 0x10, kAppendOnly = 0x20, kIndexed = 0x1000;
 inline constexpr uint32_t kCompressed = 0x4, kEncrypted = 0x800, kExtents = 0x80000, kInlineData = 0x10000000;
 
 struct DirectoryRecord {

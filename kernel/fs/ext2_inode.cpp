@@ -1,3 +1,4 @@
+#include "kernel/arch/x86_64/interrupts.h"
 #include "kernel/fs/ext2.h"
 #include "kernel/library/log.h"
 
@@ -20,7 +21,27 @@ uint64_t device_number(const DiskInode& disk) {
   return (uint64_t{major & 0xFFF} << 8) | (minor & 0xFF) | (uint64_t{minor & ~0xFFu} << 12);
 }
 
+int64_t seconds_of(uint32_t low, uint32_t extra) {
+  return static_cast<int32_t>(low) + (int64_t{extra & 3} << 32);
+}
+
+constexpr size_t kChangeExtraEnd = offsetof(ExtraInode, change_time) + 4,
+                 kModifyExtraEnd = offsetof(ExtraInode, modify_time) + 4,
+                 kAccessExtraEnd = offsetof(ExtraInode, access_time) + 4;
+
 }  // namespace
+
+// The words of a device number as Linux writes them: the short form where it suffices.
+void put_device_number(DiskInode& disk, uint64_t number) {
+  const auto major = static_cast<uint32_t>(number >> 8 & 0xFFF);
+  const auto minor = static_cast<uint32_t>((number & 0xFF) | (number >> 12 & 0xFFF00));
+  if (major < 256 && minor < 256) {
+    disk.block[0] = major << 8 | minor;
+  } else {
+    disk.block[0] = 0;
+    disk.block[1] = (minor & 0xFF) | major << 8 | (minor & ~0xFFu) << 12;
+  }
+}
 
 FileType file_type_of_mode(uint16_t mode) {
   switch (mode & kTypeMask) {
@@ -39,6 +60,105 @@ FileType file_type_of_mode(uint16_t mode) {
     default:
       return FileType::Regular;
   }
+}
+
+uint16_t mode_of_file_type(FileType type) {
+  constexpr uint16_t kModes[] = {kRegular, kDirectory, kSymlink, kCharacter, kBlock, kFifo, kSocket, kRegular};
+  return kModes[static_cast<int>(type)];
+}
+
+void Ext2Inode::load(std::span<const uint8_t> bytes) {
+  __builtin_memcpy(&disk_, bytes.data(), sizeof disk_);
+  extra_ = {};
+  if (bytes.size() < sizeof disk_ + sizeof extra_) return;
+  __builtin_memcpy(&extra_, bytes.data() + sizeof disk_, sizeof extra_);
+  // Words behind the size that the inode gives are not times.
+  if (extra_.size < sizeof extra_)
+    __builtin_memset(reinterpret_cast<uint8_t*>(&extra_) + (extra_.size < 4 ? 4 : extra_.size), 0,
+                     sizeof extra_ - (extra_.size < 4 ? 4 : extra_.size));
+}
+
+Result<void> Ext2Inode::store() {
+  auto bytes = TRY(volume_.modify_inode(number_));
+  __builtin_memcpy(bytes.data(), &disk_, sizeof disk_);
+  if (bytes.size() >= sizeof disk_ + sizeof extra_) {
+    const size_t size = extra_.size < sizeof extra_ ? extra_.size : sizeof extra_;
+    __builtin_memcpy(bytes.data() + sizeof disk_, &extra_, size);
+  }
+  changed_sequence_ = volume_.journal().running_sequence();
+  was_changed_ = true;
+  return {};
+}
+
+Result<void> Ext2Inode::store_sized() {
+  TRY(store());
+  sized_sequence_ = changed_sequence_;
+  was_sized_ = true;
+  return {};
+}
+
+void Ext2Inode::set_size(uint64_t size) {
+  disk_.size = static_cast<uint32_t>(size);
+  if (type() == kRegular) disk_.size_high = static_cast<uint32_t>(size >> 32);
+}
+
+void Ext2Inode::set_time(uint32_t& seconds, uint32_t& extra, int64_t now_ns, size_t extra_end) {
+  int64_t whole = now_ns / 1'000'000'000, part = now_ns % 1'000'000'000;
+  if (part < 0) part += 1'000'000'000, --whole;
+  seconds = static_cast<uint32_t>(whole);
+  if (extra_.size < extra_end) return;
+  const auto epoch = static_cast<uint32_t>((whole - static_cast<int32_t>(whole)) >> 32 & 3);
+  extra = static_cast<uint32_t>(part) << 2 | epoch;
+}
+
+void Ext2Inode::touch(Change change) {
+  const int64_t now = wall_clock_ns();
+  if (change != Change::Status) set_time(disk_.modify_time, extra_.modify_time, now, kModifyExtraEnd);
+  set_time(disk_.change_time, extra_.change_time, now, kChangeExtraEnd);
+}
+
+Result<void> Ext2Inode::set_times(const NewTimes& times) {
+  TRY(volume_.begin(1));
+  if (times.access_ns) set_time(disk_.access_time, extra_.access_time, *times.access_ns, kAccessExtraEnd);
+  if (times.modify_ns) set_time(disk_.modify_time, extra_.modify_time, *times.modify_ns, kModifyExtraEnd);
+  touch(Change::Status);
+  return store();
+}
+
+Result<void> Ext2Inode::set_permissions(uint16_t permissions) {
+  TRY(volume_.begin(1));
+  disk_.mode = static_cast<uint16_t>(type() | (permissions & 07777));
+  touch(Change::Status);
+  return store();
+}
+
+Result<void> Ext2Inode::set_owner(uint32_t user, uint32_t group) {
+  TRY(volume_.begin(1));
+  constexpr uint32_t kKeep = ~0u;
+  if (user != kKeep) {
+    disk_.user = static_cast<uint16_t>(user);
+    disk_.user_high = static_cast<uint16_t>(user >> 16);
+  }
+  if (group != kKeep) {
+    disk_.group = static_cast<uint16_t>(group);
+    disk_.group_high = static_cast<uint16_t>(group >> 16);
+  }
+  // chown(2): what gave its runner the owner's rights does so no more, if it can be run at all.
+  constexpr uint16_t kSetUser = 04000, kSetGroup = 02000, kGroupExecute = 010;
+  if (!is_directory()) {
+    disk_.mode &= static_cast<uint16_t>(~kSetUser);
+    if ((disk_.mode & kGroupExecute) != 0) disk_.mode &= static_cast<uint16_t>(~kSetGroup);
+  }
+  touch(Change::Status);
+  return store();
+}
+
+Result<void> Ext2Inode::sync(SyncKind kind) {
+  return volume_.sync(this, kind);
+}
+
+void Ext2Inode::closed() {
+  if (--open_count_ == 0 && disk_.links == 0) volume_.evict(*this);
 }
 
 Error Ext2Inode::damaged(const char* what) const {
@@ -88,104 +208,34 @@ Result<InodeStatus> Ext2Inode::status() {
       .size = device ? 0 : size(),
       .blocks = disk_.sectors,
       .device_number = device ? device_number(disk_) : 0,
-      .access_s = static_cast<int32_t>(disk_.access_time),  // signed: 1901 to 2038
-      .modify_s = static_cast<int32_t>(disk_.modify_time),
-      .change_s = static_cast<int32_t>(disk_.change_time),
+      .access_s = seconds_of(disk_.access_time, extra_.access_time),  // signed: 1901 to 2038, or to 2446
+      .modify_s = seconds_of(disk_.modify_time, extra_.modify_time),
+      .change_s = seconds_of(disk_.change_time, extra_.change_time),
+      .access_ns = extra_.access_time >> 2,
+      .modify_ns = extra_.modify_time >> 2,
+      .change_ns = extra_.change_time >> 2,
   };
 }
 
-// Where the block `index` of the file is, and how many after it (at most `limit` in all) follow it on the disk.
-Result<Ext2Inode::Run> Ext2Inode::map(uint64_t index, uint32_t limit) {
-  const uint32_t each = volume_.block_size() / 4;
-  std::span<const uint32_t> table{disk_.block, kDirectBlocks};
-  if (index >= kDirectBlocks) {
-    index -= kDirectBlocks;
-    uint64_t covered = each;  // blocks below one pointer of the inode
-    int depth = 1;
-    while (index >= covered) {
-      index -= covered;
-      if (++depth > 3) return damaged("larger than three levels of block pointers reach");
-      covered *= each;
-    }
-    uint32_t block = disk_.block[kDirectBlocks + depth - 1];
-    for (;; --depth) {
-      covered /= each;
-      if (block == 0) {
-        // Nothing below this pointer: a hole up to its end.
-        const uint64_t left = covered * each - index;
-        return Run{0, left < limit ? static_cast<uint32_t>(left) : limit};
-      }
-      table = TRY(volume_.pointers(block));
-      if (depth == 1) break;
-      block = table[index / covered];
-      index %= covered;
-    }
-  }
-  Run run{table[index], 1};
-  if (run.block != 0) TRY(volume_.block_offset(run.block));
-  while (run.count < limit && index + run.count < table.size()) {
-    const uint32_t next = table[index + run.count];
-    if (next != (run.block == 0 ? 0 : run.block + run.count)) break;
-    if (next != 0) TRY(volume_.block_offset(next));
-    ++run.count;
-  }
-  return run;
-}
-
-Result<size_t> Ext2Inode::read_data(uint64_t offset, std::span<uint8_t> to) {
-  if (offset >= size()) return size_t{0};
-  if (to.size() > size() - offset) to = to.first(size() - offset);
-  const uint32_t block_size = volume_.block_size();
-  size_t done = 0;
-  // One read of the disk for as many blocks as stand side by side, also across tables of pointers.
-  uint64_t start = 0, length = 0;
-  const auto read_collected = [&]() -> Result<void> {
-    if (length > 0) TRY(volume_.cache().read(start, to.subspan(done, length)));
-    done += length;
-    length = 0;
-    return {};
-  };
-  while (done + length < to.size()) {
-    const uint64_t at = offset + done + length;
-    const size_t left = to.size() - done - length;
-    const uint32_t in_block = at % block_size;
-    const uint64_t blocks = (in_block + uint64_t{left} + block_size - 1) / block_size;
-    const Run run = TRY(map(at / block_size, blocks < ~0u ? static_cast<uint32_t>(blocks) : ~0u));
-    const uint64_t bytes = uint64_t{run.count} * block_size - in_block;
-    const size_t part = bytes < left ? bytes : left;
-    if (run.block == 0) {
-      TRY(read_collected());
-      __builtin_memset(to.data() + done, 0, part);
-      done += part;
-      continue;
-    }
-    const uint64_t place = uint64_t{run.block} * block_size + in_block;
-    if (length == 0 || start + length != place) {
-      TRY(read_collected());
-      start = place;
-    }
-    length += part;
-  }
-  TRY(read_collected());
-  return done;
-}
-
-Result<size_t> Ext2Inode::read(uint64_t offset, std::span<uint8_t> to) {
-  if (type() == kDirectory) return Error::IsDirectory;
-  if (type() != kRegular) return Error::Invalid;
-  return read_data(offset, to);
+// A short target stands in the inode itself; then no block belongs to it but one of extended attributes.
+bool Ext2Inode::is_fast_symlink() const {
+  const uint32_t attribute_sectors = disk_.attribute_block != 0 ? volume_.block_size() / 512 : 0;
+  return type() == kSymlink && size() < kFastSymlinkSize && disk_.sectors <= attribute_sectors;
 }
 
 Result<size_t> Ext2Inode::read_link(std::span<char> to) {
   if (type() != kSymlink) return Error::Invalid;
   const size_t length = size() < to.size() ? size() : to.size();
-  // A short target stands in the inode itself; then no block belongs to it but one of extended attributes.
-  const uint32_t attribute_sectors = disk_.attribute_block != 0 ? volume_.block_size() / 512 : 0;
-  if (size() < kFastSymlinkSize && disk_.sectors <= attribute_sectors) {
+  if (is_fast_symlink()) {
     __builtin_memcpy(to.data(), disk_.block, length);
   } else {
-    const size_t got = TRY(read_data(0, {reinterpret_cast<uint8_t*>(to.data()), length}));
-    if (got != length) return damaged("symbolic link cut short");
+    for (size_t at = 0; at < length;) {
+      const Run run = TRY(map(at / volume_.block_size(), 1));
+      if (run.block == 0) return damaged("hole in a symbolic link");
+      const size_t part = length - at < volume_.block_size() ? length - at : volume_.block_size();
+      __builtin_memcpy(to.data() + at, TRY(volume_.view(run.block)).data(), part);
+      at += part;
+    }
   }
   if (__builtin_memchr(to.data(), '\0', length) != nullptr) return damaged("NUL in a symbolic link");
   return length;

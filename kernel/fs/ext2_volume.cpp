@@ -1,20 +1,39 @@
+#include "kernel/arch/x86_64/interrupts.h"
 #include "kernel/fs/ext2.h"
 #include "kernel/library/log.h"
 #include "kernel/memory/heap.h"
 #include "kernel/memory/physical.h"
+#include "kernel/memory/reclaim.h"
 
 namespace kernel {
+namespace {
+
+ext2::Volume* g_volume = nullptr;  // the one that is mounted
+
+}  // namespace
 
 Result<Inode*> mount_ext2(BlockDevice& device, uint64_t offset, uint64_t length) {
-  // A 64th of memory for the cache: 4 MiB of 256.
+  // A 64th of memory for the cache of the disk: 4 MiB of 256. Pages of files give way when memory is short.
   const size_t chunks = ram_page_count() / 64 * kPageSize / BlockCache::kChunkSize;
-  auto* volume = TRY(make<ext2::Volume>(device, offset, length, chunks));
+  auto* volume = TRY(make<ext2::Volume>(device, offset, length, chunks, ram_page_count() / 2));
   auto mounted = volume->mount();
   if (mounted.is_error()) {
     destroy(volume);
     return mounted.error();
   }
+  g_volume = volume;
+  static bool is_registered = false;
+  if (!is_registered) register_reclaimer([](size_t wanted) { return g_volume->pages().reclaim(wanted); });
+  is_registered = true;
   return volume->inode(ext2::kRootInode);
+}
+
+Result<void> sync_root() {
+  return g_volume != nullptr ? g_volume->sync(nullptr, SyncKind::Everything) : Result<void>();
+}
+
+void unmount_root() {
+  if (g_volume != nullptr) g_volume->unmount();
 }
 
 namespace ext2 {
@@ -42,10 +61,121 @@ Error refuse(const char* what) {
 
 }  // namespace
 
+Volume::~Volume() {
+  for (Ext2Inode* bucket : buckets_)
+    while (bucket != nullptr) {
+      Ext2Inode* inode = bucket;
+      bucket = inode->next_in_bucket;
+      pages_.drop_from(*inode, 0);
+      destroy(inode);
+    }
+  for (uint32_t group = 0; groups_ != nullptr && group < group_count_; ++group) {
+    heap_free(groups_[group].freed);
+    heap_free(groups_[group].freed_before);
+  }
+  heap_free(groups_);
+}
+
 Result<void> Volume::mount() {
   Superblock superblock;
-  TRY(cache_.read(kSuperblockOffset, {reinterpret_cast<uint8_t*>(&superblock), sizeof superblock}));
-  return check(superblock);
+  const std::span<uint8_t> bytes{reinterpret_cast<uint8_t*>(&superblock), sizeof superblock};
+  TRY(cache_.read(kSuperblockOffset, bytes));
+  TRY(check(superblock));
+  if (superblock.revision == 0 || (superblock.feature_compatible & kHasJournal) == 0) return {};
+  const bool needs_recovery = (superblock.feature_incompatible & kNeedsRecovery) != 0;
+  if (auto opened = open_journal(superblock); opened.is_error()) {
+    if (needs_recovery) return opened;
+    log(LogLevel::Warning, "ext3: mounted read-only: its journal cannot be used");
+    return {};
+  }
+  if (needs_recovery) {
+    if (cache_.is_read_only()) {
+      log(LogLevel::Warning,
+          "ext3: the journal has to be replayed, and the disk is read-only: run e2fsck on the image");
+      return Error::NotSupported;
+    }
+    if (journal_.needs_replay()) TRY(journal_.replay());
+    TRY(write_recovery_flag(false, DiskWait::Poll));
+    TRY(cache_.read(kSuperblockOffset, bytes));
+    superblock.feature_incompatible &= ~kNeedsRecovery;
+    TRY(check(superblock));
+  }
+  return prepare_for_changes(superblock);
+}
+
+Result<void> Volume::open_journal(const Superblock& superblock) {
+  if (superblock.journal_inode == 0) {
+    log(LogLevel::Warning, "ext3: the journal is on another disk: use mke2fs -J size=4");
+    return Error::NotSupported;
+  }
+  auto made = make<Ext2Inode>(*this, superblock.journal_inode);
+  Ext2Inode* inode = TRY(made);
+  struct Free {
+    Ext2Inode* inode;
+    ~Free() { destroy(inode); }
+  } free{inode};
+  inode->load(TRY(inode_bytes(superblock.journal_inode)));
+  TRY(inode->check());
+  const uint64_t count = inode->size() / block_size_;
+  constexpr uint64_t kMostBlocks = 1 << 20;
+  if (!inode->is_regular() || count < 2 || count > kMostBlocks) return refuse("impossible size of the journal");
+  auto* blocks = static_cast<uint32_t*>(heap_allocate(count * sizeof(uint32_t)));
+  if (blocks == nullptr) return Error::NoMemory;
+  for (uint64_t index = 0; index < count;) {
+    auto run = inode->map(index, static_cast<uint32_t>(count - index));
+    if (run.is_error() || run.value().block == 0) {
+      heap_free(blocks);
+      return run.is_error() ? run.error() : refuse("hole in the journal");
+    }
+    for (uint32_t at = 0; at < run.value().count; ++at) blocks[index++] = run.value().block + at;
+  }
+  return journal_.open(blocks, static_cast<uint32_t>(count), block_size_, block_count_);
+}
+
+// What keeps a file system from being changed is no error: it is mounted read-only, and the log says why.
+Result<void> Volume::prepare_for_changes(const Superblock& superblock) {
+  const auto read_only = [](const char* why) {
+    log(LogLevel::Info, "ext3: mounted read-only: %s", why);
+    return Result<void>();
+  };
+  constexpr uint32_t kKnown = kSparseSuper | kLargeFile | kExtraInodeSize;
+  if (cache_.is_read_only()) return read_only("the disk is");
+  if (const uint32_t unknown = superblock.feature_read_only & ~kKnown; unknown != 0) {
+    log(LogLevel::Info, "ext3: read-only feature bits %x are not known: use mke2fs -t ext3", unknown);
+    return read_only("it has features that cannot be written");
+  }
+  if (block_size_ != kPageSize) return read_only("its blocks are not of 4096 bytes");
+  if ((superblock.state & kStateErrors) != 0) return read_only("it has errors: run e2fsck on the image");
+  if (!journal_.can_take(2 * kNameBlocks)) return read_only("its journal is too small");
+  groups_ = static_cast<Group*>(heap_allocate(group_count_ * sizeof(Group)));
+  if (groups_ == nullptr) return Error::NoMemory;
+  first_inode_ = superblock.first_inode;
+  if (first_inode_ < 11 || first_inode_ > inode_count_) first_inode_ = 11;
+  blocks_per_group_ = superblock.blocks_per_group;
+  generation_ = static_cast<uint32_t>(monotonic_ns()) ^ superblock.write_time;
+  has_large_files_ = (superblock.feature_read_only & kLargeFile) != 0;
+  writable_ = true;
+  if (superblock.last_orphan != 0) mount_orphans();
+  return {};
+}
+
+FileSystemFacts Volume::facts() {
+  FileSystemFacts facts{.block_size = block_size_,
+                        .blocks = block_count_,
+                        .free_blocks = 0,
+                        .inodes = inode_count_,
+                        .free_inodes = 0,
+                        .read_only = !writable_};
+  uint32_t overhead = first_data_block_;
+  for (uint32_t index = 0; index < group_count_; ++index) {
+    auto descriptor = group(index);
+    if (descriptor.is_error()) break;
+    facts.free_blocks += descriptor.value().free_blocks;
+    facts.free_inodes += descriptor.value().free_inodes;
+    overhead += 2 + (inodes_per_group_ * inode_size_ + block_size_ - 1) / block_size_;
+  }
+  facts.blocks -= overhead < block_count_ ? overhead : block_count_;
+  return facts;
 }
 
 Result<void> Volume::check(const Superblock& superblock) {
@@ -58,11 +188,9 @@ Result<void> Volume::check(const Superblock& superblock) {
     return Error::NotSupported;
   }
   const uint32_t features = superblock.revision == 0 ? 0 : superblock.feature_incompatible;
-  if (features & kNeedsRecovery) {
-    log(LogLevel::Warning, "ext2: the journal has to be replayed: run e2fsck on the image");
-    return Error::NotSupported;
-  }
-  if (const uint32_t unknown = features & ~kFileType; unknown != 0) {
+  if ((features & kNeedsRecovery) != 0 && (superblock.feature_compatible & kHasJournal) == 0)
+    return refuse("its journal has to be replayed, and it has none");
+  if (const uint32_t unknown = features & ~(kFileType | kNeedsRecovery); unknown != 0) {
     const uint32_t bit = unknown & -unknown;
     const char* name = "unknown";
     for (const FeatureName& feature : kFeatureNames)
@@ -110,44 +238,71 @@ Result<uint64_t> Volume::block_offset(uint32_t block) const {
   return uint64_t{block} * block_size_;
 }
 
+Result<std::span<const uint8_t>> Volume::view(uint32_t block) {
+  const uint64_t offset = TRY(block_offset(block));
+  return groups_ != nullptr ? journal_.view(block) : cache_.view(offset, block_size_);
+}
+
 Result<std::span<const uint32_t>> Volume::pointers(uint32_t block) {
-  const auto bytes = TRY(cache_.view(TRY(block_offset(block)), block_size_));
+  const auto bytes = TRY(view(block));
   return std::span<const uint32_t>{reinterpret_cast<const uint32_t*>(bytes.data()), block_size_ / 4};
 }
 
-Result<DiskInode> Volume::read_inode(uint32_t number) {
+// The descriptors stand in the blocks behind the superblock's.
+uint32_t Volume::descriptor_block(uint32_t group) const {
+  return first_data_block_ + 1 + group / static_cast<uint32_t>(block_size_ / sizeof(GroupDescriptor));
+}
+
+Result<GroupDescriptor> Volume::group(uint32_t group) {
+  const auto bytes = TRY(view(descriptor_block(group)));
+  GroupDescriptor descriptor;
+  const size_t each = block_size_ / sizeof descriptor;
+  __builtin_memcpy(&descriptor, bytes.data() + group % each * sizeof descriptor, sizeof descriptor);
+  return descriptor;
+}
+
+Result<Volume::InodePlace> Volume::inode_place(uint32_t number) {
   if (number == 0 || number > inode_count_) {
     log(LogLevel::Warning, "ext2: inode number %u is outside of the file system (%u inodes)", number, inode_count_);
     return Error::Io;
   }
-  const uint32_t group = (number - 1) / inodes_per_group_, index = (number - 1) % inodes_per_group_;
-  // The descriptors stand in the block behind the superblock's.
-  GroupDescriptor descriptor;
-  TRY(cache_.read(uint64_t{first_data_block_ + 1} * block_size_ + uint64_t{group} * sizeof descriptor,
-                  {reinterpret_cast<uint8_t*>(&descriptor), sizeof descriptor}));
-  const uint64_t offset = TRY(block_offset(descriptor.inode_table)) + uint64_t{index} * inode_size_;
+  const uint32_t of_group = (number - 1) / inodes_per_group_, index = (number - 1) % inodes_per_group_;
+  const uint32_t table = TRY(group(of_group)).inode_table;
+  const uint64_t offset = TRY(block_offset(table)) + uint64_t{index} * inode_size_;
   if (offset + inode_size_ > bytes()) {
-    log(LogLevel::Warning, "ext2: the inode table of group %u leads outside of the file system", group);
+    log(LogLevel::Warning, "ext2: the inode table of group %u leads outside of the file system", of_group);
     return Error::Io;
   }
-  DiskInode inode;
-  TRY(cache_.read(offset, {reinterpret_cast<uint8_t*>(&inode), sizeof inode}));
+  return InodePlace{static_cast<uint32_t>(offset / block_size_), static_cast<uint32_t>(offset % block_size_)};
+}
+
+Result<std::span<const uint8_t>> Volume::inode_bytes(uint32_t number) {
+  const InodePlace place = TRY(inode_place(number));
+  return TRY(view(place.block)).subspan(place.offset, inode_size_);
+}
+
+Result<Ext2Inode*> Volume::find_inode(uint32_t number, bool deleted_too) {
+  Ext2Inode*& bucket = buckets_[number % kBuckets];
+  Ext2Inode* inode = bucket;
+  while (inode != nullptr && inode->number() != number) inode = inode->next_in_bucket;
+  if (inode != nullptr && inode->in_use_) {
+    if (inode->links() == 0 && !deleted_too) return inode->damaged("deleted, but a directory names it");
+    return inode;
+  }
+  const auto bytes = TRY(inode_bytes(number));
+  if (inode == nullptr) {
+    inode = TRY(make<Ext2Inode>(*this, number));
+    inode->next_in_bucket = bucket;
+    bucket = inode;
+  }
+  inode->load(bytes);
+  if (!deleted_too || inode->links() > 0) TRY(inode->check());
+  inode->in_use_ = true;
   return inode;
 }
 
 Result<Inode*> Volume::inode(uint32_t number) {
-  Ext2Inode*& bucket = buckets_[number % kBuckets];
-  for (Ext2Inode* known = bucket; known != nullptr; known = known->next_in_bucket)
-    if (known->number() == number) return known;
-  const DiskInode disk = TRY(read_inode(number));
-  Ext2Inode* inode = TRY(make<Ext2Inode>(*this, number, disk));
-  if (auto checked = inode->check(); checked.is_error()) {
-    destroy(inode);
-    return checked.error();
-  }
-  inode->next_in_bucket = bucket;
-  bucket = inode;
-  return inode;
+  return static_cast<Inode*>(TRY(find_inode(number, false)));
 }
 
 }  // namespace ext2

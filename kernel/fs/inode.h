@@ -75,8 +75,6 @@ class Inode {
     return (void)cursor, (void)visit, (void)context, Error::NotDirectory;
   }
   virtual Result<size_t> read_link(std::span<char> to) { return (void)to, Error::Invalid; }
-  // The same for a reader that keeps what it gets (a page of a mapping): not worth a second copy in a cache.
-  virtual Result<size_t> read_to_keep(uint64_t offset, std::span<uint8_t> to) { return read(offset, to); }
   // The page of the content that stands at `index` * 4096, for a mapping that sees what others write: it is retained
   // for the caller, who gives it back with free_pages. Zeros follow the end of the file; a page that lies wholly behind
   // it is Invalid. NotSupported: this file system keeps no pages, a mapping gets a copy of its own.

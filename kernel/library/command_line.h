@@ -6,14 +6,18 @@
 //                the manifest's are left out (`args=` alone: no arguments)
 //   env=K=V      may be repeated; the command line's are added to, or replace, the manifest's
 //   cwd=/        working directory
+//   user=UID[:GID]                  who the program is (not given: root); for programs that refuse to run as root
+//   new-code=allow|refuse|crash     what is done about code that appears after the start (kernel/linux/new_code.h)
 //   dump-on-exit=nonzero|never
 //   net=dhcp|none|ADDRESS/PREFIX[,gateway=ADDRESS][,dns=ADDRESS][,mtu=BYTES]
 //                                   may be repeated, for IPv4 and IPv6; not given: dhcp. IPv6 also listens to routers
+//   on-exec=refuse|crash            crash: execve, fork and their like end the program with a dump
 //   memory=BYTES                    manifest only, read by `mortem run`: RAM that the slots were made for
 //   port=HOST:GUEST                manifest only, read by `mortem run`: ports to forward
 //   on-crash=stop|reboot|gdb        command line only; gdb: the app waits for a debugger before its dump is written
 //   wait=gdb                        command line only: the app waits for a debugger at its entry
 //   provoke-crash=on                command line only: /sys/kernel/debug/provoke-crash/DIRECT exists
+//   provoke-crash=boot              command line only: the kernel panics before the program starts
 //   crash-path-trap=STAGE,…         command line only, with provoke-crash=on: these stages of the crash path
 //                                   (kernel/crash/stages.h) trap once, to test what comes after
 //   log=console                     command line only

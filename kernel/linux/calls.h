@@ -45,6 +45,6 @@ uint64_t add_saturated(uint64_t left, uint64_t right);
 Error repeat_until(uint64_t deadline_ns, Result<uint64_t> (*repeat)(const Arguments&, uint64_t deadline_ns));
 
 // ENOSYS for a call that wants a second process; said once a call, in words, because programs often hide the errno.
-Result<uint64_t> refuse_process(const char* name, const char* what);
+Result<uint64_t> refuse_process(const char* name, const char* what, TrapFrame& frame);
 
 }  // namespace kernel::linux

@@ -146,8 +146,8 @@ MORTEM_CALL(dup3) {
 MORTEM_CALL(fcntl) {
   constexpr int kDuplicate = 0, kGetDescriptorFlags = 1, kSetDescriptorFlags = 2, kGetFlags = 3, kSetFlags = 4,
                 kGetLock = 5, kSetLock = 6, kSetLockWait = 7, kGetOwner = 9, kSetOwner = 8,
-                kDuplicateCloseOnExec = 1030, kSetPipeSize = 1031, kGetPipeSize = 1032,
-                kAddSeals = 1033, kGetSeals = 1034;
+                kDuplicateCloseOnExec = 1030, kSetPipeSize = 1031, kGetPipeSize = 1032, kAddSeals = 1033,
+                kGetSeals = 1034;
   constexpr uint64_t kCloseOnExec = 1, kPipeSize = 65536;
   constexpr int16_t kUnlocked = 2;  // F_UNLCK
   Descriptor* found = descriptor_at(argument.number(0));

@@ -4,6 +4,7 @@
 #include "kernel/linux/calls.h"
 #include "kernel/linux/files.h"
 #include "kernel/linux/memory_file.h"
+#include "kernel/linux/new_code.h"
 #include "kernel/memory/physical.h"
 #include "kernel/task/address_space.h"
 #include "kernel/task/user_pages.h"
@@ -129,7 +130,8 @@ MORTEM_CALL(brk) {
 namespace {
 
 // `file`: null for anonymous memory; held by the caller.
-Result<uint64_t> map(MapRequest& request, uint64_t flags, OpenFile* file) {
+Result<uint64_t> map(const Arguments& argument, MapRequest& request, uint64_t flags, OpenFile* file) {
+  TRY(check_new_code(argument, "mmap", 0, request.length, request.protection));
   if (file != nullptr) {
     if (!file->can_read()) return Error::AccessDenied;
     Inode* inode = file->inode();
@@ -172,12 +174,12 @@ MORTEM_CALL(mmap) {
     request.placement = Placement::Fixed;
   else
     request.address = page_down(request.address);
-  if ((flags & kMapAnonymous) != 0) return map(request, flags, nullptr);
+  if ((flags & kMapAnonymous) != 0) return map(argument, request, flags, nullptr);
   if (argument[1] > ~argument[5]) return Error::Overflow;
   request.file_offset = argument[5];
   OpenFile* file = TRY(open_file(argument.number(4)));
   file->retain();  // another thread may close the descriptor while this one waits
-  auto start = map(request, flags, file);
+  auto start = map(argument, request, flags, file);
   file->release();
   return start;
 }
@@ -202,6 +204,7 @@ MORTEM_CALL(mprotect) {
       const MemoryArea& area = space.areas.at(index);
       if (!area.may_write || area.kind == AreaKind::Vvar || area.kind == AreaKind::Vdso) return Error::AccessDenied;
     }
+  TRY(check_new_code(argument, "mprotect", range.start, range.end - range.start, protection));
   TRY(space.protect(range.start, range.end, protection));
   return 0;
 }
@@ -301,7 +304,17 @@ MORTEM_CALL(msync) {
     return Error::Invalid;
   const Range range = TRY(page_range(argument[0], argument[1], Error::NoMemory));
   if (!address_space().areas.covers(range.start, range.end)) return Error::NoMemory;
-  return 0;  // no mapping is ever written back
+  if ((flags & kSync) == 0) return 0;
+  for (uint64_t at = range.start; at < range.end;) {
+    const MemoryArea* found = address_space().areas.find(at);
+    if (found == nullptr) return Error::NoMemory;  // unmapped while this call waited for the disk
+    const MemoryArea area = *found;
+    at = area.end;
+    if (!area.shared || area.inode == nullptr) continue;
+    const InodeHold hold(area.inode);
+    TRY(area.inode->sync(SyncKind::ContentAndSize));
+  }
+  return 0;
 }
 
 MORTEM_CALL(mincore) {

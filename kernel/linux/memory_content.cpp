@@ -76,6 +76,8 @@ Result<void> MemoryContent::allocate(uint64_t offset, uint64_t length) {
 }
 
 void MemoryContent::punch_hole(uint64_t offset, uint64_t length) {
+  if (offset >= kLargestSize) return;  // no page is there
+  if (length > kLargestSize - offset) length = kLargestSize - offset;
   const uint64_t end = offset + length;
   const uint64_t first = page_count(offset), last = end / kPageSize;  // whole pages
   if (first > last) return clear(offset, length);                     // inside of one

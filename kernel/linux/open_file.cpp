@@ -56,11 +56,14 @@ class InodeFile final : public OpenFile {
     if ((flags() & kOpenAppend) != 0) position_ = TRY(inode_.status()).size;
     const size_t count = TRY(inode_.write(position_, from));
     position_ += count;
+    TRY(sync_if_asked());
     return count;
   }
 
   Result<size_t> write_at(uint64_t offset, std::span<const uint8_t> from) override {
-    return inode_.write((flags() & kOpenAppend) != 0 ? TRY(inode_.status()).size : offset, from);
+    const size_t count = TRY(inode_.write((flags() & kOpenAppend) != 0 ? TRY(inode_.status()).size : offset, from));
+    TRY(sync_if_asked());
+    return count;
   }
 
   Result<uint64_t> seek(int64_t offset, int whence) override {
@@ -106,6 +109,11 @@ class InodeFile final : public OpenFile {
   const char* path() const override { return path_; }
 
  private:
+  Result<void> sync_if_asked() {
+    if ((flags() & kOpenDataSync) == 0) return {};
+    return inode_.sync((flags() & kOpenSync) == kOpenSync ? SyncKind::Everything : SyncKind::ContentAndSize);
+  }
+
   Inode& inode_;
   char* path_;
   FileType type_;

@@ -19,7 +19,7 @@ namespace kernel::linux {
 inline constexpr int kOpenAccessMask = 3, kOpenReadOnly = 0, kOpenWriteOnly = 1, kOpenReadWrite = 2, kOpenCreate = 0100,
                      kOpenExclusive = 0200, kOpenTruncate = 01000, kOpenAppend = 02000, kOpenNonBlock = 04000,
                      kOpenDirect = 040000, kOpenDirectory = 0200000, kOpenNoFollow = 0400000,
-                     kOpenCloseOnExec = 02000000, kOpenPath = 010000000, kOpenTemporary = 020000000;
+                     kOpenCloseOnExec = 02000000, kOpenDataSync = 010000, kOpenSync = 04010000, kOpenPath = 010000000, kOpenTemporary = 020000000;
 
 // poll(2)
 inline constexpr uint16_t kPollIn = 1, kPollOut = 4, kPollError = 8, kPollHangUp = 16, kPollInvalid = 32,
@@ -28,7 +28,7 @@ inline constexpr uint16_t kPollIn = 1, kPollOut = 4, kPollError = 8, kPollHangUp
 class EpollInterest;
 
 // Those that calls of their own work on.
-enum class OpenFileKind : uint8_t { Other, Event, Timer, Epoll, Socket };
+enum class OpenFileKind : uint8_t { Other, Event, Timer, Epoll, Socket, Signal };
 
 class OpenFile {
  public:

@@ -4,14 +4,17 @@
 #include "kernel/crash/crash.h"
 #include "kernel/debug/debugger.h"
 #include "kernel/drivers/control_port.h"
+#include "kernel/fs/inode.h"
 #include "kernel/library/command_line.h"
 #include "kernel/library/log.h"
 #include "kernel/linux/app.h"
 #include "kernel/linux/calls.h"
 #include "kernel/linux/files.h"
 #include "kernel/linux/limits.h"
+#include "kernel/linux/security.h"
 #include "kernel/linux/signals.h"
 #include "kernel/memory/physical.h"
+#include "kernel/task/scheduler.h"
 
 namespace kernel::linux {
 
@@ -50,20 +53,34 @@ bool is_limit(uint64_t which) {
 
 }  // namespace
 
-// A second process is more than one VM has; said once a call, in words, because programs often hide the errno.
-Result<uint64_t> refuse_process(const char* name, const char* what) {
-  static const char* said[4];
-  for (const char*& entry : said) {
-    if (entry == name) break;
-    if (entry != nullptr) continue;
-    entry = name;
-    log(LogLevel::Warning, "%s: %s; the call fails with ENOSYS", name, what);
-    break;
-  }
+// A second process is more than one VM has. Programs often hide the errno, so that it is said in words; and an attacker
+// asks for one first of all.
+Result<uint64_t> refuse_process(const char* name, const char* what, TrapFrame& frame) {
+  char line[160];
+  format_text(line, sizeof line, "%s refused (ENOSYS: %s)", name, what);
+  security_event("on-exec", line, frame);
   return Error::NoSyscall;
 }
 
+namespace {
+
+Result<uint64_t> refuse_program(const char* name, uint64_t path, TrapFrame& frame) {
+  char line[96];
+  char wanted[64] = {};
+  for (size_t at = 0; at + 1 < sizeof wanted; ++at) {
+    auto next = read_user<char>(path + at);
+    if (next.is_error() || next.value() == 0) break;
+    const char c = next.value();
+    wanted[at] = c >= ' ' && c < 0x7F && c != '"' ? c : '?';
+  }
+  format_text(line, sizeof line, "%s of \"%s\"", name, wanted);
+  return refuse_process(line, "a VM runs the one program of its image", frame);
+}
+
+}  // namespace
+
 void exit_app(int status) {
+  unmount_root();
   const mortem::format::ControlExitStatus message{status & 0xFF};
   control_send(mortem::format::ControlType::ExitStatus, {reinterpret_cast<const uint8_t*>(&message), sizeof message});
   power_off();
@@ -72,6 +89,8 @@ void exit_app(int status) {
 void exit_program(int status, TrapFrame& frame) {
   debug::app_exits(status);
   if (status == 0 || setting_is("dump-on-exit", "never")) exit_app(status);
+  // The program ended by itself: what it wrote is not lost, although the machine ends by a dump.
+  (void)sync_root().is_error();
   static char message[96];
   format_text(message, sizeof message, "exit status %d", status);
   crash({.kind = mortem::format::ReasonKind::Exit, .exit_status = status, .message = message}, &frame);
@@ -111,37 +130,6 @@ MORTEM_CALL(setpgid) {
   if (argument.number(0) != 0 && argument.number(0) != static_cast<int>(kProcessId)) return Error::NoProcess;
   return 0;
 }
-MORTEM_CALL(getuid) {
-  return 0;
-}
-MORTEM_CALL(geteuid) {
-  return 0;
-}
-MORTEM_CALL(getgid) {
-  return 0;
-}
-MORTEM_CALL(getegid) {
-  return 0;
-}
-MORTEM_CALL(getresuid) {
-  for (int index = 0; index < 3; ++index) TRY(write_user(argument[index], uint32_t{0}));
-  return 0;
-}
-MORTEM_CALL(getresgid) {
-  return call_getresuid(argument);
-}
-MORTEM_CALL(getgroups) {
-  return 0;
-}
-
-MORTEM_CALL(uname) {
-  struct Names {
-    char system[65], node[65], release[65], version[65], machine[65], domain[65];
-  } names{"Linux", "mortem", "6.1.0-mortem", "#1 Mortem", "x86_64", "(none)"};
-  TRY(write_user(argument[0], names));
-  return 0;
-}
-
 MORTEM_CALL(getrandom) {
   constexpr uint64_t kKnownFlags = 7;
   if ((argument[2] & ~kKnownFlags) != 0) return Error::Invalid;
@@ -154,6 +142,7 @@ MORTEM_CALL(getrandom) {
     if (copy_to_user(argument[0] + done, bytes, part).is_error())
       return done > 0 ? Result<uint64_t>(done) : Error::Fault;
     done += part;
+    if (done % kPageSize == 0) give_way();
   }
   return done;
 }
@@ -236,42 +225,6 @@ MORTEM_CALL(get_robust_list) {
   return 0;
 }
 
-MORTEM_CALL(prctl) {
-  constexpr int kSetDeathSignal = 1, kGetDeathSignal = 2, kGetDumpable = 3, kSetDumpable = 4, kSetName = 15,
-                kGetName = 16, kSetNoNewPrivileges = 38, kGetNoNewPrivileges = 39, kSetAreaName = 0x53564d41;
-  switch (argument.number(0)) {
-    case kSetName: {
-      char name[16] = {};
-      for (int index = 0; index < 15; ++index) {
-        name[index] = TRY(read_user<char>(argument[1] + static_cast<uint64_t>(index)));
-        if (name[index] == 0) break;
-      }
-      __builtin_memcpy(current().name, name, sizeof name);
-      return 0;
-    }
-    case kGetName:
-      TRY(copy_to_user(argument[1], current().name, sizeof current().name));
-      return 0;
-    case kGetDumpable:
-      return 1;
-    case kSetDumpable:
-      return argument[1] <= 1 ? Result<uint64_t>(0) : Error::Invalid;
-    case kSetDeathSignal:
-      return 0;  // the parent is init and stays
-    case kGetDeathSignal:
-      TRY(write_user(argument[1], int32_t{0}));
-      return 0;
-    case kSetNoNewPrivileges:
-      return argument[1] == 1 ? Result<uint64_t>(0) : Error::Invalid;
-    case kGetNoNewPrivileges:
-      return 0;
-    case kSetAreaName:
-      return Error::Invalid;  // as a Linux without CONFIG_ANON_VMA_NAME
-    default:
-      return Error::Invalid;
-  }
-}
-
 MORTEM_CALL(getcpu) {
   if (argument[0] != 0) TRY(write_user(argument[0], uint32_t{0}));
   if (argument[1] != 0) TRY(write_user(argument[1], uint32_t{0}));
@@ -279,22 +232,44 @@ MORTEM_CALL(getcpu) {
 }
 
 MORTEM_CALL(fork) {
-  return refuse_process("fork", "a VM runs one process");
+  return refuse_process("fork", "a VM runs one process", argument.frame);
 }
 MORTEM_CALL(vfork) {
-  return refuse_process("vfork", "a VM runs one process");
+  return refuse_process("vfork", "a VM runs one process", argument.frame);
 }
 MORTEM_CALL(execve) {
-  return refuse_process("execve", "a VM runs the one program of its image");
+  return refuse_program("execve", argument[0], argument.frame);
 }
 MORTEM_CALL(execveat) {
-  return refuse_process("execveat", "a VM runs the one program of its image");
+  return refuse_program("execveat", argument[1], argument.frame);
 }
+// There is never a child.
 MORTEM_CALL(wait4) {
-  return Error::NoChild;
+  constexpr uint32_t kKnown = 1 | 2 | 8 | 0x20000000 | 0x40000000 | 0x80000000;  // WNOHANG, WUNTRACED, WCONTINUED, __W…
+  if ((static_cast<uint32_t>(argument[2]) & ~kKnown) != 0) return Error::Invalid;
+  return argument.number(0) == INT32_MIN ? Error::NoProcess : Error::NoChild;
 }
 MORTEM_CALL(waitid) {
-  return Error::NoChild;
+  constexpr uint32_t kEvents = 2 | 4 | 8;  // WSTOPPED, WEXITED, WCONTINUED
+  constexpr uint32_t kKnown = kEvents | 1 | 0x01000000 | 0x20000000 | 0x40000000 | 0x80000000;
+  const auto options = static_cast<uint32_t>(argument[3]);
+  if ((options & ~kKnown) != 0 || (options & kEvents) == 0) return Error::Invalid;
+  constexpr int kAll = 0, kProcess = 1, kGroup = 2, kDescriptor = 3;  // P_*
+  const int id = argument.number(1);
+  switch (argument.number(0)) {
+    case kAll:
+      return Error::NoChild;
+    case kProcess:
+      return id <= 0 ? Error::Invalid : Error::NoChild;
+    case kGroup:
+      return id < 0 ? Error::Invalid : Error::NoChild;
+    case kDescriptor:
+      if (id < 0) return Error::Invalid;
+      TRY(open_file(id));
+      return Error::BadDescriptor;  // none is of a process
+    default:
+      return Error::Invalid;
+  }
 }
 
 }  // namespace kernel::linux

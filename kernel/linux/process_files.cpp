@@ -10,6 +10,7 @@
 #include "kernel/linux/files.h"
 #include "kernel/linux/process_folder.h"
 #include "kernel/linux/provoke_crash.h"
+#include "kernel/linux/system_settings.h"
 #include "kernel/linux/temporary_files.h"
 #include "kernel/memory/physical.h"
 #include "kernel/net/configuration.h"
@@ -25,7 +26,10 @@ Result<void> memory_information(TreeText& text, void*) {
   const uint64_t total = ram_page_count() * 4, free = free_page_count() * 4;
   text.append("MemTotal:       %8lu kB\nMemFree:        %8lu kB\nMemAvailable:   %8lu kB\n", total, free, free);
   text.append("Buffers:               0 kB\nCached:                0 kB\nSwapCached:            0 kB\n");
-  text.append("SwapTotal:             0 kB\nSwapFree:              0 kB\n");
+  text.append("Active:         %8lu kB\nInactive:              0 kB\n", total - free);
+  text.append("SwapTotal:             0 kB\nSwapFree:              0 kB\nDirty:                 0 kB\n");
+  text.append("Shmem:                 0 kB\nSlab:                  0 kB\nSReclaimable:          0 kB\n");
+  text.append("CommitLimit:    %8lu kB\nHugePages_Total:       0\nHugepagesize:       2048 kB\n", total);
   return {};
 }
 
@@ -43,26 +47,69 @@ Result<void> statistics(TreeText& text, void*) {
   return {};
 }
 
-
-
 Result<void> load_average(TreeText& text, void*) {
   text.append("0.00 0.00 0.00 1/1 %u\n", kProcessId);
   return {};
 }
 
-Result<void> random_identifier(TreeText& text, void*) {
-  uint8_t bytes[16];
-  random_bytes(bytes, sizeof bytes);
-  bytes[6] = static_cast<uint8_t>((bytes[6] & 0x0F) | 0x40);  // RFC 4122, version 4
-  bytes[8] = static_cast<uint8_t>((bytes[8] & 0x3F) | 0x80);
-  for (int index = 0; index < 16; ++index)
-    text.append("%s%02x", index == 4 || index == 6 || index == 8 || index == 10 ? "-" : "", bytes[index]);
+// What Linux calls the bits of CPUID (asm/cpufeatures.h), of those that programs look for.
+struct Flag {
+  uint32_t leaf;
+  uint32_t CpuidResult::*word;
+  int bit;
+  const char* name;
+};
+constexpr Flag kFlags[] = {
+    {1, &CpuidResult::edx, 0, "fpu"},
+    {1, &CpuidResult::edx, 4, "tsc"},
+    {1, &CpuidResult::edx, 8, "cx8"},
+    {1, &CpuidResult::edx, 15, "cmov"},
+    {1, &CpuidResult::edx, 19, "clflush"},
+    {1, &CpuidResult::edx, 23, "mmx"},
+    {1, &CpuidResult::edx, 24, "fxsr"},
+    {1, &CpuidResult::edx, 25, "sse"},
+    {1, &CpuidResult::edx, 26, "sse2"},
+    {0x80000001, &CpuidResult::edx, 20, "nx"},
+    {0x80000001, &CpuidResult::edx, 29, "lm"},
+    {1, &CpuidResult::ecx, 0, "pni"},
+    {1, &CpuidResult::ecx, 1, "pclmulqdq"},
+    {1, &CpuidResult::ecx, 9, "ssse3"},
+    {1, &CpuidResult::ecx, 12, "fma"},
+    {1, &CpuidResult::ecx, 13, "cx16"},
+    {1, &CpuidResult::ecx, 19, "sse4_1"},
+    {1, &CpuidResult::ecx, 20, "sse4_2"},
+    {1, &CpuidResult::ecx, 22, "movbe"},
+    {1, &CpuidResult::ecx, 23, "popcnt"},
+    {1, &CpuidResult::ecx, 25, "aes"},
+    {1, &CpuidResult::ecx, 26, "xsave"},
+    {1, &CpuidResult::ecx, 28, "avx"},
+    {1, &CpuidResult::ecx, 29, "f16c"},
+    {1, &CpuidResult::ecx, 30, "rdrand"},
+    {1, &CpuidResult::ecx, 31, "hypervisor"},
+    {0x80000001, &CpuidResult::ecx, 0, "lahf_lm"},
+    {0x80000001, &CpuidResult::ecx, 5, "abm"},
+    {7, &CpuidResult::ebx, 0, "fsgsbase"},
+    {7, &CpuidResult::ebx, 3, "bmi1"},
+    {7, &CpuidResult::ebx, 5, "avx2"},
+    {7, &CpuidResult::ebx, 7, "smep"},
+    {7, &CpuidResult::ebx, 8, "bmi2"},
+    {7, &CpuidResult::ebx, 9, "erms"},
+    {7, &CpuidResult::ebx, 16, "avx512f"},
+    {7, &CpuidResult::ebx, 18, "rdseed"},
+    {7, &CpuidResult::ebx, 19, "adx"},
+    {7, &CpuidResult::ebx, 20, "smap"},
+};
+
+void append_flags(TreeText& text) {
+  text.append("flags\t\t:");
+  for (const Flag& flag : kFlags)
+    if ((cpuid(flag.leaf).*flag.word >> flag.bit & 1) != 0) text.append(" %s", flag.name);
   text.append("\n");
-  return {};
 }
 
 Result<void> processor_information(TreeText& text, void*) {
   const CpuidResult vendor = cpuid(0), version = cpuid(1);
+  const uint64_t hertz = (1'000'000'000ull << 32) / clock_parameters().multiplier;  // of the TSC
   char name[13] = {};
   __builtin_memcpy(name, &vendor.ebx, 4);
   __builtin_memcpy(name + 4, &vendor.edx, 4);
@@ -75,9 +122,14 @@ Result<void> processor_information(TreeText& text, void*) {
     const CpuidResult part = cpuid(0x80000002 + leaf);
     __builtin_memcpy(brand + leaf * 16, &part, 16);
   }
-  text.append("processor\t: 0\nvendor_id\t: %s\ncpu family\t: %u\nmodel\t\t: %u\nmodel name\t: %s\nstepping\t: %u\n", name,
-              family, model, brand, version.eax & 15);
-  text.append("physical id\t: 0\nsiblings\t: 1\ncore id\t\t: 0\ncpu cores\t: 1\nfpu\t\t: yes\nwp\t\t: yes\n\n");
+  text.append("processor\t: 0\nvendor_id\t: %s\ncpu family\t: %u\nmodel\t\t: %u\nmodel name\t: %s\nstepping\t: %u\n",
+              name, family, model, brand, version.eax & 15);
+  text.append("microcode\t: 0x0\ncpu MHz\t\t: %lu.%03lu\n", hertz / 1'000'000, hertz / 1000 % 1000);
+  text.append(
+      "physical id\t: 0\nsiblings\t: 1\ncore id\t\t: 0\ncpu cores\t: 1\napicid\t\t: 0\nfpu\t\t: yes\nwp\t\t: yes\n");
+  append_flags(text);
+  text.append("bogomips\t: %lu.%02lu\nclflush size\t: 64\naddress sizes\t: 40 bits physical, 48 bits virtual\n\n",
+              hertz / 500'000, hertz / 5000 % 100);
   return {};
 }
 
@@ -94,32 +146,12 @@ Result<void> fill_proc(TreeDirectory& proc, const char* program_path) {
   TRY(proc.add_file("stat", 0444, {.generate = statistics}));
   TRY(proc.add_file("loadavg", 0444, {.generate = load_average}));
   TRY(proc.add_text("version", "Linux version 6.1.0-mortem (Mortem) #1 Mortem\n"));
-  TRY(proc.add_text("filesystems", "nodev\tproc\nnodev\tsysfs\nnodev\ttmpfs\n\text2\n"));
+  TRY(proc.add_text("filesystems", "nodev\tproc\nnodev\tsysfs\nnodev\ttmpfs\n\text3\n"));
   TRY(proc.add_text("mounts",
-                    "/dev/root / ext2 ro 0 0\nproc /proc proc rw 0 0\nsysfs /sys sysfs rw 0 0\ntmpfs /tmp tmpfs rw 0 "
+                    "/dev/root / ext3 rw,noatime 0 0\nproc /proc proc rw 0 0\nsysfs /sys sysfs rw 0 0\ntmpfs /tmp tmpfs rw 0 "
                     "0\ntmpfs /dev/shm tmpfs rw 0 0\n"));
-  TreeDirectory* sys = TRY(proc.add_directory("sys"));
-  TreeDirectory* vm = TRY(sys->add_directory("vm"));
-  TRY(vm->add_text("overcommit_memory", "0\n"));
-  TRY(vm->add_text("max_map_count", "65530\n"));
-  TRY(vm->add_text("mmap_min_addr", "65536\n"));
-  TreeDirectory* kernel = TRY(sys->add_directory("kernel"));
-  TRY(kernel->add_text("ostype", "Linux\n"));
-  TRY(kernel->add_text("osrelease", "6.1.0-mortem\n"));
-  TRY(kernel->add_text("version", "#1 Mortem\n"));
-  TRY(kernel->add_text("hostname", "mortem\n"));
-  TRY(kernel->add_text("pid_max", "32768\n"));
-  TRY(kernel->add_text("ngroups_max", "65536\n"));
-  TRY(kernel->add_text("cap_last_cap", "40\n"));
-  TRY(kernel->add_text("randomize_va_space", "2\n"));
-  TRY(kernel->add_text("core_pattern", "core\n"));
-  TreeDirectory* random = TRY(kernel->add_directory("random"));
-  TRY(random->add_file("uuid", 0444, {.generate = random_identifier}));
-  TRY(TRY(TRY(sys->add_directory("net"))->add_directory("core"))->add_text("somaxconn", "4096\n"));
+  TRY(add_system_settings(proc));
   TRY(TRY(proc.add_directory("net"))->add_file("pnp", 0444, {.generate = resolver_configuration}));
-  TreeDirectory* files = TRY(sys->add_directory("fs"));
-  TRY(files->add_text("file-max", "65536\n"));
-  TRY(files->add_text("nr_open", "1048576\n"));
   return {};
 }
 
@@ -133,6 +165,10 @@ Result<void> fill_sys(TreeDirectory& sys) {
   TreeDirectory* memory = TRY(TRY(kernel->add_directory("mm"))->add_directory("transparent_hugepage"));
   TRY(memory->add_text("enabled", "always madvise [never]\n"));
   TRY(memory->add_text("hpage_pmd_size", "2097152\n"));
+  TRY(memory->add_text("defrag", "always defer defer+madvise madvise [never]\n"));
+  TRY(memory->add_text("shmem_enabled", "always within_size advise [never] deny force\n"));
+  TreeDirectory* clocks = TRY(TRY(system->add_directory("clocksource"))->add_directory("clocksource0"));
+  for (const char* name : {"current_clocksource", "available_clocksource"}) TRY(clocks->add_text(name, "tsc\n"));
   if (setting_is("provoke-crash", "on")) TRY(add_provoke_crash(*TRY(kernel->add_directory("debug"))));
   return {};
 }

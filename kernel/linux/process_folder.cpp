@@ -19,12 +19,18 @@ namespace {
 
 const char* name_of(const MemoryArea& area) {
   switch (area.kind) {
-    case AreaKind::Heap: return "[heap]";
-    case AreaKind::Stack: return "[stack]";
-    case AreaKind::Vdso: return "[vdso]";
-    case AreaKind::Vvar: return "[vvar]";
-    case AreaKind::File: return area.path != nullptr ? area.path : "";
-    default: return "";
+    case AreaKind::Heap:
+      return "[heap]";
+    case AreaKind::Stack:
+      return "[stack]";
+    case AreaKind::Vdso:
+      return "[vdso]";
+    case AreaKind::Vvar:
+      return "[vvar]";
+    case AreaKind::File:
+      return area.path != nullptr ? area.path : "";
+    default:
+      return "";
   }
 }
 
@@ -87,11 +93,11 @@ Result<void> limits(TreeText& text, void*) {
     const char *name, *unit;
   };
   constexpr Row kRows[kLimitCount] = {
-      {"Max cpu time", "seconds"},    {"Max file size", "bytes"},          {"Max data size", "bytes"},
-      {"Max stack size", "bytes"},    {"Max core file size", "bytes"},     {"Max resident set", "bytes"},
-      {"Max processes", "processes"}, {"Max open files", "files"},         {"Max locked memory", "bytes"},
-      {"Max address space", "bytes"}, {"Max file locks", "locks"},         {"Max pending signals", "signals"},
-      {"Max msgqueue size", "bytes"}, {"Max nice priority", ""},           {"Max realtime priority", ""},
+      {"Max cpu time", "seconds"},    {"Max file size", "bytes"},      {"Max data size", "bytes"},
+      {"Max stack size", "bytes"},    {"Max core file size", "bytes"}, {"Max resident set", "bytes"},
+      {"Max processes", "processes"}, {"Max open files", "files"},     {"Max locked memory", "bytes"},
+      {"Max address space", "bytes"}, {"Max file locks", "locks"},     {"Max pending signals", "signals"},
+      {"Max msgqueue size", "bytes"}, {"Max nice priority", ""},       {"Max realtime priority", ""},
       {"Max realtime timeout", "us"}};
   text.append("Limit                     Soft Limit           Hard Limit           Units     \n");
   for (int index = 0; index < kLimitCount; ++index) {
@@ -120,14 +126,41 @@ Result<size_t> put(std::span<char> to, const char* text) {
   return count;
 }
 
-Result<size_t> program_link(std::span<char> to, void* path) { return put(to, static_cast<const char*>(path)); }
-Result<size_t> directory_link(std::span<char> to, void*) { return put(to, working_directory().path); }
+Result<size_t> program_link(std::span<char> to, void* path) {
+  return put(to, static_cast<const char*>(path));
+}
+Result<size_t> directory_link(std::span<char> to, void*) {
+  return put(to, working_directory().path);
+}
 Result<size_t> descriptor_link(std::span<char> to, void* number) {
   OpenFile* file = TRY(open_file(static_cast<int>(reinterpret_cast<intptr_t>(number))));
   return put(to, file->path());
 }
 
 // /proc/self/fd/N: a link to what the open file is.
+// How willingly Linux would kill the program when memory runs out: kept for programs that set it; there is no other.
+int g_out_of_memory_score = 0;
+
+Result<void> out_of_memory_score(TreeText& text, void*) {
+  text.append("%d\n", g_out_of_memory_score);
+  return {};
+}
+
+Result<size_t> set_out_of_memory_score(uint64_t, std::span<const uint8_t> from, void*) {
+  constexpr int kMost = 1000;
+  size_t at = 0;
+  const bool is_negative = !from.empty() && from[0] == '-';
+  if (is_negative) ++at;
+  int value = 0;
+  const size_t first_digit = at;
+  for (; at < from.size() && from[at] >= '0' && from[at] <= '9' && value <= kMost; ++at)
+    value = value * 10 + (from[at] - '0');
+  const bool ends_well = at == from.size() || from[at] == '\n' || from[at] == 0;
+  if (at == first_digit || !ends_well || value > kMost) return Error::Invalid;
+  g_out_of_memory_score = is_negative ? -value : value;
+  return from.size();
+}
+
 class DescriptorLink final : public Inode {
  public:
   explicit DescriptorLink(int number) : number_(number) {}
@@ -183,8 +216,8 @@ class DescriptorFolder final : public Inode {
     if (cursor < 1 && !visit({".", 1, 0x0FFF'FFFF, FileType::Directory, 1}, context)) return {};
     if (cursor < 2 && !visit({"..", 2, TRY(parent_.status()).inode, FileType::Directory, 2}, context)) return {};
     constexpr int kShown = 9999;
-    for (int number = cursor < 2 ? 0 : static_cast<int>(cursor) - 2; number < descriptor_table_size() && number <= kShown;
-         ++number) {
+    for (int number = cursor < 2 ? 0 : static_cast<int>(cursor) - 2;
+         number < descriptor_table_size() && number <= kShown; ++number) {
       if (descriptor_at(number) == nullptr) continue;
       char name[16];
       const size_t length = format_text(name, sizeof name, "%d", number);
@@ -220,6 +253,12 @@ Result<void> add_process_folder(TreeDirectory& proc, const char* program_path) {
   TRY(self->add_file("environ", 0400, {.generate = environment}));
   TRY(self->add_file("limits", 0444, {.generate = limits}));
   TRY(self->add_symlink("mounts", "/proc/mounts"));
+  TRY(self->add_text("mountinfo",
+                     "20 1 0:1 / / rw - ext3 /dev/root rw\n21 20 0:21 / /proc rw - proc proc rw\n"
+                     "22 20 0:22 / /sys rw - sysfs sysfs rw\n24 20 0:24 / /tmp rw - tmpfs tmpfs rw\n"));
+  TRY(self->add_text("cgroup", "0::/\n"));
+  TRY(self->add_text("oom_score", "0\n"));
+  TRY(self->add_file("oom_score_adj", 0644, {.generate = out_of_memory_score, .write = set_out_of_memory_score}));
   TRY(add_thread_files(proc, *self));
   return self->add_inode("fd", TRY(make<DescriptorFolder>(*self)));
 }

@@ -4,6 +4,7 @@
 #include "kernel/linux/signals.h"
 #include "kernel/linux/socket_transfer.h"
 #include "kernel/memory/heap.h"
+#include "kernel/task/scheduler.h"
 
 namespace kernel::linux {
 namespace {
@@ -49,6 +50,7 @@ Result<uint64_t> read_into(OpenFile& file, const UserBuffer& to, uint64_t offset
     done += count.value();
     // Only a file of a file system is asked again: a pipe or a device would wait.
     if (count.value() < wanted || file.inode() == nullptr || file.needs_polling()) break;
+    give_way();
   } while (done < to.length);
   return done;
 }
@@ -70,6 +72,7 @@ Result<uint64_t> write_from(OpenFile& file, const UserBuffer& from, uint64_t off
     }
     done += count.value();
     if (count.value() < part) break;
+    give_way();
   } while (done < from.length);
   return done;
 }
@@ -159,39 +162,36 @@ MORTEM_CALL(writev) {
   return transfer_vector(argument.number(0), argument[1], argument[2], kNoOffset, Direction::Write);
 }
 MORTEM_CALL(preadv) {
+  if (static_cast<int64_t>(argument[3]) < 0) return Error::Invalid;
   return transfer_vector(argument.number(0), argument[1], argument[2], argument[3], Direction::Read);
 }
 MORTEM_CALL(pwritev) {
+  if (static_cast<int64_t>(argument[3]) < 0) return Error::Invalid;
   return transfer_vector(argument.number(0), argument[1], argument[2], argument[3], Direction::Write);
+}
+
+namespace {
+
+// Offset -1: the file's own position. What the flags ask for beyond that is not there (preadv2(2): EOPNOTSUPP).
+Result<uint64_t> transfer_vector_with_flags(const Arguments& argument, Direction direction) {
+  if (argument[5] != 0) return Error::NotSupported;
+  const uint64_t offset = argument[3];
+  if (static_cast<int64_t>(offset) < -1) return Error::Invalid;
+  return transfer_vector(argument.number(0), argument[1], argument[2], offset, direction);
+}
+static_assert(kNoOffset == ~uint64_t{0});
+
+}  // namespace
+
+MORTEM_CALL(preadv2) {
+  return transfer_vector_with_flags(argument, Direction::Read);
+}
+MORTEM_CALL(pwritev2) {
+  return transfer_vector_with_flags(argument, Direction::Write);
 }
 
 MORTEM_CALL(lseek) {
   return TRY(open_file(argument.number(0)))->seek(static_cast<int64_t>(argument[1]), argument.number(2));
-}
-
-MORTEM_CALL(sendfile) {
-  OpenFile* out = TRY(file_for(argument.number(0), Direction::Write));
-  OpenFile* in = TRY(file_for(argument.number(1), Direction::Read));
-  if (in->inode() == nullptr) return Error::Invalid;
-  uint64_t offset = kNoOffset;
-  if (argument[2] != 0) offset = TRY(read_user<uint64_t>(argument[2]));
-  const uint64_t wanted = argument[3] < kMaximumTransfer ? argument[3] : kMaximumTransfer;
-  Buffer buffer(kChunk);
-  if (buffer.failed()) return Error::NoMemory;
-  uint64_t done = 0;
-  while (done < wanted) {
-    const size_t part = wanted - done < kChunk ? wanted - done : kChunk;
-    auto count =
-        offset == kNoOffset ? in->read({buffer.bytes(), part}) : in->read_at(offset + done, {buffer.bytes(), part});
-    if (count.is_error()) return partial(done, count.error());
-    if (count.value() == 0) break;
-    auto written = out->write({buffer.bytes(), count.value()});
-    if (written.is_error()) return partial(done, written.error());
-    done += written.value();
-    if (written.value() < count.value()) break;
-  }
-  if (offset != kNoOffset) TRY(write_user(argument[2], offset + done));
-  return done;
 }
 
 }  // namespace kernel::linux

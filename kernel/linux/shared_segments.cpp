@@ -5,6 +5,7 @@
 #include "kernel/linux/calls.h"
 #include "kernel/linux/files.h"
 #include "kernel/linux/memory_file.h"
+#include "kernel/linux/new_code.h"
 #include "kernel/memory/heap.h"
 #include "kernel/task/address_space.h"
 
@@ -206,6 +207,7 @@ MORTEM_CALL(shmat) {
   request.may_write = (flags & kReadOnly) == 0;
   request.inode = segment.file;
   request.memory = segment.file->memory();
+  TRY(check_new_code(argument, "shmat", 0, segment.size, request.protection));
   const InodeHold hold(segment.file);
   auto start = address_space().map(request);
   if (start.is_error()) return start.error() == Error::Exists ? Error::Invalid : start.error();

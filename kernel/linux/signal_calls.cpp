@@ -2,6 +2,7 @@
 #include "kernel/arch/x86_64/interrupts.h"
 #include "kernel/linux/app.h"
 #include "kernel/linux/calls.h"
+#include "kernel/linux/identity.h"
 #include "kernel/linux/signals.h"
 #include "kernel/task/wait.h"
 
@@ -20,7 +21,7 @@ Result<uint64_t> send(AppThread* thread, int signal, int code) {
   SignalInformation information;
   information.signal = signal;
   information.code = code;
-  information.sender = {static_cast<int32_t>(kProcessId), 0, 0};
+  information.sender = {static_cast<int32_t>(kProcessId), g_identity.user.real, 0};
   TRY(raise_signal(information, thread));
   return 0;
 }

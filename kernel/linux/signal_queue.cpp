@@ -3,6 +3,7 @@
 #include "kernel/arch/x86_64/interrupt_guard.h"
 #include "kernel/debug/debugger.h"
 #include "kernel/linux/app.h"
+#include "kernel/linux/open_file.h"
 #include "kernel/linux/posix_timers.h"
 #include "kernel/linux/signals.h"
 #include "kernel/task/scheduler.h"
@@ -21,6 +22,7 @@ QueuedSignal g_queue[kQueueLength];  // oldest first
 size_t g_queue_count = 0;
 uint64_t g_process_pending = 0;
 SignalAction g_actions[kSignalCount];
+WaitQueue g_watchers;
 
 constexpr uint64_t kIgnoredByDefault =
     signal_bit(kSigChld) | signal_bit(kSigCont) | signal_bit(kSigUrg) | signal_bit(kSigWinch);
@@ -113,7 +115,12 @@ Result<void> raise_signal(const SignalInformation& information, AppThread* threa
     pending_of(thread) |= bit;
   }
   wake_taker(thread, bit);
+  g_watchers.notify_all(kPollIn);
   return {};
+}
+
+WaitQueue& signal_watchers() {
+  return g_watchers;
 }
 
 void raise_signal(int signal, int code) {

@@ -5,6 +5,7 @@
 
 #include "kernel/arch/x86_64/trap_frame.h"
 #include "kernel/library/result.h"
+#include "kernel/task/wait_queue.h"
 
 namespace kernel::linux {
 
@@ -75,6 +76,7 @@ struct AppThread;
 // block it takes it. Ignored signals are dropped, as on Linux. Again: the queue is full.
 Result<void> raise_signal(const SignalInformation& information, AppThread* thread = nullptr);
 void raise_signal(int signal, int code);
+WaitQueue& signal_watchers();                    // told of each signal that is pending now (signalfd)
 bool is_dropped(int signal, AppThread* thread);  // nobody would ever take it: ignored, and not blocked
 
 // A signal that answers a trap of this very instruction: it cannot be put off.

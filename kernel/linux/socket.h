@@ -7,6 +7,7 @@
 
 #include "kernel/arch/x86_64/interrupts.h"
 #include "kernel/library/result.h"
+#include "kernel/linux/identity.h"
 #include "kernel/linux/open_file.h"
 #include "kernel/task/process.h"
 #include "kernel/task/timer_queue.h"
@@ -40,21 +41,24 @@ void release_files(PassedFiles& passed);
 // What a family tells beside the bytes (recvmsg(2)), each because the program asked for it with an option: IP_PKTINFO,
 // IPV6_HOPLIMIT, SCM_CREDENTIALS…
 struct ControlMessage {
-  int level = 0, type = 0;
-  uint32_t length = 0;
-  alignas(8) uint8_t bytes[40] = {};
+  int level, type;
+  uint32_t length;  // of the bytes that are filled in
+  alignas(8) uint8_t bytes[40];
 };
 
 struct Credentials {  // struct ucred
-  int32_t process = kProcessId;
-  uint32_t user = 0, group = 0;
+  int32_t process;
+  uint32_t user, group;
 };
+inline Credentials own_credentials() {
+  return {static_cast<int32_t>(kProcessId), g_identity.user.effective, g_identity.group.effective};
+}
 
 struct SendRequest {
-  int flags = 0;                      // kMessage…
-  const SocketAddress* to = nullptr;  // null: the peer
-  PassedFiles passed;                 // taken over when the call succeeds
-  Credentials credentials;            // SCM_CREDENTIALS
+  int flags = 0;                                // kMessage…
+  const SocketAddress* to = nullptr;            // null: the peer
+  PassedFiles passed;                           // taken over when the call succeeds
+  Credentials credentials = own_credentials();  // SCM_CREDENTIALS
 };
 struct ReceiveRequest {
   int flags = 0;  // kMessage…

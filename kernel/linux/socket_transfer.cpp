@@ -10,7 +10,7 @@ namespace kernel::linux {
 namespace {
 
 constexpr size_t kPart = TransferBuffer::kKeptSize;  // of a stream
-constexpr size_t kLargestDatagram = 8 << 20;         // more than any buffer of a socket holds
+constexpr size_t kLargestDatagram = 425984;          // as much as a send buffer can be made to hold (net.core.wmem_max)
 
 Result<uint64_t> partial(uint64_t done, Error error) {
   return done > 0 ? Result<uint64_t>(done) : Result<uint64_t>(error);
@@ -28,11 +28,13 @@ void raise_broken_pipe() {
   (void)raise_signal(information, &current()).is_error();  // a classic signal: it has its place
 }
 
+bool has_news(Socket& socket) {
+  return (socket.poll_events() & (kPollIn | kPollError | kPollHangUp | kPollPeerHangUp)) != 0;
+}
+
 Result<void> wait_for_input(Socket& socket, uint64_t deadline) {
-  constexpr uint16_t kNews = kPollIn | kPollError | kPollHangUp | kPollPeerHangUp;
-  WaitQueue* queue = socket.wait_queue();
   switch (wait_on(
-      *queue, [&socket] { return (socket.poll_events() & kNews) != 0; }, deadline)) {
+      *socket.wait_queue(), [&socket] { return has_news(socket); }, deadline)) {
     case WaitResult::Done:
       return {};
     case WaitResult::Signal:
@@ -46,7 +48,9 @@ Result<void> wait_for_input(Socket& socket, uint64_t deadline) {
 Result<uint64_t> receive_parts(Socket& socket, UserVector& to, ReceiveRequest& request) {
   const bool is_stream = socket.type() == kSocketStream;
   const size_t total = to.total();
-  const size_t part_size = smaller(total, is_stream ? kPart : kLargestDatagram);
+  size_t part_size = smaller(total, is_stream ? kPart : kLargestDatagram);
+  if (!is_stream && part_size > TransferBuffer::kSmall && !socket.waits(request.flags))
+    if (auto available = socket.bytes_available()) part_size = smaller(part_size, available.value());
   TransferBuffer buffer(part_size);
   if (buffer.failed()) return Error::NoMemory;
   const int flags = request.flags;
@@ -111,19 +115,20 @@ Result<uint64_t> send_vector(Socket& socket, UserVector& from, SendRequest& requ
 }
 
 Result<uint64_t> receive_vector(Socket& socket, UserVector& to, ReceiveRequest& request) {
-  if (to.total() <= TransferBuffer::kSmall || !socket.waits(request.flags) || (request.flags & kMessageWaitAll) != 0)
+  const bool wants_all = socket.type() == kSocketStream && (request.flags & kMessageWaitAll) != 0;
+  if (to.total() <= TransferBuffer::kSmall || !socket.waits(request.flags) || wants_all ||
+      socket.wait_queue() == nullptr)
     return receive_parts(socket, to, request);
   // A thread that waits for bytes holds no buffer of many KiB meanwhile.
   const uint64_t deadline = socket.receive_deadline();
+  const int flags = request.flags;
   while (true) {
-    ReceiveRequest attempt;
-    attempt.flags = request.flags | kMessageDontWait;
-    auto result = receive_parts(socket, to, attempt);
-    if (!result.is_error() || result.error() != Error::Again || socket.wait_queue() == nullptr) {
-      attempt.flags = request.flags;
-      request = attempt;
-      return result;
-    }
+    request.flags = flags | kMessageDontWait;
+    auto result = receive_parts(socket, to, request);
+    request.flags = flags;
+    if (!result.is_error() || result.error() != Error::Again) return result;
+    // Something that only a call which waits is told: that a datagram socket is shut down, for one.
+    if (has_news(socket)) return receive_parts(socket, to, request);
     TRY(wait_for_input(socket, deadline));
   }
 }

@@ -7,6 +7,7 @@
 #include "kernel/arch/x86_64/cpuid.h"
 #include "kernel/arch/x86_64/entry.h"
 #include "kernel/crash/crash.h"
+#include "kernel/crash/reboot_record.h"
 #include "kernel/debug/debugger.h"
 #include "kernel/drivers/console.h"
 #include "kernel/drivers/control_port.h"
@@ -15,9 +16,11 @@
 #include "kernel/linux/app.h"
 #include "kernel/linux/elf_file.h"
 #include "kernel/linux/files.h"
+#include "kernel/linux/identity.h"
 #include "kernel/linux/initial_stack.h"
 #include "kernel/linux/limits.h"
 #include "kernel/linux/linux.h"
+#include "kernel/linux/new_code.h"
 #include "kernel/linux/process_files.h"
 #include "kernel/linux/signals.h"
 #include "kernel/linux/vdso.h"
@@ -153,12 +156,12 @@ uint64_t make_stack(const char* path, const LoadedElf& program, uint64_t interpr
       {7, interpreter_base},                        // AT_BASE
       {8, 0},                                       // AT_FLAGS
       {9, program.entry},                           // AT_ENTRY
-      {11, 0},
-      {12, 0},
-      {13, 0},
-      {14, 0},                                  // AT_UID, AT_EUID, AT_GID, AT_EGID
-      {23, 0},                                  // AT_SECURE
-      {26, g_cpu.fsgsbase ? kFsGsBaseBit : 0},  // AT_HWCAP2
+      {11, g_identity.user.real},                   // AT_UID
+      {12, g_identity.user.effective},              // AT_EUID
+      {13, g_identity.group.real},                  // AT_GID
+      {14, g_identity.group.effective},             // AT_EGID
+      {23, 0},                                      // AT_SECURE
+      {26, g_cpu.fsgsbase ? kFsGsBaseBit : 0},      // AT_HWCAP2
   };
   auto stack = push_initial_stack(top, kStackSize, {g_arguments, g_environment, path, auxiliary});
   if (stack.is_error() && stack.error() == Error::ArgumentsTooLong)
@@ -199,6 +202,7 @@ void start_program() {
   collect("arg", g_arguments, 1);
   collect("env", g_environment, 0);
   make_process_files(path);
+  if (!identity_initialize()) fail_to_start(kCannotRun, "user=%s: not UID or UID:GID, in digits", setting("user"));
   if (const char* directory = setting("cwd"))
     if (auto changed = change_directory(directory); changed.is_error())
       fail_to_start(kCannotRun, "cwd=%s: no such directory in the image (error %d)", directory,
@@ -213,6 +217,7 @@ void start_program() {
   space.randomize(kStackSize);
   for (const char** argument = g_arguments; *argument != nullptr; ++argument) add_command_line_word(*argument);
 
+  begin_code_watch(g_program.interpreter[0] != 0 ? g_program.inode : nullptr);
   const LoadedElf program =
       load_program(path, g_program, space.layout.program_base, mortem::format::ModuleKind::Program);
   // Linux: arch_randomize_brk, 32 MiB behind the program.
@@ -249,6 +254,7 @@ void start_program() {
   restore_extended_state(current().extended_state);
   debug::start_stub();
   log(LogLevel::Info, "%s starts at %#lx, stack at %#lx", path, entry, stack_pointer);
+  reboot_record_program_starts();
   control_send(mortem::format::ControlType::Ready, {});
   enter_user(&frame);
 }

@@ -55,9 +55,9 @@ Result<uint64_t> write_stat(const InodeStatus& status, uint64_t to) {
                  .size = static_cast<int64_t>(status.size),
                  .block_size = kBlockSize,
                  .blocks = static_cast<int64_t>(status.blocks),
-                 .access = {status.access_s, 0},
-                 .modify = {status.modify_s, 0},
-                 .change = {status.change_s, 0},
+                 .access = {status.access_s, status.access_ns},
+                 .modify = {status.modify_s, status.modify_ns},
+                 .change = {status.change_s, status.change_ns},
                  .unused = {}};
   TRY(write_user(to, out));
   return 0;
@@ -86,8 +86,12 @@ Result<uint64_t> check_access(int directory, uint64_t user_path, int mode, int f
   constexpr int kExecute = 1, kWrite = 2, kRead = 4;
   if ((mode & ~(kExecute | kWrite | kRead)) != 0) return Error::Invalid;
   const InodeStatus status = TRY(status_at(directory, user_path, flags));
-  const bool on_root = status.device == TRY(root_inode()->status()).device;
-  if ((mode & kWrite) != 0 && on_root) return Error::ReadOnly;
+  if ((mode & kWrite) != 0 && status.device == TRY(root_inode()->status()).device) {
+    // Writing to what is only a name for a device or a pipe changes no file system.
+    const bool is_content =
+        status.type == FileType::Regular || status.type == FileType::Directory || status.type == FileType::Symlink;
+    if (is_content && TRY(root_inode()->file_system()).read_only) return Error::ReadOnly;
+  }
   // As root on Linux: everything but executing a file that nobody may execute.
   if ((mode & kExecute) != 0 && status.type != FileType::Directory && (status.permissions & 0111) == 0)
     return Error::AccessDenied;
@@ -157,8 +161,15 @@ Result<uint64_t> write_statfs(Inode* inode, uint64_t to) {
   out.name_length = 255;
   const uint64_t device = inode != nullptr ? TRY(inode->status()).device : 0;
   if (inode != nullptr && device == TRY(root_inode()->status()).device) {
+    const FileSystemFacts facts = TRY(inode->file_system());
+    constexpr int64_t kNoAccessTimes = 0x400;
     out.type = kExt2;
-    out.flags = kReadOnlyFlag | kValidFlag;
+    out.flags = kValidFlag | kNoAccessTimes | (facts.read_only ? kReadOnlyFlag : 0);
+    out.block_size = out.fragment_size = static_cast<int64_t>(facts.block_size);
+    out.blocks = facts.blocks;
+    out.free = out.available = facts.free_blocks;
+    out.files = facts.inodes;
+    out.free_files = facts.free_inodes;
   } else if (inode != nullptr && (is_tmpfs(device) || inode->memory() != nullptr)) {
     const FileSystemFacts facts = TRY(inode->file_system());
     out.type = kTmpfs;
@@ -208,6 +219,9 @@ MORTEM_CALL(statx) {
   out.access.seconds = status.access_s;
   out.change.seconds = status.change_s;
   out.modify.seconds = status.modify_s;
+  out.access.nanoseconds = status.access_ns;
+  out.change.nanoseconds = status.change_ns;
+  out.modify.nanoseconds = status.modify_ns;
   out.device_number_major = static_cast<uint32_t>(status.device_number >> 8 & 0xFFF);
   out.device_number_minor = static_cast<uint32_t>(status.device_number & 0xFF);
   out.device_major = static_cast<uint32_t>(status.device >> 8 & 0xFFF);
@@ -284,20 +298,6 @@ MORTEM_CALL(fstatfs) {
   return write_statfs(TRY(open_file(argument.number(0)))->inode(), argument[1]);
 }
 
-// Nothing is cached for writing.
-MORTEM_CALL(fsync) {
-  OpenFile* file = TRY(open_file(argument.number(0)));
-  return file->inode() == nullptr ? Result<uint64_t>(Error::Invalid) : 0;
-}
-MORTEM_CALL(fdatasync) {
-  return call_fsync(argument);
-}
-MORTEM_CALL(syncfs) {
-  return call_fsync(argument);
-}
-MORTEM_CALL(sync) {
-  return 0;
-}
 MORTEM_CALL(fadvise64) {
   TRY(open_file(argument.number(0)));
   return 0;

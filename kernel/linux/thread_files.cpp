@@ -5,6 +5,7 @@
 #include "kernel/library/log.h"
 #include "kernel/linux/app.h"
 #include "kernel/linux/files.h"
+#include "kernel/linux/identity.h"
 #include "kernel/linux/initial_stack.h"
 #include "kernel/linux/memory_sizes.h"
 #include "kernel/linux/signals.h"
@@ -54,7 +55,12 @@ void append_status(TreeText& text, const AppThread& thread, Scope scope) {
   text.append("Name:\t%s\nUmask:\t%04o\nState:\t%s\nTgid:\t%u\nNgid:\t0\nPid:\t%u\nPPid:\t1\nTracerPid:\t0\n",
               thread.name, file_creation_mask(), is_waiting(thread) ? "S (sleeping)" : "R (running)", kProcessId,
               scope == Scope::Process ? kProcessId : thread.id);
-  text.append("Uid:\t0\t0\t0\t0\nGid:\t0\t0\t0\t0\nFDSize:\t%d\nGroups:\t\n", descriptor_table_size());
+  const Identifiers &user = g_identity.user, &group = g_identity.group;
+  text.append("Uid:\t%u\t%u\t%u\t%u\nGid:\t%u\t%u\t%u\t%u\nFDSize:\t%d\nGroups:\t", user.real, user.effective,
+              user.saved, user.file_system, group.real, group.effective, group.saved, group.file_system,
+              descriptor_table_size());
+  for (size_t index = 0; index < g_identity.group_count; ++index) text.append("%u ", g_identity.groups[index]);
+  text.append("\n");
   text.append("VmPeak:\t%8lu kB\nVmSize:\t%8lu kB\nVmHWM:\t%8lu kB\nVmRSS:\t%8lu kB\n", sizes.virtual_bytes / 1024,
               sizes.virtual_bytes / 1024, sizes.resident_pages * 4, sizes.resident_pages * 4);
   text.append("VmData:\t%8lu kB\nVmStk:\t%8lu kB\nVmExe:\t%8lu kB\n", sizes.data_bytes / 1024, sizes.stack_bytes / 1024,
@@ -62,6 +68,10 @@ void append_status(TreeText& text, const AppThread& thread, Scope scope) {
   text.append("Threads:\t%u\nSigPnd:\t%016lx\nShdPnd:\t%016lx\nSigBlk:\t%016lx\nSigIgn:\t%016lx\nSigCgt:\t%016lx\n",
               thread_count(), thread.pending_signals, pending_process_signals(), thread.blocked_signals, ignored,
               caught);
+  const Capabilities& capabilities = g_identity.capabilities;
+  text.append("CapInh:\t%016lx\nCapPrm:\t%016lx\nCapEff:\t%016lx\nCapBnd:\t%016lx\nCapAmb:\t%016lx\n",
+              capabilities.inheritable, capabilities.permitted, capabilities.effective, g_identity.bounding,
+              uint64_t{0});
   text.append("Cpus_allowed:\t1\nCpus_allowed_list:\t0\n");
 }
 

@@ -136,14 +136,14 @@ struct CloneRequest {
   uint64_t flags, stack_pointer, parent_tid, child_tid, tls;  // stack_pointer 0: the parent's
 };
 
-Result<uint64_t> clone_thread(const char* call, const CloneRequest& request, const TrapFrame& parent_frame) {
+Result<uint64_t> clone_thread(const char* call, const CloneRequest& request, TrapFrame& parent_frame) {
   const uint64_t flags = request.flags;
   // What clone(2) says cannot be.
   if ((flags & kCloneThread) != 0 && (flags & kCloneSighand) == 0) return Error::Invalid;
   if ((flags & kCloneSighand) != 0 && (flags & kCloneVm) == 0) return Error::Invalid;
-  if ((flags & kCloneThread) == 0) return refuse_process(call, "a VM runs one process, of as many threads as it likes");
+  if ((flags & kCloneThread) == 0) return refuse_process(call, "a VM runs one process, of as many threads as it likes", parent_frame);
   if ((flags & kCloneFs) == 0 || (flags & kCloneFiles) == 0)
-    return refuse_process(call, "threads with files or a working directory of their own are not supported");
+    return refuse_process(call, "threads with files or a working directory of their own are not supported", parent_frame);
   if ((flags & kCloneSetTls) != 0 && request.tls >= kUserEnd) return Error::NotPermitted;
 
   TrapFrame frame = parent_frame;

@@ -124,10 +124,10 @@ Result<void> UnixSocket::connect(const SocketAddress& address) {
 Result<Socket*> UnixSocket::accept(int flags, SocketAddress& peer) {
   if (is_datagram()) return Error::NotSupported;
   if (state_ != State::Listening) return Error::Invalid;
+  const uint64_t deadline = receive_deadline();
   while (first_waiting_ == nullptr) {
     if ((shut_ & kShutRead) != 0) return Error::Invalid;
     if (!is_blocking()) return Error::Again;
-    const uint64_t deadline = receive_deadline();
     switch (wait_on(
         waiters_, [this] { return first_waiting_ != nullptr || (shut_ & kShutRead) != 0; }, deadline)) {
       case WaitResult::Done:

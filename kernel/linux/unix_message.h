@@ -1,4 +1,6 @@
-// What stands in the queue of a Unix socket: bytes, files on their way, and who sent them.
+// What stands in the queue of a Unix socket: bytes, files on their way, and who sent them. A socket that is on its way
+// in its own queue, alone or in a ring of others, is kept for ever when the program closes all its descriptors: Linux
+// collects such rings (unix_gc), this kernel does not. How many files may be on their way bounds what that can take.
 #pragma once
 
 #include "kernel/linux/socket.h"
@@ -21,7 +23,7 @@ struct UnixMessage {
   UnixMessage* next = nullptr;
   UnixSender* sender = nullptr;
   uint32_t start = 0, end = 0, capacity = 0;  // of the bytes behind this record: [start, end) is unread
-  Credentials credentials;
+  Credentials credentials{};
   PassedFiles passed;
 
   uint8_t* bytes() { return reinterpret_cast<uint8_t*>(this + 1); }

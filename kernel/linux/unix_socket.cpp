@@ -99,7 +99,7 @@ Result<size_t> UnixSocket::get_option(int level, int name, std::span<uint8_t> va
     case kOptionPeerCredentials: {
       // There is one process: whoever is at the other end is the program itself.
       const bool is_known = state_ != State::Closed || (is_datagram() && peer_ != nullptr && peer_->peer_ == this);
-      const Credentials credentials = is_known ? Credentials{} : Credentials{0, ~0u, ~0u};
+      const Credentials credentials = is_known ? own_credentials() : Credentials{0, ~0u, ~0u};
       return give_option(value, &credentials, sizeof credentials);
     }
     default:

@@ -164,7 +164,7 @@ Result<size_t> UnixSocket::send_message(std::span<const uint8_t> bytes, const Se
 }
 
 void UnixSocket::describe(UnixMessage& message, ReceiveRequest& request) {
-  request.from = message.sender->name;
+  if (message.sender->name.length > 0) request.from = message.sender->name;
   if (!options_.is_on(kOptionPassCredentials)) return;
   ControlMessage& control = request.control[0];
   control.level = kLevelSocket;

@@ -7,6 +7,7 @@
 #include "kernel/library/log.h"
 #include "kernel/linux/app.h"
 #include "kernel/linux/linux.h"
+#include "kernel/linux/out_of_memory.h"
 #include "kernel/linux/signals.h"
 #include "kernel/task/address_space.h"
 
@@ -18,26 +19,6 @@ constexpr uint64_t kFaultWrite = 2, kFaultFetch = 16;  // Intel SDM vol. 3, 4.7
 Access access_of(uint64_t error_code) {
   if ((error_code & kFaultFetch) != 0) return Access::Execute;
   return (error_code & kFaultWrite) != 0 ? Access::Write : Access::Read;
-}
-
-// Out of memory is the end, with a reason: Linux's OOM killer has only this program to choose.
-[[noreturn]] void end_out_of_memory(TrapFrame& frame, uint64_t address) {
-  static char message[160];
-  format_text(message, sizeof message, "SIGKILL: out of memory: no page for %#lx (%lu of %lu MiB free) at rip %#lx",
-              address, free_page_count() * kPageSize >> 20, ram_page_count() * kPageSize >> 20, frame.rip);
-  log(LogLevel::Warning, "%s; give the guest more memory", message);
-  SignalInformation information;
-  information.signal = kSigKill;
-  information.code = kCodeKernel;
-  __builtin_memcpy(g_fatal_siginfo, &information, sizeof g_fatal_siginfo);
-  debug::app_is_killed(kSigKill);
-  crash({.kind = mortem::format::ReasonKind::Signal,
-         .signal = kSigKill,
-         .signal_code = kCodeKernel,
-         .has_fault_address = true,
-         .fault_address = address,
-         .message = message},
-        &frame);
 }
 
 // The program ran out of its stack: the address is in the gap that is kept free below it.

@@ -14,10 +14,18 @@ namespace {
 
 PageFrames g_frames;
 
+// The last pages are the kernel's: a program that takes all memory must not take what its calls need to fail well.
+bool may_have(size_t count, PageOwner owner) {
+  if (owner != PageOwner::App && owner != PageOwner::SharedMemory && owner != PageOwner::PageCache) return true;
+  constexpr uint64_t kLargestReserve = 64;
+  const uint64_t part = g_frames.ram_count() / 128;
+  return g_frames.free_count() >= count + (part < kLargestReserve ? part : kLargestReserve);
+}
+
 Result<uint64_t> allocate_frames(size_t count, PageOwner owner) {
   constexpr int kRounds = 4;
   for (int round = 0;; ++round) {
-    auto frame = g_frames.allocate(count, owner);
+    auto frame = may_have(count, owner) ? g_frames.allocate(count, owner) : Result<uint64_t>(Error::NoMemory);
     if (!frame.is_error() || frame.error() != Error::NoMemory) return frame;
     // What could never be had costs no cache its content. What caches give back stands side by side only by luck: a
     // long run may need more than its own length.
@@ -51,10 +59,20 @@ Result<void> retain_page(PhysicalAddress page) {
   InterruptGuard guard;
   return g_frames.retain(page / kPageSize);
 }
-uint32_t page_users(PhysicalAddress page) { return g_frames.users(page / kPageSize); }
-PageOwner page_owner(PhysicalAddress page) { return g_frames.owner(page / kPageSize); }
-uint64_t memory_page_count() { return g_frames.count(); }
-uint64_t free_page_count() { return g_frames.free_count(); }
-uint64_t ram_page_count() { return g_frames.ram_count(); }
+uint32_t page_users(PhysicalAddress page) {
+  return g_frames.users(page / kPageSize);
+}
+PageOwner page_owner(PhysicalAddress page) {
+  return g_frames.owner(page / kPageSize);
+}
+uint64_t memory_page_count() {
+  return g_frames.count();
+}
+uint64_t free_page_count() {
+  return g_frames.free_count();
+}
+uint64_t ram_page_count() {
+  return g_frames.ram_count();
+}
 
 }  // namespace kernel

@@ -25,7 +25,8 @@ uint64_t random_pages(int bits) {
 PageAccess page_access(const MemoryArea& area, bool writable) {
   // x86 has no write without read.
   return {.write = writable && (area.protection & kProtectWrite) != 0,
-          .execute = (area.protection & kProtectExecute) != 0,
+          .execute = (area.protection & kProtectExecute) != 0 &&
+                     (area.inode == nullptr || area.inode != g_address_space.starting_file),
           .user = area.protection != 0};
 }
 
@@ -102,7 +103,7 @@ Result<void> AddressSpace::protect(uint64_t start, uint64_t end, uint8_t protect
     const uint64_t from = area.start > start ? area.start : start, to = area.end < end ? area.end : end;
     for_each_user_page(from, to, [&area](uint64_t address, PhysicalAddress page) {
       // A shared page stays writable only while it is: a file has to be told of its first write.
-      const bool writable = area.shared ? user_page(address).writable : page_users(page) == 1;
+      const bool writable = area.shared ? changes_unseen(area) || user_page(address).writable : page_users(page) == 1;
       // The tables are there: this cannot fail.
       (void)map_user_page(address, page, page_access(area, writable), visibility(area.protection)).is_error();
     });

@@ -40,6 +40,9 @@ class AddressSpace {
  public:
   AreaList areas;
   AddressSpaceLayout layout;
+  // The program's file while its interpreter prepares it: its code cannot be executed yet, and the first fetch from it,
+  // a fault, ends the start (null). Only where somebody wants to know (linux/new_code.h).
+  const Inode* starting_file = nullptr;
 
   // Draws the random places of this boot: mmap 28 bits of pages, stack 22, PIE 28, as x86-64 Linux.
   void randomize(uint64_t stack_size);
@@ -72,6 +75,10 @@ class AddressSpace {
 // What a page of that area gets in the page table. `writable`: the page may be written where it stands (it is the
 // mapping's own, or its file knows that it changes); else the first write faults.
 PageAccess page_access(const MemoryArea& area, bool writable);
+// A shared view of a file that lives in memory: nothing has to be told of its first write.
+inline bool changes_unseen(const MemoryArea& area) {
+  return area.shared && area.memory != nullptr;
+}
 
 AddressSpace& address_space();
 

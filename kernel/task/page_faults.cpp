@@ -1,6 +1,7 @@
-// Which page a fault brings in. Anonymous memory gets a page of its own. A private mapping of a file shows the page of
-// the file's cache until the first write copies it; a shared one has that page itself, and the file is told of its
-// first write. A file system that keeps no pages gives copies.
+// Which page a fault brings in. (More anonymous pages at once than the one that was touched were tried and are not
+// worth it: what a first touch costs is the host's page, not the fault.) Anonymous memory gets a page of its own. A
+// private mapping of a file shows the page of the file's cache until the first write copies it; a shared one has that
+// page itself, and the file is told of its first write. A file system that keeps no pages gives copies.
 #include "kernel/fs/inode.h"
 #include "kernel/task/address_space.h"
 #include "kernel/task/user_pages.h"
@@ -53,6 +54,7 @@ FaultResult AddressSpace::fault(uint64_t address, Access access) {
   if (!is_allowed(*found, access)) return FaultResult::AccessDenied;
   const MemoryArea area = *found;  // the list may move while a page is read from disk
   const uint64_t page = page_down(address);
+  if (access == Access::Execute && area.inode != nullptr && area.inode == starting_file) starting_file = nullptr;
   const UserPage there = user_page(page);
   if (there.physical == 0) return bring_in(area, page, access);
   if (access == Access::Write && !there.writable) return make_writable(area, page, there.physical);
@@ -106,8 +108,9 @@ FaultResult AddressSpace::bring_in_file_page(const MemoryArea& area, uint64_t pa
     if (copy.is_error()) return FaultResult::NoMemory;
     physical = copy.value();
   }
-  const FaultResult result = map_page(area, page, physical, writes);
-  if (result == FaultResult::Resolved) map_cached_around(area, page);
+  const FaultResult result = map_page(area, page, physical, writes || changes_unseen(area));
+  // A neighbour of what is written would fault again for its own write.
+  if (result == FaultResult::Resolved && (!writes || changes_unseen(area))) map_cached_around(area, page);
   return result;
 }
 
@@ -118,7 +121,7 @@ void AddressSpace::map_cached_around(const MemoryArea& area, uint64_t page) {
   for (uint64_t at = start; at < end; at += kPageSize) {
     if (user_page(at).physical != 0) continue;
     const PhysicalAddress cached = area.inode->cached_page(file_index(area, at));
-    if (cached != 0 && map_page(area, at, cached, false) != FaultResult::Resolved) return;
+    if (cached != 0 && map_page(area, at, cached, changes_unseen(area)) != FaultResult::Resolved) return;
   }
 }
 

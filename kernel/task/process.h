@@ -55,10 +55,10 @@ struct MemoryArea {
   uint8_t protection;  // MemoryProtection; 0: PROT_NONE
   AreaKind kind;
   bool shared;
-  Inode* inode;          // of a file mapping, else null
-  uint64_t file_offset;  // bytes, of `start`
-  const char* path;      // of a file mapping (kept for ever), else null
-  bool may_write = true;           // false: mprotect must not make it writable (a shared view of what is only for reading)
+  Inode* inode;           // of a file mapping, else null
+  uint64_t file_offset;   // bytes, of `start`
+  const char* path;       // of a file mapping (kept for ever), else null
+  bool may_write = true;  // false: mprotect must not make it writable (a shared view of what is only for reading)
   const PageTree* memory = nullptr;  // where the pages stand of a file that lives in memory, else null
 };
 // Walks without allocation or locks; index 0 … area_count()-1 in address order.

@@ -48,7 +48,7 @@ bool g_nobody_runs = false;  // between two threads: no CPU time is counted
 uint64_t g_slice_end = 0;
 uint64_t g_process_cpu = 0, g_idle = 0;
 Thread* g_extended_state_owner = nullptr;  // whose x87, SSE and AVX registers the CPU holds
-bool g_news_from_outside = false;  // timers or deferred work run
+bool g_news_from_outside = false;          // timers or deferred work run
 void (*g_deferred_work)() = nullptr;
 volatile bool g_work_is_requested = false;
 Thread* g_ended = nullptr;  // ran last and will not run again
@@ -245,6 +245,12 @@ void arm_for_return() {
   uint64_t wanted = g_timers.next_deadline();
   if (!g_ready_app.is_empty() && g_slice_end < wanted) wanted = g_slice_end;
   if (wanted != kNoDeadline) arm_timer(wanted);
+}
+
+void give_way() {
+  InterruptGuard guard;
+  (void)reschedule_if_needed();
+  arm_for_return();
 }
 
 void end_current_thread(void (*free_thread)(Thread& thread)) {

@@ -29,9 +29,11 @@ void wake(Thread& thread);
 void set_deferred_work(void (*work)());
 void request_deferred_work();  // from anywhere
 
-bool is_app_ready();    // one of the app's threads could run, but for who runs now
-bool is_app_running();  // one of them is what goes on after this
+bool is_app_ready();          // one of the app's threads could run, but for who runs now
+bool is_app_running();        // one of them is what goes on after this
 void yield_current_thread();  // behind all that are ready
+// In a call that may go on for long without a wait, between its parts: others have their turn as if it had returned.
+void give_way();
 // Before the return to the app, interrupts off: true when another thread ran meanwhile.
 bool reschedule_if_needed();
 // Last thing before the return: the one-shot timer stands at what comes first, the next timer or the end of the slice.

@@ -91,9 +91,14 @@ def lldb(program, core, *commands):
 
 def frames_of_lldb(text):
     frames = []
-    for address, rest in re.findall(r"^[ *]*frame #\d+: (0x[0-9a-f]+)(.*)$", text, re.M):
-        number = re.search(r" at \S+?:(\d+)", rest)
-        function = rest.split("[inlined] ")[-1].split("`")[-1]
+    # Values of arguments may hold symbols with their places, on several lines: only what stands outside of them counts.
+    for part in re.split(r"^[ *]*frame #\d+: ", text, flags=re.M)[1:]:
+        match = re.match(r"(0x[0-9a-f]+)(?: [^`\s]+`(.*))?", part, re.S)
+        if not match:
+            continue
+        address, rest = match[1], (match[2] or "").strip()
+        number = re.search(r" at [^\s:]+:(\d+)(?::\d+)?(?: \[artificial\])?\s*$", rest)
+        function = re.match(r"(?:.*?\[inlined\] )?((?:\(anonymous namespace\)|[^(\n])*)", rest)[1]
         function = re.sub(r" \+ \d+.*$| at .*$", "", function)
         frames.append(key(int(address, 16), function, number and number[1]))
     return frames

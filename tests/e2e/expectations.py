@@ -33,6 +33,12 @@ class Library:
 
 
 @dataclass
+class Shared:
+    """One or more frames in this shared library."""
+    library: str
+
+
+@dataclass
 class Unknown:
     """A program counter that is in no module: its value is a rule."""
     address: str
@@ -124,6 +130,18 @@ GUESTS = {
                                  console="what():  nobody catches this"),
     "throw_without_catch_pie": Guest(top=[Library("__cxa_throw"), *DIE], signal=SIGABRT, code=SI_TKILL,
                                      registers="none", source="throw_without_catch.cpp"),
+    # The same with shared libraries. Frames in the libraries have lines where their debug files are installed.
+    "null_read_dynamic": Guest(**AT_DIE, signal=SIGSEGV, code=SEGV_MAPERR, address="0", changed={"rdi": "0"},
+                               source="null_read.c"),
+    "null_read_dynamic_no_pie": Guest(**AT_DIE, signal=SIGSEGV, code=SEGV_MAPERR, address="0", changed={"rdi": "0"},
+                                      source="null_read.c"),
+    "abort_dynamic": Guest(top=[Shared("libc.so.6"), *DIE], signal=SIGABRT, code=SI_TKILL, registers="preserved",
+                           source="abort.c"),
+    "crash_in_qsort_dynamic": Guest(top=[marked("compare"), Shared("libc.so.6"), *DIE], signal=SIGSEGV,
+                                    code=SEGV_MAPERR, address="0", changed={"rdi": "0"}, source="crash_in_qsort.c"),
+    "throw_without_catch_dynamic": Guest(top=[Shared("libc.so.6"), Shared("libstdc++.so.6"), *DIE], signal=SIGABRT,
+                                         code=SI_TKILL, registers="none", console="what():  nobody catches this",
+                                         source="throw_without_catch.cpp"),
     "exit_status": Guest(top=[Library("exit"), *DIE], kind="exit", exit_status=3, registers="preserved"),
     "kernel_panic": Guest(top=[Kernel(), *DIE], kind="kernel panic", registers="none",
                           options=["--kernel-argument", "provoke-crash=on"]),

@@ -77,6 +77,31 @@ class Exits(MortemTest):
             self.assertNotIn("crashed", done.stderr)
             self.assertFalse((self.files / "dump.zst").exists())
 
+    def test_another_process_is_refused_and_told(self):
+        """Each a line on the console, the caller's stack in the kernel log; the program goes on."""
+        done = self.mortem("run", GUESTS / "spawns", "--log-console")
+        self.assertIn("fork: -1 errno 38\n", done.stdout.replace("\r", ""))
+        self.assertIn("execve: errno 38\n", done.stdout.replace("\r", ""))
+        events = [line for line in done.stdout.splitlines() if "security: " in line and " refused " in line]
+        self.assertEqual(len(events), 2, done.stdout)
+        self.assertRegex(events[0], r"clone refused \(ENOSYS: .*\) by thread 2 \"spawns\"")
+        self.assertIn('execve of "/bin/sh" refused', events[1])
+        self.assertRegex(done.stdout, r"security:   #0  0x[0-9a-f]+ /bin/spawns\+0x[0-9a-f]+")
+        quiet = self.mortem("run", GUESTS / "spawns")
+        self.assertEqual(quiet.stdout.count("security: "), 2, "one line for each without --log-console")
+
+    def test_another_program_can_be_a_crash(self):
+        config = self.files / "config.json"
+        config.write_text('{"Program": "%s", "OnExec": "crash"}' % (GUESTS / "spawns"))
+        for program, options in ((config, []), (GUESTS / "spawns", ["--on-exec", "crash"])):
+            done, dump = self.crash(program, *options, status=128 + 31)
+            self.assertNotIn("execve", done.stdout)
+            report = self.facts("report", dump)
+            self.assertRegex(report["reason"], r"^SIGSYS: clone refused .*on-exec=crash")
+            self.assertIn("main", [frame["function"] for frame in report["threads"][0]["frames"]])
+            dump.unlink()
+        self.assert_refused("run", GUESTS / "spawns", "--on-exec", "allow", naming=["--on-exec allow", "refuse or crash"])
+
     def test_go_panic(self):
         program = self.build("go", {"main.go": GO_PANIC}, "go", "build")
         _, dump = self.crash(program, status=2)

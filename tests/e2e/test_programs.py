@@ -28,6 +28,16 @@ class Programs(MortemTest):
         lines = [line for line in text.splitlines() if "kexec_load" in line and "is not there" not in line]
         self.assertEqual(len(lines), 1, text)
 
+    def test_user(self):
+        """user=UID:GID: for programs that refuse to be root."""
+        done = self.mortem("run", GUESTS / "abi" / "identity", "--kernel-argument", "user=1000:33", status=None)
+        self.assertTrue(done.stdout.startswith("at first: 1000 1000 1000 (1000 1000), groups 33 33 33\n"
+                                               "at first: some 0, permitted 0, inheritable 0\n"), done.stdout)
+        for bad in ("x", "5:", "5:6:7", "-1", "4294967295"):
+            done = self.mortem("run", GUESTS / "abi" / "identity", "--kernel-argument", f"user={bad}", status=None)
+            self.assertNotEqual(done.returncode, 0)
+            self.assertIn(f"user={bad}: not UID or UID:GID, in digits", done.stdout + done.stderr)
+
     def test_exit_status_without_dump(self):
         done = self.mortem("run", GUESTS / "exit_status", status=3)
         self.assertEqual(done.returncode, 3)

@@ -50,6 +50,18 @@ class Reboot(MortemTest):
         self.assertGreaterEqual(records.count("SIGSEGV"), 3)
         self.assertGreaterEqual(records.count("registers:"), 3)
 
+    def test_a_kernel_that_cannot_start_says_so_and_slows_down(self):
+        """A panic at each boot, with a whole reset of the machine: counted, told, and no busy loop."""
+        command = self.start("run", GUESTS / "hello", "--on-crash", "reboot", "--kernel-argument",
+                             "provoke-crash=boot")
+        text = b""
+        while b"ended before the program's first instruction; this one waits" not in text:
+            part = command.stdout.read1(65536)
+            self.assertTrue(part, f"the guest ended:\n{text.decode(errors='replace')}")
+            text += part
+        self.assertIn(b"boot 2: the last 1 ended before the program's first instruction\n", text.replace(b"\r", b""))
+        self.end(command)
+
     def test_ps_counts(self):
         self.mortem("run", GUESTS / "crash_in_turns", "--name", "web", "--detach")
         self.addCleanup(self.mortem, "stop", "web", status=None)

@@ -3,6 +3,7 @@ mortem_unit_test(page_frames SOURCES ${CMAKE_SOURCE_DIR}/kernel/memory/page_fram
 mortem_unit_test(reclaim SOURCES ${CMAKE_SOURCE_DIR}/kernel/memory/reclaim.cpp)
 mortem_unit_test(page_tree SOURCES ${CMAKE_SOURCE_DIR}/kernel/memory/page_frames.cpp
   ${CMAKE_SOURCE_DIR}/kernel/memory/page_tree.cpp)
+mortem_unit_test(chacha20 SOURCES ${CMAKE_SOURCE_DIR}/kernel/library/chacha20.cpp)
 mortem_unit_test(format_text SOURCES ${CMAKE_SOURCE_DIR}/kernel/library/format_text.cpp)
 
 # The crash path over a guest of bytes. libzstd is the host's; the kernel's own build of it is tested by the guests.
@@ -22,18 +23,18 @@ mortem_unit_test(heap SOURCES ${CMAKE_SOURCE_DIR}/kernel/memory/heap.cpp ${CMAKE
 
 # Devices and file systems: no kernel below them but kernel_device_fakes.cpp.
 set(KERNEL_SOURCE ${CMAKE_SOURCE_DIR}/kernel)
-set(KERNEL_FILE_SYSTEM_SOURCES
-  ${KERNEL_SOURCE}/fs/block_cache.cpp ${KERNEL_SOURCE}/fs/device_files.cpp ${KERNEL_SOURCE}/fs/ext2_directory.cpp
-  ${KERNEL_SOURCE}/fs/ext2_inode.cpp ${KERNEL_SOURCE}/fs/ext2_volume.cpp ${KERNEL_SOURCE}/fs/path.cpp
-  ${KERNEL_SOURCE}/fs/tree.cpp ${KERNEL_SOURCE}/drivers/partition_table.cpp kernel_device_fakes.cpp)
+file(GLOB KERNEL_FILE_SYSTEM_SOURCES CONFIGURE_DEPENDS ${KERNEL_SOURCE}/fs/*.cpp)
+list(FILTER KERNEL_FILE_SYSTEM_SOURCES EXCLUDE REGEX "disk_writer")  # a thread: kernel_disk_fakes.cpp stands for it
+list(APPEND KERNEL_FILE_SYSTEM_SOURCES ${KERNEL_SOURCE}/drivers/partition_table.cpp
+  ${KERNEL_SOURCE}/task/wait_queue.cpp kernel_device_fakes.cpp kernel_disk_fakes.cpp kernel_interrupt_fakes.cpp)
 mortem_unit_test(command_line SOURCES ${KERNEL_SOURCE}/library/command_line.cpp kernel_device_fakes.cpp)
 mortem_unit_test(control_frames SOURCES ${KERNEL_SOURCE}/drivers/control_frames.cpp kernel_device_fakes.cpp)
 mortem_unit_test(tree SOURCES ${KERNEL_FILE_SYSTEM_SOURCES})
 mortem_unit_test(virtqueue SOURCES ${KERNEL_SOURCE}/drivers/virtqueue.cpp kernel_device_fakes.cpp)
 mortem_unit_test(serial SOURCES ${KERNEL_SOURCE}/drivers/serial.cpp)
 mortem_unit_test(pci SOURCES ${KERNEL_SOURCE}/drivers/pci.cpp)
-foreach(test ext2 path partition_table)
-  mortem_unit_test(${test} SOURCES image_files.cpp ${KERNEL_FILE_SYSTEM_SOURCES})
+foreach(test ext2 ext3 ext3_power_cut page_cache path partition_table)
+  mortem_unit_test(${test} SOURCES image_files.cpp ext3_images.cpp ${KERNEL_FILE_SYSTEM_SOURCES})
 endforeach()
 # Damaged images are read under the sanitizers: a wild access is a failed test, not luck.
 mortem_unit_test(ext2_damage SOURCES image_files.cpp ${KERNEL_FILE_SYSTEM_SOURCES})
@@ -49,3 +50,7 @@ mortem_unit_test(wait_queue SOURCES ${KERNEL_SOURCE}/task/wait_queue.cpp kernel_
 mortem_unit_test(epoll SOURCES ${KERNEL_SOURCE}/linux/epoll.cpp ${KERNEL_SOURCE}/task/wait_queue.cpp
   kernel_interrupt_fakes.cpp)
 target_compile_options(epoll_test PRIVATE -Ulinux)
+
+mortem_unit_test(temporary_files SOURCES ${KERNEL_SOURCE}/linux/temporary_files.cpp ${KERNEL_SOURCE}/linux/memory_file.cpp
+  ${KERNEL_SOURCE}/linux/memory_content.cpp ${KERNEL_SOURCE}/memory/page_frames.cpp ${KERNEL_SOURCE}/memory/page_tree.cpp)
+target_compile_options(temporary_files_test PRIVATE -Ulinux)

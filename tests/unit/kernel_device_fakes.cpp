@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <unordered_map>
 #include <unordered_set>
 
 #include "kernel/arch/x86_64/cpu.h"
@@ -15,7 +16,8 @@
 
 namespace kernel_fakes {
 std::vector<std::string> g_log;
-uint64_t g_free_pages = ~uint64_t{0};
+uint64_t g_free_pages = ~uint64_t{0}, g_monotonic_ns = 1;
+int64_t g_wall_clock_ns = 1'700'000'000'000'000'000;
 std::string g_console;
 kernel::BlockDevice* g_disk = nullptr;
 
@@ -30,10 +32,12 @@ std::string last_log() {
 }
 
 static std::unordered_set<void*> g_allocated;
+static std::unordered_map<uint64_t, uint32_t> g_more_users;  // of pages, beside the first
 
 void free_all_memory() {
   for (void* memory : g_allocated) free(memory);
   g_allocated.clear();
+  g_more_users.clear();
 }
 
 kernel::Result<void> MemoryDisk::read(uint64_t offset, std::span<uint8_t> to) {
@@ -46,8 +50,22 @@ kernel::Result<void> MemoryDisk::read(uint64_t offset, std::span<uint8_t> to) {
   return {};
 }
 
-kernel::Result<void> MemoryDisk::write(uint64_t, std::span<const uint8_t>) {
-  return kernel::Error::ReadOnly;
+kernel::Result<void> MemoryDisk::write(uint64_t offset, std::span<const uint8_t> from, kernel::DiskWait) {
+  if (read_only) return kernel::Error::ReadOnly;
+  if (offset % 512 != 0 || from.size() % 512 != 0) return kernel::Error::Invalid;
+  if (offset > size() || from.size() > size() - offset) return kernel::Error::Io;
+  if (writes_until_failure > 0 && --writes_until_failure == 0) failing = true;
+  if (failing) return kernel::Error::Io;
+  std::memcpy(bytes.data() + offset, from.data(), from.size());
+  ++writes;
+  if (recording) record.push_back({offset, {from.begin(), from.end()}});
+  return {};
+}
+
+kernel::Result<void> MemoryDisk::flush(kernel::DiskWait) {
+  ++flushes;
+  if (recording) record.push_back({kFlush, {}});
+  return {};
 }
 }  // namespace kernel_fakes
 
@@ -91,8 +109,32 @@ Result<PhysicalAddress> allocate_pages(size_t count, PageOwner) {
   return reinterpret_cast<PhysicalAddress>(pages);
 }
 
+void free_pages(PhysicalAddress first, size_t count) {
+  if (kernel_fakes::g_more_users.contains(first)) {
+    if (--kernel_fakes::g_more_users[first] == 0) kernel_fakes::g_more_users.erase(first);
+    return;
+  }
+  if (kernel_fakes::g_free_pages != ~uint64_t{0}) kernel_fakes::g_free_pages += count;
+  heap_free(reinterpret_cast<void*>(first));
+}
+
+Result<void> retain_page(PhysicalAddress page) {
+  ++kernel_fakes::g_more_users[page];
+  return {};
+}
+uint32_t page_users(PhysicalAddress page) {
+  auto found = kernel_fakes::g_more_users.find(page);
+  return found == kernel_fakes::g_more_users.end() ? 1 : 1 + found->second;
+}
+uint64_t free_page_count() {
+  return kernel_fakes::g_free_pages;
+}
+
+uint64_t monotonic_ns() {
+  return kernel_fakes::g_monotonic_ns;
+}
 int64_t wall_clock_ns() {
-  return 1'700'000'000'000'000'000;
+  return kernel_fakes::g_wall_clock_ns;
 }
 
 void random_bytes(void* to, uint64_t size) {

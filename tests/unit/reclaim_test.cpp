@@ -6,7 +6,9 @@
 
 namespace kernel {
 
-void panic(const char*, ...) { std::abort(); }
+void panic(const char*, ...) {
+  std::abort();
+}
 
 namespace {
 

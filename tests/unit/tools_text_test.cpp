@@ -20,7 +20,7 @@ std::string config_error(const std::string& text) {
 TEST(ConfigFile, TakesTheKeysOfOps) {
   auto request =
       parse_config(R"({"Program":"app","Args":["-x","a b"],"Env":{"K":"v"},"Files":["f"],"MapDirs":{"www/*":"/srv"},
-                                  "RunConfig":{"Memory":"1G"},"DumpOnExit":"never"})",
+                                  "RunConfig":{"Memory":"1G"},"DumpOnExit":"never","NewCode":"refuse"})",
                    "dir/c.json");
   ASSERT_TRUE(request) << request.error().message;
   EXPECT_EQ(request->program, "dir/app");
@@ -33,6 +33,20 @@ TEST(ConfigFile, TakesTheKeysOfOps) {
   EXPECT_EQ(request->folders.at(0).guest, "/srv");
   EXPECT_EQ(request->memory, 1ull << 30);
   EXPECT_EQ(request->dump_on_exit, DumpOnExit::Never);
+  EXPECT_EQ(request->new_code, NewCode::Refuse);
+  EXPECT_NE(manifest_text(*request).find("\nnew-code=refuse\n"), std::string::npos);
+}
+
+TEST(ConfigFile, KeysOfOpsWithoutAMeaningHereAreNoted) {
+  auto request = parse_config(R"({"Program":"x","CloudConfig":{"Zone":"a"},"Klibs":["tls"],
+                                  "RunConfig":{"CPUs":2,"Ports":["80"],"UDPPorts":["53"]}})",
+                              "c.json");
+  ASSERT_TRUE(request) << request.error().message;
+  EXPECT_EQ(request->notes.size(), 3u);
+  EXPECT_EQ(request->notes.at(0), "c.json: CloudConfig has no effect here");
+  EXPECT_EQ(request->notes.at(2), "c.json: RunConfig.CPUs has no effect here");
+  ASSERT_EQ(request->ports.size(), 2u);
+  EXPECT_NE(request->ports.at(1).find("/udp"), std::string::npos) << request->ports.at(1);
 }
 
 TEST(ConfigFile, NamesWhatIsWrong) {
@@ -41,6 +55,9 @@ TEST(ConfigFile, NamesWhatIsWrong) {
   EXPECT_NE(config_error(R"({"Program":"x","Args":[1]})").find("Args[0] must be a string"), std::string::npos);
   EXPECT_NE(config_error("{\n\"Program\" 1}").find("line 2"), std::string::npos);
   EXPECT_NE(config_error("{}").find("Program is missing"), std::string::npos);
+  EXPECT_NE(
+      config_error(R"({"Program":"x","NewCode":"no"})").find("NewCode must be \"allow\", \"refuse\" or \"crash\""),
+      std::string::npos);
   EXPECT_NE(config_error("[]").find("must be a JSON object"), std::string::npos);
 }
 

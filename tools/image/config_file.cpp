@@ -3,9 +3,11 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
 #include <functional>
 #include <map>
 #include <nlohmann/json.hpp>
+#include <string_view>
 
 #include "tools/files.h"
 #include "tools/output.h"
@@ -17,6 +19,21 @@ namespace fs = std::filesystem;
 using nlohmann::json;
 
 namespace {
+
+// Keys of ops that speak of its own kernel, clouds and packages, or of what Mortem does by itself: a configuration
+// that has them works, and is told so.
+constexpr std::string_view kKeysOfOps[] = {
+    "Boot", "BuildDir", "CWD", "CloudConfig", "Debugflags", "Description", "DisableArgsCopy", "Force", "Home", "Kernel",
+    "KlibDir", "Klibs", "Language", "LocalFilesParentDirectory", "ManifestPassthrough", "Mounts", "NameServer", "NameServers", "NanosVersion",
+    "NightlyBuild", "NoTrace", "PackageBaseURL", "PackageManifestURL", "ProgramPath", "RebootOnExit", "Runtime", "TargetRoot", "RunConfig.Accel",
+    "RunConfig.Background", "RunConfig.Bridged", "RunConfig.BridgeName", "RunConfig.BridgeIPAddress", "RunConfig.CPUs",
+    "RunConfig.Debug", "RunConfig.DomainName", "RunConfig.GPUType", "RunConfig.GPUs", "RunConfig.GdbPort",
+    "RunConfig.Gateway", "RunConfig.IPAddress", "RunConfig.IPv6Address", "RunConfig.ImageName", "RunConfig.Imagename",
+    "RunConfig.InstanceGroup", "RunConfig.InstanceName", "RunConfig.JSON", "RunConfig.Kernel", "RunConfig.Klibs", "RunConfig.Mgmt",
+    "RunConfig.Mounts", "RunConfig.NetMask", "RunConfig.Nics", "RunConfig.OnPrem", "RunConfig.QMP",
+    "RunConfig.SecurityGroup", "RunConfig.ShowDebug", "RunConfig.ShowErrors", "RunConfig.ShowWarnings",
+    "RunConfig.Subnet", "RunConfig.TapName", "RunConfig.VPC", "RunConfig.Verbose", "RunConfig.Vga",
+    "RunConfig.VolumeSizeInGb", "TFSv4", "Uefi", "UefiBoot", "Version", "VolumesDir"};
 
 class ConfigReader {
  public:
@@ -32,6 +49,8 @@ class ConfigReader {
                         {"MapDirs", [this](const json& value) { return read_mapped_folders(value); }},
                         {"BaseVolumeSz", [this](const json& value) { return read_volume_size(value); }},
                         {"DumpOnExit", [this](const json& value) { return read_dump_on_exit(value); }},
+                        {"NewCode", [this](const json& value) { return read_new_code(value); }},
+                        {"OnExec", [this](const json& value) { return read_on_exec(value); }},
                         {"RunConfig", [this](const json& value) { return read_run_config(value); }}}));
     if (request_.program.empty()) return bad("Program is missing: the path of the program on the host");
     return std::move(request_);
@@ -49,6 +68,10 @@ class ConfigReader {
       return bad(prefix.empty() ? "must be a JSON object" : prefix.substr(0, prefix.size() - 1) + " must be an object");
     for (auto& [key, value] : object.items()) {
       auto reader = readers.find(key);
+      if (reader == readers.end() && std::ranges::find(kKeysOfOps, prefix + key) != std::end(kKeysOfOps)) {
+        request_.notes.push_back(fmt::format("{}: {}{} has no effect here", path_.string(), prefix, key));
+        continue;
+      }
       if (reader == readers.end()) {
         std::vector<std::string> known;
         for (auto& [name, ignored] : readers) known.push_back(prefix + name);
@@ -122,6 +145,21 @@ class ConfigReader {
     return {};
   }
 
+  Result<void> read_new_code(const json& value) {
+    const std::string policy = TRY(text(value, "NewCode"));
+    if (policy != "allow" && policy != "refuse" && policy != "crash")
+      return bad("NewCode must be \"allow\", \"refuse\" or \"crash\"");
+    request_.new_code = policy == "refuse" ? NewCode::Refuse : policy == "crash" ? NewCode::Crash : NewCode::Allow;
+    return {};
+  }
+
+  Result<void> read_on_exec(const json& value) {
+    const std::string what = TRY(text(value, "OnExec"));
+    if (what != "refuse" && what != "crash") return bad("OnExec must be \"refuse\" or \"crash\"");
+    request_.crash_on_exec = what == "crash";
+    return {};
+  }
+
   Result<void> read_run_config(const json& value) {
     return read_keys(
         value, "RunConfig.",
@@ -131,13 +169,16 @@ class ConfigReader {
                 TRY(parse_memory(TRY(size_text(memory, "RunConfig.Memory")), path_.string() + ": RunConfig.Memory"));
             return {};
           }},
-         {"Ports", [this](const json& ports) -> Result<void> {
-            std::vector<std::string> forwards;
-            TRY_VOID(read_strings(ports, "RunConfig.Ports", forwards));
-            for (const std::string& forward : forwards)
-              request_.ports.push_back(TRY(parse_port_forward(forward, path_.string() + ": RunConfig.Ports")).text());
-            return {};
-          }}});
+         {"Ports", [this](const json& ports) { return read_ports(ports, "RunConfig.Ports", ""); }},
+         {"UDPPorts", [this](const json& ports) { return read_ports(ports, "RunConfig.UDPPorts", "/udp"); }}});
+  }
+
+  Result<void> read_ports(const json& ports, const std::string& key, const std::string& protocol) {
+    std::vector<std::string> forwards;
+    TRY_VOID(read_strings(ports, key, forwards));
+    for (const std::string& forward : forwards)
+      request_.ports.push_back(TRY(parse_port_forward(forward + protocol, path_.string() + ": " + key)).text());
+    return {};
   }
 
   Result<std::string> size_text(const json& value, const std::string& key) const {

@@ -7,9 +7,14 @@
 //   Dirs          folders, likewise
 //   MapDirs       {"HOST/*" or "HOST": "/GUEST"}
 //   BaseVolumeSz  size of the root partition at least
+//   OnExec        "refuse" (default) or "crash": whether execve and fork end the program with a dump
 //   DumpOnExit    "nonzero" (default) or "never": whether an exit status other than 0 leaves a dump
+//   NewCode       "allow" (default; JITs and dlopen need it), "refuse" or "crash": what is done when memory becomes
+//                 executable after the program's start
 //   RunConfig     {"Memory": "256M", "Ports": ["80", "8080:80", "53/udp"]}: ports for `mortem run` to forward
+//                  and UDPPorts, likewise for UDP
 //
+// Other keys of ops (CloudConfig, Klibs, NameServers, …) are read over with a note; any other key is an error.
 // Paths on the host are relative to the folder of the file.
 #pragma once
 

@@ -17,6 +17,8 @@ struct HostToGuest {
 };
 
 enum class DumpOnExit { NonZero, Never };
+// Memory that becomes executable after the program's start.
+enum class NewCode { Allow, Refuse, Crash };
 
 struct ImageRequest {
   std::filesystem::path program;         // on the host
@@ -29,7 +31,9 @@ struct ImageRequest {
   uint64_t root_size = 0;            // bytes of the root partition at least
   uint32_t slots = 2;
   std::vector<std::string> ports;  // HOST:GUEST that `mortem run` forwards when it is not told others
+  bool crash_on_exec = false;      // execve and fork end the program with a dump; else they are only refused
   DumpOnExit dump_on_exit = DumpOnExit::NonZero;
+  NewCode new_code = NewCode::Allow;
   std::vector<std::string> notes;  // one line each: keys that were read and have no effect yet
 };
 

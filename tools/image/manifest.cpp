@@ -47,6 +47,8 @@ std::string manifest_text(const ImageRequest& request) {
   for (const std::string& variable : request.environment) line("env", variable);
   line("cwd", "/");
   line("dump-on-exit", request.dump_on_exit == DumpOnExit::Never ? "never" : "nonzero");
+  if (request.new_code != NewCode::Allow) line("new-code", request.new_code == NewCode::Refuse ? "refuse" : "crash");
+  if (request.crash_on_exec) line("on-exec", "crash");
   line("memory", std::to_string(request.memory));
   for (const std::string& port : request.ports) line("port", port);
   return text;

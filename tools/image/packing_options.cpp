@@ -40,6 +40,9 @@ void add_packing_options(CLI::App* verb, PackingOptions& options) {
   repeated("--file", options.files, "A file to pack too; may be repeated", "HOST[:/GUEST]");
   repeated("--dir", options.folders, "A folder to pack with all below it; may be repeated", "HOST[:/GUEST]");
   repeated("--env", options.environment, "A variable of the program's environment; may be repeated", "KEY=VALUE");
+  verb->add_option(
+      "--on-exec", options.on_exec,
+      "What execve and fork do, which a VM of one program has not: refuse (default) or crash, with a dump");
   verb->add_option("--dump-on-exit", options.dump_on_exit,
                    "Whether an exit status other than 0 leaves a dump: nonzero (default) or never");
 }
@@ -55,6 +58,11 @@ Result<ImageRequest> request_for(const fs::path& source, const PackingOptions& o
   for (const std::string& variable : options.environment) {
     TRY_VOID(check_environment(variable, "--env"));
     request.environment.push_back(variable);
+  }
+  if (!options.on_exec.empty()) {
+    if (options.on_exec != "refuse" && options.on_exec != "crash")
+      return failure(ErrorKind::BadInput, fmt::format("--on-exec {}: refuse or crash", printable(options.on_exec)));
+    request.crash_on_exec = options.on_exec == "crash";
   }
   if (!options.dump_on_exit.empty()) {
     if (options.dump_on_exit != "nonzero" && options.dump_on_exit != "never")

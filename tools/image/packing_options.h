@@ -11,6 +11,7 @@ namespace mortem::tools {
 
 struct PackingOptions {
   std::vector<std::string> files, folders, environment;
+  std::string on_exec;                 // refuse, crash; empty: as CONFIG says
   std::string dump_on_exit;            // nonzero, never; empty: as CONFIG says
   std::vector<std::string> arguments;  // after `--`
 };

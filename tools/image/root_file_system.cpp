@@ -28,7 +28,7 @@ struct StandardFile {
 constexpr StandardFile kStandardFiles[] = {
     {"etc/passwd", "root:x:0:0:root:/root:/bin/false\nnobody:x:65534:65534:nobody:/nonexistent:/bin/false\n"},
     {"etc/group", "root:x:0:\nnogroup:x:65534:\n"},
-    {"etc/hosts", "127.0.0.1 localhost\n::1 localhost\n"},
+    {"etc/hosts", "127.0.0.1 localhost\n127.0.1.1 mortem\n::1 localhost\n"},
     {"etc/hostname", "mortem\n"},
     {"etc/nsswitch.conf", "passwd: files\ngroup: files\nhosts: files dns\n"},
 };
@@ -229,7 +229,7 @@ Result<void> RootFileSystem::measure(uint64_t least) {
 
 Result<void> RootFileSystem::write(const fs::path& image, uint64_t offset) const {
   // Our own configuration: the features must not depend on what the machine's mke2fs.conf says. They are those of
-  // ext3, without resize_inode (nobody grows an image) and with dir_index's hashes fixed by a seed.
+  // ext3, without resize_inode (nobody grows an image) and dir_index (the guest reads and writes directories linearly).
   const fs::path configuration = folder_.path() / "mke2fs.conf";
   TRY_VOID(write_file_atomically(
       configuration,
@@ -252,7 +252,7 @@ Result<void> RootFileSystem::write(const fs::path& image, uint64_t offset) const
        "-J",
        fmt::format("size={}", kJournalMebibytes),
        "-O",
-       "none,has_journal,ext_attr,filetype,sparse_super,large_file,dir_index",
+       "none,has_journal,ext_attr,filetype,sparse_super,large_file",
        "-L",
        "mortem-root",
        "-E",

@@ -94,7 +94,7 @@ void add_image(Commands& commands) {
                    "it needs are found and packed. Files it opens later are yours to name: --dir /usr/lib/python3.11,\n"
                    "--file /etc/ssl/certs/ca-certificates.crt, --file /etc/localtime. CONFIG.json takes the keys "
                    "Program, Args, Env, Files, Dirs, MapDirs,\n"
-                   "BaseVolumeSz, DumpOnExit and RunConfig.{Memory,Ports}; its paths are relative to its folder.\n"
+                   "BaseVolumeSz, DumpOnExit, NewCode and RunConfig.{Memory,Ports}; its paths are relative to its folder.\n"
                    "Examples:\n"
                    "  mortem image create ./server -o server.img --file server.conf:/etc/server.conf -- --port 80\n"
                    "  mortem image create server.json --memory 1G --slots 4");

@@ -124,6 +124,12 @@ Result<std::string> kernel_command_line(const RunOptions& options, bool from_ima
       TRY_VOID(check_environment(variable, "--env"));
       add("env", variable);
     }
+    if (!options.packing.on_exec.empty()) {
+      if (options.packing.on_exec != "refuse" && options.packing.on_exec != "crash")
+        return failure(ErrorKind::BadInput,
+                       fmt::format("--on-exec {}: refuse or crash", printable(options.packing.on_exec)));
+      add("on-exec", options.packing.on_exec);
+    }
     if (!options.packing.dump_on_exit.empty()) {
       if (options.packing.dump_on_exit != "nonzero" && options.packing.dump_on_exit != "never")
         return failure(ErrorKind::BadInput,

@@ -4,6 +4,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "kernel/arch/x86_64/restart.h"
+
 namespace kernel {
 
 struct RamRange {
@@ -22,6 +24,7 @@ struct BootInfo {
   uint64_t random[4];         // entropy gathered early: stack and device regions
   char command_line[16384];
   bool has_no_execute;
+  RestartInfo restart;
 };
 extern BootInfo g_boot_info;
 
@@ -30,7 +33,7 @@ inline constexpr uint64_t kKernelPhysicalBase = 0x200000;  // of the image's add
 // kernel.lds
 extern "C" {
 [[gnu::visibility("hidden")]] extern char text_start[], text_end[], rodata_start[], rodata_end[], relro_end[],
-    image_end[], relocations_start[], relocations_end[], build_id_note_start[], build_id_note_end[];
+    data_end[], image_end[], relocations_start[], relocations_end[], build_id_note_start[], build_id_note_end[];
 }
 
 }  // namespace kernel

@@ -20,13 +20,6 @@ uint64_t read_cr4() {
 }
 void write_cr4(uint64_t value) { asm volatile("mov %0, %%cr4" ::"r"(value) : "memory"); }
 
-// splitmix64's finaliser
-uint64_t mix(uint64_t value) {
-  value = (value ^ (value >> 30)) * 0xBF58476D1CE4E5B9ull;
-  value = (value ^ (value >> 27)) * 0x94D049BB133111EBull;
-  return value ^ (value >> 31);
-}
-
 }  // namespace
 
 void cpu_initialize() {
@@ -163,28 +156,6 @@ void initial_extended_state(void* area) {
   *reinterpret_cast<uint32_t*>(bytes + 24) = 0x1F80;  // MXCSR: all masked
   *reinterpret_cast<uint64_t*>(bytes + 464) = g_cpu.xcr0;
   if (g_cpu.xsave) *reinterpret_cast<uint64_t*>(bytes + 512) = 3;  // XSTATE_BV: these values stand in the area
-}
-
-uint64_t random64() {
-  static uint64_t state;
-  if (state == 0) state = g_boot_info.random[3];
-  uint64_t value = 0;
-  uint8_t good = 0;
-  for (int tries = 0; tries < 16 && !good && g_cpu.rdseed; ++tries)
-    asm volatile("rdseed %0; setc %1" : "=r"(value), "=qm"(good));
-  for (int tries = 0; tries < 16 && !good && g_cpu.rdrand; ++tries)
-    asm volatile("rdrand %0; setc %1" : "=r"(value), "=qm"(good));
-  // Without a generator in the CPU: time stamp jitter, mixed.
-  for (int round = 0; round < (good ? 1 : 64); ++round)
-    state = (state << 9 | state >> 55) ^ read_tsc() * 0x9E3779B97F4A7C15ull;
-  return mix(value ^ state);
-}
-void random_bytes(void* to, uint64_t size) {
-  uint8_t* bytes = static_cast<uint8_t*>(to);
-  for (uint64_t at = 0; at < size; at += 8) {
-    uint64_t value = random64();
-    __builtin_memcpy(bytes + at, &value, size - at < 8 ? size - at : 8);
-  }
 }
 
 void halt_forever() {

@@ -50,7 +50,7 @@ void save_extended_state(void* area);
 void restore_extended_state(const void* area);
 void initial_extended_state(void* area);  // what a new program starts with
 
-// RDSEED, RDRAND, or a mix of TSC jitter where the CPU has neither.
+// From the generator that random.cpp seeds.
 uint64_t random64();
 void random_bytes(void* to, uint64_t size);
 

@@ -159,6 +159,32 @@ void map_ram(EarlyMemory& memory, uint64_t root, uint64_t base, uint64_t no_exec
   }
 }
 
+// What a boot without the firmware needs (restart.h), before anything of it changes.
+void keep_variables(EarlyMemory& memory) {
+  RestartInfo& restart = g_boot_info.restart;
+  restart.data_size = up(physical_of(data_end) - physical_of(relro_end), 8);
+  restart.data = early_allocate(memory, up(restart.data_size, kPage) / kPage, PageOwner::KernelImage);
+  const auto* from = reinterpret_cast<const uint64_t*>(physical_of(relro_end));
+  auto* to = reinterpret_cast<uint64_t*>(restart.data);
+  for (uint64_t i = 0; i < restart.data_size / 8; ++i) to[i] = from[i];
+  restart.data_sum = restart_sum(to, restart.data_size / 8);
+}
+
+void keep_parameters(const StartInfo& info) {
+  constexpr uint64_t kEntries = kRestartParameters + 64;
+  constexpr uint32_t kMostEntries = (kRestartCommandLine - kEntries) / sizeof(MemoryMapEntry);
+  // After a restart they stand there already, and are copied onto themselves.
+  auto& kept = *reinterpret_cast<StartInfo*>(kRestartParameters);
+  const auto* entries = reinterpret_cast<const MemoryMapEntry*>(info.memory_map);
+  const uint32_t count = info.memory_map_entries < kMostEntries ? info.memory_map_entries : kMostEntries;
+  for (uint32_t i = 0; i < count; ++i) reinterpret_cast<MemoryMapEntry*>(kEntries)[i] = entries[i];
+  auto* line = reinterpret_cast<char*>(kRestartCommandLine);
+  for (size_t i = 0; i < sizeof g_boot_info.command_line; ++i) line[i] = g_boot_info.command_line[i];
+  kept = StartInfo{kStartInfoMagic, 1, 0, 0, 0, kRestartCommandLine, info.rsdp, kEntries, count, 0};
+  g_boot_info.restart.parameters_sum =
+      restart_sum(reinterpret_cast<const uint64_t*>(kRestartParameters), kRestartParametersSize / 8);
+}
+
 void relocate(uint64_t bias) {
   const auto* first = reinterpret_cast<const Elf64_Rela*>(relocations_start);
   const auto* last = reinterpret_cast<const Elf64_Rela*>(relocations_end);
@@ -169,6 +195,12 @@ void relocate(uint64_t bias) {
 }
 
 }  // namespace
+
+uint64_t restart_sum(const uint64_t* words, size_t count) {
+  uint64_t sum = count;
+  for (size_t i = 0; i < count; ++i) sum = (sum << 1 | sum >> 63) ^ words[i] * 0x9E3779B97F4A7C15ull;
+  return sum;
+}
 
 struct StageOneResult {
   uint64_t root, bias;
@@ -186,6 +218,8 @@ extern "C" [[gnu::visibility("hidden")]] StageOneResult boot_stage1(const StartI
     if (boot.ram[i].start <= kKernelPhysicalBase && memory.next < boot.ram[i].end)
       memory.end = boot.ram[i].end < (4ull << 30) ? boot.ram[i].end : 4ull << 30;
   fill_owner_table(memory, boot.page_count);
+  keep_variables(memory);
+  keep_parameters(*info);
 
   boot.has_no_execute = (cpuid(0x80000001).edx >> 20) & 1;
   if (boot.has_no_execute) {

@@ -41,6 +41,7 @@ static void on_clock(clockid_t clock) {
   timerfd_gettime(file, &out);
   printf("then %ld, poll %d\n", ms(out.it_value), readable(file, 0));
 
+  while (clock_ms(clock) < 200) sleep_ms(10);  // there must be such a past
   // Absolute, with an interval, in the past: it has gone off every time until now.
   in = setting(clock_ms(clock) - 95, 20);
   timerfd_settime(file, TFD_TIMER_ABSTIME, &in, NULL);

@@ -24,7 +24,9 @@ static socklen_t abstract(const char* name) {
   strcpy(g_address.sun_path + 1, name);
   return (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + strlen(name));
 }
-static struct sockaddr* address(void) { return (struct sockaddr*)&g_address; }
+static struct sockaddr* address(void) {
+  return (struct sockaddr*)&g_address;
+}
 
 static void show_poll(const char* what, int descriptor) {
   struct pollfd entry = {descriptor, POLLIN | POLLOUT | POLLRDHUP, 0};
@@ -49,6 +51,11 @@ static void datagrams(void) {
   struct iovec part = {text, 2};
   struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
   fact("cut", recvmsg(ends[1], &message, 0));
+  fact("flags", message.msg_flags);
+  static char medium[9000];
+  send(ends[0], medium, 5000, 0);
+  part = (struct iovec){medium, 3000};
+  fact("cut", recvmsg(ends[1], &message, MSG_DONTWAIT));
   fact("flags", message.msg_flags);
   fact("nothing", error_of(recv(ends[1], text, 64, MSG_DONTWAIT)));
   static char large[300000];
@@ -93,7 +100,8 @@ static void datagrams(void) {
   fact("its length", from_length);
   fact("the same name", memcmp(&from, &g_address, length));
   fact("answer", sendto(server, "answer", 6, 0, (struct sockaddr*)&from, from_length));
-  fact("short room for a name", (from_length = 4, recvfrom(client, text, 64, 0, (struct sockaddr*)&from, &from_length)));
+  fact("short room for a name",
+       (from_length = 4, recvfrom(client, text, 64, 0, (struct sockaddr*)&from, &from_length)));
   fact("whole length", from_length);
 
   // A queue of a stranger takes only some.
@@ -117,6 +125,11 @@ static void datagrams(void) {
   fact("shutdown", error_of(shutdown(client, SHUT_RD)));
   fact("who does not read", error_of(sendto(third, "x", 1, MSG_NOSIGNAL, address(), length)));
   fact("no message", error_of(recv(client, text, 1, MSG_DONTWAIT)));
+  static char room[100000];
+  fcntl(client, F_SETFL, 0);
+  fact("the end, into little", recv(client, text, 1, 0));
+  fact("the end, into much", recv(client, room, sizeof room, 0));
+  fact("the end, of all", recv(client, room, sizeof room, MSG_WAITALL));
   const int stream = socket(AF_UNIX, SOCK_STREAM, 0);
   const char* path = "/tmp/mortem-abi-dgram";
   unlink(path);
@@ -178,7 +191,9 @@ static long send_files(int to, const int* files, int count, const char* bytes, s
   char control[CMSG_SPACE(300 * sizeof(int))];
   memset(control, 0, sizeof control);
   struct iovec part = {(void*)bytes, length};
-  struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = control,
+  struct msghdr message = {.msg_iov = &part,
+                           .msg_iovlen = 1,
+                           .msg_control = control,
                            .msg_controllen = CMSG_SPACE((size_t)count * sizeof(int))};
   struct cmsghdr* header = CMSG_FIRSTHDR(&message);
   header->cmsg_level = SOL_SOCKET;
@@ -191,14 +206,14 @@ static long send_files(int to, const int* files, int count, const char* bytes, s
 static long receive_files(int from, int* files, size_t room, int flags) {
   char control[CMSG_SPACE(300 * sizeof(int))], text[64];
   struct iovec part = {text, sizeof text};
-  struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = room > 0 ? control : NULL,
-                           .msg_controllen = room};
+  struct msghdr message = {
+      .msg_iov = &part, .msg_iovlen = 1, .msg_control = room > 0 ? control : NULL, .msg_controllen = room};
   const long count = recvmsg(from, &message, flags);
-  printf("received %ld (%d), flags %#x, control %u", count, error_of(count), message.msg_flags, (unsigned)message.msg_controllen);
+  printf("received %ld (%d), flags %#x, control %u", count, error_of(count), message.msg_flags,
+         (unsigned)message.msg_controllen);
   struct cmsghdr* header = CMSG_FIRSTHDR(&message);
   if (count >= 0 && room > 0 && header != NULL) {
-    printf(", level %d type %d length %zu", header->cmsg_level, header->cmsg_type,
-           (size_t)header->cmsg_len);
+    printf(", level %d type %d length %zu", header->cmsg_level, header->cmsg_type, (size_t)header->cmsg_len);
     if (files != NULL) memcpy(files, CMSG_DATA(header), header->cmsg_len - CMSG_LEN(0));
   }
   putchar('\n');
@@ -404,8 +419,8 @@ static void headers(void) {
   fact("bad buffer", error_of(syscall(SYS_sendto, ends[0], 8, 1, 0, 0, 0)));
   fact("kernel's buffer", error_of(syscall(SYS_sendto, ends[0], 0xffff800000000000ul, 1, 0, 0, 0)));
   struct sockaddr_un name;
-  message = (struct msghdr){.msg_iov = &(struct iovec){text, 64}, .msg_iovlen = 1, .msg_name = &name,
-                            .msg_namelen = sizeof name};
+  message = (struct msghdr){
+      .msg_iov = &(struct iovec){text, 64}, .msg_iovlen = 1, .msg_name = &name, .msg_namelen = sizeof name};
   fact("recvmsg", recvmsg(ends[1], &message, 0));
   fact("nameless", message.msg_namelen);
 
@@ -413,7 +428,8 @@ static void headers(void) {
   struct mmsghdr many[4];
   struct iovec parts[4] = {{"a", 1}, {"bc", 2}, {(void*)8, 1}, {"d", 1}};
   memset(many, 0, sizeof many);
-  for (int index = 0; index < 4; ++index) many[index].msg_hdr = (struct msghdr){.msg_iov = &parts[index], .msg_iovlen = 1};
+  for (int index = 0; index < 4; ++index)
+    many[index].msg_hdr = (struct msghdr){.msg_iov = &parts[index], .msg_iovlen = 1};
   fact("sendmmsg", sendmmsg(ends[0], many, 4, 0));
   printf("%u %u\n", many[0].msg_len, many[1].msg_len);
   char texts[4][8];

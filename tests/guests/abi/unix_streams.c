@@ -53,7 +53,10 @@ static void show_name(const char* what, int descriptor, int (*get)(int, struct s
   printf("%s: error %d, length %u, family %d", what, error, length, length >= 2 ? address.sun_family : -1);
   for (unsigned at = 2; at < length && at < sizeof address; ++at) {
     const char byte = ((char*)&address)[at];
-    if (byte >= 32) putchar(byte); else printf("\\%d", byte);
+    if (byte >= 32)
+      putchar(byte);
+    else
+      printf("\\%d", byte);
   }
   putchar('\n');
 }
@@ -100,8 +103,11 @@ static void pairs(void) {
   for (long done; back < total && (done = recv(ends[1], g_bytes, sizeof g_bytes, 0)) > 0;) back += done;
   fact("all came", back == total);
   show_poll("empty again", ends[0]);
-  fact("not connected to", error_of(connect(ends[0], (struct sockaddr*)&(struct sockaddr_un){.sun_family = AF_UNIX}, 3)));
-  fact("sendto with an address", error_of(sendto(ends[0], "x", 1, 0, (struct sockaddr*)&(struct sockaddr_un){.sun_family = AF_UNIX, .sun_path = "/x"}, 10)));
+  fact("not connected to",
+       error_of(connect(ends[0], (struct sockaddr*)&(struct sockaddr_un){.sun_family = AF_UNIX}, 3)));
+  fact("sendto with an address",
+       error_of(sendto(ends[0], "x", 1, 0,
+                       (struct sockaddr*)&(struct sockaddr_un){.sun_family = AF_UNIX, .sun_path = "/x"}, 10)));
 
   // One way closed.
   fact("shutdown of writing", error_of(shutdown(ends[0], SHUT_WR)));
@@ -142,7 +148,9 @@ static void pairs(void) {
 }
 
 static int g_pipes;
-static void on_pipe(int signal) { g_pipes += signal == SIGPIPE; }
+static void on_pipe(int signal) {
+  g_pipes += signal == SIGPIPE;
+}
 
 static void broken(void) {
   int ends[2];
@@ -291,7 +299,9 @@ static void* drain(void* end) {
   while ((count = read(*(int*)end, bytes, sizeof bytes)) > 0) total += count;
   return (void*)total;
 }
-static void on_alarm(int signal) { (void)signal; }
+static void on_alarm(int signal) {
+  (void)signal;
+}
 
 static void waiting(void) {
   int ends[2];
@@ -396,9 +406,9 @@ static void edges(void) {
 
 static void options(void) {
   const int number = socket(AF_UNIX, SOCK_STREAM, 0);
-  const int names[] = {SO_DEBUG, SO_REUSEADDR, SO_TYPE, SO_ERROR, SO_DONTROUTE, SO_BROADCAST, SO_SNDBUF, SO_RCVBUF,
-                       SO_KEEPALIVE, SO_OOBINLINE, SO_NO_CHECK, SO_PRIORITY, SO_PASSCRED, SO_RCVLOWAT,
-                       SO_SNDLOWAT, SO_TIMESTAMP, SO_ACCEPTCONN, SO_PROTOCOL, SO_DOMAIN, SO_MARK, 200};
+  const int names[] = {SO_DEBUG,    SO_REUSEADDR, SO_TYPE,       SO_ERROR,    SO_DONTROUTE, SO_BROADCAST, SO_SNDBUF,
+                       SO_RCVBUF,   SO_KEEPALIVE, SO_OOBINLINE,  SO_NO_CHECK, SO_PRIORITY,  SO_PASSCRED,  SO_RCVLOWAT,
+                       SO_SNDLOWAT, SO_TIMESTAMP, SO_ACCEPTCONN, SO_PROTOCOL, SO_DOMAIN,    SO_MARK,      200};
   for (unsigned index = 0; index < sizeof names / sizeof names[0]; ++index) {
     int value = -1;
     socklen_t length = sizeof value;
@@ -458,7 +468,41 @@ static void files(void) {
   lseek(file, 8, SEEK_SET);
   fact("to the end", sendfile(ends[0], file, NULL, 100));
   fact("from a socket", error_of(sendfile(file, ends[0], NULL, 1)));
+  fact("at the end", lseek(file, 0, SEEK_CUR));
+  fact("nothing left", sendfile(ends[0], file, NULL, 100));
+  offset = -1;
+  fact("negative", error_of(sendfile(ends[0], file, &offset, 1)));
+  fact("not for reading", error_of(sendfile(ends[0], 1, NULL, 1)));
+  // More than goes at once: what did not go is not lost.
+  ftruncate(file, 3000000);
+  lseek(file, 0, SEEK_SET);
+  fcntl(ends[0], F_SETFL, O_NONBLOCK);
+  const long went = sendfile(ends[0], file, NULL, 3000000);
+  fact("some went", went > 100000 && went < 3000000);
+  fact("the position is behind them", lseek(file, 0, SEEK_CUR) == went);
+  fact("no more", error_of(sendfile(ends[0], file, NULL, 3000000)));
+
+  const int copy = open("/tmp/mortem-abi-copy", O_RDWR | O_CREAT | O_TRUNC, 0600);
+  off_t from = 3, to = 5;
+  fact("copy", copy_file_range(file, &from, copy, &to, 4, 0));
+  printf("%ld %ld\n", (long)from, (long)to);
+  fact("read", pread(copy, text, sizeof text, 0));
+  printf("%.4s\n", text + 5);
+  lseek(file, 2999990, SEEK_SET);
+  fact("to the end", copy_file_range(file, NULL, copy, NULL, 100, 0));
+  fact("position", lseek(copy, 0, SEEK_CUR));
+  fact("flags", error_of(copy_file_range(file, NULL, copy, NULL, 100, 1)));
+  fact("into itself", error_of(copy_file_range(file, &from, file, &to, 100, 0)));
+  fact("a socket", error_of(copy_file_range(file, NULL, ends[0], NULL, 100, 0)));
+  const int folder = open("/tmp", O_RDONLY);
+  fact("a folder", error_of(copy_file_range(folder, NULL, copy, NULL, 100, 0)));
+  const int reader = open("/tmp/mortem-abi-copy", O_RDONLY);
+  fact("not for writing", error_of(copy_file_range(file, NULL, reader, NULL, 100, 0)));
+  unlink("/tmp/mortem-abi-copy");
   unlink("/tmp/mortem-abi-sendfile");
+  close(folder);
+  close(reader);
+  close(copy);
   close(file);
   close(ends[0]);
   close(ends[1]);

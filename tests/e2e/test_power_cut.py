@@ -1,0 +1,83 @@
+"""The power goes while a guest writes: QEMU is killed at random moments. Each time e2fsck -p is content with the root,
+every record that the guest called synced is there, and the guest boots again from it.
+
+MORTEM_POWER_CUTS: how often (100). What a killed QEMU had written stays in the host's cache: the order of flushes is the
+unit test's (tests/unit/ext3_power_cut_test.cpp)."""
+import os
+import random
+import re
+import select
+import signal
+import struct
+import subprocess
+import time
+import unittest
+
+from mortem_test import GUESTS, MortemTest, VM_DEADLINE, wait_until
+
+CUTS = int(os.environ.get("MORTEM_POWER_CUTS", "100"))
+RECORD = 64
+
+
+class PowerCut(MortemTest):
+    def tool(self, *arguments, most=0):
+        done = subprocess.run(arguments, capture_output=True, timeout=60,
+                              env={**os.environ, "PATH": os.environ["PATH"] + ":/usr/sbin:/sbin"})
+        self.assertLessEqual(done.returncode, most, f"{arguments}: {done.stdout!r} {done.stderr!r}")
+        return done.stdout
+
+    def root_partition(self, image):
+        with open(image, "rb") as file:
+            file.seek(2 * 512)
+            first, last = struct.unpack("<QQ", file.read(48)[32:48])
+            file.seek(first * 512)
+            copy = self.files / "root"
+            copy.write_bytes(file.read((last + 1 - first) * 512))
+        return copy
+
+    def cut_once(self, image, after):
+        """Boots, kills QEMU `after` seconds behind the guest's first line; what it had found and what it said."""
+        process = self.start("run", image, "--no-dump")
+        output, killed_at = b"", None
+        end = time.monotonic() + VM_DEADLINE
+        while True:
+            self.assertLess(time.monotonic(), end, output)
+            if killed_at is None and b"found " in output and b"\n" in output.split(b"found ")[1]:
+                killed_at = time.monotonic() + after
+            if killed_at is not None and time.monotonic() >= killed_at:
+                for process_id in self.qemu_processes():
+                    os.kill(process_id, signal.SIGKILL)
+                break
+            if select.select([process.stdout], [], [], 0.005)[0]:
+                part = os.read(process.stdout.fileno(), 65536)
+                self.assertNotEqual(part, b"", (output[-300:], process.poll()))
+                output += part
+        output += process.stdout.read()
+        process.wait(timeout=30)
+        wait_until(lambda: not self.qemu_processes(), "QEMU's end")
+        found = int(re.search(rb"found (\d+)", output)[1])
+        return found, max([found] + [int(number) for number in re.findall(rb"synced (\d+)\n", output)])
+
+    def test_any_moment(self):
+        random.seed(4)
+        image = self.files / "writer.img"
+        self.mortem("image", "create", GUESTS / "record_writer", "-o", image)
+        synced = 0
+        for cut in range(CUTS):
+            with self.subTest(cut=cut):
+                found, said = self.cut_once(image, random.uniform(0, 1.5))
+                self.assertGreaterEqual(found, synced, "the guest lost what it had synced before")
+                synced = said
+                root = self.root_partition(image)
+                self.tool("e2fsck", "-f", "-p", root, most=1)
+                self.tool("e2fsck", "-f", "-n", root)
+                records = self.tool("debugfs", "-R", "cat /records", root)
+                self.assertGreaterEqual(len(records), synced * RECORD)
+                for number in range(synced):
+                    expected = f"record {number}\0".encode().ljust(RECORD, b".")
+                    self.assertEqual(records[number * RECORD:(number + 1) * RECORD], expected)
+        self.assertGreater(synced, 10 * CUTS)
+
+
+if __name__ == "__main__":
+    unittest.main()

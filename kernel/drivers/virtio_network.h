@@ -43,7 +43,8 @@ class VirtioNetwork {
   // One frame with its header in front. False: no room in the queue now.
   bool send(std::span<const VirtqueueSegment> segments, void* owner);
   void tell_sent() { device_.notify(send_); }  // once for all that was put into the queue
-  void* take_sent();                           // the owner of a frame that is out; null: none
+  bool has_sent() const { return send_.has_completed(); }
+  void* take_sent();  // the owner of a frame that is out; null: none
   void want_room_interrupt(bool wanted) { send_.want_interrupts(wanted); }
   static constexpr size_t kMaximumSegments = 32;  // of one frame
 

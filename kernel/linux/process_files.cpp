@@ -13,6 +13,7 @@
 #include "kernel/linux/system_settings.h"
 #include "kernel/linux/temporary_files.h"
 #include "kernel/memory/physical.h"
+#include "kernel/net/configuration.h"
 #include "kernel/task/process.h"
 #include "kernel/task/scheduler.h"
 
@@ -132,6 +133,11 @@ Result<void> processor_information(TreeText& text, void*) {
   return {};
 }
 
+Result<void> resolver_configuration(TreeText& text, void*) {
+  net::write_resolver_configuration(text);
+  return {};
+}
+
 Result<void> fill_proc(TreeDirectory& proc, const char* program_path) {
   TRY(add_process_folder(proc, program_path));
   TRY(proc.add_file("meminfo", 0444, {.generate = memory_information}));
@@ -145,6 +151,7 @@ Result<void> fill_proc(TreeDirectory& proc, const char* program_path) {
                     "/dev/root / ext3 rw,noatime 0 0\nproc /proc proc rw 0 0\nsysfs /sys sysfs rw 0 0\ntmpfs /tmp tmpfs rw 0 "
                     "0\ntmpfs /dev/shm tmpfs rw 0 0\n"));
   TRY(add_system_settings(proc));
+  TRY(TRY(proc.add_directory("net"))->add_file("pnp", 0444, {.generate = resolver_configuration}));
   return {};
 }
 

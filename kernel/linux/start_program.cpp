@@ -239,7 +239,7 @@ void start_program() {
   const uint64_t stack_pointer = make_stack(path, program, interpreter_base);
   add_kernel_module();
   open_standard_files();
-  net::start_and_wait_for_address();
+  net::wait_for_address();
   control_set_handler(host_message);
 
   TrapFrame& frame = *current().frame;

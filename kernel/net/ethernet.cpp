@@ -31,7 +31,7 @@ VirtioNetwork* g_card = nullptr;
 netif g_interface;
 ReceiveBuffer* g_free_buffers = nullptr;
 size_t g_buffer_count = 0;
-bool g_offered = false, g_queued = false;  // the card has not been told of it yet
+bool g_must_tell = false, g_queued = false;  // the card has not been told of buffers, of frames
 
 // Frames that found the send queue full, oldest first.
 constexpr size_t kWaitingFrames = 256;
@@ -74,8 +74,15 @@ void offer_buffers() {
       give_back(&buffer->custom.pbuf);
       break;
     }
-    g_offered = true;
   }
+}
+
+// A few at a time are not worth telling the card, which is a call to the host. It is told always: it may have filled
+// all that it had, of which not all are taken yet, and then it waits.
+void offer_buffers_if_few() {
+  if (g_card->receive_room() < g_card->receive_size() / 2) return;
+  offer_buffers();
+  g_must_tell = true;
 }
 
 // A buffer as lwIP's; null: there was none.
@@ -225,26 +232,24 @@ bool ethernet_receive(size_t most) {
     pbuf* frame = take_received();
     if (frame == nullptr) break;
     hand_over(frame);
-    if (g_card->receive_room() > g_card->receive_size() / 2) offer_buffers();
+    offer_buffers_if_few();
   }
-  offer_buffers();
   return g_card->has_received();
 }
 
 void ethernet_flush() {
   if (g_card == nullptr) return;
-  // Buffers come back when the program reads; a few at a time are not worth a call to the host.
-  if (g_card->receive_room() >= g_card->receive_size() / 4) offer_buffers();
+  offer_buffers_if_few();  // they come back when the program reads
   if (g_queued) g_card->tell_sent();
-  if (g_offered) g_card->tell_offered();
-  g_queued = g_offered = false;
+  if (g_must_tell) g_card->tell_offered();
+  g_queued = g_must_tell = false;
 }
 
 bool ethernet_wait_for_news() {
   if (g_card == nullptr) return false;
   g_card->want_receive_interrupt(true);
   if (g_waiting_count > 0) g_card->want_room_interrupt(true);
-  return g_card->has_received();
+  return g_card->has_received() || (g_waiting_count > 0 && g_card->has_sent());
 }
 
 void ethernet_set_mtu(unsigned mtu) {

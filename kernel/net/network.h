@@ -1,6 +1,6 @@
-// TCP/IP: lwIP, a thread that feeds it with frames and time, and the interfaces below it. lwIP runs in one context at a
-// time by the kernel's own rule (scheduler.h: threads change only where one waits). So: whoever calls it holds a
-// NetworkScope, waits for nothing meanwhile, and is no interrupt handler.
+// TCP/IP: lwIP, which deferred work (scheduler.h) feeds with frames and time, and the interfaces below it. lwIP runs in
+// one context at a time by the kernel's own rule (scheduler.h: threads change only where one waits). So: whoever calls
+// it holds a NetworkScope, waits for nothing meanwhile, and is no interrupt handler.
 #pragma once
 
 #include <cstdint>
@@ -9,11 +9,11 @@ namespace kernel::net {
 
 // At boot, when the drivers are there: loopback, and the network card if there is one, whose configuration begins.
 void initialize();
-// The thread that serves the network; when threads can run. Waits (a bounded time) for the address that was asked for.
-void start_and_wait_for_address();
+// When threads can run: waits (a bounded time) for the address that was asked for.
+void wait_for_address();
 
 // Around every use of lwIP. At the end of the outermost one, what loops back is delivered, frames go out to the
-// device, and the thread's alarm is set to lwIP's next deadline.
+// device, and the alarm is set to lwIP's next deadline.
 class NetworkScope {
  public:
   NetworkScope();

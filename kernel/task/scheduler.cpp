@@ -48,7 +48,9 @@ bool g_nobody_runs = false;  // between two threads: no CPU time is counted
 uint64_t g_slice_end = 0;
 uint64_t g_process_cpu = 0, g_idle = 0;
 Thread* g_extended_state_owner = nullptr;  // whose x87, SSE and AVX registers the CPU holds
-bool g_running_timers = false;
+bool g_news_from_outside = false;          // timers or deferred work run
+void (*g_deferred_work)() = nullptr;
+volatile bool g_work_is_requested = false;
 Thread* g_ended = nullptr;  // ran last and will not run again
 void (*g_free_ended)(Thread& thread) = nullptr;
 
@@ -70,9 +72,17 @@ bool is_anybody_ready() {
 }
 
 void run_timers(uint64_t now) {
-  g_running_timers = true;
+  g_news_from_outside = true;
   g_timers.run(now);
-  g_running_timers = false;
+  g_news_from_outside = false;
+}
+
+void run_deferred_work() {
+  if (!g_work_is_requested) return;
+  g_work_is_requested = false;
+  g_news_from_outside = true;
+  g_deferred_work();
+  g_news_from_outside = false;
 }
 
 // The next thread to run, from `now` on; waits for one if there is none.
@@ -80,11 +90,18 @@ Thread& next_thread(uint64_t now) {
   g_nobody_runs = true;
   while (true) {
     run_timers(now);
+    run_deferred_work();
     if (Thread* next = pop_ready()) {
       g_run_since = now;
       g_nobody_runs = false;
       g_slice_end = now + kSlice;
       return *next;
+    }
+    if (g_work_is_requested) {  // there is more of it: between its parts, interrupts and timers have their turn
+      interrupts_enable();
+      interrupts_disable();
+      now = monotonic_ns();
+      continue;
     }
     const uint64_t wake_at = g_timers.next_deadline();
     if (wake_at != kNoDeadline) arm_timer(wake_at);
@@ -168,7 +185,7 @@ void make_ready(Thread& thread) {
 void wake(Thread& thread) {
   InterruptGuard guard;
   if (thread.run_state != RunState::Blocked) return;
-  if (thread.kind == ThreadKind::Kernel || (!is_in_interrupt() && !g_running_timers)) {
+  if (thread.kind == ThreadKind::Kernel || (!is_in_interrupt() && !g_news_from_outside)) {
     make_ready(thread);
     return;
   }
@@ -177,9 +194,21 @@ void wake(Thread& thread) {
   g_preempt = true;
 }
 
+void set_deferred_work(void (*work)()) {
+  g_deferred_work = work;
+}
+
+void request_deferred_work() {
+  if (g_deferred_work != nullptr) g_work_is_requested = true;
+}
+
 bool is_app_ready() {
   InterruptGuard guard;
   return !g_ready_app.is_empty();
+}
+
+bool is_app_running() {
+  return g_current_thread != nullptr && g_current_thread->kind == ThreadKind::App && !g_nobody_runs;
 }
 
 void yield_current_thread() {
@@ -192,6 +221,7 @@ void yield_current_thread() {
 bool reschedule_if_needed() {
   const bool time_passed = timer_interrupt_came();
   if (time_passed) run_timers(monotonic_ns());
+  run_deferred_work();
   Thread& self = *g_current_thread;
   if (g_preempt) {
     // Who was woken by news from outside goes first; the running thread then has the rest of its turn.

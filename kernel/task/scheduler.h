@@ -23,7 +23,14 @@ void block_current_thread();
 // ahead of those that are ready, news from another thread behind them.
 void wake(Thread& thread);
 
+// Work that interrupt handlers and timers leave for a moment when no kernel code is in the middle of anything: before
+// the CPU halts or changes threads, and before the return to the app. It runs with interrupts off on whatever stack is
+// there, so that it costs no switch of threads; it must be short and must not wait. What it wakes goes first.
+void set_deferred_work(void (*work)());
+void request_deferred_work();  // from anywhere
+
 bool is_app_ready();          // one of the app's threads could run, but for who runs now
+bool is_app_running();        // one of them is what goes on after this
 void yield_current_thread();  // behind all that are ready
 // In a call that may go on for long without a wait, between its parts: others have their turn as if it had returned.
 void give_way();

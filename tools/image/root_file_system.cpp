@@ -29,6 +29,7 @@ constexpr StandardFile kStandardFiles[] = {
     {"etc/passwd", "root:x:0:0:root:/root:/bin/false\nnobody:x:65534:65534:nobody:/nonexistent:/bin/false\n"},
     {"etc/group", "root:x:0:\nnogroup:x:65534:\n"},
     {"etc/hosts", "127.0.0.1 localhost\n127.0.1.1 mortem\n::1 localhost\n"},
+    {"etc/hostname", "mortem\n"},
     {"etc/nsswitch.conf", "passwd: files\ngroup: files\nhosts: files dns\n"},
 };
 
@@ -197,6 +198,10 @@ Result<RootFileSystem> RootFileSystem::stage(const ImageRequest& request, const 
   for (const HostToGuest& file : libraries.files) TRY_VOID(stage.add_file(file.host, file.guest, false));
   for (const GuestLink& link : libraries.links) TRY_VOID(stage.add_link(link.guest, link.target));
   if (!libraries.loader_cache.empty()) TRY_VOID(stage.add_text("/etc/ld.so.cache", libraries.loader_cache));
+  // What DHCP or net= gave; one of the user's own stays.
+  std::error_code ignored;
+  if (!fs::exists(fs::symlink_status(content / "etc/resolv.conf", ignored)))
+    TRY_VOID(stage.add_link("/etc/resolv.conf", "/proc/net/pnp"));
   TRY_VOID(stage.add_text(kManifestPath, manifest_text(request)));
   TRY_VOID(root.measure(request.root_size));
   return root;

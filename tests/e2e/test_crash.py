@@ -39,7 +39,7 @@ class Crash(CoreChecks, MortemTest):
         if GUEST.kind in ("kernel panic", "double fault"):
             self.check_app_registers(done.stdout + done.stderr)
             (bias,) = [module["load_bias"] for module in self.facts("info", dump)["modules"] if module["kind"] == "kernel"]
-            self.check_kernel_stack(keys(stack["frames"]), number(bias))
+            self.check_kernel_stack(stack["frames"], number(bias))
         if NAME == "memory_patterns":
             self.check_patterns()
         self.assert_nothing_left()

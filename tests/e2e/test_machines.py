@@ -10,7 +10,8 @@ class Machines(MortemTest):
         done, dump = self.crash(GUESTS / "null_read", *options, status=139)
         self.assertIn("SIGSEGV", done.stderr)
         identity = self.facts("info", dump)["identity"]
-        self.assertLess(identity["resident_bytes"], 12 << 20)
+        # Tables with an entry a page grow with the machine.
+        self.assertLess(identity["resident_bytes"], (10 << 20) + (mebibytes << 20) // 4096 * 16)
         # The firmware keeps some of it.
         self.assertLess(abs(identity["memory_bytes"] - (mebibytes << 20)), 1 << 20)
         functions = [frame["function"] for frame in self.facts("bt", dump)["threads"][0]["frames"]]

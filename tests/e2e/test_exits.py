@@ -1,5 +1,4 @@
 """Ends that are not signals: an exit status other than 0 leaves a dump, and the report says what the program said."""
-import shutil
 import subprocess
 import unittest
 
@@ -33,19 +32,6 @@ RUST_PANIC = """fn main() {
 
 
 class Exits(MortemTest):
-    def build(self, tool, source, *command):
-        """A static program built by a language's stock compiler."""
-        if shutil.which(tool) is None:
-            self.skipTest(f"{tool} is not installed (tools/setup installs it)")
-        place = self.place / "build"
-        place.mkdir()
-        for name, text in source.items():
-            (place / name).write_text(text)
-        subprocess.run([*command, "-o", str(place / "program"), *source], cwd=place, check=True, timeout=280,
-                       env={**self.environment, "GOCACHE": str(place / "cache"), "CGO_ENABLED": "0"},
-                       capture_output=True)
-        return place / "program"
-
     def test_what_it_said_and_all_threads(self):
         done, dump = self.crash(GUESTS / "says_why", status=3)
         self.assertIn("crashed: exit status 3; dump in", done.stderr)
@@ -102,8 +88,23 @@ class Exits(MortemTest):
             dump.unlink()
         self.assert_refused("run", GUESTS / "spawns", "--on-exec", "allow", naming=["--on-exec allow", "refuse or crash"])
 
+
+class Toolchains(MortemTest):
+    """Programs of other languages; `tests/run programs` installs their compilers."""
+
+    def build(self, source, *command):
+        """A static program built by a language's stock compiler."""
+        place = self.place / "build"
+        place.mkdir()
+        for name, text in source.items():
+            (place / name).write_text(text)
+        subprocess.run([*command, "-o", str(place / "program"), *source], cwd=place, check=True, timeout=280,
+                       env={**self.environment, "GOCACHE": str(place / "cache"), "CGO_ENABLED": "0"},
+                       capture_output=True)
+        return place / "program"
+
     def test_go_panic(self):
-        program = self.build("go", {"main.go": GO_PANIC}, "go", "build")
+        program = self.build({"main.go": GO_PANIC}, "go", "build")
         _, dump = self.crash(program, status=2)
         report = self.facts("report", dump, "--symbols", program)
         self.assertIn("exited with status 2", report["reason"])
@@ -115,7 +116,7 @@ class Exits(MortemTest):
         self.assertGreater(len(report["threads"]), 1)
 
     def test_rust_panic(self):
-        program = self.build("rustc", {"main.rs": RUST_PANIC}, "rustc", "-g", "-C", "target-feature=+crt-static",
+        program = self.build({"main.rs": RUST_PANIC}, "rustc", "-g", "-C", "target-feature=+crt-static",
                              "-C", "relocation-model=static")
         _, dump = self.crash(program, status=101)
         report = self.facts("report", dump)

@@ -140,7 +140,7 @@ TEST_F(LibrariesTest, CacheOfTheHostAndOurOwn) {
 
 TEST(LoaderCacheTest, TheHostsOwnComesBackInItsOrder) {
   auto bytes = read_text_file("/etc/ld.so.cache");
-  if (!bytes) GTEST_SKIP() << "no ld.so.cache here";
+  ASSERT_TRUE(bool(bytes));  // ldconfig runs with every libc package
   const LoaderCache cache = parse_loader_cache(*bytes);
   ASSERT_GT(cache.size(), 10u);
   EXPECT_EQ(parse_loader_cache(loader_cache_bytes(cache)), cache);

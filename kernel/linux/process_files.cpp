@@ -147,9 +147,10 @@ Result<void> fill_proc(TreeDirectory& proc, const char* program_path) {
   TRY(proc.add_file("loadavg", 0444, {.generate = load_average}));
   TRY(proc.add_text("version", "Linux version 6.1.0-mortem (Mortem) #1 Mortem\n"));
   TRY(proc.add_text("filesystems", "nodev\tproc\nnodev\tsysfs\nnodev\ttmpfs\n\text3\n"));
-  TRY(proc.add_text("mounts",
-                    "/dev/root / ext3 rw,noatime 0 0\nproc /proc proc rw 0 0\nsysfs /sys sysfs rw 0 0\ntmpfs /tmp tmpfs rw 0 "
-                    "0\ntmpfs /dev/shm tmpfs rw 0 0\n"));
+  TRY(proc.add_text(
+      "mounts",
+      "/dev/root / ext3 rw,noatime 0 0\nproc /proc proc rw 0 0\nsysfs /sys sysfs rw 0 0\ntmpfs /tmp tmpfs rw 0 "
+      "0\ntmpfs /dev/shm tmpfs rw 0 0\n"));
   TRY(add_system_settings(proc));
   TRY(TRY(proc.add_directory("net"))->add_file("pnp", 0444, {.generate = resolver_configuration}));
   return {};

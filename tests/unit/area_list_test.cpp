@@ -12,8 +12,12 @@
 namespace kernel {
 
 static bool g_no_memory = false;
-void* heap_allocate(size_t size) { return g_no_memory ? nullptr : std::calloc(1, size); }
-void heap_free(void* pointer) { std::free(pointer); }
+void* heap_allocate(size_t size) {
+  return g_no_memory ? nullptr : std::calloc(1, size);
+}
+void heap_free(void* pointer) {
+  std::free(pointer);
+}
 
 namespace {
 
@@ -26,7 +30,9 @@ MemoryArea area(uint64_t first, uint64_t count, uint8_t protection = 3) {
   out.protection = protection;
   return out;
 }
-uint64_t page(uint64_t number) { return kBase + number * kPage; }
+uint64_t page(uint64_t number) {
+  return kBase + number * kPage;
+}
 
 // Counts who holds it.
 class File final : public Inode {

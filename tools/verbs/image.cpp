@@ -87,17 +87,16 @@ void add_image(Commands& commands) {
       commands.add(nullptr, "image", "Bootable disk images: create",
                    "Example:\n  mortem image create ./server -o server.img --file server.conf:/etc/server.conf");
   image->require_subcommand(0, 1);
-  CLI::App* verb =
-      commands.add(image, "create", "Pack a program and its files into a bootable image",
-                   "PROGRAM stands at /bin/NAME in the guest, or at its own path if that is below /usr or /opt; the "
-                   "shared libraries\n"
-                   "it needs are found and packed. Files it opens later are yours to name: --dir /usr/lib/python3.11,\n"
-                   "--file /etc/ssl/certs/ca-certificates.crt, --file /etc/localtime. CONFIG.json takes the keys "
-                   "Program, Args, Env, Files, Dirs, MapDirs,\n"
-                   "BaseVolumeSz, DumpOnExit, NewCode and RunConfig.{Memory,Ports}; its paths are relative to its folder.\n"
-                   "Examples:\n"
-                   "  mortem image create ./server -o server.img --file server.conf:/etc/server.conf -- --port 80\n"
-                   "  mortem image create server.json --memory 1G --slots 4");
+  CLI::App* verb = commands.add(
+      image, "create", "Pack a program and its files into a bootable image",
+      "PROGRAM stands at /bin/NAME in the guest, or at its own path if that is below /usr or /opt; the shared\n"
+      "libraries it needs are found and packed. Files it opens later are yours to name:\n"
+      "--dir /usr/lib/python3.11, --file /etc/ssl/certs/ca-certificates.crt, --file /etc/localtime.\n"
+      "CONFIG.json takes the keys Program, Args, Env, Files, Dirs, MapDirs, BaseVolumeSz, DumpOnExit, OnExec,\n"
+      "NewCode and RunConfig.{Memory,Ports,UDPPorts}; its paths are relative to its folder.\n"
+      "Examples:\n"
+      "  mortem image create ./server -o server.img --file server.conf:/etc/server.conf -- --port 80\n"
+      "  mortem image create server.json --memory 1G --slots 4");
   auto options = std::make_shared<CreateOptions>();
   verb->add_option("SOURCE", options->source, "PROGRAM (an x86-64 Linux ELF file, or its name in PATH) or CONFIG.json")
       ->required();

@@ -4,6 +4,7 @@
 #include "kernel/debug/debugger.h"
 #include "kernel/library/log.h"
 #include "kernel/linux/app.h"
+#include "kernel/linux/process_folder.h"
 #include "kernel/linux/signals.h"
 #include "kernel/task/address_space.h"
 #include "kernel/task/user_pages.h"
@@ -40,16 +41,8 @@ void insert(Account& account, const Holder& holder) {
 }
 
 const char* name_of(const MemoryArea& area) {
-  switch (area.kind) {
-    case AreaKind::Heap:
-      return "[heap]";
-    case AreaKind::Stack:
-      return "[stack]";
-    case AreaKind::File:
-      return area.path != nullptr ? area.path : "file";
-    default:
-      return "anonymous";
-  }
+  const char* name = area_name(area);
+  return name[0] != 0 ? name : area.inode != nullptr ? "file" : "anonymous";
 }
 
 void take(Account& account) {

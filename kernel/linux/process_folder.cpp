@@ -15,9 +15,8 @@
 #include "kernel/task/address_space.h"
 
 namespace kernel::linux {
-namespace {
 
-const char* name_of(const MemoryArea& area) {
+const char* area_name(const MemoryArea& area) {
   switch (area.kind) {
     case AreaKind::Heap:
       return "[heap]";
@@ -34,6 +33,8 @@ const char* name_of(const MemoryArea& area) {
   }
 }
 
+namespace {
+
 Result<void> maps(TreeText& text, void*) {
   for (size_t index = 0; index < area_count(); ++index) {
     const MemoryArea& area = area_at(index);
@@ -49,7 +50,7 @@ Result<void> maps(TreeText& text, void*) {
                                 (area.protection & kProtectWrite) != 0 ? 'w' : '-',
                                 (area.protection & kProtectExecute) != 0 ? 'x' : '-', area.shared ? 's' : 'p',
                                 area.inode != nullptr ? area.file_offset : 0, device >> 8, device & 255, inode);
-    const char* name = name_of(area);
+    const char* name = area_name(area);
     constexpr size_t kNameColumn = 73;
     while (name[0] != 0 && length < kNameColumn) line[length++] = ' ';
     text.append({line, length});

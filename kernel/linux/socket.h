@@ -11,6 +11,7 @@
 #include "kernel/linux/open_file.h"
 #include "kernel/task/process.h"
 #include "kernel/task/timer_queue.h"
+#include "kernel/task/wait.h"
 
 namespace kernel::linux {
 
@@ -72,9 +73,9 @@ struct ReceiveRequest {
 };
 
 // All wait, unless the file is non-blocking or the flags say kMessageDontWait (Again). They wait until
-// receive_deadline() or send_deadline() (then Again; connect: InProgress); a signal ends the wait with
-// interrupted_by_signal(deadline). Errors are the errno of the manual page of the call. A send or receive of a datagram
-// gets the whole buffer of the call, one of a stream may get the program's bytes in parts.
+// receive_deadline() or send_deadline() (then Again; connect: InProgress), in wait_in_call(). Errors are the errno of
+// the manual page of the call. A send or receive of a datagram gets the whole buffer of the call, one of a stream may
+// get the program's bytes in parts.
 class Socket : public OpenFile {
  public:
   Socket(int family, int type, int protocol, int flags)
@@ -114,9 +115,19 @@ class Socket : public OpenFile {
   bool waits(int message_flags) const { return is_blocking() && (message_flags & kMessageDontWait) == 0; }
   uint64_t receive_deadline() const { return deadline_after(receive_timeout_ns); }
   uint64_t send_deadline() const { return deadline_after(send_timeout_ns); }
-  // signal(7): a call with a timeout is not made again after a handler.
-  static Error interrupted_by_signal(uint64_t deadline) {
-    return deadline == kNoDeadline ? Error::RestartSystem : Error::Interrupted;
+  // A call's wait in which `queue` tells of news. Its error: Again at the deadline; after a signal as signal(7) says, a
+  // call with a timeout is not made again after a handler.
+  template <typename Condition>
+  static Result<void> wait_in_call(WaitQueue& queue, Condition condition, uint64_t deadline) {
+    switch (wait_on(queue, condition, deadline)) {
+      case WaitResult::Done:
+        return {};
+      case WaitResult::Signal:
+        return deadline == kNoDeadline ? Error::RestartSystem : Error::Interrupted;
+      case WaitResult::Deadline:
+        return Error::Again;
+    }
+    __builtin_unreachable();
   }
 
   uint64_t receive_timeout_ns = 0, send_timeout_ns = 0;  // SO_RCVTIMEO, SO_SNDTIMEO; 0: none

@@ -33,16 +33,8 @@ bool has_news(Socket& socket) {
 }
 
 Result<void> wait_for_input(Socket& socket, uint64_t deadline) {
-  switch (wait_on(
-      *socket.wait_queue(), [&socket] { return has_news(socket); }, deadline)) {
-    case WaitResult::Done:
-      return {};
-    case WaitResult::Signal:
-      return Socket::interrupted_by_signal(deadline);
-    case WaitResult::Deadline:
-      return Error::Again;
-  }
-  __builtin_unreachable();
+  return Socket::wait_in_call(
+      *socket.wait_queue(), [&socket] { return has_news(socket); }, deadline);
 }
 
 Result<uint64_t> receive_parts(Socket& socket, UserVector& to, ReceiveRequest& request) {

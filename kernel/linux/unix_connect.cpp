@@ -87,14 +87,7 @@ Result<UnixSocket*> UnixSocket::find_listener(const SocketAddress& address, uint
     const auto may_go_on = [listener] {
       return !UnixNames::is_bound(listener) || listener->accepts_more() || (listener->shut_ & kShutRead) != 0;
     };
-    switch (wait_on(listener->waiters_, may_go_on, deadline)) {
-      case WaitResult::Done:
-        break;
-      case WaitResult::Signal:
-        return interrupted_by_signal(deadline);
-      case WaitResult::Deadline:
-        return Error::Again;
-    }
+    TRY(wait_in_call(listener->waiters_, may_go_on, deadline));
   }
 }
 
@@ -128,15 +121,8 @@ Result<Socket*> UnixSocket::accept(int flags, SocketAddress& peer) {
   while (first_waiting_ == nullptr) {
     if ((shut_ & kShutRead) != 0) return Error::Invalid;
     if (!is_blocking()) return Error::Again;
-    switch (wait_on(
-        waiters_, [this] { return first_waiting_ != nullptr || (shut_ & kShutRead) != 0; }, deadline)) {
-      case WaitResult::Done:
-        break;
-      case WaitResult::Signal:
-        return interrupted_by_signal(deadline);
-      case WaitResult::Deadline:
-        return Error::Again;
-    }
+    TRY(wait_in_call(
+        waiters_, [this] { return first_waiting_ != nullptr || (shut_ & kShutRead) != 0; }, deadline));
   }
   UnixSocket* accepted = first_waiting_;
   first_waiting_ = accepted->next_waiting_;

@@ -56,14 +56,7 @@ Result<void> UnixSocket::wait_for_room(int flags, uint64_t deadline) {
     if (has_room()) return {};
     if (!waits(flags)) return Error::Again;
     const auto may_go_on = [this] { return has_room() || error_ != Error{} || (shut_ & kShutWrite) != 0; };
-    switch (wait_on(waiters_, may_go_on, deadline)) {
-      case WaitResult::Done:
-        break;
-      case WaitResult::Signal:
-        return interrupted_by_signal(deadline);
-      case WaitResult::Deadline:
-        return Error::Again;
-    }
+    TRY(wait_in_call(waiters_, may_go_on, deadline));
   }
 }
 
@@ -129,14 +122,7 @@ Result<UnixSocket*> UnixSocket::find_target(const SendRequest& request, uint64_t
       if (is_named ? !UnixNames::is_bound(target) : peer_ != target) return true;
       return !target->is_full_for(*this) || (target->shut_ & kShutRead) != 0;
     };
-    switch (wait_on(target->waiters_, may_go_on, deadline)) {
-      case WaitResult::Done:
-        break;
-      case WaitResult::Signal:
-        return interrupted_by_signal(deadline);
-      case WaitResult::Deadline:
-        return Error::Again;
-    }
+    TRY(wait_in_call(target->waiters_, may_go_on, deadline));
   }
 }
 
@@ -192,10 +178,10 @@ Result<size_t> UnixSocket::receive_stream(std::span<uint8_t> to, ReceiveRequest&
       if ((shut_ & kShutRead) != 0 || (done > 0 && !waits(request.flags))) break;
       if (!waits(request.flags)) return Error::Again;
       const auto may_go_on = [this] { return queue_.count() > 0 || error_ != Error{} || (shut_ & kShutRead) != 0; };
-      const WaitResult waited = wait_on(waiters_, may_go_on, deadline);
-      if (waited != WaitResult::Done) {
+      auto waited = wait_in_call(waiters_, may_go_on, deadline);
+      if (waited.is_error()) {
         if (done > 0) break;
-        return waited == WaitResult::Signal ? interrupted_by_signal(deadline) : Error::Again;
+        return waited.error();
       }
       message = queue_.first();
       continue;
@@ -231,9 +217,7 @@ Result<size_t> UnixSocket::receive_message(std::span<uint8_t> to, ReceiveRequest
     if (is_shut && (waits(request.flags) || !is_datagram())) return size_t{0};
     if (!waits(request.flags)) return Error::Again;
     const auto may_go_on = [this] { return queue_.count() > 0 || error_ != Error{} || (shut_ & kShutRead) != 0; };
-    const WaitResult waited = wait_on(waiters_, may_go_on, deadline);
-    if (waited == WaitResult::Signal) return interrupted_by_signal(deadline);
-    if (waited == WaitResult::Deadline) return Error::Again;
+    TRY(wait_in_call(waiters_, may_go_on, deadline));
   }
   UnixMessage& message = *queue_.first();
   describe(message, request);

@@ -164,9 +164,9 @@ Result<void> TcpSocket::connect(const SocketAddress& address) {
   }
   if (state_ == State::Connecting) {
     const uint64_t deadline = send_deadline();
-    const WaitResult waited = wait_on(
+    auto waited = wait_in_call(
         waiters_, [this] { return state_ != State::Connecting; }, deadline);
-    if (waited == WaitResult::Signal) return interrupted_by_signal(deadline);
+    if (waited.is_error() && waited.error() != Error::Again) return waited.error();
   }
   return connected_result();
 }
@@ -216,10 +216,8 @@ Result<Socket*> TcpSocket::accept(int flags, SocketAddress& peer) {
   if (first_waiting_ == nullptr) {
     if (!is_blocking()) return Error::Again;
     const uint64_t deadline = receive_deadline();
-    const WaitResult waited = wait_on(
-        waiters_, [this] { return first_waiting_ != nullptr || state_ != State::Listening; }, deadline);
-    if (waited == WaitResult::Signal) return interrupted_by_signal(deadline);
-    if (waited == WaitResult::Deadline) return Error::Again;
+    TRY(wait_in_call(
+        waiters_, [this] { return first_waiting_ != nullptr || state_ != State::Listening; }, deadline));
     if (first_waiting_ == nullptr) return Error::Invalid;  // shut down meanwhile
   }
   TcpSocket* connection = take_waiting();

@@ -74,12 +74,10 @@ Result<size_t> TcpSocket::receive(std::span<uint8_t> to, ReceiveRequest& request
     if (read_shut_ || state_ == State::Ended) return done;
     if (!waits(request.flags)) return done > 0 ? Result<size_t>(done) : Error::Again;
     const size_t before = looks ? done : 0;
-    const WaitResult waited = wait_on(
+    auto waited = wait_in_call(
         waiters_, [this, before] { return received_.size() > before || peer_closed_ || read_shut_ || has_error(); },
         deadline);
-    if (waited == WaitResult::Done) continue;
-    if (done > 0) return done;
-    return waited == WaitResult::Signal ? interrupted_by_signal(deadline) : Error::Again;
+    if (waited.is_error()) return done > 0 ? Result<size_t>(done) : waited.error();
   }
 }
 
@@ -98,20 +96,16 @@ bool TcpSocket::is_writable() const {
 Result<void> TcpSocket::wait_for_room(int flags, uint64_t deadline) {
   wants_room_ = true;
   if (!waits(flags)) return Error::Again;
-  const WaitResult waited = wait_on(
+  return wait_in_call(
       waiters_, [this] { return is_writable() || write_shut_ || has_error(); }, deadline);
-  if (waited == WaitResult::Done) return {};
-  return waited == WaitResult::Signal ? interrupted_by_signal(deadline) : Error::Again;
 }
 
 Result<size_t> TcpSocket::send(std::span<const uint8_t> bytes, const SendRequest& request) {
   const uint64_t deadline = send_deadline();
   if (state_ == State::Connecting) {
     if (!waits(request.flags)) return Error::Again;
-    const WaitResult waited = wait_on(
-        waiters_, [this] { return state_ != State::Connecting; }, deadline);
-    if (waited == WaitResult::Signal) return interrupted_by_signal(deadline);
-    if (waited == WaitResult::Deadline) return Error::Again;
+    TRY(wait_in_call(
+        waiters_, [this] { return state_ != State::Connecting; }, deadline));
   }
   size_t done = 0;
   while (true) {

@@ -151,10 +151,8 @@ Result<size_t> UdpSocket::receive(std::span<uint8_t> to, ReceiveRequest& request
     if (has_error()) return take_error();
     if (read_shut_) return size_t{0};
     if (!waits(request.flags)) return Error::Again;
-    const WaitResult waited = wait_on(
-        waiters_, [this] { return first_ != nullptr || has_error() || read_shut_; }, deadline);
-    if (waited == WaitResult::Signal) return interrupted_by_signal(deadline);
-    if (waited == WaitResult::Deadline) return Error::Again;
+    TRY(wait_in_call(
+        waiters_, [this] { return first_ != nullptr || has_error() || read_shut_; }, deadline));
   }
   Datagram& datagram = *first_;
   const size_t whole = datagram.bytes->tot_len;

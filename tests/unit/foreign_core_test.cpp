@@ -63,7 +63,10 @@ class ForeignCore : public testing::TestWithParam<Case> {
           "timeout 60 gdb -nx -batch -ex 'run' -ex 'generate-core-file core.made' --args ./victim one two "
           ">gdb.log 2>&1");
     }
-    if (!std::filesystem::exists(folder / "core.made")) GTEST_SKIP() << "no core is made so on this machine";
+    // Where core_pattern(5) gives the kernel's cores to a program there is nothing to look at; gdb always makes one.
+    const bool is_made = std::filesystem::exists(folder / "core.made");
+    if (!is_made && std::string(GetParam().maker) == "kernel") GTEST_SKIP() << "the kernel's cores go elsewhere here";
+    ASSERT_TRUE(is_made);
     path = folder / "core.made";
     auto opened = snapshot::CoreFile::open(path);
     ASSERT_TRUE(opened) << opened.error().message;

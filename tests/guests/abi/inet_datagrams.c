@@ -12,17 +12,8 @@
 #include <unistd.h>
 
 #include "abi.h"
+#include "sockets.h"
 
-static struct sockaddr_in loopback(unsigned short port) {
-  return (struct sockaddr_in){
-      .sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-}
-static unsigned short port_of(int socket) {
-  struct sockaddr_storage address;
-  socklen_t length = sizeof address;
-  getsockname(socket, (struct sockaddr*)&address, &length);
-  return ntohs(((struct sockaddr_in*)&address)->sin_port);
-}
 static int bound(void) {
   const int made = socket(AF_INET, SOCK_DGRAM, 0);
   const struct sockaddr_in address = loopback(0);
@@ -32,19 +23,6 @@ static int bound(void) {
 static long send_to(int from, const void* bytes, size_t size, unsigned short port) {
   const struct sockaddr_in address = loopback(port);
   return sendto(from, bytes, size, 0, (const struct sockaddr*)&address, sizeof address);
-}
-static int connect_to(int from, unsigned short port) {
-  const struct sockaddr_in address = loopback(port);
-  return connect(from, (const struct sockaddr*)&address, sizeof address);
-}
-static void show_poll(const char* what, int descriptor) {
-  struct pollfd entry = {descriptor, POLLIN | POLLOUT | POLLRDHUP, 0};
-  poll(&entry, 1, 0);
-  printf("%s: poll %#x\n", what, entry.revents);
-}
-static void await(int descriptor, short events) {
-  struct pollfd entry = {descriptor, events, 0};
-  poll(&entry, 1, 5000);
 }
 static int error_option(int descriptor) {
   int value = -1;
@@ -101,7 +79,7 @@ static void connected(void) {
   struct sockaddr_in name;
   socklen_t length = sizeof name;
   fact("peer of one that has none", error_of(getpeername(left, (struct sockaddr*)&name, &length)));
-  fact("connect", error_of(connect_to(left, port_of(right))));
+  fact("connect", error_of(connect4(left, port_of(right))));
   length = sizeof name;
   fact("peer", error_of(getpeername(left, (struct sockaddr*)&name, &length)));
   fact("its port", ntohs(name.sin_port) == port_of(right));
@@ -113,7 +91,7 @@ static void connected(void) {
   await(left, POLLIN);
   fact("only from the peer", recv(left, bytes, sizeof bytes, 0));
   fact("no more", error_of(recv(left, bytes, sizeof bytes, MSG_DONTWAIT)));
-  fact("connect elsewhere", error_of(connect_to(left, port_of(third))));
+  fact("connect elsewhere", error_of(connect4(left, port_of(third))));
   send(left, "abcd", 4, 0);
   await(third, POLLIN);
   fact("recv there", recv(third, bytes, sizeof bytes, 0));
@@ -123,7 +101,7 @@ static void connected(void) {
   // Where nobody listens.
   const unsigned short gone = port_of(third);
   close(third);
-  connect_to(left, gone);
+  connect4(left, gone);
   fact("send into the void", send(left, "x", 1, 0));
   await(left, POLLERR);
   show_poll("after it", left);

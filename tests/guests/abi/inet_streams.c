@@ -16,25 +16,10 @@
 #include <unistd.h>
 
 #include "abi.h"
+#include "sockets.h"
 
-static struct sockaddr_in loopback(unsigned short port) {
-  return (struct sockaddr_in){
-      .sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-}
 static struct sockaddr_in6 loopback6(unsigned short port) {
   return (struct sockaddr_in6){.sin6_family = AF_INET6, .sin6_port = htons(port), .sin6_addr = IN6ADDR_LOOPBACK_INIT};
-}
-
-static unsigned short port_of(int socket) {
-  struct sockaddr_storage address;
-  socklen_t length = sizeof address;
-  getsockname(socket, (struct sockaddr*)&address, &length);
-  return ntohs(((struct sockaddr_in*)&address)->sin_port);
-}
-
-static int connect4(int socket, unsigned short port) {
-  const struct sockaddr_in address = loopback(port);
-  return connect(socket, (const struct sockaddr*)&address, sizeof address);
 }
 
 static int make_listener(unsigned short* port) {
@@ -62,17 +47,6 @@ static struct pair make_pair(void) {
 static void close_pair(struct pair pair) {
   close(pair.client);
   close(pair.server);
-}
-
-static void show_poll(const char* what, int descriptor) {
-  struct pollfd entry = {descriptor, POLLIN | POLLOUT | POLLRDHUP, 0};
-  poll(&entry, 1, 0);
-  printf("%s: poll %#x\n", what, entry.revents);
-}
-// News crosses the loopback interface at its own time on Linux: what is to come is waited for.
-static void await(int descriptor, short events) {
-  struct pollfd entry = {descriptor, events, 0};
-  poll(&entry, 1, 5000);
 }
 
 static int number_option(int descriptor, int level, int name) {

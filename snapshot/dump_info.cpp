@@ -77,8 +77,10 @@ DumpInfo gather_dump_info(const CoreFile& core) {
   info.program_name = core.program_name();
   info.command_line = core.command_line();
 
+  const auto reason = core.reason();
+  const bool nothing_crashed = reason && reason->kind == format::ReasonKind::OnDemand;
   for (const CoreThread& thread : core.threads()) {
-    const bool crashed = info.reason && info.reason->thread == thread.id;
+    const bool crashed = !nothing_crashed && info.reason && info.reason->thread == thread.id;
     info.threads.push_back({thread.id, thread.name, crashed, thread.registers.rip, thread.registers.rsp,
                             !thread.floating_point.empty(), !thread.extended_state.empty()});
   }

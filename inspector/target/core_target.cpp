@@ -17,8 +17,9 @@ class CoreTarget final : public Target {
       TargetThread one;
       one.id = thread.id;
       one.name = thread.name;
-      // Linux and gdb write the crashed thread first; our dumps name it, or name none.
+      // Linux and gdb write the crashed thread first; our dumps name it, or name none. On demand nothing crashed.
       one.crashed = reason && reason->thread != 0 ? thread.id == reason->thread : first;
+      if (reason && reason->kind == format::ReasonKind::OnDemand) one.crashed = false;
       one.in_kernel = machine && machine->in_kernel != 0 && machine->thread == thread.id;
       registers_.push_back(one.in_kernel ? machine->registers.general : thread.registers);
       threads_.push_back(one);

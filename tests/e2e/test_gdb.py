@@ -294,6 +294,10 @@ class Starts(Gdb):
         facts = self.facts("bt", dump)
         self.assertEqual(sorted(thread["name"] for thread in facts["threads"]),
                          ["debuggee", "reader", "worker 0", "worker 1", "worker 2"])
+        # Nothing crashed, and no verb says so of a thread.
+        self.assertEqual([thread for thread in facts["threads"] if thread["crashed"]], [])
+        self.assertEqual([thread for thread in self.facts("info", dump)["threads"] if thread["crashed"]], [])
+        self.assertNotIn("(crashed)", self.mortem("report", dump).stdout)
         # The dump shows the program's own code, not gdb's breakpoints.
         core = self.files / "core"
         self.mortem("core", dump, "-o", core)

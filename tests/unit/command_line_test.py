@@ -63,6 +63,7 @@ class CommandLine(unittest.TestCase):
         self.refused("run", "program", "--accel", "magic", naming="magic")
         self.refused("run", "program", "--name", "a/b", naming="a/b")
         self.refused("run", "missing", naming="missing")
+        self.refused("run", "program", "--net", "tap=mortem-nowhere", naming="tap=mortem-nowhere: there is no such interface")
         self.refused("image", "create", "program", "--format", "qcow2", naming="qcow2")
         self.refused("image", "create", "program", "--file", "missing", naming="missing")
         self.refused("image", "create", "program", "--slots", "1", naming="--slots 1")

@@ -139,7 +139,12 @@ Result<Network> parse_network(const std::string& text) {
   return network;
 }
 
-Result<void> check_ports(const Network& network) {
+Result<void> check_network(const Network& network) {
+  // As root QEMU would make an interface of that name, which leads nowhere.
+  if (network.kind == NetworkKind::Tap && if_nametoindex(network.interface.c_str()) == 0)
+    return failure(ErrorKind::NotFound,
+                   fmt::format("--net tap={}: there is no such interface; ip tuntap add dev {} mode tap",
+                               printable(network.interface), printable(network.interface)));
   for (const PortForward& forward : network.ports) {
     Descriptor probe(socket(AF_INET, (forward.udp ? SOCK_DGRAM : SOCK_STREAM) | SOCK_CLOEXEC, 0));
     if (!probe) return system_failure("cannot make", "a socket");

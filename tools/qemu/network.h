@@ -29,8 +29,9 @@ struct Network {
 };
 // What --net says: user, none, or tap=INTERFACE with ,mac= ,address=ADDRESS/PREFIX ,gateway= ,dns= ,mtu= behind it.
 Result<Network> parse_network(const std::string& text);
-// That nobody listens at the host's ports yet: QEMU would say so only when the guest is about to start.
-Result<void> check_ports(const Network& network);
+// That nobody listens at the host's ports yet, and that the interface is there: QEMU would say so only when the guest
+// is about to start, or not at all.
+Result<void> check_network(const Network& network);
 
 // QEMU's options. `name` is the guest's, of which its hardware address is made on a tap device.
 std::vector<std::string> qemu_network_options(const Network& network, const std::string& name);

@@ -162,7 +162,7 @@ Result<Network> network_of(const RunOptions& options) {
         fmt::format("-p goes with --net user: with --net {} {}", printable(options.network),
                     network.kind == NetworkKind::None ? "there is no network" : "the guest has an address of its own"));
   for (const std::string& port : options.ports) network.ports.push_back(TRY(parse_port_forward(port, "-p")));
-  TRY_VOID(check_ports(network));
+  TRY_VOID(check_network(network));
   return network;
 }
 
@@ -216,7 +216,7 @@ Result<Prepared> prepare(const RunOptions& options) {
   if (options.ports.empty() && plan.machine.network.kind == NetworkKind::User) {
     for (const std::string& port : ready.source.ports)
       plan.machine.network.ports.push_back(TRY(parse_port_forward(port, options.source + ": port")));
-    TRY_VOID(check_ports(plan.machine.network));
+    TRY_VOID(check_network(plan.machine.network));
   }
   if (const std::string why = no_room_for_dump(ready.source.image); !why.empty() && !options.without_dump)
     return failure(ErrorKind::BadInput,

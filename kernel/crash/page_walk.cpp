@@ -76,4 +76,10 @@ PageRun PageWalker::run_at(uint64_t address, uint64_t end) {
   return run;
 }
 
+bool is_code(uint64_t address) {
+  const uint64_t page = page_down(address);
+  const PageRun run = g_crash_page_walker.run_at(page, page + kPageSize);
+  return run.kind == PageRunKind::Present && (run.flags & mortem::format::kPageExecute) != 0;
+}
+
 }  // namespace kernel

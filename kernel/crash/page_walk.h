@@ -44,4 +44,6 @@ class PageWalker {
 // The one for the moment of the crash.
 extern PageWalker g_crash_page_walker;
 
+bool is_code(uint64_t address);  // RAM that may be executed
+
 }  // namespace kernel

@@ -3,6 +3,7 @@
 #include "kernel/crash/checked_memory.h"
 #include "kernel/crash/frame_pointer_walk.h"
 #include "kernel/crash/modules.h"
+#include "kernel/crash/page_walk.h"
 
 namespace kernel {
 
@@ -57,7 +58,8 @@ void add_stack(Hash& hash, uint64_t stack_pointer) {
     uint64_t word;
     ModuleReader module;
     if (!read_virtual(word, (stack_pointer & ~uint64_t{7}) + index * 8)) return;
-    if (!find_module(word, module) || !is_return_address(word)) continue;
+    // A program's data points into its data, where the bytes before are addresses of this boot: that is no call.
+    if (!find_module(word, module) || !is_code(word) || !is_return_address(word)) continue;
     add_place(hash, word);
     ++hits;
   }

@@ -69,18 +69,21 @@ TEST(CrashSignature, TellsCrashesApart) {
 
 // Without frame pointers the return addresses on the stack stand for the callers.
 TEST(CrashSignature, SeesCallersWithoutFramePointers) {
-  const auto signature = [](uint64_t caller) {
+  static constexpr uint8_t call_opcode = 0xE8;
+  const auto signature = [](uint64_t caller, uint8_t in_data = 0) {
     FakeGuest guest;
     guest.crash_of_the_app();
     guest.state.frame.rbp = 0;
-    const uint8_t call = 0xE8;
-    guest.poke(caller - 5, &call, sizeof call);
-    const uint64_t words[2] = {kFakeData, caller};  // data is no return address
+    guest.poke(caller - 5, &call_opcode, sizeof call_opcode);
+    // Data is no return address, whatever stands before it.
+    guest.poke(kFakeData + 0x80 - 5, &in_data, sizeof in_data);
+    const uint64_t words[2] = {kFakeData + 0x80, caller};
     guest.poke(guest.state.frame.rsp, words, sizeof words);
     return crash_signature(guest.state);
   };
   EXPECT_EQ(signature(kFakeText + 0x100), signature(kFakeText + 0x100));
   EXPECT_NE(signature(kFakeText + 0x100), signature(kFakeText + 0x200));
+  EXPECT_EQ(signature(kFakeText + 0x100, call_opcode), signature(kFakeText + 0x100));
 }
 
 TEST(CrashReport, OfTheApp) {

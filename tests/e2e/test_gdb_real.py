@@ -87,7 +87,7 @@ class Load(Gdb):
             # Those with lines are the program's own; libc's have several names each, of which tools choose.
             own = {frame["function"] for frame in thread["frames"] if frame["file"]}
             self.assertLessEqual(own, live, text)
-        self.assertEqual(sum(thread["crashed"] for thread in threads), 1)
+        self.assertEqual(sum(thread["crashed"] for thread in threads), 0)  # on demand: the report says the same
 
 
 class Restarts(Gdb):

@@ -13,18 +13,6 @@ namespace {
 
 constexpr int kProtocolTcp = 6;
 
-// Linux refuses an address that somebody listens at already when bind() names it, lwIP only when listen() does.
-bool is_listened_at(const Endpoint& at) {
-  for (tcp_pcb_listen* each = tcp_listen_pcbs.listen_pcbs; each != nullptr; each = each->next) {
-    if (each->local_port != at.port) continue;
-    const bool one_takes_both = IP_IS_ANY_TYPE_VAL(each->local_ip) || IP_IS_ANY_TYPE_VAL(at.address);
-    if (!one_takes_both && IP_GET_TYPE(&each->local_ip) != IP_GET_TYPE(&at.address)) continue;
-    if (ip_addr_isany(&each->local_ip) || ip_addr_isany_val(at.address) || ip_addr_cmp(&each->local_ip, &at.address))
-      return true;
-  }
-  return false;
-}
-
 }  // namespace
 
 TcpSocket::TcpSocket(int family, int flags) : InetSocket(family, kSocketStream, kProtocolTcp, flags) {}
@@ -98,7 +86,6 @@ Result<void> TcpSocket::bind(const SocketAddress& address) {
   if (is_bound()) return Error::Invalid;
   const NetworkScope scope;
   TRY(need_pcb());
-  if (wanted.port != 0 && is_listened_at(wanted) && !options_.is_on(kOptionReusePort)) return Error::AddressInUse;
   // An IPv6 socket that is bound to an IPv4 address is an IPv4 one from then on.
   IP_SET_TYPE_VAL(pcb_->local_ip, lwip_type());
   IP_SET_TYPE_VAL(pcb_->remote_ip, lwip_type());

@@ -3,6 +3,7 @@ mortem_unit_test(page_frames SOURCES ${CMAKE_SOURCE_DIR}/kernel/memory/page_fram
 mortem_unit_test(reclaim SOURCES ${CMAKE_SOURCE_DIR}/kernel/memory/reclaim.cpp)
 mortem_unit_test(page_tree SOURCES ${CMAKE_SOURCE_DIR}/kernel/memory/page_frames.cpp
   ${CMAKE_SOURCE_DIR}/kernel/memory/page_tree.cpp)
+mortem_unit_test(clock_arithmetic)
 mortem_unit_test(chacha20 SOURCES ${CMAKE_SOURCE_DIR}/kernel/library/chacha20.cpp)
 mortem_unit_test(format_text SOURCES ${CMAKE_SOURCE_DIR}/kernel/library/format_text.cpp)
 

@@ -81,6 +81,8 @@ InodeStatus anonymous_status();
 Result<OpenFile*> make_inode_file(Inode& inode, int flags, const char* path);
 // `copy` keeps the last of what is written, for a dump; null: nothing is kept.
 Result<OpenFile*> make_console_file(int flags, LogRing* copy);
+// The host's standard input over a port of its own (snapshot/format/control.h). NoDevice: the machine has none.
+Result<OpenFile*> make_input_file();
 struct Pipe {
   OpenFile *read_end, *write_end;
 };

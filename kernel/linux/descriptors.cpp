@@ -26,6 +26,13 @@ Result<void> grow(int needed) {
   return {};
 }
 
+// Of a descriptor that is in the table no more.
+void close_file(OpenFile& file) {
+  forget_process_locks(file);
+  if (file.is_last_reference()) file.linger();
+  file.release();
+}
+
 int first_free_from(int least) {
   while (g_first_free < g_size && g_table[g_first_free].file != nullptr) ++g_first_free;
   int free = least > g_first_free ? least : g_first_free;
@@ -78,12 +85,9 @@ Result<uint64_t> install_at(int descriptor, OpenFile* file, bool close_on_exec) 
     file->release();
     return grown.error();
   }
-  OpenFile* old = g_table[descriptor].file;
+  OpenFile* before = g_table[descriptor].file;
   g_table[descriptor] = {file, close_on_exec};
-  if (old != nullptr) {
-    forget_process_locks(*old);
-    old->release();
-  }
+  if (before != nullptr) close_file(*before);
   return static_cast<uint64_t>(descriptor);
 }
 
@@ -93,8 +97,7 @@ Result<void> close_descriptor(int descriptor) {
   OpenFile* file = found->file;
   *found = {};
   if (descriptor < g_first_free) g_first_free = descriptor;
-  forget_process_locks(*file);
-  file->release();
+  close_file(*file);
   return {};
 }
 

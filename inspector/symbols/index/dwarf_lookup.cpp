@@ -5,7 +5,7 @@
 namespace mortem::inspector::index {
 namespace {
 
-constexpr size_t kMostUnits = 64;  // whose rows and functions are kept
+constexpr size_t kMostKept = 1 << 21;  // line rows of the units that are kept: some 64 MB
 constexpr size_t kDeepest = 4096;  // inlined into one another
 
 }  // namespace
@@ -65,12 +65,16 @@ void DwarfLookup::describe(const FunctionNode& node, LookedUpFrame& frame) {
 }
 
 DwarfLookup::UnitData& DwarfLookup::data_of(size_t index) {
-  if (units_.size() >= kMostUnits && !units_.contains(index)) units_.clear();
+  if (kept_ > kMostKept && !units_.contains(index)) {
+    units_.clear();
+    kept_ = 0;
+  }
   UnitData& data = units_[index];
   if (!data.has_functions) {
     data.has_functions = true;
     data.roots = find_root_functions(dwarf_, dwarf_.units()[index], &data.is_overlapping);
     if (Files& files = files_of(dwarf_, index); files.header) data.lines.read(dwarf_, *files.header);
+    kept_ += data.lines.rows().size() + data.roots.size();
   }
   return data;
 }

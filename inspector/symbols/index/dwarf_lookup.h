@@ -15,6 +15,10 @@ class DwarfLookup final : public AddressLookup {
  public:
   explicit DwarfLookup(DwarfFile& dwarf) : dwarf_(dwarf), ranges_(dwarf), names_(dwarf) {}
   void locate(uint64_t address, std::vector<LookedUpFrame>& to) override;
+  uint64_t locality(uint64_t address) override {
+    const UnitRanges::Range* range = ranges_.find(address);
+    return range ? range->unit : 0;
+  }
 
  private:
   struct Files {
@@ -22,7 +26,7 @@ class DwarfLookup final : public AddressLookup {
     std::unordered_map<uint64_t, SourceFile> files;  // nodes do not move
   };
   struct UnitData {
-    bool has_functions = false, is_overlapping = false, has_lines = false;
+    bool has_functions = false, is_overlapping = false;
     std::vector<RootFunction> roots;
     std::unordered_map<uint64_t, FunctionMap> functions;  // by their entry; of overlapping ones the whole unit, at 0
     LineTable lines;
@@ -38,6 +42,7 @@ class DwarfLookup final : public AddressLookup {
   UnitRanges ranges_;
   FunctionNames names_;
   std::unordered_map<size_t, UnitData> units_;
+  size_t kept_ = 0;  // line rows and functions in it
   std::unordered_map<size_t, Files> files_, alternate_files_;
 };
 

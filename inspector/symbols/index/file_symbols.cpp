@@ -16,6 +16,7 @@ class OpenedFile final : public FileSymbols {
     lookup_.locate(address, frames_);
     return frames_;
   }
+  uint64_t locality(uint64_t address) override { return lookup_.locality(address); }
   const Symbol* symbol_at(uint64_t address) override { return symbols_.find(address); }
   const std::vector<const Symbol*>& symbols_named(std::string_view name) override {
     if (by_name_.empty())

@@ -15,6 +15,7 @@ class FileSymbols {
 
   // Innermost first; empty: the debug information says nothing of the address. Valid until the next call.
   virtual const std::vector<LookedUpFrame>& locate(uint64_t address) = 0;
+  virtual uint64_t locality(uint64_t address) = 0;  // as AddressLookup's
   virtual const Symbol* symbol_at(uint64_t address) = 0;             // null: none
   virtual const std::vector<const Symbol*>& symbols_named(std::string_view name) = 0;  // in the table's order
 };

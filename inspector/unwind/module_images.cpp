@@ -23,9 +23,9 @@ std::optional<T> load_from(MemoryCache& memory, uint64_t address) {
 std::optional<FrameSection> section_of(const ElfImage& image, const char* name) {
   const ElfSection* section = image.section(name);
   if (!section || section->size == 0) return std::nullopt;
-  auto bytes = image.section_bytes(*section);
+  const auto bytes = image.content(*section);
   if (!bytes) return std::nullopt;
-  return FrameSection{name, section->address, std::move(*bytes)};
+  return FrameSection{name, section->address, {bytes->begin(), bytes->end()}};
 }
 
 }  // namespace

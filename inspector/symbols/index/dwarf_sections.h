@@ -1,12 +1,10 @@
-// The DWARF sections of one ELF file, decompressed where need be.
+// The DWARF sections of one ELF file.
 #pragma once
 
 #include <cstdint>
-#include <deque>
 #include <memory>
 #include <span>
 #include <string_view>
-#include <vector>
 
 #include "inspector/elf/elf_image.h"
 
@@ -18,17 +16,16 @@ struct DwarfSections {
   Bytes information, abbreviations, text, line_text, text_offsets, addresses, lines, ranges, range_lists, aranges;
 };
 
-// Keeps what the spans of `sections` point into.
+// Keeps the image that the spans of `sections` point into.
 class DwarfSectionsOwner {
  public:
   explicit DwarfSectionsOwner(std::shared_ptr<const ElfImage> image);
   const DwarfSections& sections() const { return sections_; }
 
  private:
-  Bytes load(std::string_view name);
+  Bytes load(std::string_view name) const;  // without `.debug_`
 
   std::shared_ptr<const ElfImage> image_;
-  std::deque<std::vector<uint8_t>> expanded_;
   DwarfSections sections_;
 };
 

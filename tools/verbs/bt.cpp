@@ -6,6 +6,7 @@
 #include "inspector/analysis/stack_text.h"
 #include "tools/output.h"
 #include "tools/symbol_options.h"
+#include "tools/target.h"
 #include "tools/verbs.h"
 #include "tools/verbs/stack_facts.h"
 
@@ -24,12 +25,11 @@ struct Options {
 };
 
 int run(const Options& options) {
-  auto core = snapshot::CoreFile::open(options.dump);
-  if (!core) return fail(core.error());
-  auto target = inspector::open_core_target(**core);
-  if (!target) return fail(target.error());
+  auto opened = open_target(options.dump);
+  if (!opened) return fail(opened.error());
+  const inspector::Target& target = *opened->target;
   auto symbolizer = inspector::Symbolizer::create(symbol_options(options.symbols));
-  inspector::StackReader reader(**target, *symbolizer);
+  inspector::StackReader reader(target, *symbolizer);
   inspector::StackOptions wanted;
   wanted.frame_limit = options.limit;
   wanted.inlined = !options.no_inline;
@@ -37,7 +37,7 @@ int run(const Options& options) {
 
   ordered_json threads = ordered_json::array();
   bool found = false;
-  for (const inspector::TargetThread& thread : (*target)->threads()) {
+  for (const inspector::TargetThread& thread : target.threads()) {
     if (options.has_thread && thread.id != options.thread) continue;
     auto stack = reader.read(thread.id, wanted);
     if (!stack) return fail(stack.error());
@@ -45,8 +45,8 @@ int run(const Options& options) {
       threads.push_back(stack_facts(*stack));
     } else {
       const auto folding = options.full ? inspector::Folding::ShowAll : inspector::Folding::Fold;
-      write_stdout(fmt::format("{}{}\n{}", found ? "\n" : "", printable(inspector::stack_heading(*stack)),
-                               printable_lines(inspector::stack_text(*stack, folding, 0))));
+      write_stdout(fmt::format("{}{}\n{}", found ? "\n" : "", painted_heading(*stack),
+                               painted_stack(inspector::stack_text(*stack, folding, 0))));
     }
     found = true;
   }
@@ -64,9 +64,10 @@ int run(const Options& options) {
 
 void add_verb(Commands& commands) {
   auto options = std::make_shared<Options>();
-  CLI::App* verb = commands.add(nullptr, "bt", "Shows all stacks of a dump or core, with functions and lines",
-                                "Example:\n  mortem bt program.core.zst --symbols ./program");
-  verb->add_option("dump", options->dump, "A dump, or any x86-64 ELF core")->required()->type_name("DUMP");
+  CLI::App* verb =
+      commands.add(nullptr, "bt", "Shows all stacks of a dump, core or running guest, with functions and lines",
+                   "Example:\n  mortem bt program.core.zst --symbols ./program");
+  verb->add_option("TARGET", options->dump, kTargetHelp)->required()->type_name("TARGET");
   CLI::Option* thread = verb->add_option("--thread", options->thread, "Only the thread of this id")->type_name("N");
   verb->add_option("--limit", options->limit, "Frames of a stack at most, inlined ones not counted")
       ->type_name("N")

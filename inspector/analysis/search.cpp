@@ -194,7 +194,7 @@ Result<BytePattern> parse_byte_pattern(std::string_view text) {
   BytePattern pattern;
   const auto broken = [&] {
     return failure(ErrorKind::BadInput,
-                   fmt::format("{}: no bytes: two hexadecimal digits each, ?? for any, as in \"de ad ?? ef\"", text));
+                   fmt::format("\"{}\": no bytes: two hexadecimal digits each, ?? for any, as in de ad ?? ef", text));
   };
   for (size_t at = 0; at < text.size();) {
     if (text[at] == ' ') {

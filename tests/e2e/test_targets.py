@@ -6,7 +6,6 @@ import re
 import subprocess
 import unittest
 
-import debuggers
 from expectations import MASK, VECTOR_FACTOR
 from mortem_test import GUESTS, MORTEM, MortemTest, marked_lines, wait_until
 
@@ -18,9 +17,9 @@ class Search(MortemTest):
     # memory_patterns writes address * VECTOR_FACTOR at each address: a word that stands nowhere else.
     def test_memory_of_every_kind(self):
         _, self.dump = self.crash(GUESTS / "memory_patterns", status=139)
-        text = debuggers.output_of([str(MORTEM), "gdb", str(self.dump), "--", "-nx", "-batch", "-ex",
-                                    "p/x (long)&pattern_data", "-ex", "p/x (long)pattern_heap", "-ex",
-                                    "p/x (long)pattern_mapped", "-ex", "p/x (long)&pattern_heap"])
+        text = self.mortem("gdb", self.dump, "--", "-nx", "-batch", "-ex", "p/x (long)&pattern_data", "-ex",
+                           "p/x (long)pattern_heap", "-ex", "p/x (long)pattern_mapped", "-ex",
+                           "p/x (long)&pattern_heap").stdout
         data, heap, mapped, heap_pointer = (int(value, 16) for value in re.findall(r"= (0x[0-9a-f]+)", text))
         for begin in (data, heap, mapped):
             for index in (0, 511, 512, 64 * 1024 - 1):  # at the edges of pages, and of the whole
@@ -56,6 +55,8 @@ class Search(MortemTest):
         with self.subTest("bad input"):
             for pattern in ("", "d", "xx", "?? ??", "de a"):
                 self.assertEqual(len(self.mortem("search", self.dump, "--bytes", pattern, status=2).stderr.splitlines()), 1)
+            self.mortem("search", self.dump, "--string", "", status=2)
+            self.mortem("search", self.dump, "--string", "a", "--range", "4", status=2)
 
     def test_threads(self):
         _, self.dump = self.crash(GUESTS / "threads_null_read", status=139)

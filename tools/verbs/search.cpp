@@ -27,7 +27,7 @@ struct SearchOptions {
   std::vector<std::string> symbols;
   uint64_t range = 1;
   size_t limit = 1000;
-  bool unaligned = false, json = false;
+  bool by_bytes = false, by_text = false, unaligned = false, json = false;
 };
 
 struct SearchHit {
@@ -108,9 +108,10 @@ Result<uint64_t> address_of(const SearchOptions& options, const inspector::Targe
 
 Result<inspector::Search> search_of(const SearchOptions& options, const inspector::Target& target) {
   inspector::Search search;
-  if (!options.bytes.empty()) {
+  if (options.by_bytes) {
     search.pattern = TRY(inspector::parse_byte_pattern(options.bytes));
-  } else if (!options.text.empty()) {
+  } else if (options.by_text) {
+    if (options.text.empty()) return failure(ErrorKind::BadInput, "--string: an empty text stands everywhere");
     search.pattern = inspector::text_pattern(options.text);
   } else {
     search.pointers.first = TRY(address_of(options, target));
@@ -207,8 +208,9 @@ void add_search(Commands& commands) {
   auto options = std::make_shared<SearchOptions>();
   verb->add_option("TARGET", options->target, kTargetHelp)->required();
   CLI::Option_group* ways = verb->add_option_group("what");
-  ways->add_option("--bytes", options->bytes, "Hexadecimal digits, two a byte; ?? is any byte")->type_name("PATTERN");
-  ways->add_option("--string", options->text, "Text, as UTF-8")->type_name("TEXT");
+  CLI::Option* bytes = ways->add_option("--bytes", options->bytes, "Hexadecimal digits, two a byte; ?? is any byte")
+                           ->type_name("PATTERN");
+  CLI::Option* text = ways->add_option("--string", options->text, "Text, as UTF-8")->type_name("TEXT");
   CLI::Option* pointer = ways->add_option("--pointer", options->pointer, "Words that hold this address, or a symbol's")
                              ->type_name("ADDRESS|SYMBOL");
   ways->require_option(1);
@@ -224,7 +226,11 @@ void add_search(Commands& commands) {
       ->allow_extra_args(false)
       ->check(CLI::ExistingFile);
   verb->add_flag("--json", options->json, "Print the facts as JSON (mortem.search/1)");
-  commands.on(verb, [options] { return search_target(*options); });
+  commands.on(verb, [options, bytes, text] {
+    options->by_bytes = bytes->count() > 0;
+    options->by_text = text->count() > 0;
+    return search_target(*options);
+  });
 }
 
 const VerbRegistration search_registration{63, add_search};

@@ -29,10 +29,11 @@ void supported(Session& session, Arguments arguments) {
   Reply& reply = session.reply;
   reply.text("PacketSize=");
   reply.hex(kPacketSize);
-  reply.text(";QStartNoAckMode+;vContSupported+;binary-upload+;qXfer:features:read+;qXfer:threads:read+");
+  reply.text(";QStartNoAckMode+;binary-upload+;qXfer:features:read+;qXfer:threads:read+");
   const auto offer = [&reply](bool offered, std::string_view feature) {
     if (offered) reply.text(feature);
   };
+  offer(description.cannot_run.empty(), ";vContSupported+");
   offer(session.client.multiprocess, ";multiprocess+");
   offer(session.client.software_breakpoint_reason, ";swbreak+");
   offer(session.client.hardware_breakpoint_reason && description.hardware_breakpoints, ";hwbreak+");
@@ -40,6 +41,7 @@ void supported(Session& session, Arguments arguments) {
   offer(description.executable_path, ";qXfer:exec-file:read+");
   offer(description.auxiliary_vector, ";qXfer:auxv:read+;qXfer:libraries-svr4:read+");
   offer(description.signal_information, ";qXfer:siginfo:read+;qXfer:siginfo:write+");
+  offer(description.memory_map && description.memory_regions, ";qXfer:memory-map:read+");
   offer(description.catches_system_calls, ";QCatchSyscalls+");
   offer(description.reports_thread_events, ";QThreadEvents+");
   offer(description.passes_signals, ";QPassSignals+;QProgramSignals+");

@@ -51,6 +51,13 @@ void go(Session& session, bool any_prepared) {
 }
 
 bool can_resume(Session& session) {
+  if (const Description description = session.target.description(); !description.cannot_run.empty()) {
+    if (session.client.thread_suffix)
+      write_refused_resume(session, description.cannot_run);
+    else
+      session.error(description.cannot_run);
+    return false;
+  }
   if (!session.running && session.ending == Ending::None) return true;
   session.error(ErrorNumber::NoThread);
   return false;
@@ -159,7 +166,10 @@ void kill_process(Session& session, Arguments arguments) {
 }
 
 constexpr PacketEntry kPackets[] = {
-    {"vCont?", [](Session& session, Arguments) { session.reply.text("vCont;c;C;s;S;t;r"); }},
+    {"vCont?",
+     [](Session& session, Arguments) {
+       if (session.target.description().cannot_run.empty()) session.reply.text("vCont;c;C;s;S;t;r");
+     }},
     {"vCont;", resume_with_actions, kGlued},
     {"vKill", kill_process},
     {"?", stop_reason},

@@ -20,6 +20,12 @@ void Session::error(ErrorNumber number) {
   reply.hex_bytes({&value, 1});
 }
 
+void Session::error(std::string_view sentence) {
+  reply.clear();
+  reply.text("E.");
+  reply.text(sentence);
+}
+
 void Session::write_thread(ThreadId thread) {
   if (client.multiprocess) {
     reply.text("p");

@@ -71,6 +71,9 @@ struct Session {
   int target_signal(int client_number) const;
 
   void error(ErrorNumber number);
+  // With a sentence for people (GDB manual, node "Standard Replies"), which has no '#', '$', '}' and '*'. To LLDB that
+  // would be no error.
+  void error(std::string_view sentence);
   void ok() { reply.text("OK"); }
 
   // "p1.2a" or "2a", as the client has it.
@@ -115,6 +118,8 @@ std::span<const PacketEntry> thread_local_storage_packets();
 
 // The stop reply packet for `stop` into the reply.
 void write_stop_reply(Session& session, const Stop& stop);
+// For LLDB, which takes an error here for the end of the connection: it has stopped again at once, and this is why.
+void write_refused_resume(Session& session, std::string_view sentence);
 // The value of LLDB's key "reason".
 std::string_view lldb_stop_reason(StopKind kind);
 

@@ -154,4 +154,11 @@ void write_stop_reply(Session& session, const Stop& stop) {
   if (session.client.threads_in_stop_reply) write_lldb_keys(session, thread, stop.kind);
 }
 
+void write_refused_resume(Session& session, std::string_view sentence) {
+  write_stop_reply(session, session.stop);
+  session.reply.text("reason:exception;description:");  // the last "reason" counts
+  session.reply.hex_text(sentence);
+  session.reply.text(";");
+}
+
 }  // namespace mortem::gdbstub

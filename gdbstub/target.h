@@ -74,7 +74,9 @@ struct Description {
   bool catches_system_calls = false;
   bool reports_exec = false;
   bool reports_thread_events = false;
-  bool passes_signals = false;  // pass_signals and program_signals
+  bool passes_signals = false;       // pass_signals and program_signals
+  bool memory_map = false;           // memory_region tells of all there is, and nothing will be mapped later
+  std::string_view cannot_run = {};  // a sentence for people why the program never goes on; empty: it does
 };
 
 struct MemoryRegion {

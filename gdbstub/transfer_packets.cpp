@@ -142,6 +142,28 @@ void libraries(Session& session, const Piece& piece) {
   });
 }
 
+// GDB manual, node "Memory Map Format". What is not in it gdb does not ask for. All of it is "ram": of a "rom" gdb
+// would refuse to change a byte.
+void memory_map(Session& session, const Piece& piece) {
+  send_text(session, piece, [&](Reply& reply) {
+    reply.window_text("<?xml version=\"1.0\"?>\n<memory-map>\n");
+    MemoryRegion region;
+    for (uint64_t at = 0; session.target.memory_region(at, region);) {
+      if (region.mapped) {
+        reply.window_text("<memory type=\"ram\"");
+        window_address(reply, " start", region.start);
+        window_address(reply, " length", region.size);
+        reply.window_text("/>\n");
+      }
+      const uint64_t next = region.start + region.size;
+      if (next <= at) break;
+      at = next;
+      region = {};
+    }
+    reply.window_text("</memory-map>\n");
+  });
+}
+
 struct Object {
   std::string_view name;
   bool (*offered)(const Description&);
@@ -153,6 +175,8 @@ constexpr Object kObjects[] = {
     {"exec-file", [](const Description& description) { return description.executable_path; }, executable_path},
     {"auxv", [](const Description& description) { return description.auxiliary_vector; }, auxiliary_vector},
     {"libraries-svr4", [](const Description& description) { return description.auxiliary_vector; }, libraries},
+    {"memory-map", [](const Description& description) { return description.memory_map && description.memory_regions; },
+     memory_map},
     {"siginfo", [](const Description& description) { return description.signal_information; }, signal_information},
 };
 

@@ -21,7 +21,9 @@ class ElfCoreFile final : public CoreFile {
         memory_(*bytes_, segments_, notes_.page_map) {
     std::stable_sort(segments_.begin(), segments_.end(),
                      [](const CoreSegment& a, const CoreSegment& b) { return a.address < b.address; });
-    if (notes_.modules.empty()) notes_.modules = find_core_modules(memory_, notes_);
+    if (notes_.modules.empty())
+      notes_.modules = find_core_modules(
+          [this](uint64_t address, std::span<uint8_t> to) { return memory_.read(address, to); }, notes_);
     // Linux and gdb write the crashed thread first; our dumps name it.
     if (notes_.reason && notes_.reason->thread != 0)
       std::stable_partition(notes_.threads.begin(), notes_.threads.end(),
@@ -44,6 +46,7 @@ class ElfCoreFile final : public CoreFile {
   const std::string& standard_output() const override { return notes_.standard_output; }
   std::optional<format::OccurrenceNote> occurrence() const override { return notes_.occurrence; }
   std::span<const uint8_t> siginfo() const override { return notes_.siginfo; }
+  uint32_t process_id() const override { return notes_.process_id; }
   std::string program_name() const override { return notes_.program_name; }
   std::string command_line() const override { return notes_.command_line; }
   const std::vector<CoreNote>& notes() const override { return notes_.all; }

@@ -22,6 +22,7 @@ struct CoreThread {
   int signal = 0;                       // pr_cursig
   std::vector<uint8_t> extended_state;  // NT_X86_XSTATE, empty: not in the core
   std::vector<uint8_t> floating_point;  // NT_FPREGSET
+  std::vector<uint8_t> siginfo;         // NT_SIGINFO behind its status: the crashed thread's, of gcore every thread's
 };
 
 struct CoreModule {
@@ -74,7 +75,8 @@ class CoreFile {
   virtual const std::string& standard_output() const = 0;
   virtual std::optional<format::OccurrenceNote> occurrence() const = 0;
   virtual std::span<const uint8_t> siginfo() const = 0;  // 128 bytes or empty
-  virtual std::string program_name() const = 0;          // NT_PRPSINFO
+  virtual uint32_t process_id() const = 0;               // NT_PRPSINFO; 0: unknown
+  virtual std::string program_name() const = 0;
   virtual std::string command_line() const = 0;
   virtual const std::vector<CoreNote>& notes() const = 0;
 

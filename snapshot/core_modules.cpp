@@ -18,16 +18,16 @@ constexpr uint64_t kMaximumNotes = 65536;  // bytes of one PT_NOTE of a module
 constexpr uint64_t kMaximumIdLength = 64;
 
 template <typename T>
-std::optional<T> load_from(const CoreMemory& memory, uint64_t address) {
+std::optional<T> load_from(const ReadMemory& read, uint64_t address) {
   T value;
-  auto got = memory.read(address, writable_bytes_of(value));
+  auto got = read(address, writable_bytes_of(value));
   if (!got || *got != sizeof(T)) return std::nullopt;
   return value;
 }
 
-std::string load_text(const CoreMemory& memory, uint64_t address) {
+std::string load_text(const ReadMemory& read, uint64_t address) {
   std::array<uint8_t, 4096> bytes;
-  auto got = memory.read(address, bytes);
+  auto got = read(address, bytes);
   if (!got) return {};
   const auto* text = reinterpret_cast<const char*>(bytes.data());
   return std::string(text, strnlen(text, *got));
@@ -40,9 +40,9 @@ struct LoadedElf {
 };
 
 // The descriptor of NT_GNU_BUILD_ID in the notes at `address`.
-std::vector<uint8_t> find_build_id(const CoreMemory& memory, uint64_t address, uint64_t size) {
+std::vector<uint8_t> find_build_id(const ReadMemory& read, uint64_t address, uint64_t size) {
   std::vector<uint8_t> notes(std::min(size, kMaximumNotes));
-  auto got = memory.read(address, notes);
+  auto got = read(address, notes);
   if (!got) return {};
   notes.resize(*got);
   for (size_t at = 0;;) {
@@ -60,15 +60,15 @@ std::vector<uint8_t> find_build_id(const CoreMemory& memory, uint64_t address, u
 }
 
 // The ELF file whose first page is mapped at `start`; nothing if none is, or its header is not in the core.
-std::optional<LoadedElf> read_loaded_elf(const CoreMemory& memory, uint64_t start) {
-  const auto header = load_from<Elf64_Ehdr>(memory, start);
+std::optional<LoadedElf> read_loaded_elf(const ReadMemory& read, uint64_t start) {
+  const auto header = load_from<Elf64_Ehdr>(read, start);
   if (!header || std::memcmp(header->e_ident, ELFMAG, SELFMAG) != 0 || header->e_ident[EI_CLASS] != ELFCLASS64 ||
       (header->e_type != ET_EXEC && header->e_type != ET_DYN) || header->e_phentsize != sizeof(Elf64_Phdr) ||
       header->e_phnum > kMaximumProgramHeaders)
     return std::nullopt;
   std::vector<Elf64_Phdr> headers;
   for (uint16_t index = 0; index < header->e_phnum; ++index) {
-    const auto one = load_from<Elf64_Phdr>(memory, start + header->e_phoff + index * sizeof(Elf64_Phdr));
+    const auto one = load_from<Elf64_Phdr>(read, start + header->e_phoff + index * sizeof(Elf64_Phdr));
     if (!one) return std::nullopt;
     headers.push_back(*one);
   }
@@ -82,14 +82,14 @@ std::optional<LoadedElf> read_loaded_elf(const CoreMemory& memory, uint64_t star
     if (one.p_type == PT_LOAD)
       elf.end = std::max(elf.end, (elf.load_bias + one.p_vaddr + one.p_memsz + kPageMask) & ~kPageMask);
     if (one.p_type == PT_NOTE && elf.build_id.empty())
-      elf.build_id = find_build_id(memory, elf.load_bias + one.p_vaddr, one.p_filesz);
+      elf.build_id = find_build_id(read, elf.load_bias + one.p_vaddr, one.p_filesz);
   }
   return elf;
 }
 
 class ModuleFinder {
  public:
-  ModuleFinder(const CoreMemory& memory, const CoreNotes& notes) : memory_(memory), notes_(notes) {}
+  ModuleFinder(const ReadMemory& read, const CoreNotes& notes) : read_(read), notes_(notes) {}
 
   std::vector<CoreModule> find() {
     add_mapped_files();
@@ -123,13 +123,13 @@ class ModuleFinder {
     for (const CoreModule& module : modules_)
       if (*headers >= module.start && *headers < module.end) return;
     std::string path;
-    if (const auto name = auxiliary(AT_EXECFN)) path = load_text(memory_, *name);
+    if (const auto name = auxiliary(AT_EXECFN)) path = load_text(read_, *name);
     if (path.empty()) path = notes_.program_name;
     add(*headers & ~kPageMask, path, format::ModuleKind::Program);
   }
 
   void add(uint64_t start, const std::string& path, format::ModuleKind kind) {
-    auto elf = read_loaded_elf(memory_, start);
+    auto elf = read_loaded_elf(read_, start);
     if (!elf || elf->end <= start) return;
     for (const CoreModule& module : modules_)
       if (start >= module.start && start < module.end) return;  // mapped again, as data
@@ -152,15 +152,15 @@ class ModuleFinder {
     return auxiliary(AT_BASE) == start ? format::ModuleKind::Interpreter : format::ModuleKind::Library;
   }
 
-  const CoreMemory& memory_;
+  const ReadMemory& read_;
   const CoreNotes& notes_;
   std::vector<CoreModule> modules_;
 };
 
 }  // namespace
 
-std::vector<CoreModule> find_core_modules(const CoreMemory& memory, const CoreNotes& notes) {
-  return ModuleFinder(memory, notes).find();
+std::vector<CoreModule> find_core_modules(const ReadMemory& read, const CoreNotes& notes) {
+  return ModuleFinder(read, notes).find();
 }
 
 }  // namespace mortem::snapshot

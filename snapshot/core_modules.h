@@ -2,13 +2,16 @@
 // stand in its memory.
 #pragma once
 
+#include <functional>
 #include <vector>
 
-#include "snapshot/core_memory.h"
 #include "snapshot/core_notes.h"
 
 namespace mortem::snapshot {
 
-std::vector<CoreModule> find_core_modules(const CoreMemory& memory, const CoreNotes& notes);
+// As CoreFile::read_memory.
+using ReadMemory = std::function<Result<size_t>(uint64_t address, std::span<uint8_t> to)>;
+
+std::vector<CoreModule> find_core_modules(const ReadMemory& read, const CoreNotes& notes);
 
 }  // namespace mortem::snapshot

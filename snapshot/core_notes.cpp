@@ -196,6 +196,8 @@ class NoteReader {
 
   Result<void> read_siginfo(CoreNote&) {
     if (descriptor_.size() < kSiginfoSize) return wrong_size("NT_SIGINFO", kSiginfoSize);
+    if (!notes_.threads.empty())
+      notes_.threads.back().siginfo.assign(descriptor_.begin(), descriptor_.begin() + kSiginfoSize);
     if (!notes_.siginfo.empty()) return {};  // gcore writes one for each thread; the first is the crashed one's
     notes_.siginfo.assign(descriptor_.begin(), descriptor_.begin() + kSiginfoSize);
     return {};
@@ -204,6 +206,7 @@ class NoteReader {
   Result<void> read_process(CoreNote&) {
     const auto process = load<format::PrPsInfo>(descriptor_);
     if (!process) return wrong_size("NT_PRPSINFO", sizeof(format::PrPsInfo));
+    notes_.process_id = process->pid > 0 ? static_cast<uint32_t>(process->pid) : 0;
     notes_.program_name = text_of(process->filename);
     notes_.command_line = text_of(process->arguments);
     while (notes_.command_line.ends_with(' ')) notes_.command_line.pop_back();  // Linux leaves one

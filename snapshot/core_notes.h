@@ -17,6 +17,7 @@ struct CoreNotes {
   std::vector<CoreFileMapping> file_mappings;
   std::vector<uint64_t> auxiliary_vector;
   std::vector<uint8_t> siginfo;  // the first one
+  uint32_t process_id = 0;
   std::string program_name, command_line;
   std::optional<format::ReasonNote> reason;
   std::optional<format::IdentityNote> identity;

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdlib>
 #include <cstring>
 
 namespace mortem::tools {
@@ -98,6 +99,18 @@ std::string printable(std::string_view bytes) {
     }
   }
   return text;
+}
+
+std::string painted(std::string_view text, Paint paint) {
+  static const bool colours = [] {
+    const char* no_colour = std::getenv("NO_COLOR");
+    const char* terminal = std::getenv("TERM");
+    return isatty(STDOUT_FILENO) && (!no_colour || !*no_colour) && terminal && std::strcmp(terminal, "dumb") != 0;
+  }();
+  if (!colours || text.empty()) return std::string(text);
+  // Select Graphic Rendition (ECMA-48, 8.3.117); the sixteen colours follow the terminal's own theme.
+  static constexpr const char* kCodes[] = {"1", "1;31", "33", "36", "2"};
+  return fmt::format("\033[{}m{}\033[0m", kCodes[static_cast<size_t>(paint)], text);
 }
 
 std::string shell_quoted(const std::string& word) {

@@ -31,6 +31,11 @@ std::string human_size(uint64_t bytes);
 // A byte string as valid UTF-8 that has no control characters, for terminals and JSON: others become \xNN.
 std::string printable(std::string_view bytes);
 
+// Text in a colour for its meaning, where stdout is a terminal that wants it (no-color.org: not if NO_COLOR is set);
+// elsewhere as it is.
+enum class Paint { Heading, Bad, Function, Place, Faint };
+std::string painted(std::string_view text, Paint paint);
+
 // A word as a shell takes it, for commands that we print to be copied.
 std::string shell_quoted(const std::string& word);
 

@@ -96,7 +96,7 @@ class Explanation {
       case ReasonKind::NonMaskableInterrupt:
         return "stopped from outside by a non-maskable interrupt";
       case ReasonKind::OnDemand:
-        return "a dump on demand: nothing crashed";
+        return message.starts_with("a running guest") ? message : "a dump on demand: nothing crashed";
       case ReasonKind::None:
       case ReasonKind::Signal:
         break;

@@ -11,7 +11,8 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "schemas"))
 from check import check  # noqa: E402
 
 MORTEM = os.path.abspath(sys.argv.pop(1))
-VERBS = ["image create", "run", "ps", "stop", "logs", "gdb", "pull", "bt", "report", "core", "info"]
+VERBS = ["image create", "run", "ps", "stop", "logs", "gdb", "serve", "pull", "bt", "report", "core", "info", "threads",
+         "search"]
 
 
 class CommandLine(unittest.TestCase):

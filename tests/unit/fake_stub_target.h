@@ -86,13 +86,19 @@ struct FakeStubTarget final : gdbstub::Target {
                       [&](uint8_t* bytes, size_t count) { std::memcpy(bytes, from.data(), count); });
   }
   bool memory_region(uint64_t address, gdbstub::MemoryRegion& region) override {
+    uint64_t hole = 0;
     for (const auto& [start, bytes] : memory) {
-      if (address < start || address - start >= bytes.size()) continue;
+      if (address < start) {
+        region.start = hole, region.size = start - hole;
+        return true;
+      }
+      hole = start + bytes.size();
+      if (address >= hole) continue;
       region.start = start, region.size = bytes.size(), region.mapped = region.readable = true;
       std::strcpy(region.name, "/a");
       return true;
     }
-    region.start = 0, region.size = ~0ull;
+    region.start = hole, region.size = ~0ull - hole;
     return true;
   }
 

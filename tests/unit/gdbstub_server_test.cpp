@@ -588,6 +588,40 @@ TEST(GdbstubTransfers, Bytes) {
   EXPECT_EQ(client.ask("qXfer:siginfo:write::7f:ab"), "E05");
 }
 
+// What cannot run says so, and stays where it is.
+TEST(GdbstubResume, WhatCannotRunSaysSo) {
+  StubClient client;
+  client.target.facts.cannot_run = "this is a picture";
+  client.connect();
+  EXPECT_EQ(client.features.find("vContSupported"), std::string::npos);
+  EXPECT_EQ(client.ask("vCont?"), "");
+  for (const char* packet : {"vCont;c", "vCont;s:p2a.2a;c", "c", "s", "C0b", "S05"})
+    EXPECT_EQ(client.ask(packet), "E.this is a picture") << packet;
+  EXPECT_EQ(client.ask("qC").substr(0, 2), "QC");
+  // LLDB is told by another stop.
+  client.ask("QThreadSuffixSupported");
+  const std::string again = client.ask("c");
+  EXPECT_EQ(again.substr(0, 1), "T");
+  EXPECT_TRUE(again.ends_with("reason:exception;description:" + hex_of("this is a picture") + ";")) << again;
+}
+
+TEST(GdbstubTransfers, MemoryMap) {
+  StubClient client;
+  client.target.memory[0x1000].assign(0x200, 1);
+  client.target.memory[0x8000].assign(0x10, 1);
+  client.connect();
+  EXPECT_EQ(client.features.find("memory-map"), std::string::npos);
+  EXPECT_EQ(client.ask("qXfer:memory-map:read::0,1000"), "");
+  client.target.facts.memory_map = true;
+  client.connect();
+  EXPECT_NE(client.features.find("qXfer:memory-map:read+"), std::string::npos);
+  const std::string map = client.ask("qXfer:memory-map:read::0,1000");
+  EXPECT_EQ(map,
+            "l<?xml version=\"1.0\"?>\n<memory-map>\n<memory type=\"ram\" start=\"0x1000\" length=\"0x200\"/>\n"
+            "<memory type=\"ram\" start=\"0x8000\" length=\"0x10\"/>\n</memory-map>\n");
+  EXPECT_EQ(client.ask("qXfer:memory-map:read::3a,10"), "m" + map.substr(0x3b, 0x10));
+}
+
 TEST(GdbstubFiles, ReadOnlyHostFiles) {
   Connected client;
   client.target.file.assign(300, '*');
@@ -669,7 +703,7 @@ TEST(GdbstubLldb, WhoAndWhere) {
                                             ";ostype:linux;endian:little;ptrsize:8;name:" + hex_of("program") + ";");
   client.target.memory[0x1000].assign(16, 0);
   EXPECT_EQ(client.ask("qMemoryRegionInfo:1008"), "start:1000;size:10;permissions:r;flags:;name:2f61;");
-  EXPECT_EQ(client.ask("qMemoryRegionInfo:0"), "start:0;size:ffffffffffffffff;");
+  EXPECT_EQ(client.ask("qMemoryRegionInfo:0"), "start:0;size:1000;");
 }
 
 TEST(GdbstubLldb, ThreadSuffix) {

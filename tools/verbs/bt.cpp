@@ -7,6 +7,7 @@
 #include "inspector/symbols/source_text.h"
 #include "tools/output.h"
 #include "tools/symbol_options.h"
+#include "tools/target.h"
 #include "tools/verbs.h"
 #include "tools/verbs/contained.h"
 #include "tools/verbs/stack_facts.h"
@@ -44,14 +45,13 @@ std::string with_source(const inspector::Stack& stack, const inspector::StackRea
 }
 
 int run(const Options& options) {
-  auto core = snapshot::CoreFile::open(options.dump);
-  if (!core) return fail(core.error());
-  auto target = inspector::open_core_target(**core);
-  if (!target) return fail(target.error());
+  auto opened = open_target(options.dump);
+  if (!opened) return fail(opened.error());
+  const inspector::Target& target = *opened->target;
   const inspector::SymbolOptions where = symbol_options(options.symbols);
   auto symbolizer = inspector::Symbolizer::create(where);
   inspector::SourceText sources(where, {options.checkouts.begin(), options.checkouts.end()});
-  inspector::StackReader reader(**target, *symbolizer);
+  inspector::StackReader reader(target, *symbolizer);
   inspector::StackOptions wanted;
   wanted.frame_limit = options.limit;
   wanted.inlined = !options.no_inline;
@@ -59,7 +59,7 @@ int run(const Options& options) {
 
   ordered_json threads = ordered_json::array();
   bool found = false;
-  for (const inspector::TargetThread& thread : (*target)->threads()) {
+  for (const inspector::TargetThread& thread : target.threads()) {
     if (options.has_thread && thread.id != options.thread) continue;
     auto stack = reader.read(thread.id, wanted);
     if (!stack) return fail(stack.error());
@@ -68,9 +68,9 @@ int run(const Options& options) {
     } else {
       const auto folding = options.full ? inspector::Folding::ShowAll : inspector::Folding::Fold;
       write_stdout(
-          fmt::format("{}{}\n{}", found ? "\n" : "", printable(inspector::stack_heading(*stack)),
-                      printable_lines(options.lines != 0 ? with_source(*stack, reader, options.lines - 1, sources)
-                                                         : inspector::stack_text(*stack, folding, 0))));
+          fmt::format("{}{}\n{}", found ? "\n" : "", painted_heading(*stack),
+                      options.lines != 0 ? printable_lines(with_source(*stack, reader, options.lines - 1, sources))
+                                         : painted_stack(inspector::stack_text(*stack, folding, 0))));
     }
     found = true;
   }
@@ -88,9 +88,10 @@ int run(const Options& options) {
 
 void add_verb(Commands& commands) {
   auto options = std::make_shared<Options>();
-  CLI::App* verb = commands.add(nullptr, "bt", "Shows all stacks of a dump or core, with functions and lines",
-                                "Example:\n  mortem bt program.core.zst --symbols ./program");
-  verb->add_option("dump", options->dump, "A dump, or any x86-64 ELF core")->required()->type_name("DUMP");
+  CLI::App* verb =
+      commands.add(nullptr, "bt", "Shows all stacks of a dump, core or running guest, with functions and lines",
+                   "Example:\n  mortem bt program.core.zst --symbols ./program");
+  verb->add_option("TARGET", options->dump, kTargetHelp)->required()->type_name("TARGET");
   CLI::Option* thread = verb->add_option("--thread", options->thread, "Only the thread of this id")->type_name("N");
   verb->add_option("--limit", options->limit, "Frames of a stack at most, inlined ones not counted")
       ->type_name("N")

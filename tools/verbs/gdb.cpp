@@ -13,6 +13,7 @@
 #include "tools/output.h"
 #include "tools/qemu/instance.h"
 #include "tools/verbs.h"
+#include "tools/verbs/gdb_dump.h"
 
 namespace mortem::tools {
 
@@ -22,7 +23,8 @@ namespace {
 
 struct GdbOptions {
   std::string name;
-  bool print = false;
+  std::vector<std::string> symbols;
+  bool print = false, kernel = false;
   std::vector<std::string> arguments;
 };
 
@@ -47,17 +49,19 @@ Result<std::string> socket_path(const RunningInstance& instance) {
 }
 
 int start_gdb(const GdbOptions& options) {
-  auto instance = find_instance(options.name);
+  std::error_code ignored;
+  const bool is_path = options.name.find('/') != std::string::npos;
+  Result<RunningInstance> instance = failure(ErrorKind::NotFound, {});
+  if (!is_path) instance = find_instance(options.name);
   if (!instance) {
     if (instance.error().kind != ErrorKind::NotFound) return fail(instance.error());
-    std::error_code ignored;
-    if (fs::is_regular_file(options.name, ignored))
-      return fail(
-          fmt::format("{}: gdb attaches to running guests; for a dump: mortem core {} -o FILE, then gdb PROGRAM FILE",
-                      options.name, shell_quoted(options.name)));
+    if (is_path || fs::exists(options.name, ignored))
+      return gdb_on_dump({options.name, options.symbols, options.print, options.kernel, options.arguments});
     fail(instance.error());
     return kProblem;
   }
+  if (options.kernel || !options.symbols.empty())
+    return fail(fmt::format("--kernel and --symbols are for dumps, and {} is a running guest", options.name));
   if (options.print) {
     write_stdout(fmt::format("target remote {}\n", (instance->folder / "gdb").string()));
     return kDone;
@@ -79,19 +83,29 @@ int start_gdb(const GdbOptions& options) {
 }
 
 void add_gdb(Commands& commands) {
-  CLI::App* verb =
-      commands.add(nullptr, "gdb", "Attach gdb to a running guest",
-                   "The program stops while gdb is attached and goes on when gdb detaches or ends. In gdb, `monitor "
-                   "help` shows what\n"
-                   "the guest can do besides.\n"
-                   "Examples:\n"
-                   "  mortem gdb web\n"
-                   "  mortem gdb web -- -batch -ex 'thread apply all bt'\n"
-                   "  mortem run ./server --wait --detach && mortem gdb server     from its first instruction\n"
-                   "  lldb -o \"process connect unix-connect://PATH\"               PATH: mortem gdb web --print");
+  CLI::App* verb = commands.add(
+      nullptr, "gdb", "gdb in a running guest, or on a dump",
+      "A guest's program stops while gdb is attached and goes on when gdb detaches or ends. A dump is read "
+      "in place,\n"
+      "compressed as it is, with the files that are found by build id; what gdb changes in it only gdb "
+      "sees.\n"
+      "In gdb, `monitor help` shows what there is besides.\n"
+      "Examples:\n"
+      "  mortem gdb web\n"
+      "  mortem gdb web -- -batch -ex 'thread apply all bt'\n"
+      "  mortem gdb program.core.zst\n"
+      "  mortem run ./server --wait --detach && mortem gdb server     from its first instruction\n"
+      "  lldb -o \"process connect unix-connect://PATH\"               PATH: mortem gdb web --print");
   auto options = std::make_shared<GdbOptions>();
-  verb->add_option("NAME", options->name, "As mortem ps shows it")->required();
+  verb->add_option("TARGET", options->name, "A guest's name as mortem ps shows it, a dump, or any x86-64 ELF core")
+      ->required();
   verb->add_flag("--print", options->print, "Print gdb's command to connect, for other debuggers; start nothing");
+  verb->add_option("--symbols", options->symbols,
+                   "Of a dump: an ELF file with symbols, used where its build id is a module's")
+      ->type_name("FILE")
+      ->allow_extra_args(false)
+      ->check(CLI::ExistingFile);
+  verb->add_flag("--kernel", options->kernel, "Of a dump: show the kernel, too, with its symbols");
   commands.take_arguments_after_dashes(verb, &options->arguments);
   commands.on(verb, [options] { return start_gdb(*options); });
 }

@@ -8,6 +8,7 @@
 #include "snapshot/dump_info.h"
 #include "tools/output.h"
 #include "tools/symbol_options.h"
+#include "tools/target.h"
 #include "tools/verbs.h"
 #include "tools/verbs/contained.h"
 
@@ -138,8 +139,12 @@ std::string to_text(const DumpInfo& info, const std::vector<ModuleSource>& sourc
   auto line = [&](const char* key, const std::string& value) {
     text += fmt::format("{:<12}{}\n", key, value.empty() ? "unknown" : value);
   };
-  line("file", fmt::format("{}, {} expanded", printable(info.name), human_size(info.expanded_bytes)));
-  line("made by", info.made_by_mortem ? "a Mortem guest" : "another program");
+  if (info.expanded_bytes == 0) {  // no file
+    line("guest", printable(info.name) + ", running");
+  } else {
+    line("file", fmt::format("{}, {} expanded", printable(info.name), human_size(info.expanded_bytes)));
+    line("made by", info.made_by_mortem ? "a Mortem guest" : "another program");
+  }
   line("program", printable(info.command_line.empty() ? info.program_name : info.command_line));
   if (info.reason) {
     const auto& reason = *info.reason;
@@ -159,7 +164,8 @@ std::string to_text(const DumpInfo& info, const std::vector<ModuleSource>& sourc
     line("kernel", printable(identity.kernel_version));
     line("boot id", identity.boot_id);
   }
-  line("stored", fmt::format("{} in {} segments", human_size(info.memory.stored_bytes), info.memory.segments));
+  line(info.expanded_bytes == 0 ? "mapped" : "stored",
+       fmt::format("{} in {} segments", human_size(info.memory.stored_bytes), info.memory.segments));
   for (auto& [kind, bytes] : info.memory.page_map_bytes) line("", fmt::format("{} {}", human_size(bytes), kind));
   text += fmt::format("\n{:>7}  {:16}  {:>18}  {:>18}\n", "THREAD", "NAME", "RIP", "RSP");
   for (const auto& thread : info.threads)
@@ -182,7 +188,7 @@ std::string to_text(const DumpInfo& info, const std::vector<ModuleSource>& sourc
 }
 
 int show(const std::string& dump, const SymbolFlags& symbols, bool json) {
-  auto core = snapshot::CoreFile::open(dump);
+  auto core = open_target_core(dump);
   if (!core) return fail(core.error());
   const DumpInfo info = snapshot::gather_dump_info(**core);
   inspector::SymbolFileFinder finder(symbol_options(symbols));
@@ -196,7 +202,8 @@ int show(const std::string& dump, const SymbolFlags& symbols, bool json) {
 }
 
 void add_info(Commands& commands) {
-  CLI::App* verb = commands.add(nullptr, "info", "What is in a dump or core, and where the symbols of its modules are",
+  CLI::App* verb = commands.add(nullptr, "info",
+                                "What is in a dump, core or running guest, and where the symbols of its modules are",
                                 "Any ELF core of x86-64 will do; what is not in it is said to be unknown.\nExamples:\n"
                                 "  mortem info program.core.zst\n  mortem info core.1234 --json");
   struct Options {
@@ -205,7 +212,7 @@ void add_info(Commands& commands) {
     bool json = false;
   };
   auto options = std::make_shared<Options>();
-  verb->add_option("DUMP", options->dump, "A dump, or an ELF core")->required();
+  verb->add_option("TARGET", options->dump, kTargetHelp)->required();
   add_symbol_flags(verb, options->symbols);
   verb->add_flag("--json", options->json, "Print facts as JSON");
   commands.on(verb,

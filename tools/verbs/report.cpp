@@ -14,6 +14,7 @@
 #include "snapshot/dump_info.h"
 #include "tools/output.h"
 #include "tools/symbol_options.h"
+#include "tools/target.h"
 #include "tools/verbs.h"
 #include "tools/verbs/contained.h"
 #include "tools/verbs/stack_facts.h"
@@ -118,8 +119,9 @@ std::string function_note(const snapshot::CoreModule* module, uint64_t target, i
   return function.empty() ? std::string() : fmt::format(" <{}>", function);
 }
 
-Result<Facts> gather(const snapshot::CoreFile& core, const Options& options) {
-  auto target = TRY(inspector::open_core_target(core));
+Result<Facts> gather(const OpenedTarget& opened, const Options& options) {
+  const snapshot::CoreFile& core = *opened.core;
+  const inspector::Target* target = opened.target.get();
   auto symbolizer = inspector::Symbolizer::create(symbol_options(options.symbols));
   inspector::StackReader reader(*target, *symbolizer);
   Facts facts{core, snapshot::gather_dump_info(core), {}, {}, {}, {}, {}, {}, {}, {}, {}, {}};
@@ -225,7 +227,7 @@ class Report {
   explicit Report(const Facts& facts) : facts_(facts) {}
 
   std::string text() {
-    line("{}", printable(facts_.reason.sentence));
+    line("{}", painted(printable(facts_.reason.sentence), Paint::Bad));
     summary();
     text_lines("\nStandard error, last {} lines:", facts_.error_lines);
     stacks();
@@ -274,8 +276,8 @@ class Report {
   void stacks() {
     for (const auto& stack : facts_.stacks) {
       text_ += '\n';
-      line("{}", printable(inspector::stack_heading(stack)));
-      text_ += printable_lines(
+      line("{}", painted_heading(stack));
+      text_ += painted_stack(
           inspector::stack_text(stack, inspector::Folding::Fold, stack.crashed ? kCrashedLines : kOtherLines));
     }
   }
@@ -354,9 +356,9 @@ class Report {
 };
 
 int run(const Options& options) {
-  auto core = snapshot::CoreFile::open(options.dump);
-  if (!core) return fail(core.error());
-  auto facts = gather(**core, options);
+  auto opened = open_target(options.dump);
+  if (!opened) return fail(opened.error());
+  auto facts = gather(*opened, options);
   if (!facts) return fail(facts.error());
   if (options.json)
     print_json("report", report_facts(*facts));
@@ -369,7 +371,7 @@ void add_verb(Commands& commands) {
   auto options = std::make_shared<Options>();
   CLI::App* verb = commands.add(nullptr, "report", "Shows why the program crashed, and everything around it",
                                 "Example:\n  mortem report program.core.zst --symbols ./program");
-  verb->add_option("dump", options->dump, "A dump, or any x86-64 ELF core")->required()->type_name("DUMP");
+  verb->add_option("TARGET", options->dump, kTargetHelp)->required()->type_name("TARGET");
   add_symbol_flags(verb, options->symbols);
   verb->add_flag("--json", options->json, "Print the facts as JSON (mortem.report/1)");
   commands.on(verb, [options] { return contained([&] { return run(*options); }); });

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "inspector/analysis/stack_text.h"
 #include "tools/output.h"
 
 namespace mortem::tools {
@@ -56,6 +57,32 @@ std::string printable_lines(const std::string& text) {
     const size_t end = std::min(text.find('\n', at), text.size());
     result += printable(text.substr(at, end - at)) + "\n";
     at = end + 1;
+  }
+  return result;
+}
+
+std::string painted_heading(const inspector::Stack& stack) {
+  return painted(printable(inspector::stack_heading(stack)), stack.crashed ? Paint::Bad : Paint::Heading);
+}
+
+// Lines of frames are `#0   0x… in FUNCTION () at FILE:LINE`, or `from MODULE+0x…`.
+std::string painted_stack(const std::string& stack_text) {
+  std::string result;
+  for (size_t at = 0; at < stack_text.size();) {
+    const size_t end = std::min(stack_text.find('\n', at), stack_text.size());
+    const std::string line = printable(stack_text.substr(at, end - at));
+    at = end + 1;
+    const size_t in = line.find(" in ");
+    if (!line.starts_with('#') || in == std::string::npos) {
+      result += painted(line, Paint::Faint) + "\n";
+      continue;
+    }
+    const size_t function = in + 4, at_file = line.rfind(" at ");
+    const size_t place = at_file != std::string::npos ? at_file : line.rfind(" from ");
+    const size_t name_end = place == std::string::npos || place < function ? line.size() : place;
+    result += painted(line.substr(0, function), Paint::Faint) +
+              painted(line.substr(function, name_end - function), Paint::Function) +
+              painted(line.substr(name_end), Paint::Place) + "\n";
   }
   return result;
 }

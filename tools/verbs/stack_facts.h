@@ -16,4 +16,8 @@ nlohmann::ordered_json stack_facts(const inspector::Stack& stack);
 // Names and paths in a dump are anyone's: each line as printable() makes it, the line ends kept.
 std::string printable_lines(const std::string& text);
 
+// A stack's heading and its text, as printable() makes them, in colours where stdout has them.
+std::string painted_heading(const inspector::Stack& stack);
+std::string painted_stack(const std::string& stack_text);
+
 }  // namespace mortem::tools

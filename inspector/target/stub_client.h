@@ -1,0 +1,58 @@
+// The client's end of gdb's remote protocol: as much of it as looking into a live guest needs. The guest's program
+// stops when the client comes and goes on when it leaves.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "snapshot/result.h"
+
+namespace mortem::inspector {
+
+class StubClient {
+ public:
+  // Takes `socket` over. An error says that nobody answers, or what is not understood. `name`: for error sentences.
+  static Result<std::unique_ptr<StubClient>> connect(int socket, std::string name);
+  ~StubClient();
+  StubClient(const StubClient&) = delete;
+  StubClient& operator=(const StubClient&) = delete;
+
+  uint32_t process() const { return process_; }
+  uint32_t stopped_thread() const { return stopped_thread_; }
+  int stop_signal() const { return stop_signal_; }  // the protocol's number
+
+  std::vector<uint32_t> threads();
+  // One for each character of an answer to `g`: digits, or 'x' for what is not known.
+  Result<std::string> registers(uint32_t thread);
+  Result<std::string> transfer(std::string_view object, std::string_view annex = {});  // qXfer, all of it
+  Result<std::string> read_file(std::string_view path);                                // vFile, all of it
+  // Number of bytes from `address` on; 0: not there.
+  Result<size_t> read_memory(uint64_t address, std::span<uint8_t> to);
+
+ private:
+  StubClient(int socket, std::string name) : socket_(socket), name_(std::move(name)) {}
+  Result<void> begin();
+  Result<void> take_stop(const std::string& reply);
+  Result<std::string> ask(std::string_view packet);
+  Result<void> send(std::string_view packet);
+  Result<std::string> receive();
+  Result<char> next_byte();
+  std::string process_prefix() const;
+  Result<size_t> read_piece(uint64_t address, std::span<uint8_t> to);
+
+  const int socket_;
+  const std::string name_;
+  int patience_ms_;
+  std::string input_;  // what has come and was not looked at
+  size_t input_at_ = 0;
+  bool binary_reads_ = false, multiprocess_ = false, attached_ = false;
+  size_t packet_size_ = 400;
+  uint32_t process_ = 1, stopped_thread_ = 0;
+  int stop_signal_ = 0;
+};
+
+}  // namespace mortem::inspector

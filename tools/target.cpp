@@ -1,0 +1,37 @@
+#include "tools/target.h"
+
+#include <fmt/format.h>
+
+#include "inspector/target/live_core.h"
+#include "tools/qemu/instance.h"
+
+namespace mortem::tools {
+
+namespace fs = std::filesystem;
+
+// What has a slash in it is a path. A word may be either: a guest that runs under this name is what is meant, though
+// the program that it was made of may stand here as a file.
+Result<std::unique_ptr<snapshot::CoreFile>> open_target_core(const std::string& text) {
+  std::error_code ignored;
+  const bool is_there = fs::exists(text, ignored);
+  if (text.find('/') == std::string::npos) {
+    auto instance = find_instance(text);
+    if (instance) {
+      Descriptor socket = TRY(connect_to(instance->folder, "gdb"));
+      return inspector::open_live_core(socket.release(), text);
+    }
+    if (!is_there)
+      return failure(ErrorKind::NotFound,
+                     fmt::format("{}: no file of that name, and no guest that runs: mortem ps shows those", text));
+  }
+  return snapshot::CoreFile::open(text);
+}
+
+Result<OpenedTarget> open_target(const std::string& text, inspector::Scope scope) {
+  OpenedTarget opened;
+  opened.core = TRY(open_target_core(text));
+  opened.target = TRY(inspector::open_core_target(*opened.core, scope));
+  return opened;
+}
+
+}  // namespace mortem::tools

@@ -1,0 +1,239 @@
+// `mortem search`: where bytes, texts and pointers stand in a target's memory.
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdlib>
+#include <memory>
+
+#include "inspector/analysis/search.h"
+#include "snapshot/dump_info.h"
+#include "tools/interrupt.h"
+#include "tools/output.h"
+#include "tools/progress_bar.h"
+#include "tools/symbol_options.h"
+#include "tools/target.h"
+#include "tools/verbs.h"
+#include "tools/verbs/stack_facts.h"
+
+namespace mortem::tools {
+namespace {
+
+using nlohmann::ordered_json;
+
+struct SearchOptions {
+  std::string target, bytes, text, pointer;
+  std::vector<std::string> symbols;
+  uint64_t range = 1;
+  size_t limit = 1000;
+  bool by_bytes = false, by_text = false, unaligned = false, json = false;
+};
+
+struct SearchHit {
+  uint64_t address;
+  std::vector<uint8_t> bytes;
+};
+
+// Where an address is, for people.
+class Places {
+ public:
+  explicit Places(const inspector::Target& target) : target_(target) {
+    for (const auto& thread : target.threads())
+      if (const auto registers = target.registers(thread.id)) stacks_.push_back({registers->rsp, &thread});
+    std::sort(stacks_.begin(), stacks_.end(), [](const Stack& a, const Stack& b) { return a.pointer < b.pointer; });
+  }
+
+  const inspector::TargetRegion* region(uint64_t address) const {
+    const auto& regions = target_.regions();
+    const auto after = std::upper_bound(regions.begin(), regions.end(), address,
+                                        [](uint64_t value, const auto& one) { return value < one.start; });
+    if (after == regions.begin() || address >= std::prev(after)->end) return nullptr;
+    return &*std::prev(after);
+  }
+
+  const snapshot::CoreModule* module(uint64_t address) const {
+    for (const auto& module : target_.modules())
+      if (address >= module.start && address < module.end) return &module;
+    return nullptr;
+  }
+
+  // The thread in whose stack it is: of those whose stack pointer is in the same region, the nearest below. What stands
+  // below all stack pointers belongs to no thread that lives.
+  const inspector::TargetThread* thread(uint64_t address) const {
+    constexpr uint64_t kRedZone = 128;  // a leaf function may use this much below its stack pointer (AMD64 psABI 3.2.2)
+    const auto* here = region(address);
+    if (!here) return nullptr;
+    const inspector::TargetThread* found = nullptr;
+    for (const Stack& stack : stacks_)
+      if (stack.pointer >= here->start && stack.pointer < here->end && stack.pointer <= address + kRedZone)
+        found = stack.thread;
+    return found;
+  }
+
+  std::string text(uint64_t address) const {
+    if (const auto* one = module(address)) return fmt::format("{}+{:#x}", one->path, address - one->load_bias);
+    if (const auto* one = thread(address))
+      return fmt::format("stack of thread {}{}", one->id, one->name.empty() ? "" : fmt::format(" \"{}\"", one->name));
+    const auto* here = region(address);
+    if (here && !here->path.empty()) return here->path;
+    return here && here->start >= uint64_t{1} << 63 ? "the kernel's memory" : "memory of its own";
+  }
+
+ private:
+  struct Stack {
+    uint64_t pointer;
+    const inspector::TargetThread* thread;
+  };
+  const inspector::Target& target_;
+  std::vector<Stack> stacks_;  // by pointer
+};
+
+// An address in hexadecimal (0x…) or decimal digits, or a symbol.
+Result<uint64_t> address_of(const SearchOptions& options, const inspector::Target& target) {
+  const std::string& text = options.pointer;
+  if (!text.empty() && text[0] >= '0' && text[0] <= '9') {
+    char* end = nullptr;
+    errno = 0;
+    const uint64_t value = std::strtoull(text.c_str(), &end, 0);
+    if (*end != 0 || errno != 0) return failure(ErrorKind::BadInput, fmt::format("{}: no address", text));
+    return value;
+  }
+  const auto symbolizer = inspector::Symbolizer::create(symbol_options(options.symbols));
+  for (const auto& module : target.modules())
+    if (const auto found = symbolizer->find_symbol(module, text)) return *found;
+  return failure(ErrorKind::NotFound,
+                 fmt::format("{}: neither an address (0x…) nor a symbol of the target's modules", text));
+}
+
+Result<inspector::Search> search_of(const SearchOptions& options, const inspector::Target& target) {
+  inspector::Search search;
+  if (options.by_bytes) {
+    search.pattern = TRY(inspector::parse_byte_pattern(options.bytes));
+  } else if (options.by_text) {
+    if (options.text.empty()) return failure(ErrorKind::BadInput, "--string: an empty text stands everywhere");
+    search.pattern = inspector::text_pattern(options.text);
+  } else {
+    search.pointers.first = TRY(address_of(options, target));
+    search.pointers.last = search.pointers.first + (options.range - 1);
+    search.pointers.aligned_only = !options.unaligned;
+    if (search.pointers.last < search.pointers.first)
+      return failure(ErrorKind::BadInput, fmt::format("--range {}: passes the end of memory", options.range));
+  }
+  return search;
+}
+
+std::string bytes_text(std::span<const uint8_t> bytes) {
+  std::string hexadecimal, text;
+  for (const uint8_t byte : bytes.first(std::min<size_t>(16, bytes.size()))) {
+    hexadecimal += fmt::format("{:02x} ", byte);
+    text += byte >= 0x20 && byte < 0x7F ? static_cast<char>(byte) : '.';
+  }
+  return fmt::format("{:48}|{}|", hexadecimal, text);
+}
+
+uint64_t word_of(const SearchHit& hit) {
+  uint64_t word = 0;
+  std::copy_n(hit.bytes.begin(), std::min<size_t>(sizeof word, hit.bytes.size()), reinterpret_cast<uint8_t*>(&word));
+  return word;
+}
+
+ordered_json hit_facts(const SearchHit& hit, const Places& places, bool is_pointer) {
+  const auto* module = places.module(hit.address);
+  const auto* thread = module ? nullptr : places.thread(hit.address);
+  const auto* region = places.region(hit.address);
+  ordered_json facts;
+  facts["address"] = fmt::format("{:#x}", hit.address);
+  facts["value"] = is_pointer ? ordered_json(fmt::format("{:#x}", word_of(hit))) : ordered_json(nullptr);
+  facts["bytes"] = snapshot::hexadecimal(std::span(hit.bytes).first(std::min<size_t>(16, hit.bytes.size())));
+  facts["module"] = text_or_null(module ? printable(module->path) : "");
+  facts["module_offset"] = text_or_null(module ? fmt::format("{:#x}", hit.address - module->load_bias) : "");
+  facts["thread"] = thread ? ordered_json(thread->id) : ordered_json(nullptr);
+  facts["path"] = text_or_null(region ? printable(region->path) : "");
+  return facts;
+}
+
+int search_target(const SearchOptions& options) {
+  auto opened = open_target(options.target);
+  if (!opened) return fail(opened.error());
+  const inspector::Target& target = *opened->target;
+  auto search = search_of(options, target);
+  if (!search) {
+    fail(search.error());
+    return search.error().kind == ErrorKind::NotFound ? kProblem : kFailed;
+  }
+  catch_interrupts();
+  std::vector<SearchHit> hits;
+  bool more = false;
+  const auto found = [&](uint64_t address, std::span<const uint8_t> bytes) {
+    more = hits.size() == options.limit;
+    if (more) return inspector::SearchAnswer::Enough;
+    hits.push_back({address, {bytes.begin(), bytes.end()}});
+    return inspector::SearchAnswer::GoOn;
+  };
+  const auto totals = inspector::search_memory(target, *search, found, progress_bar("searching"));
+  if (interrupted_by()) return fail(std::string("interrupted"));
+
+  const Places places(target);
+  const bool is_pointer = search->pattern.bytes.empty();
+  if (options.json) {
+    ordered_json list = ordered_json::array();
+    for (const SearchHit& hit : hits) list.push_back(hit_facts(hit, places, is_pointer));
+    print_json("search", {{"hits", std::move(list)},
+                          {"more", more},
+                          {"searched_bytes", totals.bytes},
+                          {"unreadable_bytes", totals.unreadable}});
+  } else {
+    for (const SearchHit& hit : hits)
+      write_stdout(fmt::format(
+          "{:#018x}  {}  {}\n", hit.address,
+          is_pointer ? painted(fmt::format("{:#018x}", word_of(hit)), Paint::Function) : bytes_text(hit.bytes),
+          painted(printable(places.text(hit.address)), Paint::Place)));
+    if (more) note(fmt::format("more than {} were found; --limit N shows more", options.limit));
+    if (totals.unreadable > 0)
+      note(fmt::format("{} could not be read and were not searched", human_size(totals.unreadable)));
+    if (hits.empty()) note(fmt::format("nothing was found in {}", human_size(totals.bytes)));
+  }
+  return hits.empty() ? kProblem : kDone;
+}
+
+void add_search(Commands& commands) {
+  CLI::App* verb = commands.add(
+      nullptr, "search", "Finds bytes, texts and pointers in a target's memory",
+      "Examples:\n"
+      "  mortem search program.core.zst --string 'GET /index'\n"
+      "  mortem search program.core.zst --bytes 'de ad ?? ef'\n"
+      "  mortem search program.core.zst --pointer 0x7f8120004010 --range 64    who points at or into these 64 bytes\n"
+      "  mortem search web --pointer connections");
+  auto options = std::make_shared<SearchOptions>();
+  verb->add_option("TARGET", options->target, kTargetHelp)->required();
+  CLI::Option_group* ways = verb->add_option_group("what");
+  CLI::Option* bytes = ways->add_option("--bytes", options->bytes, "Hexadecimal digits, two a byte; ?? is any byte")
+                           ->type_name("PATTERN");
+  CLI::Option* text = ways->add_option("--string", options->text, "Text, as UTF-8")->type_name("TEXT");
+  CLI::Option* pointer = ways->add_option("--pointer", options->pointer, "Words that hold this address, or a symbol's")
+                             ->type_name("ADDRESS|SYMBOL");
+  ways->require_option(1);
+  verb->add_option("--range", options->range, "Pointers into the N bytes from there on, too")
+      ->type_name("N")
+      ->check(CLI::PositiveNumber)
+      ->needs(pointer);
+  verb->add_flag("--unaligned", options->unaligned, "Pointers at addresses that are no multiples of 8, too")
+      ->needs(pointer);
+  verb->add_option("--limit", options->limit, "Show this many at most")->type_name("N")->capture_default_str();
+  verb->add_option("--symbols", options->symbols, "An ELF file with symbols, used where its build id is a module's")
+      ->type_name("FILE")
+      ->allow_extra_args(false)
+      ->check(CLI::ExistingFile);
+  verb->add_flag("--json", options->json, "Print the facts as JSON (mortem.search/1)");
+  commands.on(verb, [options, bytes, text] {
+    options->by_bytes = bytes->count() > 0;
+    options->by_text = text->count() > 0;
+    return search_target(*options);
+  });
+}
+
+const VerbRegistration search_registration{63, add_search};
+
+}  // namespace
+}  // namespace mortem::tools

@@ -61,7 +61,11 @@ class OpenFile {
   bool can_write() const { return (flags_ & kOpenPath) == 0 && (flags_ & kOpenAccessMask) != kOpenReadOnly; }
   bool is_blocking() const { return (flags_ & kOpenNonBlock) == 0; }
 
+  // Before the last descriptor is closed; it may wait (SO_LINGER).
+  virtual void linger() {}
+
   void retain() { ++references_; }
+  bool is_last_reference() const { return references_ == 1; }
   void release();
 
   EpollInterest* interests = nullptr;  // of epolls in this file (epoll.h); they end with it

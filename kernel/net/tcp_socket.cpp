@@ -37,6 +37,26 @@ void TcpSocket::close_connection() {
   if (resets || tcp_close(&pcb) != ERR_OK) tcp_abort(&pcb);
 }
 
+bool TcpSocket::is_closing() const {
+  return pcb_ != nullptr && (pcb_->state == FIN_WAIT_1 || pcb_->state == CLOSING || pcb_->state == LAST_ACK ||
+                             (pcb_->flags & TF_CLOSEPEND) != 0);
+}
+
+// socket(7). What was not read makes the close a reset, which waits for nothing.
+void TcpSocket::linger() {
+  const int seconds = options_.linger_seconds;
+  if (options_.linger_on == 0 || seconds <= 0 || state_ != State::Connected || received_.size() > 0) return;
+  lingers_ = true;
+  if (!write_shut_ && pcb_ != nullptr) {
+    const NetworkScope scope;
+    write_shut_ = true;
+    tcp_shutdown(pcb_, 0, 1);
+  }
+  wait_on(
+      waiters_, [this] { return !is_closing(); }, monotonic_ns() + static_cast<uint64_t>(seconds) * 1'000'000'000);
+  lingers_ = false;
+}
+
 Result<void> TcpSocket::need_pcb() {
   if (pcb_ != nullptr) return {};
   pcb_ = tcp_new_ip_type(lwip_type());
@@ -57,7 +77,7 @@ void TcpSocket::keep_names() {
 }
 
 void TcpSocket::end_if_both_closed() {
-  if (!peer_closed_ || !write_shut_ || pcb_ == nullptr) return;
+  if (!peer_closed_ || !write_shut_ || pcb_ == nullptr || (lingers_ && is_closing())) return;
   // lwIP frees a record in TIME_WAIT without a word.
   let_go();
   state_ = State::Ended;

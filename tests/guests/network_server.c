@@ -1,5 +1,6 @@
 // Echoes on TCP and UDP, IPv6 and IPv4: network_server PORT. A line on stdout says that it serves.
-// "status" as a datagram is answered with how many connections there were and how many are open. A connection whose
+// "status" as a datagram is answered with how many connections there were and how many are open, "memory" with how many
+// KiB are free (/proc/meminfo). A connection whose
 // first byte is '!' is sent as many bytes as the number behind it says.
 #include <errno.h>
 #include <netinet/in.h>
@@ -7,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -50,6 +52,15 @@ static int serve(int connection) {
   return 0;
 }
 
+static long free_memory(void) {
+  long kib = -1;
+  char line[128];
+  FILE* file = fopen("/proc/meminfo", "r");
+  while (file != NULL && fgets(line, sizeof line, file) != NULL && sscanf(line, "MemFree: %ld", &kib) != 1) continue;
+  if (file != NULL) fclose(file);
+  return kib;
+}
+
 static void answer(int datagrams) {
   struct sockaddr_in6 from;
   socklen_t length = sizeof from;
@@ -57,11 +68,16 @@ static void answer(int datagrams) {
   if (count < 0) return;
   g_bytes[count] = 0;
   if (strcmp(g_bytes, "status") == 0) count = snprintf(g_bytes, sizeof g_bytes, "%ld %ld", g_connections, g_open);
+  if (strcmp(g_bytes, "memory") == 0) count = snprintf(g_bytes, sizeof g_bytes, "%ld", free_memory());
   sendto(datagrams, g_bytes, (size_t)count, 0, (struct sockaddr*)&from, length);
 }
 
 int main(int count, char** arguments) {
   const unsigned short port = (unsigned short)atoi(count > 1 ? arguments[1] : "7");
+  struct rlimit files;
+  getrlimit(RLIMIT_NOFILE, &files);
+  files.rlim_cur = files.rlim_max;
+  setrlimit(RLIMIT_NOFILE, &files);
   const int listener = make(SOCK_STREAM, port), datagrams = make(SOCK_DGRAM, port), epoll = epoll_create1(0);
   listen(listener, 4096);
   watch(epoll, listener);

@@ -1,15 +1,22 @@
 #include "kernel/arch/x86_64/interrupts.h"
 
 #include "kernel/arch/x86_64/boot_info.h"
+#include "kernel/arch/x86_64/clock_arithmetic.h"
 #include "kernel/arch/x86_64/cpu.h"
 #include "kernel/arch/x86_64/cpu_initialize.h"
 #include "kernel/arch/x86_64/cpuid.h"
 #include "kernel/arch/x86_64/interrupt_table.h"
 #include "kernel/arch/x86_64/local_apic.h"
+#include "kernel/arch/x86_64/paravirtual_clock.h"
 #include "kernel/arch/x86_64/wall_clock.h"
 #include "kernel/crash/crash.h"
 
 namespace kernel {
+
+namespace {
+constexpr uint64_t kNotArmed = ~uint64_t{0};
+}
+constinit OneShotTimer g_one_shot_timer{kNotArmed, false};
 
 namespace {
 
@@ -22,9 +29,6 @@ uint8_t g_next_vector = kFirstMessageVector;
 
 ClockParameters g_clock;
 uint64_t g_timer_multiplier;  // local APIC counts per nanosecond, << 32
-constexpr uint64_t kNotArmed = ~uint64_t{0};
-uint64_t g_armed_deadline = kNotArmed;  // what the one-shot timer is set to; moments that have passed are set too
-bool g_timer_came = false;
 bool g_in_interrupt = false;
 
 void mask_legacy_controllers() {
@@ -92,8 +96,8 @@ uint64_t tsc_hz_from_cpuid() {
 void dispatch_interrupt(uint8_t vector) {
   if (vector == kSpuriousVector || vector < kTimerVector) return;  // spurious: no end of interrupt
   if (vector == kTimerVector) {
-    g_armed_deadline = kNotArmed;
-    g_timer_came = true;
+    g_one_shot_timer.deadline_ns = kNotArmed;
+    g_one_shot_timer.came = true;
   }
   g_in_interrupt = true;  // handlers run with interrupts off: they do not nest
   if (g_handlers[vector].call != nullptr) g_handlers[vector].call(g_handlers[vector].context);
@@ -109,7 +113,7 @@ Result<MessageInterrupt> allocate_message_interrupt(InterruptHandler handler, vo
 }
 
 uint64_t monotonic_ns() {
-  return uint64_t((unsigned __int128)(read_tsc() - g_clock.base_tsc) * g_clock.multiplier >> 32);
+  return scale_ticks(read_tsc() - g_clock.base_tsc, g_clock.multiplier);
 }
 int64_t wall_clock_ns() { return g_clock.wall_offset_ns == 0 ? 0 : g_clock.wall_offset_ns + int64_t(monotonic_ns()); }
 ClockParameters clock_parameters() { return g_clock; }
@@ -119,21 +123,21 @@ bool is_in_interrupt() {
 }
 
 bool timer_interrupt_came() {
-  const bool came = g_timer_came;
-  g_timer_came = false;
+  const bool came = g_one_shot_timer.came;
+  g_one_shot_timer.came = false;
   return came;
 }
 
 void arm_timer(uint64_t deadline_ns) {
   // One that comes earlier is left alone: setting it is slow (an exit of the virtual machine), a switch of threads moves
   // the deadline every time, and whoever gets the early interrupt arms the timer again.
-  if (g_armed_deadline != 0 && g_armed_deadline <= deadline_ns) return;
-  g_armed_deadline = deadline_ns;
+  if (g_one_shot_timer.deadline_ns != 0 && g_one_shot_timer.deadline_ns <= deadline_ns) return;
+  g_one_shot_timer.deadline_ns = deadline_ns;
   uint64_t now = monotonic_ns();
   uint64_t distance = deadline_ns > now ? deadline_ns - now : 1;
   constexpr uint64_t kLongest = 1'000'000'000;  // callers wait in a loop: an early interrupt is allowed
   if (distance > kLongest) distance = kLongest;
-  uint64_t count = uint64_t((unsigned __int128)distance * g_timer_multiplier >> 32) + 1;
+  uint64_t count = scale_ticks(distance, g_timer_multiplier) + 1;
   local_apic_timer_start(count > 0xFFFFFFFF ? 0xFFFFFFFF : uint32_t(count));
 }
 
@@ -143,13 +147,19 @@ void interrupts_initialize() {
   uint64_t tsc_hz = 0, timer_hz = 0;
   calibrate(tsc_hz, timer_hz);
   if (uint64_t exact = tsc_hz_from_cpuid(); exact != 0) tsc_hz = exact;
+  const ParavirtualClock paravirtual = paravirtual_clock();
+  if (paravirtual.tsc_hz != 0) tsc_hz = paravirtual.tsc_hz;
   if (tsc_hz < 1'000'000 || timer_hz < 1'000)
     panic("clock calibration failed: TSC %lu Hz, APIC timer %lu Hz", tsc_hz, timer_hz);
   g_clock.base_tsc = g_boot_info.early_tsc;
-  g_clock.multiplier = (1'000'000'000ull << 32) / tsc_hz;
+  g_clock.multiplier = multiplier_for(tsc_hz);
   g_timer_multiplier = (timer_hz << 32) / 1'000'000'000ull;
-  int64_t wall = wall_clock_at_boot_ns();
-  g_clock.wall_offset_ns = wall == 0 ? 0 : wall - int64_t(monotonic_ns());
+  const int64_t wall = wall_clock_at_boot_ns(paravirtual.wall_ns);
+  // KVM's is of the moment at which it was asked, any other of now.
+  const bool is_paravirtual = wall != 0 && wall == paravirtual.wall_ns;
+  const uint64_t moment =
+      is_paravirtual ? scale_ticks(paravirtual.tsc - g_clock.base_tsc, g_clock.multiplier) : monotonic_ns();
+  g_clock.wall_offset_ns = wall == 0 ? 0 : wall - int64_t(moment);
 }
 
 }  // namespace kernel

@@ -1,8 +1,10 @@
 // Echoes on TCP and UDP, IPv6 and IPv4: network_server PORT. A line on stdout says that it serves.
 // "status" as a datagram is answered with how many connections there were and how many are open, "memory" with how many
-// KiB are free (/proc/meminfo). A connection whose
-// first byte is '!' is sent as many bytes as the number behind it says.
+// KiB are free (/proc/meminfo). A connection whose first byte is '!' is sent as many bytes as the number behind it says;
+// "!who" is answered with where its stack is, which differs from boot to boot; "!crash" is not answered, nor "!provoke
+// WORD" (kernel/linux/provoke_crash.cpp).
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -45,6 +47,14 @@ static int serve(int connection) {
   if (g_bytes[0] != '!') return write_all(connection, g_bytes, (size_t)count);
   g_bytes[count] = 0;
   if (strncmp(g_bytes, "!crash", 6) == 0) *(volatile int*)0 = 1;
+  if (strncmp(g_bytes, "!provoke ", 9) == 0) {
+    const int provoke = open("/sys/kernel/debug/provoke-crash/DIRECT", O_WRONLY);
+    if (write(provoke, g_bytes + 9, strlen(g_bytes + 9)) < 0) perror("provoke");
+  }
+  if (strncmp(g_bytes, "!who", 4) == 0) {
+    const int length = snprintf(g_bytes, sizeof g_bytes, "%p\n", (void*)&count);
+    return write_all(connection, g_bytes, (size_t)length);
+  }
   long left = atol(g_bytes + 1);
   for (size_t at = 0; at < sizeof g_bytes; ++at) g_bytes[at] = (char)('a' + at % 23);
   for (; left > 0; left -= (long)sizeof g_bytes)

@@ -130,7 +130,7 @@ std::vector<SourceLocation> ModuleSymbols::locate(uint64_t address) {
 
 std::vector<SourceLocation> ModuleSymbols::locate_whole(uint64_t address) {
   std::vector<index::LookedUpFrame> frames;
-  if (dwarf_) dwarf_->lookup().locate(address, frames);
+  if (dwarf_) dwarf_->lookup().locate(address, false, frames);
   if (frames.empty()) frames.emplace_back();
   std::vector<SourceLocation> locations;
   for (const index::LookedUpFrame& one : frames) {

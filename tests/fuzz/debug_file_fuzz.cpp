@@ -27,7 +27,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   size_t asked = 0;
   auto ask = [&](uint64_t address) {
     symbols.covering(address);
-    lookup.locate(address, frames);
+    lookup.locate(address, true, frames);
     calls->returning_to(address);
     calls->function_start(address);
     calls->tail_calls_of(address);

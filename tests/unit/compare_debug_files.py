@@ -181,7 +181,7 @@ class Kinds:
             self.failures += not right
             run("llvm-dwp-19", os.path.join(moved, "first.dwo"), os.path.join(moved, "second.dwo"), "-o",
                 program + ".dwp")
-            self.check("split DWARF %s, .dwp" % version, program, wanted, with_gdb=version == "5")
+            self.check("split DWARF %s, .dwp" % version, program, wanted, with_gdb=False)  # gdb 13 crashes on it
 
         program = self.copy(self.plain, "debuglink")
         run("objcopy", "--only-keep-debug", program, program + ".debug")
@@ -203,8 +203,9 @@ class Kinds:
                    with_gdb=False)
 
         for name, flags in (("dwz", []), ("dwz DWARF 5", ["-5"])):
-            first, second = self.copy(self.plain, name + " one"), self.copy(self.plain, name + " two")
-            common = self.path(name + " one", "common.debug")
+            short = name.replace(" ", "_")
+            first, second = self.copy(self.plain, short + "_one"), self.copy(self.plain, short + "_two")
+            common = self.path(short + "_one", "common.debug")
             run("dwz", *flags, "-m", common, "-M", common, first, second)
             if not re.search(r"\.gnu_debugaltlink|\.debug_sup", run("readelf", "-SW", first)):
                 sys.exit("dwz made no alternate file")
@@ -215,7 +216,7 @@ class Kinds:
             if [block[1] for block in ours] == [] or "alternate file" not in missing or "--debug-dir" not in missing:
                 print(name + ": a missing alternate file is not told: " + missing)
                 self.failures += 1
-        program = self.copy(old, "dwz alone")
+        program = self.copy(old, "dwz_alone")
         run("dwz", program)
         self.check("dwz, one file", program, old_reference)
 

@@ -212,6 +212,16 @@ std::vector<RootFunction> find_root_functions(const DwarfFile& dwarf, const Unit
   std::sort(roots.begin(), roots.end(), [](const RootFunction& a, const RootFunction& b) {
     return a.low != b.low ? a.low < b.low : a.entry < b.entry;
   });
+  // Functions that GNU ld left out, copies of inline ones, have the addresses 0 (or 1) and up: they lie on one another,
+  // which says nothing of those that are there.
+  uint64_t left_out_end = 0;
+  const auto first = std::find_if(roots.begin(), roots.end(), [&](const RootFunction& one) {
+    if (one.low > 1) return true;
+    left_out_end = std::max(left_out_end, one.high);
+    return false;
+  });
+  if (first != roots.end() && first->low < left_out_end) *overlapping = true;
+  if (!*overlapping) roots.erase(roots.begin(), first);
   for (size_t index = 1; index < roots.size(); ++index)
     if (roots[index].low < roots[index - 1].high) *overlapping = true;
   return roots;

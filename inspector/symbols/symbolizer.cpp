@@ -7,6 +7,7 @@
 #include <unordered_map>
 
 #include "inspector/symbols/debug_file.h"
+#include "inspector/symbols/index/module_index.h"
 #include "inspector/symbols/program_call_sites.h"
 #include "inspector/symbols/symbol_files.h"
 #include "inspector/symbols/symbol_table.h"
@@ -22,32 +23,47 @@ std::string demangled(const std::string& name) {
   return llvm::nonMicrosoftDemangle(name, result) ? result : name;
 }
 
-// One module's files, opened.
+// One module's files, opened when something is asked that the index of them cannot answer.
 class ModuleSymbols {
  public:
-  ModuleSymbols(const std::shared_ptr<const ElfImage>& executable, const std::shared_ptr<const ElfImage>& debug) {
-    if (executable) executable_.emplace(executable);
-    // `strip` takes .symtab away from the program and leaves it in the debug file.
-    if (debug && debug != executable && (!executable || (!executable->has_symbol_table() && debug->has_symbol_table())))
-      debug_table_.emplace(debug);
-    if (!debug) return;
-    if (auto file = DebugFile::open(debug)) debug_file_ = std::move(*file);
-    if (debug_file_) call_sites_ = read_call_sites(debug_file_->places(), table());
+  ModuleSymbols(std::shared_ptr<const ElfImage> executable, std::shared_ptr<const ElfImage> debug,
+                const std::filesystem::path& store)
+      : executable_image_(std::move(executable)), debug_image_(std::move(debug)) {
+    if (executable_image_ && debug_image_)
+      index_ = index::ModuleIndex::open(executable_image_, debug_image_, store, &complaint_);
   }
 
-  DebugFile* debug_file() const { return debug_file_.get(); }  // null: no debug information
-  CallSites* call_sites() const { return call_sites_.get(); }  // null: no debug information
+  DebugFile* debug_file() {  // null: no debug information
+    open();
+    return debug_file_.get();
+  }
+  CallSites* call_sites() {  // null: no debug information
+    open();
+    return call_sites_.get();
+  }
+  const std::string& complaint() const { return complaint_; }  // of a broken index; empty: none
 
   // A function that other modules can call by this name. Debug files keep no dynamic symbols.
-  std::optional<uint64_t> exported(const std::string& name) const {
+  std::optional<uint64_t> exported(const std::string& name) {
+    open_tables();
     return executable_ ? executable_->exported(name) : std::nullopt;
   }
-  std::optional<uint64_t> find_symbol(const std::string& name) const {
+  std::optional<uint64_t> find_symbol(const std::string& name) {
     if (const auto address = table().address_of(name)) return address;
     return executable_ ? executable_->address_of(name) : std::nullopt;
   }
 
-  std::vector<SourceLocation> locate(uint64_t address) const {
+  std::vector<SourceLocation> locate(uint64_t address) {
+    if (index_)
+      if (auto locations = index_->locate(address)) return *locations;
+    if (index_) complaint_ = index_->take_complaint();
+    index_.reset();
+    return locate_by_debug_file(address);
+  }
+
+ private:
+  std::vector<SourceLocation> locate_by_debug_file(uint64_t address) {
+    open();
     llvm::DIInliningInfo chain;
     if (debug_file_)
       chain = debug_file_->places().getInliningInfoForAddress(
@@ -79,12 +95,32 @@ class ModuleSymbols {
     return locations;
   }
 
- private:
-  const SymbolTable& table() const {
+  void open_tables() {
+    if (tables_are_open_) return;
+    tables_are_open_ = true;
+    if (executable_image_) executable_.emplace(executable_image_);
+    // `strip` takes .symtab away from the program and leaves it in the debug file.
+    if (debug_image_ && debug_image_ != executable_image_ &&
+        (!executable_image_ || (!executable_image_->has_symbol_table() && debug_image_->has_symbol_table())))
+      debug_table_.emplace(debug_image_);
+  }
+  void open() {
+    if (is_open_) return;
+    is_open_ = true;
+    if (!debug_image_) return;
+    if (auto file = DebugFile::open(debug_image_)) debug_file_ = std::move(*file);
+    if (debug_file_) call_sites_ = read_call_sites(debug_file_->places(), table());
+  }
+  const SymbolTable& table() {
     static const SymbolTable none;
+    open_tables();
     return debug_table_ ? *debug_table_ : executable_ ? *executable_ : none;
   }
 
+  std::shared_ptr<const ElfImage> executable_image_, debug_image_;
+  std::unique_ptr<index::ModuleIndex> index_;  // null: there is none, or it is broken
+  std::string complaint_;
+  bool is_open_ = false, tables_are_open_ = false;
   std::optional<SymbolTable> executable_, debug_table_;  // debug_table_: where the executable was stripped of its own
   std::unique_ptr<DebugFile> debug_file_;
   std::unique_ptr<CallSites> call_sites_;
@@ -92,7 +128,7 @@ class ModuleSymbols {
 
 class LlvmSymbolizer final : public Symbolizer {
  public:
-  explicit LlvmSymbolizer(SymbolOptions options) : finder_(std::move(options)) {}
+  explicit LlvmSymbolizer(SymbolOptions options) : store_(options.store), finder_(std::move(options)) {}
 
   const SymbolFiles& files(const snapshot::CoreModule& module) override { return known(module).found.paths; }
 
@@ -122,6 +158,8 @@ class LlvmSymbolizer final : public Symbolizer {
     std::vector<std::string> all;
     for (const auto& [key, one] : known_)
       if (!one.found.missing.empty()) all.push_back(one.found.missing);
+    for (const auto& [key, one] : known_)
+      if (one.symbols && !one.symbols->complaint().empty()) all.push_back(one.symbols->complaint());
     return all;
   }
 
@@ -157,11 +195,12 @@ class LlvmSymbolizer final : public Symbolizer {
     return place->second;
   }
 
-  static ModuleSymbols& symbols(Known& one) {
-    if (!one.symbols) one.symbols = std::make_unique<ModuleSymbols>(one.found.executable, one.found.debug);
+  ModuleSymbols& symbols(Known& one) {
+    if (!one.symbols) one.symbols = std::make_unique<ModuleSymbols>(one.found.executable, one.found.debug, store_);
     return *one.symbols;
   }
 
+  std::filesystem::path store_;
   SymbolFileFinder finder_;
   std::map<std::pair<uint64_t, std::string>, Known> known_;
   std::optional<ProgramCallSites> program_calls_;                              // made when first asked for

@@ -76,12 +76,15 @@ class ModuleSymbols::SplitCallSites final : public CallSites {
   ModuleSymbols& module_;
 };
 
-ModuleSymbols::ModuleSymbols(const FoundFiles& files, const PathRules& rules) : files_(files), rules_(rules) {
+ModuleSymbols::ModuleSymbols(const FoundFiles& files, const PathRules& rules, const std::filesystem::path& store)
+    : files_(files), rules_(rules) {
   if (files_.executable) executable_.emplace(files_.executable, files_.small_symbols);
   // `strip` takes .symtab away from the program and leaves it in the debug file.
   if (files_.debug && files_.debug != files_.executable &&
       (!files_.executable || (!files_.executable->has_symbol_table() && files_.debug->has_symbol_table())))
     debug_table_.emplace(files_.debug);
+  if (files_.executable && files_.debug)
+    index_ = index::ModuleIndex::open(files_.executable, files_.debug, store, &complaint_);
   if (!files_.debug || distrusted(Reader::Own, files_.debug->name())) return;
   now_reading(Reader::Own, files_.debug->name());
   dwarf_ = std::make_unique<Dwarf>(files_, table());
@@ -123,9 +126,18 @@ bool ModuleSymbols::in_split_unit(uint64_t address) {
 }
 
 std::vector<SourceLocation> ModuleSymbols::locate(uint64_t address) {
-  auto locations = in_split_unit(address) && debug_file() ? locate_split(address) : locate_whole(address);
-  for (SourceLocation& one : locations) one.file = rules_.apply(one.file);
-  return locations;
+  auto locations = locate_in_index(address);
+  if (!locations) locations = in_split_unit(address) && debug_file() ? locate_split(address) : locate_whole(address);
+  for (SourceLocation& one : *locations) one.file = rules_.apply(one.file);
+  return std::move(*locations);
+}
+
+std::optional<std::vector<SourceLocation>> ModuleSymbols::locate_in_index(uint64_t address) {
+  if (!index_) return std::nullopt;
+  if (auto locations = index_->locate(address)) return locations;
+  complaint_ = index_->take_complaint();
+  index_.reset();
+  return std::nullopt;
 }
 
 std::vector<SourceLocation> ModuleSymbols::locate_whole(uint64_t address) {

@@ -11,6 +11,7 @@
 #include "inspector/symbols/call_sites.h"
 #include "inspector/symbols/debug_file.h"
 #include "inspector/symbols/index/dwarf_lookup.h"
+#include "inspector/symbols/index/module_index.h"
 #include "inspector/symbols/path_rules.h"
 #include "inspector/symbols/symbol_files.h"
 
@@ -18,8 +19,8 @@ namespace mortem::inspector {
 
 class ModuleSymbols {
  public:
-  // `rules` must outlive this.
-  ModuleSymbols(const FoundFiles& files, const PathRules& rules);
+  // `rules` must outlive this. `store`: where the indexes stand.
+  ModuleSymbols(const FoundFiles& files, const PathRules& rules, const std::filesystem::path& store);
   ~ModuleSymbols();
 
   // Innermost first, never empty. `address`: of the ELF file.
@@ -31,17 +32,21 @@ class ModuleSymbols {
   CallSites* call_sites();  // null: no debug information
   // .dwo files that were wanted and are not there.
   const std::set<std::string>& missing_parts() const { return missing_parts_; }
+  const std::string& complaint() const { return complaint_; }  // of a broken index; empty: none
 
  private:
   class Dwarf;
   class SplitCallSites;
   const SymbolTable& table() const;
+  std::optional<std::vector<SourceLocation>> locate_in_index(uint64_t address);
   bool in_split_unit(uint64_t address);
   std::vector<SourceLocation> locate_split(uint64_t address);
   std::vector<SourceLocation> locate_whole(uint64_t address);
 
   FoundFiles files_;
   const PathRules& rules_;
+  std::unique_ptr<index::ModuleIndex> index_;  // null: there is none, or it is broken
+  std::string complaint_;
   std::optional<SymbolTable> executable_, debug_table_;  // debug_table_: where the executable was stripped of its own
   std::unique_ptr<DebugFile> debug_file_;
   bool debug_file_tried_ = false;

@@ -15,7 +15,8 @@ namespace {
 
 class FileSymbolizer final : public Symbolizer {
  public:
-  explicit FileSymbolizer(SymbolOptions options) : rules_(options.substitutions), finder_(std::move(options)) {}
+  explicit FileSymbolizer(SymbolOptions options)
+      : rules_(options.substitutions), store_(options.store), finder_(std::move(options)) {}
 
   const SymbolFiles& files(const snapshot::CoreModule& module) override { return known(module).found.paths; }
 
@@ -45,6 +46,7 @@ class FileSymbolizer final : public Symbolizer {
     std::vector<std::string> all;
     for (const auto& [key, one] : known_) {
       if (!one.found.missing.empty()) all.push_back(one.found.missing);
+      if (one.symbols && !one.symbols->complaint().empty()) all.push_back(one.symbols->complaint());
       if (!one.symbols || one.symbols->missing_parts().empty()) continue;
       const auto& parts = one.symbols->missing_parts();
       all.push_back(
@@ -89,11 +91,12 @@ class FileSymbolizer final : public Symbolizer {
   }
 
   ModuleSymbols& symbols(Known& one) const {
-    if (!one.symbols) one.symbols = std::make_unique<ModuleSymbols>(one.found, rules_);
+    if (!one.symbols) one.symbols = std::make_unique<ModuleSymbols>(one.found, rules_, store_);
     return *one.symbols;
   }
 
   const PathRules rules_;
+  const std::filesystem::path store_;
   SymbolFileFinder finder_;
   std::map<std::pair<uint64_t, std::string>, Known> known_;
   std::optional<ProgramCallSites> program_calls_;                              // made when first asked for

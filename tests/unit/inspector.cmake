@@ -42,3 +42,8 @@ set_tests_properties(slow.broken_debug_files PROPERTIES LABELS slow TIMEOUT 3600
 add_executable(locate_addresses locate_addresses.cpp)
 set_target_properties(locate_addresses PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
 target_link_libraries(locate_addresses PRIVATE mortem_inspector)
+# The reader and the index of our own, against llvm-symbolizer.
+add_test(NAME unit.symbolize_index
+  COMMAND ${Python3_EXECUTABLE} ${CMAKE_CURRENT_SOURCE_DIR}/compare_symbolize.py $<TARGET_FILE:mortem>
+    ${CMAKE_CURRENT_SOURCE_DIR}/stack_programs ${CMAKE_CURRENT_BINARY_DIR}/symbolize_index)
+set_tests_properties(unit.symbolize_index PROPERTIES LABELS unit TIMEOUT 300)

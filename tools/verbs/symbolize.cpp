@@ -1,6 +1,7 @@
 // `mortem symbolize`: addresses in, functions and lines out; a filter with the forms of llvm-symbolizer.
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <malloc.h>
 #include <poll.h>
 #include <unistd.h>
 
@@ -123,6 +124,9 @@ class Answerer {
     }
     to.reserve(to.size() + answers_.size());
     for (const Question& question : questions) to.append(answers_, question.answer, question.answer_length);
+    for (const auto& [name, file] : files_)
+      if (const std::string complaint = file ? file->take_complaint() : std::string(); !complaint.empty())
+        note(printable(complaint));
   }
 
  private:
@@ -155,7 +159,7 @@ class Answerer {
       return text_.code(file, question.file, address, question.address, answers_);
     if (question.kind == Question::Kind::Data)
       return text_.data(file, question.file, address, question.address, answers_);
-    const auto& symbols = file->symbols_named(question.text);
+    const auto symbols = file->symbols_named(question.text);
     if (symbols.empty()) return text_.unknown(question.file, question.text, {}, answers_);
     for (const auto& symbol : symbols) text_.code(file, question.file, symbol.address, symbol.address, answers_);
   }
@@ -238,7 +242,13 @@ int symbolize(const SymbolizeOptions& options) {
     if (!adjust) return fail(fmt::format("--adjust-vma {}: is no number", options.adjust));
     if (negative) adjust = -*adjust;
   }
-  Answerer answerer(options, *adjust);
+  // Memory that one unit of debug information needed serves the next: it does not go back to the system in between.
+  mallopt(M_TRIM_THRESHOLD, 512 << 20);
+  mallopt(M_MMAP_THRESHOLD, 512 << 20);
+  mallopt(M_TOP_PAD, 16 << 20);
+  static Answerer* kept;  // the program ends with it: taking it apart first would cost a tenth of the time
+  kept = new Answerer(options, *adjust);
+  Answerer& answerer = *kept;
   if (!options.file.empty() && !answerer.file(options.file)) return kFailed;
   if (options.addresses.empty()) return filter(options, answerer);
   std::vector<Question> questions;
@@ -280,7 +290,8 @@ void add_symbolize(Commands& commands) {
   verb->add_flag("--relativenames", options->relative, "File names without the folder of the compilation");
   verb->add_flag("-v,--verbose", options->form.verbose, "Where functions start, too");
   verb->add_option("--adjust-vma", options->adjust, "Added to every address")->type_name("OFFSET");
-  verb->add_option("--symbols", options->symbols, "An ELF file with debug information, used where its build id is FILE's")
+  verb->add_option("--symbols", options->symbols,
+                   "An ELF file with debug information, used where its build id is FILE's")
       ->type_name("FILE")
       ->allow_extra_args(false)
       ->check(CLI::ExistingFile);

@@ -13,13 +13,13 @@ namespace mortem::inspector::index {
 
 // One function at an address. Views and pointers live until the next look-up.
 struct LookedUpFrame {
-  std::string_view function;              // as the debug information spells it; data() is null: it has no name
-  std::string_view short_name;            // without scope and parameters; data() is null: it has none
-  const SourceFile* file = nullptr;       // null: unknown
+  std::string_view function;                // as the debug information spells it; data() is null: it has no name
+  std::string_view short_name;              // without scope and parameters; data() is null: it has none
+  const SourceFile* file = nullptr;         // null: unknown
   const SourceFile* declared_in = nullptr;  // null: unknown
   uint32_t line = 0, column = 0, discriminator = 0;
-  uint32_t declared_at = 0;               // line
-  std::optional<uint64_t> start;          // DW_AT_low_pc
+  uint32_t declared_at = 0;       // line
+  std::optional<uint64_t> start;  // DW_AT_low_pc
 };
 
 class AddressLookup {

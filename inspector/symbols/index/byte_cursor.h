@@ -12,7 +12,8 @@ namespace mortem::inspector::index {
 class ByteCursor {
  public:
   ByteCursor() = default;
-  ByteCursor(std::span<const uint8_t> bytes, uint64_t offset) : start_(bytes.data()), end_(bytes.data() + bytes.size()) {
+  ByteCursor(std::span<const uint8_t> bytes, uint64_t offset)
+      : start_(bytes.data()), end_(bytes.data() + bytes.size()) {
     seek(offset);
   }
   // The same, ending at `end` (clipped to the bytes that are there).

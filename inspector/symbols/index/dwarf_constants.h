@@ -31,9 +31,9 @@ inline constexpr uint16_t kAddr = 0x01, kBlock2 = 0x03, kBlock4 = 0x04, kData2 =
                           kRef8 = 0x14, kRefUdata = 0x15, kIndirect = 0x16, kSecOffset = 0x17, kExprloc = 0x18,
                           kFlagPresent = 0x19, kStrx = 0x1A, kAddrx = 0x1B, kRefSup4 = 0x1C, kStrpSup = 0x1D,
                           kData16 = 0x1E, kLineStrp = 0x1F, kRefSig8 = 0x20, kImplicitConst = 0x21, kLoclistx = 0x22,
-                          kRnglistx = 0x23, kRefSup8 = 0x24, kStrx1 = 0x25, kStrx2 = 0x26, kStrx3 = 0x27,
-                          kStrx4 = 0x28, kAddrx1 = 0x29, kAddrx2 = 0x2A, kAddrx3 = 0x2B, kAddrx4 = 0x2C,
-                          kGnuAddrIndex = 0x1F01, kGnuStrIndex = 0x1F02, kGnuRefAlt = 0x1F20, kGnuStrpAlt = 0x1F21;
+                          kRnglistx = 0x23, kRefSup8 = 0x24, kStrx1 = 0x25, kStrx2 = 0x26, kStrx3 = 0x27, kStrx4 = 0x28,
+                          kAddrx1 = 0x29, kAddrx2 = 0x2A, kAddrx3 = 0x2B, kAddrx4 = 0x2C, kGnuAddrIndex = 0x1F01,
+                          kGnuStrIndex = 0x1F02, kGnuRefAlt = 0x1F20, kGnuStrpAlt = 0x1F21;
 }
 
 namespace language {

@@ -75,8 +75,8 @@ void DwarfFile::prepare_all() {
 
 void DwarfFile::prepare_now(Unit& unit) {
   unit.prepared = true;
-  const uint32_t kind = unit.encoding.address_size | (unit.encoding.is_64_bit ? 0x100u : 0u) |
-                        (unit.encoding.version <= 2 ? 0x200u : 0u);
+  const uint32_t kind =
+      unit.encoding.address_size | (unit.encoding.is_64_bit ? 0x100u : 0u) | (unit.encoding.version <= 2 ? 0x200u : 0u);
   auto& table = tables_[{unit.abbreviations_offset, kind}];
   if (!table) table = AbbreviationTable::decode(sections_.abbreviations, unit.abbreviations_offset, unit.encoding);
 

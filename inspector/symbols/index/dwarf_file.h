@@ -77,10 +77,10 @@ class DwarfFile {
   const std::vector<Unit>& units() const { return units_; }
   // Reads the unit's own entry, at the first call.
   const Unit& prepare(size_t index);
-  void prepare_all();                                 // then prepare() changes nothing: threads may share the file
-  std::optional<size_t> unit_of(uint64_t offset);     // that holds the entry at `offset` of .debug_info
-  std::optional<size_t> unit_at(uint64_t offset);     // that starts there
-  bool has_split_units();                             // prepares all
+  void prepare_all();                              // then prepare() changes nothing: threads may share the file
+  std::optional<size_t> unit_of(uint64_t offset);  // that holds the entry at `offset` of .debug_info
+  std::optional<size_t> unit_at(uint64_t offset);  // that starts there
+  bool has_split_units();                          // prepares all
 
   Value read_value(ByteCursor& cursor, const Unit& unit, const AttributeShape& shape) const;
   std::string_view text(const Unit& unit, const Value& value) const;  // data() is null: none

@@ -6,7 +6,7 @@ namespace mortem::inspector::index {
 namespace {
 
 constexpr size_t kMostKept = 1 << 21;  // line rows of the units that are kept: some 64 MB
-constexpr size_t kDeepest = 4096;  // inlined into one another
+constexpr size_t kDeepest = 4096;      // inlined into one another
 
 }  // namespace
 
@@ -60,7 +60,8 @@ void DwarfLookup::describe(const FunctionNode& node, LookedUpFrame& frame, bool 
   frame.function = name.best();
   frame.short_name = name.name;
   frame.declared_at = name.declared_at;
-  if (declarations && name.declared_by) frame.declared_in = file(*name.declared_by, name.declaring_unit, name.declared_in);
+  if (declarations && name.declared_by)
+    frame.declared_in = file(*name.declared_by, name.declaring_unit, name.declared_in);
   if (node.has_start) frame.start = node.start;
 }
 
@@ -97,9 +98,12 @@ const FunctionMap* DwarfLookup::functions_at(const UnitData& data, const Unit& u
 }
 
 DwarfLookup::Files& DwarfLookup::files_of(const DwarfFile& dwarf, size_t index) {
+  if (last_files_ && last_files_of_ == std::pair(&dwarf, index)) return *last_files_;
   auto [place, is_new] = (&dwarf == &dwarf_ ? files_ : alternate_files_).try_emplace(index);
   const Unit& unit = dwarf.units()[index];
   if (is_new && unit.line_table) place->second.header = LineHeader::read(dwarf, unit, *unit.line_table);
+  last_files_ = &place->second;
+  last_files_of_ = {&dwarf, index};
   return place->second;
 }
 

@@ -41,12 +41,14 @@ class DwarfLookup final : public AddressLookup {
   UnitRanges ranges_;
   FunctionNames names_;
   std::unordered_map<size_t, UnitData> units_;
-  size_t kept_ = 0;                // line rows and functions in it
-  std::vector<LineTable> spare_;   // their memory serves other units
-  FunctionMap function_;           // the one that was asked for last
-  uint64_t function_entry_ = 0;    // 0: none
+  size_t kept_ = 0;               // line rows and functions in it
+  std::vector<LineTable> spare_;  // their memory serves other units
+  FunctionMap function_;          // the one that was asked for last
+  uint64_t function_entry_ = 0;   // 0: none
 
-  std::unordered_map<size_t, Files> files_, alternate_files_;
+  std::unordered_map<size_t, Files> files_, alternate_files_;  // nodes do not move
+  Files* last_files_ = nullptr;
+  std::pair<const DwarfFile*, size_t> last_files_of_;
 };
 
 }  // namespace mortem::inspector::index

@@ -1,7 +1,5 @@
 #include "inspector/symbols/index/file_symbols.h"
 
-#include <fmt/format.h>
-
 #include "inspector/symbols/index/dwarf_lookup.h"
 #include "inspector/symbols/index/index_lookup.h"
 #include "inspector/symbols/index/index_store.h"
@@ -65,10 +63,7 @@ class OpenedFile final : public FileSymbols {
     if (!index_file_->broken()) return true;
     index_.reset();
     index_file_.reset();
-    const auto path = store_.path_of(*files_.executable);
-    std::error_code ignored;
-    std::filesystem::remove(path, ignored);
-    complaint_ = fmt::format("{}: is broken; it was removed, mortem index makes it anew", path.string());
+    complaint_ = discard_broken(store_.path_of(*files_.executable));
     return false;
   }
   Direct& direct() {

@@ -23,7 +23,7 @@ class FileSymbols {
 
   // Innermost first; empty: the debug information says nothing of the address. Valid until the next call.
   virtual const std::vector<LookedUpFrame>& locate(uint64_t address, bool declarations) = 0;
-  virtual uint64_t locality(uint64_t address) = 0;  // as AddressLookup's
+  virtual uint64_t locality(uint64_t address) = 0;        // as AddressLookup's
   virtual const Symbol* symbol_at(uint64_t address) = 0;  // null: none; until the next call
   virtual std::vector<Symbol> symbols_named(std::string_view name) = 0;
   // What is worth a word to the user, once; empty: nothing.

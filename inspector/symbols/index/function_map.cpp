@@ -5,11 +5,18 @@
 #include "inspector/symbols/index/dwarf_constants.h"
 
 namespace mortem::inspector::index {
+namespace {
+
+// Compilers write ranges nearly in the order of their addresses; a file that was made to be slow ends here.
+constexpr uint64_t kMostMoved = uint64_t{1} << 32;
+
+}  // namespace
 
 void NodeRanges::add(const AddressRange& range, uint32_t node) {
-  if (range.low == range.high) return;
+  if (range.low == range.high || moved_ > kMostMoved) return;
   auto after = std::upper_bound(entries_.begin(), entries_.end(), range.low,
                                 [](uint64_t value, const Entry& one) { return value < one.low; });
+  moved_ += static_cast<uint64_t>(entries_.end() - after);
   if (after != entries_.begin() && range.low < std::prev(after)->high) {
     const Entry before = *std::prev(after);
     // A part of a range that is there: what is behind the part stays with the old node.

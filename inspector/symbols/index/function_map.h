@@ -12,7 +12,7 @@ struct FunctionNode {
   bool name_in_alternate = false;
   bool is_subprogram = false;  // else inlined into `parent`
   bool has_start = false;
-  uint64_t start = 0;      // DW_AT_low_pc
+  uint64_t start = 0;       // DW_AT_low_pc
   uint32_t parent = kNone;  // the subroutine around it
   uint32_t call_file = 0, call_line = 0, call_column = 0, call_discriminator = 0;
 };
@@ -25,13 +25,17 @@ class NodeRanges {
     uint64_t low = 0, high = 0;
     uint32_t node = 0;
   };
-  void clear() { entries_.clear(); }
+  void clear() {
+    entries_.clear();
+    moved_ = 0;
+  }
   void add(const AddressRange& range, uint32_t node);
   const Entry* find(uint64_t address) const;  // null: none
   const std::vector<Entry>& all() const { return entries_; }
 
  private:
   std::vector<Entry> entries_;  // by low, which are all different
+  uint64_t moved_ = 0;          // to make room for others
 };
 
 class FunctionMap {

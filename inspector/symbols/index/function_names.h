@@ -8,8 +8,8 @@
 namespace mortem::inspector::index {
 
 struct FunctionName {
-  std::string_view linkage_name, name;      // data() is null: none
-  const DwarfFile* declared_by = nullptr;   // whose unit numbers the file; null: no file is named
+  std::string_view linkage_name, name;     // data() is null: none
+  const DwarfFile* declared_by = nullptr;  // whose unit numbers the file; null: no file is named
   size_t declaring_unit = 0;
   uint32_t declared_in = 0, declared_at = 0;  // file number and line
   std::string_view best() const { return linkage_name.data() ? linkage_name : name; }
@@ -17,7 +17,7 @@ struct FunctionName {
 
 class FunctionNames {
  public:
-  explicit FunctionNames(DwarfFile& dwarf) : dwarf_(dwarf) {}
+  explicit FunctionNames(DwarfFile& dwarf) : dwarf_(dwarf) { known_.reserve(1 << 14); }
   const FunctionName& find(uint64_t entry, bool in_alternate);
 
  private:

@@ -120,7 +120,8 @@ std::vector<IndexSymbol> index_symbols(const std::shared_ptr<const ElfImage>& im
   std::vector<IndexSymbol> result;
   const SymbolList symbols(image);
   for (const Symbol& one : symbols.all())
-    result.push_back({one.address, one.size, writer.text(one.name), one.file.empty() ? kNothing : writer.text(one.file)});
+    result.push_back(
+        {one.address, one.size, writer.text(one.name), one.file.empty() ? kNothing : writer.text(one.file)});
   return result;
 }
 

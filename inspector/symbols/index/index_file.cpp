@@ -22,10 +22,9 @@ Result<std::unique_ptr<IndexFile>> IndexFile::open(const std::filesystem::path& 
     return failure(kind, fmt::format("{}: {}", path.string(), what));
   };
   const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (descriptor < 0)
-    return refuse(errno == ENOENT ? ErrorKind::NotFound : ErrorKind::System, std::strerror(errno));
+  if (descriptor < 0) return refuse(errno == ENOENT ? ErrorKind::NotFound : ErrorKind::System, std::strerror(errno));
   std::unique_ptr<IndexFile> file(new IndexFile);
-  struct stat status{};
+  struct stat status {};
   void* memory = MAP_FAILED;
   if (fstat(descriptor, &status) == 0 && status.st_size >= static_cast<off_t>(sizeof(IndexHeader)))
     memory = mmap(nullptr, static_cast<size_t>(status.st_size), PROT_READ, MAP_PRIVATE, descriptor, 0);
@@ -40,10 +39,9 @@ Result<std::unique_ptr<IndexFile>> IndexFile::open(const std::filesystem::path& 
   if (header.version != kIndexVersion) return refuse(ErrorKind::Unsupported, "is an index of another version");
   IndexHeader unsigned_header = header;
   unsigned_header.checksum = 0;
-  const bool header_good = header.checksum == index_checksum(reinterpret_cast<const uint8_t*>(&unsigned_header),
-                                                             sizeof(unsigned_header)) &&
-                           header.section_count == static_cast<uint32_t>(IndexSection::Count) &&
-                           header.file_size == file->size_;
+  const bool header_good =
+      header.checksum == index_checksum(reinterpret_cast<const uint8_t*>(&unsigned_header), sizeof(unsigned_header)) &&
+      header.section_count == static_cast<uint32_t>(IndexSection::Count) && header.file_size == file->size_;
   file->first_block_ = sizeof(IndexHeader) + uint64_t{header.block_count} * sizeof(uint64_t);
   if (!header_good || file->first_block_ > file->size_ ||
       (file->size_ - file->first_block_ + kBlock - 1) / kBlock != header.block_count)

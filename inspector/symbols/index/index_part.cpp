@@ -98,7 +98,8 @@ void IndexPart::add_covered(const FunctionMap& functions, size_t number, const s
     auto root = std::upper_bound(roots->begin(), roots->end(), one.low,
                                  [](uint64_t value, const RootFunction& root) { return value < root.high; });
     for (; root != roots->end() && root->low < one.high; ++root)
-      if (root->entry == entry) covered_.push_back({std::max(one.low, root->low), std::min(one.high, root->high), node});
+      if (root->entry == entry)
+        covered_.push_back({std::max(one.low, root->low), std::min(one.high, root->high), node});
   }
 }
 

@@ -24,6 +24,11 @@ uint64_t index_bound() {
 
 }  // namespace
 
+std::string discard_broken(const fs::path& path) {
+  unlink(path.c_str());
+  return fmt::format("{}: is broken and was removed; mortem index makes it anew", path.string());
+}
+
 fs::path IndexStore::path_of(const ElfImage& executable) const {
   const auto id = executable.build_id();
   if (folder_.empty() || id.size() < 2 || id.size() > sizeof(IndexHeader::build_id)) return {};
@@ -38,15 +43,14 @@ std::unique_ptr<IndexFile> IndexStore::open(const ElfImage& executable, const El
   auto file = IndexFile::open(path);
   if (!file) {
     if (file.error().kind == ErrorKind::NotFound) return nullptr;
-    *complaint = fmt::format("{}; it was removed, mortem index makes it anew", file.error().message);
+    *complaint = fmt::format("{} and was removed; mortem index makes it anew", file.error().message);
     unlink(path.c_str());
     return nullptr;
   }
   const IndexHeader& header = (*file)->header();
   const auto id = executable.build_id();
   const bool same = header.build_id_size == id.size() && std::memcmp(header.build_id, id.data(), id.size()) == 0 &&
-                    header.executable_size == executable.bytes().size() &&
-                    header.debug_size == debug.bytes().size();
+                    header.executable_size == executable.bytes().size() && header.debug_size == debug.bytes().size();
   if (!same) return nullptr;  // say, the debug information was not there yet when it was made
   utimensat(AT_FDCWD, path.c_str(), nullptr, 0);
   return std::move(*file);
@@ -64,7 +68,7 @@ void IndexStore::shrink(const fs::path& spare) const {
   for (fs::recursive_directory_iterator at(folder_ / "index", fs::directory_options::skip_permission_denied, ignored),
        end;
        at != end && !ignored; at.increment(ignored)) {
-    struct stat facts{};
+    struct stat facts {};
     if (lstat(at->path().c_str(), &facts) != 0 || !S_ISREG(facts.st_mode)) continue;
     total += static_cast<uint64_t>(facts.st_size);
     if (at->path() != spare) files.push_back({at->path(), static_cast<uint64_t>(facts.st_size), facts.st_mtim});

@@ -6,6 +6,9 @@
 
 namespace mortem::inspector::index {
 
+// Removes an index that was found broken while it was read; what to tell the user.
+std::string discard_broken(const std::filesystem::path& path);
+
 class IndexStore {
  public:
   explicit IndexStore(std::filesystem::path folder) : folder_(std::move(folder)) {}  // of the local store; empty: none

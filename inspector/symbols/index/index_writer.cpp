@@ -70,12 +70,12 @@ Result<void> IndexWriter::write(const std::filesystem::path& to, const ElfImage&
   // Of two writers each has a file of its own; the last to rename wins, and both are the same.
   std::error_code error;
   std::filesystem::create_directories(to.parent_path(), error);
-  const std::string beside =
-      (to.parent_path() / fmt::format(".{}.{}", to.filename().string(), getpid())).string();
+  const std::string beside = (to.parent_path() / fmt::format(".{}.{}", to.filename().string(), getpid())).string();
   const auto refuse = [&] {
     const int number = errno;
     unlink(beside.c_str());
-    return failure(ErrorKind::System, fmt::format("{}: cannot write the index: {}", to.string(), std::strerror(number)));
+    return failure(ErrorKind::System,
+                   fmt::format("{}: cannot write the index: {}", to.string(), std::strerror(number)));
   };
   const int descriptor = open(beside.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
   if (descriptor < 0) return refuse();

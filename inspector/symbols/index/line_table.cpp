@@ -151,7 +151,7 @@ SourceFile LineHeader::file(uint64_t index, std::string_view unit_folder) const 
 void LineTable::read(const DwarfFile& dwarf, LineHeader& header) {
   clear();
   ByteCursor cursor(dwarf.sections().lines, header.program_, header.end_);
-  rows_.reserve(std::min<uint64_t>(cursor.left() / 2, kMostRows));
+  rows_.reserve(std::min<uint64_t>(cursor.left() * 3 / 4, kMostRows));
   const unsigned opcode_base = header.opcode_base_, line_range = header.line_range_;
   const uint64_t minimum_length = header.minimum_length_;
   // With a line range of 0 no special opcode has a meaning: llvm takes the operation's advance as 0 then.

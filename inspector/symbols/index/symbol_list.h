@@ -21,7 +21,7 @@ class SymbolList {
   SymbolList() = default;
   // .symtab, or .dynsym where that is not there. The names stay in the image's bytes.
   explicit SymbolList(std::shared_ptr<const ElfImage> image);
-  const Symbol* find(uint64_t address) const;  // null: none
+  const Symbol* find(uint64_t address) const;                  // null: none
   const std::vector<Symbol>& all() const { return symbols_; }  // by address, one an address
 
  private:

@@ -1,0 +1,31 @@
+// The index of a module, with the answers of Symbolizer::locate.
+#pragma once
+
+#include "inspector/symbols/index/index_lookup.h"
+#include "inspector/symbols/index/index_store.h"
+#include "inspector/symbols/symbolizer.h"
+
+namespace mortem::inspector::index {
+
+class ModuleIndex {
+ public:
+  // Null: there is none, or it is broken, which `complaint` says then.
+  static std::unique_ptr<ModuleIndex> open(const std::shared_ptr<const ElfImage>& executable,
+                                           const std::shared_ptr<const ElfImage>& debug,
+                                           const std::filesystem::path& store, std::string* complaint);
+  // As Symbolizer::locate. Nothing: the index was found broken, and is gone.
+  std::optional<std::vector<SourceLocation>> locate(uint64_t address);
+  std::string take_complaint() { return std::exchange(complaint_, {}); }
+
+ private:
+  ModuleIndex(std::unique_ptr<IndexFile> file, std::filesystem::path path)
+      : file_(std::move(file)), lookup_(*file_), path_(std::move(path)) {}
+
+  std::unique_ptr<IndexFile> file_;
+  IndexLookup lookup_;
+  std::filesystem::path path_;
+  std::string complaint_;
+  std::vector<LookedUpFrame> frames_;
+};
+
+}  // namespace mortem::inspector::index

@@ -1,0 +1,148 @@
+#!/usr/bin/env python3
+"""Compares mortem symbolize, with and without an index, byte for byte with llvm-symbolizer-19, on programs built in many
+ways; breaks indexes in many ways; compares the stacks of a core with and without an index.
+
+usage: compare_symbolize.py MORTEM FOLDER_OF_SOURCES FOLDER
+"""
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+
+BUILDS = [
+    ("deep_recursion.c", "gcc", "-O2 -gdwarf-5"),
+    ("deep_recursion.c", "gcc", "-O0 -gdwarf-2 -gstrict-dwarf"),
+    ("deep_recursion.c", "gcc", "-O2 -gdwarf-4 -flto -ffunction-sections"),
+    ("deep_recursion.c", "gcc", "-O2 -g -gz"),
+    ("uncaught_exception.cpp", "g++", "-O2 -gdwarf-5"),
+    ("uncaught_exception.cpp", "g++", "-O0 -gdwarf-4"),
+    ("uncaught_exception.cpp", "g++", "-O2 -gdwarf-3 -fdebug-types-section"),
+    ("deep_recursion.c", "clang", "-O2 -gdwarf-5"),
+    ("uncaught_exception.cpp", "clang++", "-O2 -gdwarf-4 -flto -fuse-ld=lld"),
+    ("uncaught_exception.cpp", "clang++", "-O1 -gdwarf-5"),
+]
+FORMS = [[], ["--output-style=GNU"], ["--no-inlines"], ["--basenames", "--pretty-print", "--addresses"],
+         ["--relativenames", "--functions=short"], ["--functions=none", "--no-demangle"], ["--verbose"],
+         ["--output-style=JSON"]]
+problems = []
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "schemas"))
+import check  # noqa: E402
+
+
+def text_section(program):
+    for line in subprocess.run(["readelf", "-SW", program], capture_output=True, text=True, check=True).stdout.splitlines():
+        found = re.search(r"\s\.text\s+PROGBITS\s+([0-9a-f]+)\s+[0-9a-f]+\s+([0-9a-f]+)", line)
+        if found:
+            return int(found.group(1), 16), int(found.group(2), 16)
+    sys.exit(program + ": no .text")
+
+
+def run(command, text, cache):
+    return subprocess.run(command, input=text, capture_output=True, text=True,
+                          env=dict(os.environ, XDG_CACHE_HOME=cache))
+
+
+def without_known_differences(theirs, ours):
+    """llvm gives no file for a function's declaration where DWARF 5 keeps the file's number in the abbreviation
+    (DW_FORM_implicit_const): a mistake of its own (llvm/lib/DebugInfo/DWARF/DWARFFormValue.cpp, createFromSValue)."""
+    result = []
+    for a, b in zip(theirs, ours):
+        if a.startswith("{"):
+            a, b = json.loads(a), json.loads(b)
+            for one, other in zip(a.get("Symbol", []), b.get("Symbol", [])):
+                if one["StartFileName"] == "":
+                    other["StartFileName"] = ""
+        elif a == "  Function start filename: ":
+            b = a
+        result.append((a, b))
+    return result
+
+
+def compare(mortem, program, text, form, cache, what):
+    theirs = run(["llvm-symbolizer-19", "--obj=" + program] + form, text, cache)
+    ours = run([mortem, "symbolize", "--obj", program] + form, text, cache)
+    a, b = theirs.stdout.split("\n"), ours.stdout.split("\n")
+    if ours.returncode != 0 or len(a) != len(b):
+        problems.append("%s: status %d, %d lines for %d; %s" % (what, ours.returncode, len(b), len(a), ours.stderr[:200]))
+        return ours
+    different = [pair for pair in without_known_differences(a, b) if pair[0] != pair[1]]
+    if different:
+        problems.append("%s: %d lines differ, llvm-symbolizer: %s, mortem: %s" % (what, len(different), *different[0]))
+    return ours
+
+
+def break_index(mortem, program, text, cache, index):
+    good = open(index, "rb").read()
+    healthy = run([mortem, "symbolize", "--obj", program], text, cache).stdout
+    broken = [good[:0], good[:100], good[:len(good) // 2], good[:-1], b"x" * len(good)]
+    for at in (0, 8, 16, 40, len(good) // 3, len(good) // 2, len(good) - 9):
+        broken.append(good[:at] + bytes([good[at] ^ 0x40]) + good[at + 1:])
+    for number, bytes_now in enumerate(broken):
+        with open(index, "wb") as file:
+            file.write(bytes_now)
+        first = run([mortem, "symbolize", "--obj", program], text, cache)
+        second = run([mortem, "symbolize", "--obj", program], text, cache)
+        said = len(first.stderr.splitlines())
+        if first.stdout != healthy or second.stdout != healthy:
+            problems.append("broken index %d: other answers" % number)
+        if said != 1 or "mortem index makes it anew" not in first.stderr or second.stderr or os.path.exists(index):
+            problems.append("broken index %d: said %r, then %r" % (number, first.stderr, second.stderr))
+
+
+def compare_stacks(mortem, program, cache, index, folder):
+    core = os.path.join(folder, "core")
+    subprocess.run(["gdb", "-nx", "-batch", "-ex", "set debuginfod enabled off", "-ex", "set startup-with-shell off",
+                    "-ex", "run", "-ex", "generate-core-file " + core, program], capture_output=True)
+    for form in ([], ["--json"], ["--no-inline"], ["--no-tail-calls"]):
+        command = [mortem, "bt", core, "--full"] + form
+        warm = run(command, "", cache)
+        os.rename(index, index + ".away")  # the same cache folder: messages name it
+        cold = run(command, "", cache)
+        os.rename(index + ".away", index)
+        if cold.returncode != 0 or cold.stdout != warm.stdout or cold.stderr != warm.stderr:
+            problems.append("bt %s with an index differs: %s" % (form, warm.stderr))
+    frames = cold.stdout.count("#")
+    print("bt of %s: %d frames, with and without an index" % (os.path.basename(program), frames))
+    if frames < 2:
+        problems.append("bt shows %d frames" % frames)
+
+
+def main():
+    mortem, sources, folder = sys.argv[1:4]
+    shutil.rmtree(folder, ignore_errors=True)
+    os.makedirs(folder)
+    for number, (source, compiler, options) in enumerate(BUILDS):
+        if compiler.startswith("clang") and not (shutil.which("clang++") and shutil.which("ld.lld")):
+            continue
+        program = os.path.join(folder, "%d.%s" % (number, source.split(".")[0]))
+        cache = program + ".cache"
+        subprocess.run([compiler, "-w", "-pthread", "-Wl,--build-id"] + options.split() +
+                       [os.path.join(sources, source), "-o", program], check=True)
+        start, size = text_section(program)
+        text = "".join("%#x\n" % address for address in range(start - 3, start + min(size, 4000) + 3))
+        for form in FORMS if number in (0, 4) else FORMS[:1] + FORMS[-1:]:
+            compare(mortem, program, text, form, cache, "%s %s %s" % (compiler, options, form))
+        made = run([mortem, "index", "--json", program], "", cache)
+        if made.returncode != 0:
+            problems.append("mortem index: " + made.stderr)
+            continue
+        index = json.loads(made.stdout)["indexes"][0]["index"]
+        lines = "0\nDATA 0\nno_such_function\n\n%#x\n" % start
+        facts = json.loads(run([mortem, "symbolize", "--json", "--obj", program], lines, cache).stdout)
+        problems.extend(check.check(json.loads(made.stdout)) + check.check(facts))
+        if len(facts["addresses"]) != 5:
+            problems.append("--json: %d answers to 5 lines" % len(facts["addresses"]))
+        for form in FORMS if number in (0, 4) else FORMS[:1] + FORMS[-1:]:
+            compare(mortem, program, text, form, cache, "index, %s %s %s" % (compiler, options, form))
+        if number in (0, 4):
+            compare_stacks(mortem, program, cache, index, folder)
+            break_index(mortem, program, text, cache, index)
+        print("%s %s %s: %d addresses" % (source, compiler, options, text.count("\n")))
+    for problem in problems:
+        print(problem)
+    sys.exit(1 if problems else 0)
+
+
+main()

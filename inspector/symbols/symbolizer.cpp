@@ -58,6 +58,7 @@ class ModuleSymbols {
     if (symbolizable_ && debug_object_) call_sites_ = read_call_sites(*debug_context_, *symbols_object_);
   }
 
+  llvm::DWARFContext* debug_information() const { return debug_object_ ? debug_context_ : nullptr; }
   CallSites* call_sites() const { return call_sites_.get(); }  // null: no debug information
 
   // A function that other modules can call by this name, by the dynamic symbol table.
@@ -205,6 +206,10 @@ class LlvmSymbolizer final : public Symbolizer {
     auto value = symbols(known(module)).find_symbol(name);
     if (value) *value += module.load_bias;
     return value;
+  }
+
+  llvm::DWARFContext* debug_information(const snapshot::CoreModule& module) override {
+    return symbols(known(module)).debug_information();
   }
 
  private:

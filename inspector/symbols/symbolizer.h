@@ -11,6 +11,10 @@
 #include "snapshot/core_file.h"
 #include "snapshot/result.h"
 
+namespace llvm {
+class DWARFContext;
+}
+
 namespace mortem::inspector {
 
 struct SourceLocation {
@@ -54,6 +58,8 @@ class Symbolizer {
   virtual void add_image(const snapshot::CoreModule& module, std::vector<uint8_t> image) = 0;
   // Run-time address of a data or function symbol of the module, by its linkage name.
   virtual std::optional<uint64_t> find_symbol(const snapshot::CoreModule& module, const std::string& name) = 0;
+  // The module's debug information, addresses as in the ELF file; null: none. Lives as long as this object.
+  virtual llvm::DWARFContext* debug_information(const snapshot::CoreModule& module) = 0;
 };
 
 }  // namespace mortem::inspector

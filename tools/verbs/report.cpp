@@ -130,7 +130,7 @@ Result<Facts> gather(const snapshot::CoreFile& core, const Options& options) {
   }
   std::stable_partition(facts.stacks.begin(), facts.stacks.end(), [](const auto& stack) { return stack.crashed; });
   if (!facts.stacks.empty() && facts.stacks.front().crashed) crashed_stack = &facts.stacks.front();
-  facts.reason = inspector::explain_crash(core, *symbolizer, crashed_stack);
+  facts.reason = inspector::explain_crash({core, *target, *symbolizer, reader, crashed_stack});
   if (crashed_stack) {
     facts.registers = TRY(target->registers(crashed));
     facts.code.bytes.resize(64);

@@ -1,0 +1,19 @@
+// All that the explanations of a crash may ask.
+#pragma once
+
+#include "inspector/analysis/stack.h"
+#include "inspector/symbols/symbolizer.h"
+#include "inspector/target/target.h"
+#include "snapshot/core_file.h"
+
+namespace mortem::inspector {
+
+struct CrashScene {
+  const snapshot::CoreFile& core;
+  const Target& target;
+  Symbolizer& symbolizer;
+  StackReader& reader;
+  const Stack* stack = nullptr;  // the crashed thread's; null: none
+};
+
+}  // namespace mortem::inspector

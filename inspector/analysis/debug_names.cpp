@@ -9,6 +9,8 @@
 
 #include <algorithm>
 
+#include "inspector/symbols/debug_file.h"
+
 namespace mortem::inspector {
 namespace {
 
@@ -246,10 +248,10 @@ class DwarfNames final : public DebugNames {
   Place find(uint64_t pc) {
     for (const snapshot::CoreModule& module : modules_) {
       if (pc < module.start || pc >= module.end) continue;
-      llvm::DWARFContext* context = symbolizer_.debug_information(module);
-      if (!context) return {};
+      DebugFile* file = symbolizer_.debug_file(module);
+      if (!file) return {};
       const uint64_t address = pc - module.load_bias;
-      const auto dies = context->getDIEsForAddress(address, true);
+      const auto dies = file->context().getDIEsForAddress(address, true);
       return {dies.FunctionDIE, address, module.load_bias};
     }
     return {};

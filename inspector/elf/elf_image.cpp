@@ -3,10 +3,6 @@
 #include <elf.h>
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <llvm/ADT/ArrayRef.h>
-#include <llvm/ADT/SmallVector.h>
-#include <llvm/Support/Compression.h>
-#include <llvm/Support/Error.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -18,7 +14,7 @@
 namespace mortem::inspector {
 namespace {
 
-constexpr uint64_t kMaximumExpandedSection = uint64_t{4} << 30;
+constexpr std::string_view kDebugPrefix = ".debug_", kOldPrefix = ".zdebug_";
 
 class MappedElf final : public ElfImage {
  public:
@@ -97,6 +93,17 @@ std::vector<uint8_t> find_note(std::span<const uint8_t> notes, std::string_view 
 
 }  // namespace
 
+bool is_debug_section(const ElfSection& section, std::string_view name) {
+  std::string_view rest = section.name;
+  if (rest.starts_with(kDebugPrefix))
+    rest.remove_prefix(kDebugPrefix.size());
+  else if (rest.starts_with(kOldPrefix))
+    rest.remove_prefix(kOldPrefix.size());
+  else
+    return false;
+  return rest == name;
+}
+
 Result<std::shared_ptr<const ElfImage>> ElfImage::map_file(const std::filesystem::path& path) {
   auto image = std::make_shared<MappedElf>();
   TRY_VOID(image->open(path));
@@ -135,7 +142,7 @@ Result<void> ElfImage::parse() {
     const auto section = load<Elf64_Shdr>(bytes_, header->e_shoff + index * sizeof(Elf64_Shdr));
     if (!section) break;
     sections_.push_back({text_at(names, section->sh_name), section->sh_type, section->sh_flags, section->sh_addr,
-                         section->sh_offset, section->sh_size});
+                         section->sh_offset, section->sh_size, section->sh_link});
   }
   return {};
 }
@@ -145,28 +152,30 @@ const ElfSection* ElfImage::section(std::string_view name) const {
   return found == sections_.end() ? nullptr : &*found;
 }
 
-std::optional<std::vector<uint8_t>> ElfImage::section_bytes(const ElfSection& section) const {
+const ElfSection* ElfImage::debug_section(std::string_view name) const {
+  auto found =
+      std::find_if(sections_.begin(), sections_.end(), [&](const auto& one) { return is_debug_section(one, name); });
+  return found == sections_.end() ? nullptr : &*found;
+}
+
+std::optional<std::span<const uint8_t>> ElfImage::content(const ElfSection& section) const {
   if (section.type == SHT_NOBITS) return std::nullopt;
   const auto stored = part(bytes_, section.offset, section.size);
   if (!stored) return std::nullopt;
-  if ((section.flags & SHF_COMPRESSED) == 0) return std::vector<uint8_t>(stored->begin(), stored->end());
-
-  const auto header = load<Elf64_Chdr>(*stored, 0);
-  if (!header || header->ch_size > kMaximumExpandedSection) return std::nullopt;
-  const auto packed = stored->subspan(sizeof(*header));
-  const auto format =
-      header->ch_type == ELFCOMPRESS_ZLIB ? llvm::compression::Format::Zlib : llvm::compression::Format::Zstd;
-  if (llvm::compression::getReasonIfUnsupported(format) != nullptr) return std::nullopt;
-  llvm::SmallVector<uint8_t, 0> expanded;
-  if (auto error = llvm::compression::decompress(format, {packed.data(), packed.size()}, expanded, header->ch_size)) {
-    llvm::consumeError(std::move(error));
-    return std::nullopt;
-  }
-  return std::vector<uint8_t>(expanded.begin(), expanded.end());
+  const auto packing = (section.flags & SHF_COMPRESSED) != 0  ? SectionPacking::Header
+                       : section.name.starts_with(kOldPrefix) ? SectionPacking::OldName
+                                                              : SectionPacking::None;
+  if (packing == SectionPacking::None) return stored;
+  const std::lock_guard lock(inflating_);
+  if (inflated_.empty()) inflated_.resize(sections_.size());
+  auto& kept = inflated_[static_cast<size_t>(&section - sections_.data())];
+  if (!kept) kept = inflate_section(*stored, packing).value_or(SectionContent{});
+  if (kept->storage == nullptr) return std::nullopt;
+  return kept->bytes;
 }
 
 bool ElfImage::has_debug_information() const {
-  const ElfSection* information = section(".debug_info");
+  const ElfSection* information = debug_section("info");
   return information != nullptr && information->type != SHT_NOBITS && information->size > 0;
 }
 

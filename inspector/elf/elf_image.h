@@ -5,12 +5,14 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "inspector/elf/section_inflate.h"
 #include "snapshot/result.h"
 
 namespace mortem::inspector {
@@ -19,7 +21,11 @@ struct ElfSection {
   std::string name;
   uint32_t type = 0;
   uint64_t flags = 0, address = 0, offset = 0, size = 0;
+  uint32_t link = 0;  // index of the section it belongs with: a symbol table's names
 };
+
+// `.debug_NAME`, or `.zdebug_NAME` of older files.
+bool is_debug_section(const ElfSection& section, std::string_view name);
 
 struct ElfSegment {  // a program header
   uint32_t type = 0, flags = 0;
@@ -42,9 +48,11 @@ class ElfImage {
   const std::vector<ElfSection>& sections() const { return sections_; }
   const std::vector<ElfSegment>& segments() const { return segments_; }
 
-  const ElfSection* section(std::string_view name) const;  // null: none
-  // Its bytes in the file, decompressed if need be; nothing for SHT_NOBITS and for what reaches beyond the file.
-  std::optional<std::vector<uint8_t>> section_bytes(const ElfSection& section) const;
+  const ElfSection* section(std::string_view name) const;        // null: none
+  const ElfSection* debug_section(std::string_view name) const;  // null: none
+  // One of sections(): its bytes, part of the file or, of a compressed section, inflated when first asked for and kept
+  // as long as this. Nothing for SHT_NOBITS, for what reaches beyond the file and for what cannot be inflated.
+  std::optional<std::span<const uint8_t>> content(const ElfSection& section) const;
   bool has_debug_information() const;  // DWARF
   bool has_code() const;               // not a file that keeps only debug information
   bool has_symbol_table() const;       // .symtab
@@ -65,6 +73,10 @@ class ElfImage {
   std::span<const uint8_t> bytes_;
   std::vector<ElfSection> sections_;
   std::vector<ElfSegment> segments_;
+
+ private:
+  mutable std::mutex inflating_;
+  mutable std::vector<std::optional<SectionContent>> inflated_;  // beside sections_; empty: nobody asked yet
 };
 
 }  // namespace mortem::inspector

@@ -3,10 +3,8 @@
 #include <llvm/DebugInfo/DWARF/DWARFCompileUnit.h>
 #include <llvm/DebugInfo/DWARF/DWARFContext.h>
 #include <llvm/DebugInfo/DWARF/DWARFDie.h>
-#include <llvm/Object/ELFObjectFile.h>
 
 #include <algorithm>
-#include <map>
 #include <string>
 #include <unordered_map>
 
@@ -16,60 +14,9 @@ namespace {
 using llvm::DWARFDie;
 namespace dwarf = llvm::dwarf;
 
-// Functions of a symbol table, by name and by address.
-class FunctionSymbols {
- public:
-  explicit FunctionSymbols(const llvm::object::ObjectFile& object) {
-    const auto* elf = llvm::dyn_cast<llvm::object::ELFObjectFileBase>(&object);
-    if (!elf) return;
-    for (const llvm::object::ELFSymbolRef symbol : elf->symbols()) add(symbol);
-    for (const llvm::object::ELFSymbolRef symbol : elf->getDynamicSymbolIterators()) add(symbol);
-  }
-
-  std::optional<uint64_t> address_of(const std::string& name) const {
-    const auto found = by_name_.find(name);
-    return found == by_name_.end() ? std::nullopt : std::optional(found->second.address);
-  }
-
-  std::optional<uint64_t> start_of(uint64_t address) const {
-    auto after = by_address_.upper_bound(address);
-    if (after == by_address_.begin()) return std::nullopt;
-    const auto& [start, size] = *std::prev(after);
-    return size == 0 || address - start < size ? std::optional(start) : std::nullopt;
-  }
-
- private:
-  struct Named {
-    uint64_t address = 0;
-    bool global = false;
-  };
-
-  void add(const llvm::object::ELFSymbolRef& symbol) {
-    const uint8_t type = symbol.getELFType();
-    if (type != llvm::ELF::STT_FUNC && type != llvm::ELF::STT_GNU_IFUNC) return;
-    auto name = symbol.getName();
-    auto address = symbol.getAddress();
-    auto section = symbol.getSection();
-    if (name && address && section && *section != symbol.getObject()->section_end()) {
-      const bool global = symbol.getBinding() != llvm::ELF::STB_LOCAL;
-      auto [place, is_new] = by_name_.try_emplace(name->str(), Named{*address, global});
-      if (!is_new && global && !place->second.global) place->second = {*address, global};
-      uint64_t& size = by_address_[*address];
-      size = std::max(size, symbol.getSize());
-    }
-    if (!name) llvm::consumeError(name.takeError());
-    if (!address) llvm::consumeError(address.takeError());
-    if (!section) llvm::consumeError(section.takeError());
-  }
-
-  std::unordered_map<std::string, Named> by_name_;
-  std::map<uint64_t, uint64_t> by_address_;  // start → size
-};
-
 class DwarfCallSites final : public CallSites {
  public:
-  DwarfCallSites(llvm::DWARFContext& debug, const llvm::object::ObjectFile& symbols)
-      : debug_(debug), symbols_(symbols) {}
+  DwarfCallSites(llvm::DWARFContext& debug, const SymbolTable& symbols) : debug_(debug), symbols_(symbols) {}
 
   const CallSite* returning_to(uint64_t return_address) override {
     const Function* function = function_at(return_address - 1);
@@ -81,7 +28,7 @@ class DwarfCallSites final : public CallSites {
 
   std::optional<uint64_t> function_start(uint64_t address) override {
     if (const Function* function = function_at(address)) return function->start;
-    return symbols_.start_of(address);
+    return symbols_.function_start(address);
   }
 
   const std::vector<CallSite>* tail_calls_of(uint64_t start) override {
@@ -144,7 +91,7 @@ class DwarfCallSites final : public CallSites {
     const char* name = callee.getLinkageName();
     if (!name) name = callee.getShortName();
     if (!name) return;
-    if (const auto address = symbols_.address_of(name))
+    if (const auto address = symbols_.function(name))
       site.targets = {*address};
     else
       site.external = name;
@@ -167,13 +114,13 @@ class DwarfCallSites final : public CallSites {
   }
 
   llvm::DWARFContext& debug_;
-  FunctionSymbols symbols_;
+  const SymbolTable& symbols_;
   std::unordered_map<uint64_t, Function> functions_;  // by the offset of its entry in the debug information
 };
 
 }  // namespace
 
-std::unique_ptr<CallSites> read_call_sites(llvm::DWARFContext& debug, const llvm::object::ObjectFile& symbols) {
+std::unique_ptr<CallSites> read_call_sites(llvm::DWARFContext& debug, const SymbolTable& symbols) {
   return std::make_unique<DwarfCallSites>(debug, symbols);
 }
 

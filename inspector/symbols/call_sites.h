@@ -7,12 +7,11 @@
 #include <string>
 #include <vector>
 
+#include "inspector/symbols/symbol_table.h"
+
 namespace llvm {
 class DWARFContext;
-namespace object {
-class ObjectFile;
 }
-}  // namespace llvm
 
 namespace mortem::inspector {
 
@@ -33,7 +32,7 @@ class CallSites {
   virtual const std::vector<CallSite>* tail_calls_of(uint64_t start) = 0;
 };
 
-// `debug` holds the DWARF, `symbols` the symbol table; both must outlive the result.
-std::unique_ptr<CallSites> read_call_sites(llvm::DWARFContext& debug, const llvm::object::ObjectFile& symbols);
+// Both must outlive the result.
+std::unique_ptr<CallSites> read_call_sites(llvm::DWARFContext& debug, const SymbolTable& symbols);
 
 }  // namespace mortem::inspector

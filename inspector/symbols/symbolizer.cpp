@@ -1,159 +1,104 @@
 #include "inspector/symbols/symbolizer.h"
 
 #include <llvm/DebugInfo/DWARF/DWARFContext.h>
-#include <llvm/DebugInfo/Symbolize/SymbolizableObjectFile.h>
-#include <llvm/DebugInfo/Symbolize/Symbolize.h>
-#include <llvm/Object/ELFObjectFile.h>
-#include <llvm/Support/MemoryBuffer.h>
+#include <llvm/Demangle/Demangle.h>
 
 #include <map>
 #include <unordered_map>
 
+#include "inspector/symbols/debug_file.h"
+#include "inspector/symbols/go_line_table.h"
 #include "inspector/symbols/program_call_sites.h"
 #include "inspector/symbols/symbol_files.h"
+#include "inspector/symbols/symbol_table.h"
 #include "inspector/symbols/tail_calls.h"
 
 namespace mortem::inspector {
 namespace {
 
-using llvm::object::ObjectFile;
-using llvm::object::SectionedAddress;
-
 const std::string kInvalid = llvm::DILineInfo::BadString;
 
-std::unique_ptr<ObjectFile> open_object(const ElfImage& image) {
-  const llvm::StringRef bytes(reinterpret_cast<const char*>(image.bytes().data()), image.bytes().size());
-  auto object = ObjectFile::createELFObjectFile(llvm::MemoryBufferRef(bytes, image.name()));
-  if (object) return std::move(*object);
-  llvm::consumeError(object.takeError());
-  return nullptr;
+std::string demangled(const std::string& name) {
+  std::string result;
+  return llvm::nonMicrosoftDemangle(name, result) ? result : name;
 }
 
-// What LLVM finds odd about a file is no reason to write to the user's terminal.
-void ignore_error(llvm::Error error) {
-  llvm::consumeError(std::move(error));
-}
-
-// One module's files, opened in LLVM.
+// One module's files, opened.
 class ModuleSymbols {
  public:
-  ModuleSymbols(const std::shared_ptr<const ElfImage>& executable, const std::shared_ptr<const ElfImage>& debug)
-      : executable_(executable), debug_(debug) {
+  ModuleSymbols(const std::shared_ptr<const ElfImage>& executable, const std::shared_ptr<const ElfImage>& debug) {
+    if (executable) executable_.emplace(executable);
+    if (executable && (!debug || !executable->has_symbol_table())) go_lines_ = GoLineTable::create(*executable);
     // `strip` takes .symtab away from the program and leaves it in the debug file.
-    const bool symbols_in_debug =
-        debug && (!executable || (!executable->has_symbol_table() && debug->has_symbol_table()));
-    if (const auto& image = symbols_in_debug ? debug : executable) symbols_object_ = open_object(*image);
-    if (debug) debug_object_ = open_object(*debug);
-    if (!symbols_object_) return;
-    auto context = llvm::DWARFContext::create(debug_object_ ? *debug_object_ : *symbols_object_,
-                                              llvm::DWARFContext::ProcessDebugRelocations::Ignore, nullptr, "",
-                                              ignore_error, ignore_error);
-    debug_context_ = context.get();
-    auto symbolizable =
-        llvm::symbolize::SymbolizableObjectFile::create(symbols_object_.get(), std::move(context), false);
-    if (symbolizable)
-      symbolizable_ = std::move(*symbolizable);
-    else
-      llvm::consumeError(symbolizable.takeError());
-    if (symbolizable_ && debug_object_) call_sites_ = read_call_sites(*debug_context_, *symbols_object_);
+    if (debug && debug != executable && (!executable || (!executable->has_symbol_table() && debug->has_symbol_table())))
+      debug_table_.emplace(debug);
+    if (!debug) return;
+    if (auto file = DebugFile::open(debug)) debug_file_ = std::move(*file);
+    if (debug_file_) call_sites_ = read_call_sites(debug_file_->places(), table());
   }
 
-  llvm::DWARFContext* debug_information() const { return debug_object_ ? debug_context_ : nullptr; }
+  DebugFile* debug_file() const { return debug_file_.get(); }  // null: no debug information
   CallSites* call_sites() const { return call_sites_.get(); }  // null: no debug information
 
-  // A function that other modules can call by this name, by the dynamic symbol table.
-  std::optional<uint64_t> exported(const std::string& name) {
-    if (!exports_) {
-      exports_.emplace();
-      // Debug files keep no dynamic symbols.
-      const auto object = executable_ ? open_object(*executable_) : nullptr;
-      if (const auto* elf = llvm::dyn_cast_or_null<llvm::object::ELFObjectFileBase>(object.get()))
-        for (const llvm::object::ELFSymbolRef symbol : elf->getDynamicSymbolIterators()) add_export(symbol);
-    }
-    const auto found = exports_->find(name);
-    return found == exports_->end() ? std::nullopt : std::optional(found->second);
+  // A function that other modules can call by this name. Debug files keep no dynamic symbols.
+  std::optional<uint64_t> exported(const std::string& name) const {
+    return executable_ ? executable_->exported(name) : std::nullopt;
+  }
+  std::optional<uint64_t> find_symbol(const std::string& name) const {
+    if (const auto address = table().address_of(name)) return address;
+    return executable_ ? executable_->address_of(name) : std::nullopt;
   }
 
   std::vector<SourceLocation> locate(uint64_t address) const {
-    if (!symbolizable_) return {SourceLocation{}};
-    const SectionedAddress place{address, SectionedAddress::UndefSection};
-    const llvm::DILineInfoSpecifier wanted(llvm::DILineInfoSpecifier::FileLineInfoKind::AbsoluteFilePath,
-                                           llvm::DILineInfoSpecifier::FunctionNameKind::LinkageName);
+    llvm::DIInliningInfo chain;
+    if (debug_file_)
+      chain = debug_file_->places().getInliningInfoForAddress(
+          {address, llvm::object::SectionedAddress::UndefSection},
+          {llvm::DILineInfoSpecifier::FileLineInfoKind::AbsoluteFilePath,
+           llvm::DILineInfoSpecifier::FunctionNameKind::LinkageName});
+    if (chain.getNumberOfFrames() == 0) chain.addFrame({});
+    const uint32_t count = chain.getNumberOfFrames();
     // The name in the debug information first, as debuggers show it: the symbol table knows clones (`f.constprop.0`).
-    auto chain = symbolizable_->symbolizeInlinedCode(place, wanted, false);
-    const auto with_table = symbolizable_->symbolizeInlinedCode(place, wanted, true);
-    const uint32_t known = chain.getNumberOfFrames();
-    const bool has_file = known > 0 && chain.getFrame(0).FileName != kInvalid;
-    if (known == 0 || chain.getFrame(known - 1).FunctionName == kInvalid) {
-      chain = with_table;
-    } else if (with_table.getNumberOfFrames() == known) {
+    std::string& name = chain.getMutableFrame(count - 1)->FunctionName;
+    if (const Symbol* symbol = table().covering(address)) {
       // What stands in an anonymous namespace has its bare name in the debug information, and its scope in the table.
-      const std::string& table_name = with_table.getFrame(known - 1).FunctionName;
-      std::string& name = chain.getMutableFrame(known - 1)->FunctionName;
-      if (llvm::StringRef(table_name).starts_with("_Z") && !llvm::StringRef(name).starts_with("_Z"))
-        name = table_name.substr(0, table_name.find('.'));
+      if (name == kInvalid)
+        name = symbol->name;
+      else if (symbol->name.starts_with("_Z") && !name.starts_with("_Z"))
+        name = symbol->name.substr(0, symbol->name.find('.'));
     }
 
     std::vector<SourceLocation> locations;
-    for (uint32_t index = 0; index < chain.getNumberOfFrames(); ++index) {
+    if (go_lines_ && name == kInvalid) {
+      for (GoLineTable::Place& one : go_lines_->locate(address))
+        locations.push_back({std::move(one.function), std::move(one.file), one.line, 0, true});
+      if (!locations.empty()) {
+        locations.back().inlined = false;
+        return locations;
+      }
+    }
+    for (uint32_t index = 0; index < count; ++index) {
       const llvm::DILineInfo& one = chain.getFrame(index);
-      SourceLocation location;
-      if (one.FunctionName != kInvalid)
-        location.function = llvm::symbolize::LLVMSymbolizer::DemangleName(one.FunctionName, symbolizable_.get());
-      // Without debug information LLVM gives the object's name out of the symbol table: that is no source file.
-      if (one.FileName != kInvalid && has_file) location.file = one.FileName;
+      SourceLocation& location = locations.emplace_back();
+      if (one.FunctionName != kInvalid) location.function = demangled(one.FunctionName);
+      if (one.FileName != kInvalid) location.file = one.FileName;
       location.line = one.Line;
       location.column = one.Column;
-      location.inlined = index + 1 < chain.getNumberOfFrames();
-      locations.push_back(std::move(location));
+      location.inlined = index + 1 < count;
     }
-    if (locations.empty()) locations.emplace_back();
     return locations;
   }
 
-  std::optional<uint64_t> find_symbol(const std::string& name) const {
-    const auto* object = llvm::dyn_cast_or_null<llvm::object::ELFObjectFileBase>(symbols_object_.get());
-    if (!object) return std::nullopt;
-    auto search = [&](auto&& symbols) -> std::optional<uint64_t> {
-      for (const llvm::object::ELFSymbolRef& symbol : symbols) {
-        auto symbol_name = symbol.getName();
-        if (!symbol_name) {
-          llvm::consumeError(symbol_name.takeError());
-          continue;
-        }
-        if (*symbol_name != name) continue;
-        auto section = symbol.getSection();
-        if (!section) {
-          llvm::consumeError(section.takeError());
-          continue;
-        }
-        if (*section != object->section_end())
-          return symbol.getValue() ? std::optional(*symbol.getValue()) : std::nullopt;
-      }
-      return std::nullopt;
-    };
-    if (auto value = search(object->symbols())) return value;
-    return search(object->getDynamicSymbolIterators());
-  }
-
  private:
-  void add_export(const llvm::object::ELFSymbolRef& symbol) {
-    auto name = symbol.getName();
-    auto address = symbol.getAddress();
-    auto section = symbol.getSection();
-    if (name && address && section && *section != symbol.getObject()->section_end())
-      exports_->try_emplace(name->str(), *address);
-    if (!name) llvm::consumeError(name.takeError());
-    if (!address) llvm::consumeError(address.takeError());
-    if (!section) llvm::consumeError(section.takeError());
+  const SymbolTable& table() const {
+    static const SymbolTable none;
+    return debug_table_ ? *debug_table_ : executable_ ? *executable_ : none;
   }
 
-  std::shared_ptr<const ElfImage> executable_, debug_;  // hold the bytes of the objects
-  std::unique_ptr<ObjectFile> symbols_object_, debug_object_;
-  std::unique_ptr<llvm::symbolize::SymbolizableObjectFile> symbolizable_;
-  llvm::DWARFContext* debug_context_ = nullptr;                       // symbolizable_'s
-  std::unique_ptr<CallSites> call_sites_;                             // null: no debug information
-  std::optional<std::unordered_map<std::string, uint64_t>> exports_;  // nothing: not read yet
+  std::optional<SymbolTable> executable_, debug_table_;  // debug_table_: where the executable was stripped of its own
+  std::unique_ptr<DebugFile> debug_file_;
+  std::unique_ptr<GoLineTable> go_lines_;  // of a Go program that was stripped
+  std::unique_ptr<CallSites> call_sites_;
 };
 
 class LlvmSymbolizer final : public Symbolizer {
@@ -182,6 +127,8 @@ class LlvmSymbolizer final : public Symbolizer {
     return place->second;
   }
 
+  DebugFile* debug_file(const snapshot::CoreModule& module) override { return symbols(known(module)).debug_file(); }
+
   std::vector<std::string> missing_symbols() const override {
     std::vector<std::string> all;
     for (const auto& [key, one] : known_)
@@ -206,10 +153,6 @@ class LlvmSymbolizer final : public Symbolizer {
     auto value = symbols(known(module)).find_symbol(name);
     if (value) *value += module.load_bias;
     return value;
-  }
-
-  llvm::DWARFContext* debug_information(const snapshot::CoreModule& module) override {
-    return symbols(known(module)).debug_information();
   }
 
  private:

@@ -11,10 +11,6 @@
 #include "snapshot/core_file.h"
 #include "snapshot/result.h"
 
-namespace llvm {
-class DWARFContext;
-}
-
 namespace mortem::inspector {
 
 struct SourceLocation {
@@ -37,6 +33,8 @@ struct SymbolOptions {
   std::vector<std::filesystem::path> kernel_files;  // where this build's kernel may stand, for modules of kind Kernel
 };
 
+class DebugFile;
+
 class Symbolizer {
  public:
   static std::unique_ptr<Symbolizer> create(SymbolOptions options);
@@ -52,14 +50,14 @@ class Symbolizer {
   // target's and outlive this.
   virtual const std::vector<uint64_t>& tail_calls(const std::vector<snapshot::CoreModule>& modules,
                                                   uint64_t return_address, uint64_t callee) = 0;
+  // The module's debug information (debug_file.h), for variables and types; null: none. Lives as long as this.
+  virtual DebugFile* debug_file(const snapshot::CoreModule& module) = 0;
   // One sentence a module whose symbols were not found: what and where was looked for.
   virtual std::vector<std::string> missing_symbols() const = 0;
   // The ELF image of a module that has no file, as it was read from the target's memory (the vDSO).
   virtual void add_image(const snapshot::CoreModule& module, std::vector<uint8_t> image) = 0;
   // Run-time address of a data or function symbol of the module, by its linkage name.
   virtual std::optional<uint64_t> find_symbol(const snapshot::CoreModule& module, const std::string& name) = 0;
-  // The module's debug information, addresses as in the ELF file; null: none. Lives as long as this object.
-  virtual llvm::DWARFContext* debug_information(const snapshot::CoreModule& module) = 0;
 };
 
 }  // namespace mortem::inspector

@@ -23,9 +23,9 @@ std::optional<T> load_from(MemoryCache& memory, uint64_t address) {
 std::optional<FrameSection> section_of(const ElfImage& image, const char* name) {
   const ElfSection* section = image.section(name);
   if (!section || section->size == 0) return std::nullopt;
-  auto bytes = image.section_bytes(*section);
+  const auto bytes = image.content(*section);
   if (!bytes) return std::nullopt;
-  return FrameSection{name, section->address, std::move(*bytes)};
+  return FrameSection{name, section->address, {bytes->begin(), bytes->end()}};
 }
 
 }  // namespace
@@ -76,6 +76,7 @@ void ModuleImages::load(Image& image) {
   for (auto* section : {&eh_frame, &debug_frame})
     if (*section)
       if (auto frames = CallFrameInformation::create(std::move(**section))) image.frames.push_back(std::move(frames));
+  if (image.frames.empty() && image.file) image.go_lines = GoLineTable::create(*image.file);
 }
 
 void ModuleImages::load_from_memory(Image& image) {
@@ -143,7 +144,25 @@ const UnwindRow* ModuleImages::unwind_row(uint64_t address) {
   if (!image) return nullptr;
   for (const auto& frames : image->frames)
     if (const UnwindRow* row = frames->find(address - image->module->load_bias)) return row;
-  return nullptr;
+  return image->go_lines ? go_row(*image, address - image->module->load_bias) : nullptr;
+}
+
+// Go code keeps no register for its caller; where its frames end stands in its own table.
+const UnwindRow* ModuleImages::go_row(Image& image, uint64_t address) {
+  if (const auto known = image.go_rows.find(address); known != image.go_rows.end()) return &known->second;
+  const auto rule = image.go_lines->stack_rule(address);
+  if (!rule) return nullptr;
+  UnwindRow row;
+  row.cfa.kind = UnwindRule::Kind::InRegister;
+  row.cfa.number = FrameRegisters::kRsp;
+  row.cfa.offset = rule->delta + 8;
+  for (UnwindRule& one : row.registers) one.kind = UnwindRule::Kind::Undefined;
+  row.registers[FrameRegisters::kRsp].kind = UnwindRule::Kind::SameValue;
+  if (!rule->outermost) {
+    row.registers[FrameRegisters::kRip].kind = UnwindRule::Kind::AtOffset;
+    row.registers[FrameRegisters::kRip].offset = -8;
+  }
+  return &image.go_rows.emplace(address, row).first->second;
 }
 
 size_t ModuleImages::read_code(uint64_t address, std::span<uint8_t> to) {

@@ -17,6 +17,7 @@ namespace {
 constexpr size_t kMaximumNameServers = 3;  // MAXNS of resolv.conf(5)
 ip_addr_t g_name_servers[kMaximumNameServers];
 size_t g_name_server_count = 0;
+ip6_addr_t g_gateway6{};                            // of the setting; all zero: routers advertise themselves
 bool g_wants_lease = false;                         // DHCP was asked for
 bool g_fixed_servers = false, g_fixed_mtu = false;  // by the setting: DHCP does not change them
 
@@ -73,6 +74,10 @@ bool parse_address_and_prefix(std::string_view text, Fixed& fixed) {
 void set_fixed(netif& interface, const Fixed& fixed) {
   if (IP_IS_V6_VAL(fixed.address)) {
     s8_t index = -1;
+    if (IP_IS_V6_VAL(fixed.gateway) && !ip_addr_isany_val(fixed.gateway)) {
+      g_gateway6 = *ip_2_ip6(&fixed.gateway);
+      ip6_addr_assign_zone(&g_gateway6, IP6_UNICAST, &interface);
+    }
     if (netif_add_ip6_address(&interface, ip_2_ip6(&fixed.address), &index) != ERR_OK || index < 0)
       log(LogLevel::Warning, "net=: no room for one more IPv6 address");
     else
@@ -165,6 +170,10 @@ void write_resolver_configuration(TreeText& text) {
     char server[IPADDR_STRLEN_MAX];
     if (ipaddr_ntoa_r(&g_name_servers[index], server, sizeof server) != nullptr) text.append("nameserver %s\n", server);
   }
+}
+
+extern "C" const ip6_addr_t* lwip_port_ipv6_gateway() {
+  return ip6_addr_isany(&g_gateway6) ? nullptr : &g_gateway6;
 }
 
 // RFC 2132, sections 3.8 and 5.1; lwIP's hook.

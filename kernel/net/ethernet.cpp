@@ -209,7 +209,8 @@ bool ethernet_initialize(void (*news)(void* context)) {
     g_card = nullptr;
     return false;
   }
-  ethernet_set_mtu(g_card->mtu() != 0 ? g_card->mtu() : kDefaultMtu);
+  ethernet_set_mtu(kDefaultMtu);
+  if (g_card->mtu() != 0) ethernet_set_mtu(g_card->mtu());
   netif_set_default(&g_interface);
   g_card->set_handler(news, nullptr);
   offer_buffers();
@@ -258,6 +259,7 @@ void ethernet_set_mtu(unsigned mtu) {
         g_interface.mtu);
     return;
   }
+  if (g_card->mtu() != 0 && mtu > g_card->mtu()) mtu = g_card->mtu();  // virtio 1.1, section 5.1.4.2
   g_interface.mtu = g_interface.mtu6 = static_cast<u16_t>(mtu);
 }
 

@@ -1,5 +1,6 @@
 #include "kernel/net/path_mtu.h"
 
+#include "kernel/arch/x86_64/interrupts.h"
 #include "kernel/library/log.h"
 #include "kernel/net/lwip/hooks.h"
 #include "lwip/priv/tcp_priv.h"
@@ -12,6 +13,31 @@ namespace {
 constexpr uint32_t kLowestMtu4 = 552, kLowestMtu6 = 1280;  // RFC 1122's 576 less what Linux allows; RFC 8200
 // RFC 1191, table 7-1: where the real ones lie.
 constexpr uint32_t kCommonMtus[] = {8166, 4352, 2002, 1492, 1006, kLowestMtu4};
+
+// What was learned of ways, for the connections that follow (RFC 1191, section 6.3: forgotten after ten minutes, larger
+// packets are tried again then). One place an address; another that falls on it replaces it.
+struct KnownPath {
+  ip_addr_t to{};
+  uint32_t mtu = 0;  // 0: none
+  uint64_t until = 0;
+};
+constexpr uint64_t kPathLifetime = 600'000'000'000;
+constexpr size_t kKnownPaths = 64;
+KnownPath g_known_paths[kKnownPaths];
+
+uint32_t mixed(const ip_addr_t& address) {
+  uint32_t sum = 0;
+  if (IP_IS_V6_VAL(address)) {
+    for (const uint32_t word : ip_2_ip6(&address)->addr) sum = (sum ^ word) * 0x9E3779B1u;
+  } else {
+    sum = ip_2_ip4(&address)->addr * 0x9E3779B1u;
+  }
+  return sum >> 16;
+}
+
+void remember_path(const ip_addr_t& to, uint32_t mtu) {
+  g_known_paths[mixed(to) % kKnownPaths] = {to, mtu, monotonic_ns() + kPathLifetime};
+}
 
 tcp_pcb* find_connection(const ip_addr_t& from, uint16_t from_port, const ip_addr_t& to, uint16_t to_port) {
   for (tcp_pcb* pcb = tcp_active_pcbs; pcb != nullptr; pcb = pcb->next) {
@@ -64,6 +90,7 @@ void lower_path_mtu(const ip_addr_t& from, uint16_t from_port, const ip_addr_t& 
   if (mtu == 0) mtu = next_smaller(now);
   if (mtu < lowest) mtu = lowest;
   if (mtu >= now) return;
+  remember_path(to, mtu);
   log(LogLevel::Debug, "path MTU of port %u to port %u: %u", from_port, to_port, mtu);
   // Nothing was lost for want of room in the network: the congestion window stays.
   if (tcp_rexmit_rto_prepare(pcb) != ERR_OK) {
@@ -87,20 +114,29 @@ void end_connecting(const ip_addr_t& from, uint16_t from_port, const ip_addr_t& 
 }
 
 // A way that swallows large packets without a word (RFC 4821, section 7.7): when the same bytes were lost three times,
-// smaller ones are tried. `connection` is a tcp_pcb whose unacknowledged segments are about to be sent again.
+// smaller ones are tried, at each further loss smaller ones still. `connection` is a tcp_pcb whose unacknowledged
+// segments are about to be sent again.
 extern "C" void lwip_port_tcp_sends_again(tcp_pcb* connection) {
   constexpr uint8_t kPatience = 2;
-  constexpr uint32_t kProbe = 1024 + 40;
+  constexpr uint32_t kEthernet = 1500, kProbe = 1024 + 40;
   tcp_pcb& pcb = *connection;
   if (pcb.unsent == nullptr) return;
   const bool is_v6 = IP_IS_V6_VAL(pcb.remote_ip);
-  const uint32_t now = pcb.mss + headers_of(pcb), smaller = is_v6 ? kLowestMtu6 : (now > kProbe ? kProbe : kLowestMtu4);
+  const uint32_t now = pcb.mss + headers_of(pcb);
+  const uint32_t smaller = now > kEthernet ? kEthernet : is_v6 ? kLowestMtu6 : now > kProbe ? kProbe : kLowestMtu4;
   if (pcb.nrtx >= kPatience && smaller < now && pcb.unsent->len > smaller - headers_of(pcb)) {
+    remember_path(pcb.remote_ip, smaller);
     set_segment_size(pcb, smaller);
     return;
   }
   // Those that were too large while the card still held them.
   if (pcb.unsent->len > pcb.mss) split_unsent(pcb, pcb.mss);
+}
+
+extern "C" uint16_t lwip_port_path_mtu(const ip_addr_t* to, uint16_t of_link) {
+  const KnownPath& path = g_known_paths[mixed(*to) % kKnownPaths];
+  if (path.mtu == 0 || path.mtu >= of_link || !ip_addr_cmp(&path.to, to)) return of_link;
+  return monotonic_ns() < path.until ? static_cast<uint16_t>(path.mtu) : of_link;
 }
 
 }  // namespace kernel::net

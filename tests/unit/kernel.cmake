@@ -1,15 +1,49 @@
-# Kernel code that is pure logic, compiled for the host.
-mortem_unit_test(page_frames SOURCES ${CMAKE_SOURCE_DIR}/kernel/memory/page_frames.cpp)
-mortem_unit_test(reclaim SOURCES ${CMAKE_SOURCE_DIR}/kernel/memory/reclaim.cpp)
-mortem_unit_test(page_tree SOURCES ${CMAKE_SOURCE_DIR}/kernel/memory/page_frames.cpp
-  ${CMAKE_SOURCE_DIR}/kernel/memory/page_tree.cpp)
-mortem_unit_test(chacha20 SOURCES ${CMAKE_SOURCE_DIR}/kernel/library/chacha20.cpp)
-mortem_unit_test(format_text SOURCES ${CMAKE_SOURCE_DIR}/kernel/library/format_text.cpp)
+# Kernel code that is pure logic, compiled for the host: once, for all tests. The linker takes what a test needs.
+set(KERNEL_SOURCE ${CMAKE_SOURCE_DIR}/kernel)
+file(GLOB KERNEL_DISK_SOURCES CONFIGURE_DEPENDS ${KERNEL_SOURCE}/fs/*.cpp)
+list(FILTER KERNEL_DISK_SOURCES EXCLUDE REGEX "disk_writer")  # a thread: kernel_disk_fakes.cpp stands for it
+list(APPEND KERNEL_DISK_SOURCES ${KERNEL_SOURCE}/drivers/partition_table.cpp ${KERNEL_SOURCE}/task/wait_queue.cpp)
+set(KERNEL_LOGIC ${KERNEL_DISK_SOURCES})
+foreach(source drivers/control_frames drivers/pci drivers/serial drivers/virtqueue library/chacha20
+    library/command_line library/format_text linux/epoll linux/memory_content linux/memory_file linux/temporary_files
+    memory/page_frames memory/page_tree memory/reclaim task/area_list task/timer_queue)
+  list(APPEND KERNEL_LOGIC ${KERNEL_SOURCE}/${source}.cpp)
+endforeach()
+add_library(kernel_logic STATIC ${KERNEL_LOGIC})
+target_link_libraries(kernel_logic PUBLIC mortem_common)
+target_compile_options(kernel_logic PRIVATE -Ulinux)
+
+# These bring along what is below them.
+foreach(test area_list chacha20 format_text page_frames page_tree pci reclaim serial temporary_files timer_queue)
+  mortem_unit_test(${test} LIBRARIES kernel_logic)
+endforeach()
+mortem_unit_test(heap SOURCES ${KERNEL_SOURCE}/memory/heap.cpp LIBRARIES kernel_logic)
+# Below these there is no kernel but the fakes.
+set(KERNEL_FAKES kernel_device_fakes.cpp kernel_disk_fakes.cpp kernel_interrupt_fakes.cpp)
+add_library(kernel_fakes OBJECT ${KERNEL_FAKES})
+target_link_libraries(kernel_fakes PUBLIC kernel_logic)
+target_compile_options(kernel_fakes PRIVATE ${TEST_OPTIONS})
+mortem_unit_test(epoll SOURCES kernel_interrupt_fakes.cpp LIBRARIES kernel_logic)
+foreach(test command_line control_frames tree virtqueue wait_queue)
+  mortem_unit_test(${test} LIBRARIES kernel_fakes)
+endforeach()
+
+# File systems, on images that mke2fs makes.
+add_library(image_files STATIC image_files.cpp ext3_images.cpp)
+target_link_libraries(image_files PUBLIC kernel_fakes)
+target_compile_options(image_files PRIVATE ${TEST_OPTIONS})
+foreach(test ext2 ext3 ext3_power_cut page_cache path partition_table)
+  mortem_unit_test(${test} LIBRARIES image_files kernel_fakes)
+endforeach()
+# Damaged images are read under the sanitizers: a wild access is a failed test, not luck.
+mortem_unit_test(ext2_damage OPTIMIZED SOURCES image_files.cpp ${KERNEL_DISK_SOURCES} ${KERNEL_FAKES})
+target_compile_options(ext2_damage_test PRIVATE -Ulinux -fsanitize=address,undefined -fno-sanitize-recover=all)
+target_link_options(ext2_damage_test PRIVATE -fsanitize=address,undefined)
 
 # The crash path over a guest of bytes. libzstd is the host's; the kernel's own build of it is tested by the guests.
 find_package(PkgConfig REQUIRED)
 pkg_check_modules(ZSTD REQUIRED IMPORTED_TARGET libzstd)
-set(CRASH ${CMAKE_SOURCE_DIR}/kernel/crash)
+set(CRASH ${KERNEL_SOURCE}/crash)
 add_library(crash_path STATIC crash_fake_guest.cpp ${CRASH}/checked_memory.cpp ${CRASH}/core_notes.cpp
   ${CRASH}/core_writer.cpp ${CRASH}/deadline.cpp ${CRASH}/dump_plan.cpp ${CRASH}/dump_slot.cpp
   ${CRASH}/dump_slot_choice.cpp ${CRASH}/dump_windows.cpp ${CRASH}/frame_pointer_walk.cpp ${CRASH}/linux_notes.cpp
@@ -19,38 +53,6 @@ add_library(crash_path STATIC crash_fake_guest.cpp ${CRASH}/checked_memory.cpp $
 target_link_libraries(crash_path PUBLIC mortem_common mortem_snapshot PkgConfig::ZSTD)
 target_include_directories(crash_path PUBLIC ${CMAKE_CURRENT_SOURCE_DIR})
 mortem_unit_test(crash_core LIBRARIES crash_path)
-mortem_unit_test(heap SOURCES ${CMAKE_SOURCE_DIR}/kernel/memory/heap.cpp ${CMAKE_SOURCE_DIR}/kernel/memory/page_frames.cpp)
-
-# Devices and file systems: no kernel below them but kernel_device_fakes.cpp.
-set(KERNEL_SOURCE ${CMAKE_SOURCE_DIR}/kernel)
-file(GLOB KERNEL_FILE_SYSTEM_SOURCES CONFIGURE_DEPENDS ${KERNEL_SOURCE}/fs/*.cpp)
-list(FILTER KERNEL_FILE_SYSTEM_SOURCES EXCLUDE REGEX "disk_writer")  # a thread: kernel_disk_fakes.cpp stands for it
-list(APPEND KERNEL_FILE_SYSTEM_SOURCES ${KERNEL_SOURCE}/drivers/partition_table.cpp
-  ${KERNEL_SOURCE}/task/wait_queue.cpp kernel_device_fakes.cpp kernel_disk_fakes.cpp kernel_interrupt_fakes.cpp)
-mortem_unit_test(command_line SOURCES ${KERNEL_SOURCE}/library/command_line.cpp kernel_device_fakes.cpp)
-mortem_unit_test(control_frames SOURCES ${KERNEL_SOURCE}/drivers/control_frames.cpp kernel_device_fakes.cpp)
-mortem_unit_test(tree SOURCES ${KERNEL_FILE_SYSTEM_SOURCES})
-mortem_unit_test(virtqueue SOURCES ${KERNEL_SOURCE}/drivers/virtqueue.cpp kernel_device_fakes.cpp)
-mortem_unit_test(serial SOURCES ${KERNEL_SOURCE}/drivers/serial.cpp)
-mortem_unit_test(pci SOURCES ${KERNEL_SOURCE}/drivers/pci.cpp)
-foreach(test ext2 ext3 ext3_power_cut page_cache path partition_table)
-  mortem_unit_test(${test} SOURCES image_files.cpp ext3_images.cpp ${KERNEL_FILE_SYSTEM_SOURCES})
-endforeach()
-# Damaged images are read under the sanitizers: a wild access is a failed test, not luck.
-mortem_unit_test(ext2_damage SOURCES image_files.cpp ${KERNEL_FILE_SYSTEM_SOURCES})
-target_compile_options(ext2_damage_test PRIVATE -fsanitize=address,undefined -fno-sanitize-recover=all)
-target_link_options(ext2_damage_test PRIVATE -fsanitize=address,undefined)
 mortem_unit_test(crash_report LIBRARIES crash_path)
-mortem_unit_test(area_list SOURCES ${CMAKE_SOURCE_DIR}/kernel/task/area_list.cpp)
-
-# Who waits for what.
-mortem_unit_test(timer_queue SOURCES ${KERNEL_SOURCE}/task/timer_queue.cpp)
-mortem_unit_test(wait_queue SOURCES ${KERNEL_SOURCE}/task/wait_queue.cpp kernel_interrupt_fakes.cpp)
-# (GNU C++ knows `linux` as a macro, the kernel as a namespace.)
-mortem_unit_test(epoll SOURCES ${KERNEL_SOURCE}/linux/epoll.cpp ${KERNEL_SOURCE}/task/wait_queue.cpp
-  kernel_interrupt_fakes.cpp)
-target_compile_options(epoll_test PRIVATE -Ulinux)
-
-mortem_unit_test(temporary_files SOURCES ${KERNEL_SOURCE}/linux/temporary_files.cpp ${KERNEL_SOURCE}/linux/memory_file.cpp
-  ${KERNEL_SOURCE}/linux/memory_content.cpp ${KERNEL_SOURCE}/memory/page_frames.cpp ${KERNEL_SOURCE}/memory/page_tree.cpp)
-target_compile_options(temporary_files_test PRIVATE -Ulinux)
+# The kernel's writer against the snapshot library's reader.
+mortem_unit_test(kernel_dump_slot LIBRARIES crash_path dump_builder)

@@ -10,8 +10,3 @@ mortem_unit_test(core_file LIBRARIES dump_builder)
 mortem_unit_test(plain_core LIBRARIES dump_builder)
 mortem_unit_test(slots LIBRARIES dump_builder)
 mortem_unit_test(foreign_core LIBRARIES dump_builder)
-# The kernel's writer against this library's reader.
-mortem_unit_test(kernel_dump_slot
-  SOURCES ${CMAKE_SOURCE_DIR}/kernel/crash/dump_slot.cpp ${CMAKE_SOURCE_DIR}/kernel/crash/dump_slot_choice.cpp
-    ${CMAKE_SOURCE_DIR}/kernel/crash/seekable_compressor.cpp
-  LIBRARIES dump_builder PkgConfig::ZSTD)

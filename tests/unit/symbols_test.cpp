@@ -126,7 +126,7 @@ TEST_F(Symbols, BrokenFilesAreNoCrash) {
     if (auto image = ElfImage::from_bytes("cut", {good.begin(), good.begin() + length})) {
       (*image)->build_id();
       (*image)->debug_link();
-      for (const ElfSection& section : (*image)->sections()) (*image)->section_bytes(section);
+      for (const ElfSection& section : (*image)->sections()) (*image)->content(section);
       symbolizer_ = Symbolizer::create({});
       snapshot::CoreModule vdso = module_;
       vdso.kind = format::ModuleKind::Vdso;

@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 #include <fmt/format.h>
 #include <net/if.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -59,6 +60,15 @@ bool is_address_with_prefix(const std::string& text) {
   const char* end = prefix.data() + prefix.size();
   if (prefix.empty() || std::from_chars(prefix.data(), end, length).ptr != end) return false;
   return (is_address(address, AF_INET) && length <= 32) || (is_address(address, AF_INET6) && length <= 64);
+}
+
+// 0: not known.
+unsigned mtu_of(const std::string& interface) {
+  Descriptor probe(socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  ifreq request{};
+  interface.copy(request.ifr_name, IFNAMSIZ - 1);
+  if (!probe || ioctl(probe.get(), SIOCGIFMTU, &request) != 0 || request.ifr_mtu < 0) return 0;
+  return unsigned(request.ifr_mtu);
 }
 
 }  // namespace
@@ -168,6 +178,9 @@ std::vector<std::string> qemu_network_options(const Network& network, const std:
   std::string device = "virtio-net-pci,netdev=net,disable-legacy=on,romfile=", backend = "user,id=net";
   if (network.kind == NetworkKind::Tap) {
     backend = fmt::format("tap,id=net,ifname={},script=no,downscript=no", network.interface);
+    // The guest's frames must fit through the interface; QEMU itself says nothing, and then a guest takes 1500.
+    if (const unsigned mtu = mtu_of(network.interface); mtu != 0 && mtu != 1500)
+      device += fmt::format(",host_mtu={}", mtu);
     if (!network.hardware_address.empty()) {
       device += ",mac=" + network.hardware_address;
       return {"-netdev", backend, "-device", device};

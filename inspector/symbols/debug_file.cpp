@@ -1,0 +1,52 @@
+#include "inspector/symbols/debug_file.h"
+
+#include <fmt/format.h>
+#include <llvm/DebugInfo/DWARF/DWARFContext.h>
+#include <llvm/Object/ELFObjectFile.h>
+#include <llvm/Support/MemoryBuffer.h>
+
+#include "inspector/symbols/debug_sections.h"
+
+namespace mortem::inspector {
+namespace {
+
+// What LLVM finds odd about a file is no reason to write to the user's terminal.
+void ignore_error(llvm::Error error) {
+  llvm::consumeError(std::move(error));
+}
+
+class LlvmDebugFile final : public DebugFile {
+ public:
+  LlvmDebugFile(std::shared_ptr<const ElfImage> image, std::unique_ptr<llvm::object::ObjectFile> object)
+      : image_(std::move(image)), object_(std::move(object)) {}
+
+  llvm::DWARFContext& context() override { return make(context_, LocationLists::Read); }
+  llvm::DWARFContext& places() override { return make(places_, LocationLists::LeaveOut); }
+  const ElfImage& image() const override { return *image_; }
+  const llvm::object::ObjectFile& object() const override { return *object_; }
+
+ private:
+  llvm::DWARFContext& make(std::unique_ptr<llvm::DWARFContext>& kept, LocationLists lists) {
+    if (!kept)
+      kept = std::make_unique<llvm::DWARFContext>(std::make_unique<DebugSections>(*image_, *object_, lists), "",
+                                                  ignore_error, ignore_error);
+    return *kept;
+  }
+
+  std::shared_ptr<const ElfImage> image_;
+  std::unique_ptr<llvm::object::ObjectFile> object_;
+  std::unique_ptr<llvm::DWARFContext> context_, places_;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<DebugFile>> DebugFile::open(std::shared_ptr<const ElfImage> image) {
+  const llvm::StringRef bytes(reinterpret_cast<const char*>(image->bytes().data()), image->bytes().size());
+  auto object = llvm::object::ObjectFile::createELFObjectFile(llvm::MemoryBufferRef(bytes, image->name()));
+  if (!object)
+    return failure(ErrorKind::BadInput,
+                   fmt::format("{}: cannot be read: {}", image->name(), llvm::toString(object.takeError())));
+  return std::make_unique<LlvmDebugFile>(std::move(image), std::move(*object));
+}
+
+}  // namespace mortem::inspector

@@ -1,6 +1,7 @@
 // All that the explanations of a crash may ask.
 #pragma once
 
+#include "inspector/analysis/goroutines.h"
 #include "inspector/analysis/stack.h"
 #include "inspector/symbols/symbolizer.h"
 #include "inspector/target/target.h"
@@ -13,7 +14,8 @@ struct CrashScene {
   const Target& target;
   Symbolizer& symbolizer;
   StackReader& reader;
-  const Stack* stack = nullptr;  // the crashed thread's; null: none
+  const Stack* stack = nullptr;          // the crashed thread's; null: none
+  const Goroutine* goroutine = nullptr;  // that the crashed thread runs; null: none
 };
 
 }  // namespace mortem::inspector

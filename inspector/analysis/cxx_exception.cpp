@@ -4,12 +4,15 @@
 #include <llvm/Demangle/Demangle.h>
 
 #include <array>
+#include <algorithm>
 #include <cctype>
+#include <filesystem>
 #include <set>
 #include <vector>
 
 #include "inspector/analysis/function_names.h"
 #include "inspector/analysis/memory_values.h"
+#include "inspector/analysis/noise.h"
 
 namespace mortem::inspector {
 namespace {
@@ -17,7 +20,7 @@ namespace {
 // __cxa_exception (Itanium C++ ABI: Exception Handling, 2.2.1) as both libsupc++ and libc++abi lay it out: the unwinder's
 // header stands at its end, the thrown object behind that. Distances from the unwinder's header.
 constexpr uint64_t kClassGnu = 0x474E5543432B2B00, kClassLlvm = 0x434C4E47432B2B00;  // "GNUCC++\0", "CLNGC++\0"
-constexpr uint64_t kTypeBefore = 80, kNextBefore = 48, kObjectBehind = 32;
+constexpr uint64_t kTypeBefore = 80, kNextBefore = 48, kHandlersBefore = 40, kObjectBehind = 32;
 constexpr size_t kLongestName = 2048, kLongestText = 1024, kMostBases = 16, kDeepest = 8;
 constexpr uint64_t kMostStack = 64 << 10;
 
@@ -51,7 +54,9 @@ std::optional<Candidate> candidate_at(const Target& target, uint64_t header) {
   one.header = header;
   const auto first = load_value<uint64_t>(target, header - kTypeBefore);
   const auto next = load_value<uint64_t>(target, header - kNextBefore);
-  if (!first || !next) return std::nullopt;
+  // std::terminate counts as a handler. One that was handled before and freed may still stand in memory.
+  const auto handlers = load_value<int32_t>(target, header - kHandlersBefore);
+  if (!first || !next || !handlers || *handlers == 0) return std::nullopt;
   one.next = *next;
   one.object = header + kObjectBehind;
   one.type = *first;
@@ -70,19 +75,22 @@ struct Ended {
   uint64_t until = 0;  // the stack of the functions that threw and terminated ends here
 };
 
+bool is_runtime(const Frame& frame, std::initializer_list<std::string_view> names) {
+  const std::string file = std::filesystem::path(frame.module).filename().string();
+  return std::any_of(names.begin(), names.end(), [&](std::string_view one) { return file.starts_with(one); });
+}
+
+// The frames of the C and C++ runtimes on top of the stack.
 Ended how_it_ended(const Stack& stack) {
-  static constexpr std::array<std::string_view, 6> kThrowers = {
-      "__cxa_throw", "__cxa_rethrow", "__cxa_call_terminate", "std::rethrow_exception", "__gxx_personality_v0",
-      "__clang_call_terminate"};
-  constexpr size_t kMostFrames = 40;
   Ended ended;
-  for (size_t index = 0; index < stack.frames.size() && index < kMostFrames; ++index) {
-    const Frame& frame = stack.frames[index];
-    const std::string name = plain_function_name(frame.function);
-    const bool throws = std::find(kThrowers.begin(), kThrowers.end(), name) != kThrowers.end();
-    if (name == "std::terminate") ended.terminated = true;
-    if (throws) ended.left_noexcept |= name != "__cxa_throw" && name != "__cxa_rethrow" && name != "std::rethrow_exception";
-    if ((throws || name == "std::terminate") && frame.cfa != 0) ended.until = frame.cfa;
+  for (const Frame& frame : stack.frames) {
+    const std::string name = stable_function_name(frame.function);
+    const bool cxx = is_runtime(frame, {"libstdc++.", "libc++"});
+    if (!cxx && !is_runtime(frame, {"libc.so", "libc-2", "libgcc_s", "libunwind"}) && !is_noise_function(name)) break;
+    ended.terminated |= cxx || name == "std::terminate" || name.starts_with("__cxxabiv1::");
+    ended.left_noexcept |=
+        name == "__cxa_call_terminate" || name == "__clang_call_terminate" || name == "__gxx_personality_v0";
+    if (frame.cfa != 0) ended.until = frame.cfa;
   }
   return ended;
 }

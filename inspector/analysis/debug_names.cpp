@@ -21,7 +21,7 @@ constexpr unsigned kDeepest = 64;  // typedefs of typedefs, structures in struct
 
 // A location of one operation: register, register plus offset, frame base plus offset, address.
 struct SimpleLocation {
-  enum class Kind { None, Register, RegisterValue, FrameBase, Based, Address } kind = Kind::None;
+  enum class Kind { None, Register, RegisterValue, FrameBase, Based, Address, Zero } kind = Kind::None;
   int number = -1;  // register
   uint64_t value = 0;  // offset or address
 };
@@ -36,8 +36,11 @@ SimpleLocation simple_location(const llvm::DWARFUnit& unit, llvm::ArrayRef<uint8
     if (operation.isError() || ++count > 2) return {};
     const uint8_t code = operation.getCode();
     if (count == 2) {
+      if (code == dwarf::DW_OP_stack_value && result.kind == SimpleLocation::Kind::Zero) continue;
       if (code != dwarf::DW_OP_stack_value || result.kind != SimpleLocation::Kind::Based) return {};
       result.kind = SimpleLocation::Kind::RegisterValue;
+    } else if (code == dwarf::DW_OP_lit0) {
+      result.kind = SimpleLocation::Kind::Zero;
     } else if (code >= dwarf::DW_OP_reg0 && code <= dwarf::DW_OP_reg31) {
       result = {SimpleLocation::Kind::Register, code - dwarf::DW_OP_reg0, 0};
     } else if (code >= dwarf::DW_OP_breg0 && code <= dwarf::DW_OP_breg31) {
@@ -147,7 +150,7 @@ class DwarfNames final : public DebugNames {
   }
 
   std::optional<NamedVariable> in_memory(uint64_t pc, uint64_t cfa, const FrameRegisters& registers,
-                                         uint64_t address) override {
+                                         uint64_t address, uint64_t size) override {
     const Place place = find(pc);
     if (!place.function) return std::nullopt;
     const auto base = frame_base(place, cfa, registers);
@@ -158,15 +161,28 @@ class DwarfNames final : public DebugNames {
       if (where.kind == SimpleLocation::Kind::Based)
         if (const auto value = registers.get(static_cast<unsigned>(where.number))) at = *value + where.value;
       if (where.kind == SimpleLocation::Kind::Address) at = where.value + place.bias;
-      if (at == address) return NamedVariable{name_of(variable), handle(type_of(variable)), 0};
+      if (auto found = at ? part_of(variable, *at, address, size) : std::nullopt) return found;
     }
     for (const DWARFDie& variable : place.function.getDwarfUnit()->getUnitDIE(false).children()) {
       if (variable.getTag() != dwarf::DW_TAG_variable) continue;
       const SimpleLocation where = location(variable, place.address);
-      if (where.kind == SimpleLocation::Kind::Address && where.value + place.bias == address)
-        return NamedVariable{name_of(variable), handle(type_of(variable)), 0};
+      if (where.kind != SimpleLocation::Kind::Address) continue;
+      if (auto found = part_of(variable, where.value + place.bias, address, size)) return found;
     }
     return std::nullopt;
+  }
+
+  std::vector<NamedVariable> null_pointers(uint64_t pc) override {
+    std::vector<NamedVariable> found;
+    const Place place = find(pc);
+    for (const DWARFDie& variable : variables(place)) {
+      const SimpleLocation where = location(variable, place.address);
+      const auto value = dwarf::toUnsigned(variable.find(dwarf::DW_AT_const_value));
+      if ((where.kind != SimpleLocation::Kind::Zero && value != 0) || name_of(variable).empty()) continue;
+      const TypeHandle type = handle(type_of(variable));
+      if (pointee(type) != kNoType) found.push_back({name_of(variable), type, 0});
+    }
+    return found;
   }
 
   TypeHandle result_type(uint64_t address) override {
@@ -223,6 +239,26 @@ class DwarfNames final : public DebugNames {
   }
 
  private:
+  // The variable, or what of it is at `address`.
+  std::optional<NamedVariable> part_of(const DWARFDie& variable, uint64_t start, uint64_t address, uint64_t size) {
+    const DWARFDie type = type_of(variable);
+    const auto whole = size_of(type);
+    if (address < start || (address != start && (!whole || address - start >= *whole))) return std::nullopt;
+    NamedVariable found{name_of(variable), handle(type), 0};
+    if (found.name.empty()) return std::nullopt;
+    const DWARFDie plain = stripped(type);
+    if (address == start && (size == 0 || !whole || size == *whole || !plain || !is_struct(plain))) {
+      if (size != 0 && whole && size != *whole) return std::nullopt;
+      return found;
+    }
+    if (size == 0 || !plain || (!is_struct(plain) && plain.getTag() != dwarf::DW_TAG_array_type)) return std::nullopt;
+    const auto member = member_at(found.type, address - start, size);
+    if (!member) return std::nullopt;
+    found.name += (member->path.starts_with('[') ? "" : ".") + member->path;
+    found.type = member->type;
+    return found;
+  }
+
   struct Place {
     DWARFDie function;
     uint64_t address = 0, bias = 0;

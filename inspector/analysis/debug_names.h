@@ -39,9 +39,12 @@ class DebugNames {
   virtual std::optional<FunctionCode> function_at(uint64_t pc) = 0;
   // The variable that is in scope at `pc` and whose value register `number` holds there, the innermost scope's first.
   virtual std::optional<NamedVariable> in_register(uint64_t pc, int number) = 0;
-  // The variable of the frame, or the global one, that starts at `address`. `cfa` and `registers` are of the frame.
+  // The variable of the frame, or the global one, or the member of it, of `size` bytes (0: any) at `address`. `cfa` and
+  // `registers` are of the frame.
   virtual std::optional<NamedVariable> in_memory(uint64_t pc, uint64_t cfa, const FrameRegisters& registers,
-                                                 uint64_t address) = 0;
+                                                 uint64_t address, uint64_t size) = 0;
+  // Pointers in scope that are null throughout there, so that no register holds them.
+  virtual std::vector<NamedVariable> null_pointers(uint64_t pc) = 0;
   // What a call of the function at `address` gives; kNoType: void or unknown.
   virtual TypeHandle result_type(uint64_t address) = 0;
 

@@ -106,6 +106,11 @@ class Disassembler {
     for (unsigned index = 0; index < description.getNumDefs() && index < instruction.getNumOperands(); ++index)
       if (instruction.getOperand(index).isReg()) add_change(instruction.getOperand(index).getReg(), facts);
     for (const llvm::MCPhysReg one : description.implicit_defs()) add_change(one, facts);
+    // LLVM does not call an address that is only computed memory.
+    if (instructions_->getName(instruction.getOpcode()).starts_with("LEA64") && instruction.getNumOperands() >= 6) {
+      facts.memory = five_operands(instruction, 1, facts);
+      return;
+    }
     for (unsigned index = 0; index < instruction.getNumOperands() && index < description.getNumOperands();) {
       if (description.operands()[index].OperandType != llvm::MCOI::OPERAND_MEMORY) {
         ++index;

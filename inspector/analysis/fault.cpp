@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "inspector/analysis/file_backed_target.h"
 #include "inspector/analysis/function_names.h"
 #include "inspector/analysis/memory_places.h"
 
@@ -18,11 +19,14 @@ constexpr uint64_t kWrite = 2, kInstruction = 16;
 class FaultExplanation {
  public:
   FaultExplanation(const CrashScene& scene, const FaultFacts& facts)
-      : scene_(scene), facts_(facts), names_(DebugNames::create(scene.symbolizer, scene.target.modules())) {
+      : scene_(scene),
+        facts_(facts),
+        memory_(scene.target, scene.reader),
+        names_(DebugNames::create(scene.symbolizer, scene.target.modules())) {
     if (!scene.stack) return;
     if (const auto registers = scene.target.registers(scene.stack->thread)) registers_.emplace(*registers);
     if (registers_ && !scene.stack->frames.empty())
-      tracer_.emplace(*names_, scene.target, OriginTracer::Frame{registers_->pc(), frame_cfa(0), *registers_},
+      tracer_.emplace(*names_, memory_, OriginTracer::Frame{registers_->pc(), frame_cfa(0), *registers_},
                       code_reader(), function_namer());
   }
 
@@ -104,7 +108,7 @@ class FaultExplanation {
     const bool general = facts_.trap == kGeneralProtection || facts_.trap == kStackFault ||
                          (!facts_.trap && facts_.code == SI_KERNEL);
     if (!facts_.address && !general && !question.alignment) return "bad access, its address is not recorded";
-    if (tracer_) fault_.access = explain_access(*tracer_, *names_, scene_.target, *registers_, question);
+    if (tracer_) fault_.access = explain_access(*tracer_, *names_, memory_, *registers_, question);
     if (!fault_.access) {
       if (question.alignment) return "misaligned access";
       return facts_.address ? bare_access_text(*facts_.address) : general_text();
@@ -165,10 +169,10 @@ class FaultExplanation {
     FrameRegisters registers = *registers_;
     registers.set(FrameRegisters::kRip, caller.pc);
     registers.set(FrameRegisters::kRsp, registers_->sp() + 8);
-    OriginTracer tracer(*names_, scene_.target, {caller.pc, frame_cfa(1), registers}, code_reader(), function_namer());
+    OriginTracer tracer(*names_, memory_, {caller.pc, frame_cfa(1), registers}, code_reader(), function_namer());
     const InstructionFacts* call = tracer.call_before_pc();
     if (!call || call->target) return text;
-    fault_.access = explain_bad_call(tracer, *names_, scene_.target, *call, address);
+    fault_.access = explain_bad_call(tracer, *names_, memory_, *call, address);
     return fmt::format("call of {:#x}{}{}", address, place,
                        fault_.access->text.empty() ? "" : ": " + fault_.access->text);
   }
@@ -212,6 +216,7 @@ class FaultExplanation {
 
   const CrashScene& scene_;
   const FaultFacts& facts_;
+  const FileBackedTarget memory_;
   std::unique_ptr<DebugNames> names_;
   std::optional<FrameRegisters> registers_;
   std::optional<OriginTracer> tracer_;  // of the innermost frame

@@ -106,6 +106,27 @@ void name_parts(FaultAccess& access, const ValueOrigin& origin, DebugNames& name
   access.member = member->path;
 }
 
+// The compiler knew that the pointer is null: the address is in the instruction. It was that one whose type has a
+// member there, if there is just one.
+void name_constant(FaultAccess& access, uint64_t pc, DebugNames& names) {
+  access.pointer_value = 0;
+  access.pointer = "pointer known to the compiler";
+  access.offset = static_cast<int64_t>(access.address);
+  std::optional<NamedVariable> one;
+  for (const NamedVariable& variable : names.null_pointers(pc)) {
+    const auto member = names.member_at(names.pointee(variable.type), access.address, access.size);
+    if (!member) continue;
+    if (one && one->name != variable.name) return;
+    one = variable;
+  }
+  if (!one) return;
+  access.pointer = one->name;
+  const TypeHandle pointee = names.pointee(one->type);
+  if (!names.is_aggregate(pointee)) return;
+  access.type = names.type_name(pointee);
+  access.member = names.member_at(pointee, access.address, access.size)->path;
+}
+
 }  // namespace
 
 const char* pointer_kind_name(PointerKind kind) {
@@ -176,6 +197,8 @@ std::optional<FaultAccess> explain_access(OriginTracer& tracer, DebugNames& name
     access.scale = operand->scale;
   }
   if (const auto origin = tracer.of_address(*operand, instruction->address)) name_parts(access, *origin, names);
+  if (operand->base < 0 && operand->index < 0 && access.address < kSmallest)
+    name_constant(access, instruction->address, names);
   if (access.pointer_value) access.pointer_kind = pointer_kind(target, *access.pointer_value);
   if (!access.base_register.empty() || !access.pointer.empty()) write_text(access);
   return access;

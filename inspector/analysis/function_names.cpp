@@ -109,6 +109,7 @@ std::string stable_function_name(const std::string& function) {
   std::string name = plain_function_name(function);
   cut_all(name, "[abi:", "]");
   cut_compiler_suffixes(name);
+  if (name.starts_with("__GI_")) name.erase(0, 5);  // glibc's names for what it calls itself
   name = without_numbers_of_closures(without_template_arguments(name));
   // A template's demangled name starts with what it returns.
   if (!name.starts_with('<'))

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "inspector/analysis/file_backed_target.h"
 #include "inspector/analysis/memory_values.h"
 
 namespace mortem::inspector {
@@ -41,7 +42,7 @@ class Reader {
  public:
   Reader(const GoRuntime& runtime, const Target& target, Symbolizer& symbolizer, StackReader& stacks,
          const StackOptions& options)
-      : runtime_(runtime), target_(target), symbolizer_(symbolizer), stacks_(stacks), options_(options) {}
+      : runtime_(runtime), target_(target, stacks), symbolizer_(symbolizer), stacks_(stacks), options_(options) {}
 
   Result<Goroutines> run() {
     const uint64_t list = runtime_.variable("allgs").value_or(0);
@@ -93,7 +94,8 @@ class Reader {
       if (const auto thread = field(*machine, "m.procid"); thread && *thread != 0)
         one.thread = static_cast<uint32_t>(*thread);
     if (const auto creator = field(address, "g.parentGoid"); creator && *creator != 0) one.creator = *creator;
-    if (const auto pc = field(address, "g.gopc"); pc && *pc != 0) one.created_by = place(*pc - 1);
+    constexpr uint64_t kMain = 1;  // made by the program's entry
+    if (const auto pc = field(address, "g.gopc"); pc && *pc != 0 && one.id != kMain) one.created_by = place(*pc - 1);
     if (const auto pc = field(address, "g.startpc"); pc && *pc != 0) {
       // As the runtime decides for its own traceback (isSystemGoroutine).
       const std::string start = place(*pc).function;
@@ -155,6 +157,7 @@ class Reader {
     std::optional<format::GeneralRegisters> registers;
     if (one.thread && low && high)
       if (const auto own = target_.registers(*one.thread); own && own->rsp >= *low && own->rsp < *high) registers = *own;
+    if (one.thread && !registers && low && high && interrupted_stack(*one.thread, *low, *high, one.stack)) return;
     if (!registers) {
       // In a system call the runtime has left these, for the collector; else what gogo would load.
       const bool in_call = one.state == "syscall" && field(address, "g.syscallsp").value_or(0) != 0;
@@ -172,8 +175,20 @@ class Reader {
     one.stack = stacks_.read_from(*registers, options_);
   }
 
+  // The thread runs a signal's handler on a stack of its own: below its frames stand those of the goroutine.
+  bool interrupted_stack(uint32_t thread, uint64_t low, uint64_t high, Stack& to) {
+    auto whole = stacks_.read(thread, options_);
+    if (!whole) return false;
+    const auto first = std::find_if(whole->frames.begin(), whole->frames.end(),
+                                    [&](const Frame& frame) { return frame.cfa > low && frame.cfa <= high; });
+    if (first == whole->frames.end()) return false;
+    to.frames.assign(first, whole->frames.end());
+    to.end = whole->end;
+    return true;
+  }
+
   const GoRuntime& runtime_;
-  const Target& target_;
+  const FileBackedTarget target_;
   Symbolizer& symbolizer_;
   StackReader& stacks_;
   const StackOptions& options_;

@@ -33,7 +33,7 @@ constexpr Names kWhole[] = {
     "rust_begin_unwind", "rust_panic", "__rust_start_panic", "__rust_abort", "std::process::abort",
     "std::process::exit", "core::option::unwrap_failed", "core::option::expect_failed", "core::result::unwrap_failed",
     "core::option::Option::unwrap", "core::option::Option::expect", "core::result::Result::unwrap",
-    "core::result::Result::expect", "alloc::alloc::handle_alloc_error",
+    "core::result::Result::expect", "__GI_abort", "alloc::alloc::handle_alloc_error",
     // Go
     "os.Exit", "syscall.Exit", "os.runtime_beforeExit", "log.Fatal", "log.Fatalf", "log.Fatalln"};
 

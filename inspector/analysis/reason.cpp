@@ -10,6 +10,7 @@
 #include "inspector/analysis/abort_message.h"
 #include "inspector/analysis/cxx_exception.h"
 #include "inspector/analysis/fault.h"
+#include "inspector/analysis/file_backed_target.h"
 #include "inspector/analysis/function_names.h"
 #include "inspector/analysis/last_words.h"
 #include "inspector/analysis/noise.h"
@@ -44,13 +45,18 @@ const char* code_name(int signal, int code) {
 class Explanation {
  public:
   explicit Explanation(const CrashScene& scene)
-      : scene_(scene), core_(scene.core), stack_(scene.stack), note_(scene.core.reason()) {}
+      : scene_(scene),
+        core_(scene.core),
+        memory_(scene.target, scene.reader),
+        stack_(scene.stack),
+        note_(scene.core.reason()) {}
 
   CrashReason run() {
     read_facts();
     std::string what = kind_text();
     // What the program said of its end itself tells more than where exit was called.
-    if (const std::string place = place_text(); !place.empty() && result_.last_words.empty()) what += place;
+    if (const std::string place = place_text(); !place.empty() && (result_.last_words.empty() || scene_.goroutine))
+      what += place;
     result_.sentence = what;
     return result_;
   }
@@ -81,6 +87,9 @@ class Explanation {
         result_.exit_status = note_->exit_status;
         result_.last_words = last_words(core_.standard_error());
         result_.panic = panic_message(core_.standard_error());
+        // Nothing was printed, or to where we do not see it.
+        if (result_.panic.empty() && scene_.goroutine && !scene_.goroutine->panic.empty())
+          result_.panic = result_.last_words = "panic: " + scene_.goroutine->panic;
         return fmt::format("exited with status {}{}{}", note_->exit_status,
                            result_.last_words.empty() ? "" : "; it said last: ", result_.last_words);
       case ReasonKind::KernelPanic:
@@ -138,8 +147,8 @@ class Explanation {
   std::string abort_text() {
     result_.abort_message = find_abort_message(core_, scene_.symbolizer);
     if (!result_.abort_message.empty()) return result_.abort_message;
-    if (stack_has("std::terminate")) return exception_text();
     if (stack_has("__cxa_pure_virtual")) return "a pure virtual function was called";
+    if (std::string text = exception_text(); !text.empty()) return text;
     result_.panic = panic_message(core_.standard_error());
     if (!result_.panic.empty()) return result_.panic;
     if (!stack_has("abort")) return "sent to the program";
@@ -148,9 +157,11 @@ class Explanation {
   }
 
   std::string exception_text() {
-    const auto exception = find_uncaught_exception(scene_.target, *stack_);
+    const auto exception = stack_ ? find_uncaught_exception(memory_, *stack_) : std::nullopt;
     if (!exception)
-      return stack_has("__cxa_throw") ? "a C++ exception that nobody catches" : "std::terminate() was called";
+      return stack_has("__cxa_throw")      ? "a C++ exception that nobody catches"
+             : stack_has("std::terminate") ? "std::terminate() was called"
+                                           : "";
     result_.exception_type = exception->type;
     result_.exception_text = exception->what;
     // What a class of the program's own answers to what() only its code knows: the runtime has printed it.
@@ -178,15 +189,16 @@ class Explanation {
 
   bool stack_has(std::string_view function) const {
     return stack_ && std::any_of(stack_->frames.begin(), stack_->frames.end(), [&](const Frame& frame) {
-             return frame.function == function || frame.function.starts_with(std::string(function) + "(");
+             return stable_function_name(frame.function) == function;
            });
   }
 
   // Where it happened: the innermost function, and the one that tells, if that is another, with its line.
   std::string place_text() const {
-    if (!stack_ || stack_->frames.empty()) return {};
-    const auto& frames = stack_->frames;
-    size_t telling = first_telling_frame(*stack_);
+    const Stack* stack = scene_.goroutine ? &scene_.goroutine->stack : stack_;
+    if (!stack || stack->frames.empty()) return {};
+    const auto& frames = stack->frames;
+    size_t telling = first_telling_frame(*stack);
     if (telling == frames.size()) telling = 0;
     // A library without lines was called by something that may have some.
     size_t with_line = telling;
@@ -212,6 +224,7 @@ class Explanation {
   }
   const CrashScene& scene_;
   const snapshot::CoreFile& core_;
+  const FileBackedTarget memory_;
   const Stack* stack_;
   std::optional<format::ReasonNote> note_;
   CrashReason result_;

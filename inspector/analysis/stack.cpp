@@ -117,6 +117,10 @@ size_t StackReader::read_code(uint64_t address, std::span<uint8_t> to) {
   return modules_->read_code(address, to);
 }
 
+size_t StackReader::read_file(uint64_t address, std::span<uint8_t> to) {
+  return modules_->read_file(address, to);
+}
+
 const CoreModule* StackReader::module_at(uint64_t address) const {
   return modules_->find(address);
 }

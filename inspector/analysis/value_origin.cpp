@@ -179,6 +179,14 @@ std::optional<ValueOrigin> OriginTracer::trace_address(const MemoryOperand& oper
     if (!base) return std::nullopt;
     result = *base;
   }
+  // Of an address that is in the code itself: what stands there.
+  if (operand.base < 0 && operand.index < 0) {
+    const auto place = static_cast<uint64_t>(operand.displacement);
+    const auto variable = names_.in_memory(address, frame_.cfa, frame_.registers, place, 0);
+    if (!variable) return std::nullopt;
+    result.base = NamedValue{"&" + variable->name, false, kNoType, place};
+    return result;
+  }
   result.constant += operand.displacement;
   if (operand.index < 0) return result.base || result.index ? std::optional(result) : std::nullopt;
   auto index = trace_register(operand.index, address, depth);
@@ -200,9 +208,8 @@ std::optional<NamedValue> OriginTracer::trace_memory(const MemoryOperand& operan
       place = *base + static_cast<uint64_t>(operand.displacement);
   }
   if (place)
-    if (auto variable = names_.in_memory(address, frame_.cfa, frame_.registers, *place))
-      if (const uint64_t whole = names_.type_size(variable->type); size == 0 || whole == 0 || size == whole)
-        return NamedValue{variable->name, false, variable->type, read_value(*place, size)};
+    if (auto variable = names_.in_memory(address, frame_.cfa, frame_.registers, *place, size))
+      return NamedValue{variable->name, false, variable->type, read_value(*place, size)};
   // A member of what a pointer points to.
   const auto origin = trace_address(operand, address, depth + 1);
   if (!origin || !origin->base || origin->base->is_call) return std::nullopt;

@@ -46,9 +46,9 @@ std::unique_ptr<GoLineTable> GoLineTable::create(const ElfImage& image) {
   const ElfSection* section = image.section(".gopclntab");
   if (!section) section = image.section(".data.rel.ro.gopclntab");
   if (!section) return nullptr;
-  auto bytes = image.section_bytes(*section);
+  const auto bytes = image.content(*section);
   if (!bytes) return nullptr;
-  std::unique_ptr<GoLineTable> table(new GoLineTable(std::move(*bytes)));
+  std::unique_ptr<GoLineTable> table(new GoLineTable(*bytes));
   if (!table->read_header()) return nullptr;
   table->find_inline_trees(image, section->address);
   return table;
@@ -77,7 +77,7 @@ void GoLineTable::find_inline_trees(const ElfImage& image, uint64_t table_addres
   constexpr size_t kMostTrees = 64 << 20;
   for (const char* name : {".noptrdata", ".data"}) {
     const ElfSection* section = image.section(name);
-    const auto data = section ? image.section_bytes(*section) : std::nullopt;
+    const std::optional<std::span<const uint8_t>> data = section ? image.content(*section) : std::nullopt;
     if (!data) continue;
     for (uint64_t at = 0; at + kTrees120 + 8 <= data->size(); at += 8) {
       if (load<uint64_t>(*data, at) != table_address || load<uint64_t>(*data, at + kNamesField) != table_address + names_)
@@ -191,7 +191,10 @@ std::optional<GoLineTable::StackRule> GoLineTable::stack_rule(uint64_t address) 
   const auto delta = table ? value_at(*function, *table, address) : std::nullopt;
   const auto flags = function ? number<uint8_t>(function->record + fixed_size() - 3) : std::nullopt;
   if (!delta || *delta < 0) return std::nullopt;
-  return StackRule{*delta, (flags.value_or(0) & kTopFrame) != 0};
+  // The runtime walks no further than a signal's handler; what was interrupted is beyond all the same.
+  const auto name = field(*function, kNameField);
+  const bool handler = name && text(names_ + *name) == "runtime.sigtramp";
+  return StackRule{*delta, (flags.value_or(0) & kTopFrame) != 0 && !handler};
 }
 
 }  // namespace mortem::inspector

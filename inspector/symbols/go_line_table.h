@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -35,7 +36,7 @@ class GoLineTable {
     uint64_t entry = 0, end = 0;
     uint64_t record = 0;  // offset of its _func in the table
   };
-  explicit GoLineTable(std::vector<uint8_t> bytes) : bytes_(std::move(bytes)) {}
+  explicit GoLineTable(std::span<const uint8_t> bytes) : bytes_(bytes) {}
   bool read_header();
   void find_inline_trees(const ElfImage& image, uint64_t table_address);
   template <typename T>
@@ -54,7 +55,7 @@ class GoLineTable {
   std::optional<InlinedCall> inlined_at(const Function& function, uint64_t address) const;
   unsigned fixed_size() const { return new_layout_ ? 44 : 40; }
 
-  std::vector<uint8_t> bytes_;
+  std::span<const uint8_t> bytes_;
   bool new_layout_ = false;  // Go 1.20 and newer
   uint64_t count_ = 0, text_start_ = 0, names_ = 0, units_ = 0, files_ = 0, values_ = 0, functions_ = 0;
   unsigned quantum_ = 1;

@@ -19,8 +19,9 @@ bool is_operator_at(std::string_view name, size_t at) {
 size_t parameters_start(std::string_view name) {
   const size_t last = name.rfind(')');
   if (last == std::string_view::npos) return last;
-  // What follows the parameters: " const", " &", " [clone .cold]"; "::" is followed by more of the name.
-  if (name.substr(last).find("::") != std::string_view::npos) return std::string_view::npos;
+  // What follows the parameters: " const", " &", " [clone .cold]". Else the name goes on: Go's `main.(*file).read`.
+  if (last + 1 < name.size() && (name[last + 1] != ' ' || name.substr(last).find("::") != std::string_view::npos))
+    return std::string_view::npos;
   size_t depth = 0;
   for (size_t at = last + 1; at-- > 0;) {
     depth += (name[at] == ')') - (name[at] == '(');
@@ -99,6 +100,12 @@ std::string without_numbers_of_closures(const std::string& name) {
 }
 
 }  // namespace
+
+std::string stable_type_name(const std::string& type) {
+  std::string name = type;
+  cut_all(name, "[abi:", "]");
+  return without_template_arguments(name);
+}
 
 std::string plain_function_name(const std::string& function) {
   const size_t at = parameters_start(function);

@@ -12,4 +12,7 @@ std::string plain_function_name(const std::string& function);
 // compilers add (".cold", ".constprop.0", "[clone …]", Rust's hash, ABI tags), without numbers of lambdas and closures.
 std::string stable_function_name(const std::string& function);
 
+// The same of a type: without template arguments and ABI tags.
+std::string stable_type_name(const std::string& type);
+
 }  // namespace mortem::inspector

@@ -150,6 +150,8 @@ class Explanation {
     if (stack_has("__cxa_pure_virtual")) return "a pure virtual function was called";
     if (std::string text = exception_text(); !text.empty()) return text;
     result_.panic = panic_message(core_.standard_error());
+    if (result_.panic.empty() && scene_.goroutine && !scene_.goroutine->panic.empty())
+      result_.panic = "panic: " + scene_.goroutine->panic;
     if (!result_.panic.empty()) return result_.panic;
     if (!stack_has("abort")) return "sent to the program";
     result_.last_words = last_words(core_.standard_error());

@@ -34,7 +34,7 @@ std::string frame_name(const Frame& frame) {
 }
 
 // From the first frame that tells on, without noise, each run of a recursion once.
-std::vector<std::string> telling_names(const Stack& stack) {
+std::vector<std::string> telling_names(const Stack& stack, bool unnamed_too) {
   std::vector<std::string> names;
   auto recursion = stack.recursions.begin();
   // Without any named function all frames count.
@@ -49,12 +49,19 @@ std::vector<std::string> telling_names(const Stack& stack) {
       continue;
     }
     const Frame& frame = stack.frames[index];
+    if (frame.function.empty() && !unnamed_too) continue;
     std::string name = frame_name(frame);
     if (name.empty() || frame.signal_frame || is_start(name) || is_noise_function(name)) continue;
     if (!names.empty() && names.back() == name) continue;  // recursion of one or two rounds
     names.push_back(std::move(name));
   }
   return names;
+}
+
+// A frame without a name is known by module and offset, which another build does not have: only where no name is known.
+std::vector<std::string> telling_names(const Stack& stack) {
+  auto names = telling_names(stack, false);
+  return names.empty() ? telling_names(stack, true) : names;
 }
 
 // The functions of the longest recursion, in an order that does not depend on which of them found the stack full.
@@ -83,9 +90,17 @@ std::string assertion_text(const std::string& message) {
   return at == std::string::npos ? std::string() : message.substr(at);
 }
 
+// "connection" of "struct connection": C++ names it without the word.
+std::string type_word(const std::string& type) {
+  std::string name = stable_type_name(type);
+  for (const std::string_view word : {"struct ", "union "})
+    if (name.starts_with(word)) name.erase(0, word.size());
+  return name;
+}
+
 std::string kind_text(const CrashReason& reason) {
   if (reason.stack_overflow) return "stack overflow";
-  if (!reason.exception_type.empty()) return "uncaught " + stable_function_name(reason.exception_type);
+  if (!reason.exception_type.empty()) return "uncaught " + stable_type_name(reason.exception_type);
   if (!reason.abort_message.empty()) {
     const std::string assertion = assertion_text(reason.abort_message);
     return reason.signal_name + " " + (assertion.empty() ? stable_message(reason.abort_message) : assertion);
@@ -94,7 +109,7 @@ std::string kind_text(const CrashReason& reason) {
   if (reason.exit_status) return fmt::format("exit {} {}", *reason.exit_status, stable_message(reason.last_words));
   std::string text = reason.signal_name.empty() ? "kernel" : reason.signal_name;
   if (reason.access && !reason.access->member.empty())
-    text += " " + stable_function_name(reason.access->type) + "." + stable_message(reason.access->member);
+    text += " " + type_word(reason.access->type) + "." + stable_message(reason.access->member);
   return text;
 }
 

@@ -55,7 +55,10 @@ KEPT int first_user(struct connection* conn) { return shared_helper(conn) + 1; }
 KEPT int second_user(struct connection* conn) { return shared_helper(conn) + 2; }
 KEPT struct connection* find_connection(int id) { return id == first.id ? &first : nullptr; }
 KEPT int id_of_found(int id) { return find_connection(id)->counts[3]; }
-KEPT void copy_name(char* to, struct connection* from) { memcpy(to, from->name, (size_t)sink + 12); }
+KEPT int copy_name(char* to, struct connection* from) {
+  memcpy(to, from->name, (size_t)sink + 12);
+  return sink;
+}
 KEPT size_t length_of(const char* text) { return strlen(text) + 1; }
 KEPT void write_constant(char* text) { text[1] = 'x'; }
 KEPT int descend(int depth) { return depth == -1 ? 0 : descend(depth + 1) + sink; }
@@ -67,11 +70,16 @@ KEPT void check_value(int value) {
   assert(value != 4 && "the second");
 }
 KEPT void check_other(int value) { assert(value != 3 && "the first"); }
-KEPT void free_inside(char* block) { free(block + 8); }
-KEPT void free_twice(char* block) {
-  free(block);
-  free(block);
+KEPT int free_inside(char* block) {
+  free(block + 16);
+  return sink;
 }
+KEPT int free_twice(char* block) {
+  free(block);
+  free(block);
+  return sink;
+}
+KEPT int page_get(int* page, long index) { return page[index]; }
 KEPT void overrun(int size) {
   char buffer[16];
   memset(buffer, 'A', (size_t)size);
@@ -131,7 +139,7 @@ int main(int argc, char** argv) {
       {"member_counts", [&] { sink = either_member(nullptr, 2); }},
       {"wild_text", [&] { memset(&second.next, 'A', 8); sink = follow_two(&second); }},
       {"index", [&] { sink = table_get(numbers, 1000000000); }},
-      {"past_end", [&] { sink = table_get((int*)mapped, 1024); }},
+      {"past_end", [&] { sink = page_get((int*)mapped, 1024); }},
       {"divide", [&] { sink = divide(7, sink); }},
       {"null_call", [&] { sink = call_handler(&second); }},
       {"helper_first", [&] { sink = first_user(nullptr); }},
@@ -145,7 +153,7 @@ int main(int argc, char** argv) {
       {"assert_first", [&] { check_value(3); }},
       {"assert_second", [&] { check_value(4); }},
       {"assert_other", [&] { check_other(3); }},
-      {"free_inside", [&] { free_inside((char*)malloc(40)); }},
+      {"free_inside", [&] { free_inside((char*)calloc(1, 64)); }},
       {"free_twice", [&] { free_twice((char*)malloc(40)); }},
       {"smashed", [&] { overrun(200); }},
       {"throw_runtime", [&] { throw_runtime((int)(size_t)&second); }},

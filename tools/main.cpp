@@ -1,4 +1,6 @@
 // The `mortem` command: reads the command line and hands over to the verb (tools/verbs/<verb>.cpp).
+#include <fcntl.h>
+
 #include <csignal>
 
 #include "tools/output.h"
@@ -7,6 +9,9 @@
 int main(int count, char** arguments) {
   // A reader that went away (`mortem logs x | head`) is an ordinary write error, reported as such.
   std::signal(SIGPIPE, SIG_IGN);
+
+  // A descriptor of ours must not become the standard input that was left closed.
+  if (fcntl(0, F_GETFD) < 0) (void)!open("/dev/null", O_RDWR);
 
   CLI::App app("Brings dead VMs back: packs a Linux program into a VM, runs it, and shows why it crashed.", "mortem");
   app.require_subcommand(0, 1);

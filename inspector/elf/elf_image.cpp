@@ -40,6 +40,13 @@ class MappedElf final : public ElfImage {
   }
 
  private:
+  void drop_pages(std::span<const uint8_t> bytes) const override {
+    const auto page = static_cast<uintptr_t>(sysconf(_SC_PAGESIZE));
+    const uintptr_t start = (reinterpret_cast<uintptr_t>(bytes.data()) + page - 1) / page * page;
+    const uintptr_t end = reinterpret_cast<uintptr_t>(bytes.data() + bytes.size()) / page * page;
+    if (start < end) madvise(reinterpret_cast<void*>(start), end - start, MADV_DONTNEED);
+  }
+
   void* memory_ = MAP_FAILED;
   size_t size_ = 0;
 };
@@ -169,7 +176,10 @@ std::optional<std::span<const uint8_t>> ElfImage::content(const ElfSection& sect
   const std::lock_guard lock(inflating_);
   if (inflated_.empty()) inflated_.resize(sections_.size());
   auto& kept = inflated_[static_cast<size_t>(&section - sections_.data())];
-  if (!kept) kept = inflate_section(*stored, packing).value_or(SectionContent{});
+  if (!kept) {
+    kept = inflate_section(*stored, packing).value_or(SectionContent{});
+    drop_pages(*stored);
+  }
   if (kept->storage == nullptr) return std::nullopt;
   return kept->bytes;
 }

@@ -75,6 +75,9 @@ class ElfImage {
   std::vector<ElfSegment> segments_;
 
  private:
+  // These bytes of the file need no memory until somebody reads them again.
+  virtual void drop_pages(std::span<const uint8_t>) const {}
+
   mutable std::mutex inflating_;
   mutable std::vector<std::optional<SectionContent>> inflated_;  // beside sections_; empty: nobody asked yet
 };

@@ -2,10 +2,11 @@
 
 #include <elf.h>
 #include <libdeflate.h>
+#include <sys/mman.h>
 #include <zstd.h>
 
+#include <algorithm>
 #include <cstring>
-#include <new>
 
 namespace mortem::inspector {
 namespace {
@@ -13,6 +14,7 @@ namespace {
 constexpr uint64_t kLargestSection = uint64_t{4} << 30;
 constexpr uint32_t kCompressZstd = 2;  // ELFCOMPRESS_ZSTD: glibc 2.36 knows it, older headers do not
 // Neither format shrinks more: a header that says so is broken, and memory for its claim is not taken.
+constexpr size_t kWorthHugePages = 8 << 20;
 constexpr uint64_t kLargestZlibRatio = 1032, kLargestZstdRatio = 1 << 17;
 
 bool inflate_zlib(std::span<const uint8_t> packed, uint8_t* to, size_t size) {
@@ -29,11 +31,20 @@ bool inflate_zstd(std::span<const uint8_t> packed, uint8_t* to, size_t size) {
   return ZSTD_decompress(to, size, packed.data(), packed.size()) == size;
 }
 
+// Hundreds of megabytes may be filled: small pages would cost a third of the work. Kernels without huge pages, or with
+// too little memory for them, give small ones.
+std::unique_ptr<uint8_t[], Unmap> allocate(size_t size) {
+  void* memory = mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (memory == MAP_FAILED) return nullptr;
+  if (size >= kWorthHugePages) madvise(memory, size, MADV_HUGEPAGE);
+  return {static_cast<uint8_t*>(memory), Unmap{size}};
+}
+
 std::optional<SectionContent> inflate(std::span<const uint8_t> packed, uint64_t size, bool zstd) {
   if (size > kLargestSection || size / (zstd ? kLargestZstdRatio : kLargestZlibRatio) > packed.size())
     return std::nullopt;
   SectionContent content;
-  content.storage.reset(new (std::nothrow) uint8_t[size]);
+  content.storage = allocate(std::max<size_t>(size, 1));
   if (!content.storage) return std::nullopt;
   if (!(zstd ? inflate_zstd : inflate_zlib)(packed, content.storage.get(), size)) return std::nullopt;
   content.bytes = {content.storage.get(), size};
@@ -41,6 +52,10 @@ std::optional<SectionContent> inflate(std::span<const uint8_t> packed, uint64_t 
 }
 
 }  // namespace
+
+void Unmap::operator()(uint8_t* memory) const {
+  munmap(memory, size);
+}
 
 std::optional<SectionContent> inflate_section(std::span<const uint8_t> stored, SectionPacking packing) {
   if (packing == SectionPacking::Header) {

@@ -9,10 +9,15 @@
 
 namespace mortem::inspector {
 
+struct Unmap {
+  size_t size = 0;
+  void operator()(uint8_t* memory) const;
+};
+
 // What a section holds: a part of the mapped file, or memory of its own.
 struct SectionContent {
   std::span<const uint8_t> bytes;
-  std::unique_ptr<uint8_t[]> storage;  // null: the bytes are the file's own
+  std::unique_ptr<uint8_t[], Unmap> storage;  // null: the bytes are the file's own
 };
 
 enum class SectionPacking { None, Header, OldName };  // Header: SHF_COMPRESSED; OldName: .zdebug_

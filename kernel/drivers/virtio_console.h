@@ -15,6 +15,7 @@ class VirtioConsolePort : public ConsolePort {
   bool host_is_listening() const override { return host_open_; }
   uint32_t host_open_count() const override { return host_open_count_; }
   size_t read(std::span<uint8_t> to) override;
+  size_t available() override;
   size_t write(std::span<const uint8_t> from, uint64_t timeout_ns) override;
   size_t send(std::span<const uint8_t> from, uint64_t timeout_ns) override;
   void set_arrival_handler(void (*arrived)(void* context), void* context) override;
@@ -28,6 +29,7 @@ class VirtioConsolePort : public ConsolePort {
   Result<void> allocate();
   Result<void> set_up_queues(VirtioConsole& console, uint16_t vector);
   void offer(size_t buffer);  // gives a receive buffer to the device
+  bool begin_next_buffer();   // false: the device has filled none
   void take_sent_buffers_back();
   size_t send_until(std::span<const uint8_t> from, uint64_t give_up_ns);
 

@@ -41,21 +41,29 @@ void VirtioConsolePort::offer(size_t buffer) {
   console_->device_.notify(receive_);
 }
 
+bool VirtioConsolePort::begin_next_buffer() {
+  uint16_t head;
+  uint32_t written;
+  if (!receive_.complete(head, written)) return false;
+  for (current_ = 0; current_ < kReceiveBuffers && chain_of_[current_] != head;) ++current_;
+  taken_ = 0;
+  filled_ = written < kReceiveBufferSize ? written : kReceiveBufferSize;
+  if (current_ == kReceiveBuffers) filled_ = 0;
+  return true;
+}
+
+size_t VirtioConsolePort::available() {
+  const InterruptGuard guard;
+  while (taken_ == filled_ && begin_next_buffer())
+    if (filled_ == 0 && current_ < kReceiveBuffers) offer(current_);
+  return filled_ - taken_;
+}
+
 size_t VirtioConsolePort::read(std::span<uint8_t> to) {
   const InterruptGuard guard;
   size_t count = 0;
   while (count < to.size()) {
-    if (taken_ == filled_) {
-      uint16_t head;
-      if (!receive_.complete(head, filled_)) {
-        filled_ = taken_;
-        break;
-      }
-      for (current_ = 0; current_ < kReceiveBuffers && chain_of_[current_] != head;) ++current_;
-      taken_ = 0;
-      if (current_ == kReceiveBuffers) filled_ = 0;
-      if (filled_ > kReceiveBufferSize) filled_ = kReceiveBufferSize;
-    }
+    if (taken_ == filled_ && !begin_next_buffer()) break;
     const size_t part = filled_ - taken_ < to.size() - count ? filled_ - taken_ : to.size() - count;
     __builtin_memcpy(to.data() + count,
                      direct_map<uint8_t>(physical_ + kReceiveArea + current_ * kReceiveBufferSize) + taken_, part);

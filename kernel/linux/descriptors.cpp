@@ -1,5 +1,6 @@
 // The table of descriptors: dup, close, fcntl.
 #include "kernel/linux/calls.h"
+#include "kernel/linux/file_locks.h"
 #include "kernel/linux/files.h"
 #include "kernel/memory/heap.h"
 
@@ -23,6 +24,13 @@ Result<void> grow(int needed) {
   g_table = table;
   g_size = size;
   return {};
+}
+
+// Of a descriptor that is in the table no more.
+void close_file(OpenFile& file) {
+  forget_process_locks(file);
+  if (file.is_last_reference()) file.linger();
+  file.release();
 }
 
 int first_free_from(int least) {
@@ -77,8 +85,9 @@ Result<uint64_t> install_at(int descriptor, OpenFile* file, bool close_on_exec) 
     file->release();
     return grown.error();
   }
-  if (g_table[descriptor].file != nullptr) g_table[descriptor].file->release();
+  OpenFile* before = g_table[descriptor].file;
   g_table[descriptor] = {file, close_on_exec};
+  if (before != nullptr) close_file(*before);
   return static_cast<uint64_t>(descriptor);
 }
 
@@ -88,7 +97,7 @@ Result<void> close_descriptor(int descriptor) {
   OpenFile* file = found->file;
   *found = {};
   if (descriptor < g_first_free) g_first_free = descriptor;
-  file->release();
+  close_file(*file);
   return {};
 }
 
@@ -147,9 +156,8 @@ MORTEM_CALL(fcntl) {
   constexpr int kDuplicate = 0, kGetDescriptorFlags = 1, kSetDescriptorFlags = 2, kGetFlags = 3, kSetFlags = 4,
                 kGetLock = 5, kSetLock = 6, kSetLockWait = 7, kGetOwner = 9, kSetOwner = 8,
                 kDuplicateCloseOnExec = 1030, kSetPipeSize = 1031, kGetPipeSize = 1032, kAddSeals = 1033,
-                kGetSeals = 1034;
+                kGetSeals = 1034, kGetFileLock = 36, kSetFileLock = 37, kSetFileLockWait = 38;
   constexpr uint64_t kCloseOnExec = 1, kPipeSize = 65536;
-  constexpr int16_t kUnlocked = 2;  // F_UNLCK
   Descriptor* found = descriptor_at(argument.number(0));
   if (found == nullptr) return Error::BadDescriptor;
   switch (argument.number(1)) {
@@ -170,12 +178,18 @@ MORTEM_CALL(fcntl) {
     case kSetFlags:
       found->file->set_status_flags(argument.number(2));
       return 0;
-    // There is no other process: every lock is granted.
     case kGetLock:
-      TRY(write_user(argument[2], kUnlocked));
-      return 0;
+    case kGetFileLock:
+      return get_record_lock(*found->file, argument.number(1) == kGetLock ? LockOwner::Process : LockOwner::OpenFile,
+                             argument[2]);
     case kSetLock:
     case kSetLockWait:
+      return set_record_lock(*found->file, LockOwner::Process, argument[2],
+                             argument.number(1) == kSetLockWait ? LockWait::Yes : LockWait::No);
+    case kSetFileLock:
+    case kSetFileLockWait:
+      return set_record_lock(*found->file, LockOwner::OpenFile, argument[2],
+                             argument.number(1) == kSetFileLockWait ? LockWait::Yes : LockWait::No);
     case kSetOwner:
       return 0;
     case kGetOwner:
@@ -195,11 +209,6 @@ MORTEM_CALL(fcntl) {
     default:
       return Error::Invalid;
   }
-}
-
-MORTEM_CALL(flock) {
-  TRY(open_file(argument.number(0)));
-  return 0;
 }
 
 }  // namespace kernel::linux

@@ -188,6 +188,7 @@ MORTEM_CALL(munmap) {
   if (argument[1] == 0) return Error::Invalid;
   const Range range = TRY(page_range(argument[0], argument[1], Error::Invalid));
   TRY(address_space().unmap(range.start, range.end));
+  remove_modules(range.start, range.end);
   return 0;
 }
 

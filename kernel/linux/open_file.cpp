@@ -4,6 +4,7 @@
 #include "kernel/drivers/console.h"
 #include "kernel/library/log.h"
 #include "kernel/linux/epoll.h"
+#include "kernel/linux/file_locks.h"
 #include "kernel/linux/files.h"
 #include "kernel/memory/heap.h"
 #include "kernel/task/wait.h"
@@ -165,6 +166,7 @@ class ConsoleFile final : public OpenFile {
 void OpenFile::release() {
   if (--references_ > 0) return;
   forget_interests(*this);
+  forget_file_locks(*this);
   destroy(this);
 }
 

@@ -61,7 +61,11 @@ class OpenFile {
   bool can_write() const { return (flags_ & kOpenPath) == 0 && (flags_ & kOpenAccessMask) != kOpenReadOnly; }
   bool is_blocking() const { return (flags_ & kOpenNonBlock) == 0; }
 
+  // Before the last descriptor is closed; it may wait (SO_LINGER).
+  virtual void linger() {}
+
   void retain() { ++references_; }
+  bool is_last_reference() const { return references_ == 1; }
   void release();
 
   EpollInterest* interests = nullptr;  // of epolls in this file (epoll.h); they end with it
@@ -77,6 +81,8 @@ InodeStatus anonymous_status();
 Result<OpenFile*> make_inode_file(Inode& inode, int flags, const char* path);
 // `copy` keeps the last of what is written, for a dump; null: nothing is kept.
 Result<OpenFile*> make_console_file(int flags, LogRing* copy);
+// The host's standard input over a port of its own (snapshot/format/control.h). NoDevice: the machine has none.
+Result<OpenFile*> make_input_file();
 struct Pipe {
   OpenFile *read_end, *write_end;
 };

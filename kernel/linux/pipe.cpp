@@ -18,7 +18,7 @@ struct PipeBuffer {
   uint64_t number = 0;
   WaitQueue waiters;  // both ends'
 };
-uint64_t g_next_pipe = 2;  // 1 is the console
+uint64_t g_next_pipe = 3;  // 1 is the console, 2 standard input
 
 class PipeEnd final : public OpenFile {
  public:

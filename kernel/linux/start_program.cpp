@@ -109,20 +109,19 @@ void add_kernel_module() {
     log(LogLevel::Warning, "no memory for the kernel's entry in the module table");
 }
 
-void open_standard_files() {
-  const bool from_console = setting_is("stdin", "console");
-  Result<OpenFile*> input = Error::NoEntry;
+// The host's, where it gives one; else as a service has it.
+Result<OpenFile*> open_standard_input() {
+  if (setting_is("stdin", "console")) return make_console_file(kOpenReadOnly, nullptr);
+  if (auto input = make_input_file(); !input.is_error() || input.error() != Error::NoDevice) return input;
   constexpr char kNull[] = "/dev/null";
-  if (from_console) {
-    if (install(make_console_file(kOpenReadOnly, nullptr).release_value(), false).is_error())
-      fail_to_start(kCannotRun, "no memory for standard input");
-  } else {
-    auto inode = find_inode(root_inode(), {kNull, sizeof kNull - 1}, FollowLast::Yes);
-    if (inode.is_error()) fail_to_start(kCannotRun, "/dev/null is not there");
-    auto file = make_inode_file(*inode.value(), kOpenReadOnly, kNull);
-    if (file.is_error() || install(file.value(), false).is_error())
-      fail_to_start(kCannotRun, "no memory for standard input");
-  }
+  auto inode = find_inode(root_inode(), {kNull, sizeof kNull - 1}, FollowLast::Yes);
+  if (inode.is_error()) fail_to_start(kCannotRun, "/dev/null is not there");
+  return make_inode_file(*inode.value(), kOpenReadOnly, kNull);
+}
+
+void open_standard_files() {
+  if (auto input = open_standard_input(); input.is_error() || install(input.value(), false).is_error())
+    fail_to_start(kCannotRun, "no memory for standard input");
   for (int index = 1; index <= 2; ++index) {
     auto file = make_console_file(kOpenWriteOnly, index == 1 ? &g_output_ring : &g_error_ring);
     if (file.is_error() || install(file.value(), false).is_error())

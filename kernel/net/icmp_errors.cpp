@@ -2,6 +2,7 @@
 
 #include "kernel/library/log.h"
 #include "kernel/net/inet_address.h"
+#include "kernel/net/lwip/hooks.h"
 #include "kernel/net/path_mtu.h"
 #include "kernel/net/udp_socket.h"
 #include "lwip/icmp.h"
@@ -67,7 +68,7 @@ bool is_same(const ip_addr_t& own, const ip_addr_t& told) {
 }
 
 void tell_udp(const Sent& sent, Error error) {
-  for (udp_pcb* pcb = udp_pcbs; pcb != nullptr; pcb = pcb->next)
+  for (udp_pcb* pcb = lwip_port_udp_first(sent.from_port); pcb != nullptr; pcb = pcb->port_next)
     if (pcb->local_port == sent.from_port && pcb->remote_port == sent.to_port && is_same(pcb->remote_ip, sent.to))
       if (auto* socket = UdpSocket::of(*pcb)) socket->report(error);
 }

@@ -50,8 +50,9 @@ uint8_t InetSocket::hops() const {
 }
 
 unsigned InetSocket::lwip_flags() const {
-  const bool reuses = options_.is_on(kOptionReuseAddress) || options_.is_on(kOptionReusePort);
-  return (reuses ? SOF_REUSEADDR : 0) | (options_.is_on(kOptionKeepAlive) ? SOF_KEEPALIVE : 0) |
+  return (options_.is_on(kOptionReuseAddress) ? SOF_REUSEADDR : 0) |
+         (options_.is_on(kOptionReusePort) ? SOF_REUSEPORT : 0) |
+         (options_.is_on(kOptionKeepAlive) ? SOF_KEEPALIVE : 0) |
          (options_.is_on(kOptionBroadcast) ? SOF_BROADCAST : 0);
 }
 

@@ -38,7 +38,7 @@ class InetSocket : public linux::Socket {
   template <typename Pcb>
   void apply_to(Pcb& pcb) const {
     const uint8_t flags = static_cast<uint8_t>(lwip_flags());
-    constexpr uint8_t kOurs = 0x2C;  // SOF_REUSEADDR, SOF_KEEPALIVE, SOF_BROADCAST
+    constexpr uint8_t kOurs = 0x3C;  // SOF_REUSEADDR, SOF_KEEPALIVE, SOF_REUSEPORT, SOF_BROADCAST
     pcb.so_options = static_cast<uint8_t>((pcb.so_options & ~kOurs) | flags);
     pcb.tos = type_of_service_;
     pcb.ttl = hops();

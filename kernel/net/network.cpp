@@ -5,7 +5,10 @@
 #include "kernel/library/log.h"
 #include "kernel/net/configuration.h"
 #include "kernel/net/ethernet.h"
+#include "kernel/net/hash_table.h"
 #include "kernel/net/icmp_errors.h"
+#include "kernel/net/tcp_tables.h"
+#include "kernel/net/udp_tables.h"
 #include "kernel/task/wait.h"
 #include "lwip/init.h"
 #include "lwip/netif.h"
@@ -76,6 +79,9 @@ NetworkScope::~NetworkScope() {
 
 void initialize() {
   set_deferred_work(serve);
+  hash_initialize();
+  tcp_tables_initialize();
+  udp_tables_initialize();
   lwip_init();
   const NetworkScope scope;
   listen_for_icmp_errors();

@@ -40,15 +40,8 @@ void remember_path(const ip_addr_t& to, uint32_t mtu) {
 }
 
 tcp_pcb* find_connection(const ip_addr_t& from, uint16_t from_port, const ip_addr_t& to, uint16_t to_port) {
-  for (tcp_pcb* pcb = tcp_active_pcbs; pcb != nullptr; pcb = pcb->next) {
-    if (pcb->local_port != from_port || pcb->remote_port != to_port) continue;
-    if (IP_GET_TYPE(&pcb->remote_ip) != IP_GET_TYPE(&to)) continue;
-    const bool same = IP_IS_V6_VAL(to) ? ip6_addr_cmp_zoneless(ip_2_ip6(&pcb->local_ip), ip_2_ip6(&from)) &&
-                                             ip6_addr_cmp_zoneless(ip_2_ip6(&pcb->remote_ip), ip_2_ip6(&to))
-                                       : ip_addr_cmp(&pcb->local_ip, &from) && ip_addr_cmp(&pcb->remote_ip, &to);
-    if (same) return pcb;
-  }
-  return nullptr;
+  tcp_pcb* pcb = lwip_port_tcp_find(&to, to_port, &from, from_port);
+  return pcb != nullptr && pcb->state != TIME_WAIT ? pcb : nullptr;
 }
 
 bool is_on_its_way(const tcp_pcb& pcb, uint32_t sequence) {

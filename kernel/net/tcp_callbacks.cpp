@@ -90,6 +90,11 @@ err_t TcpCallbacks::received(void* context, tcp_pcb* pcb, pbuf* bytes, err_t) {
 
 err_t TcpCallbacks::sent(void* context, tcp_pcb*, u16_t) {
   auto& socket = *static_cast<TcpSocket*>(context);
+  if (socket.lingers_ && !socket.is_closing()) {
+    socket.end_if_both_closed();
+    socket.tell(kPollHangUp);
+    return ERR_OK;
+  }
   if (socket.wants_room_ && socket.is_writable()) {
     socket.wants_room_ = false;
     socket.tell(kPollOut);

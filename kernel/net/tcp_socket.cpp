@@ -13,18 +13,6 @@ namespace {
 
 constexpr int kProtocolTcp = 6;
 
-// Linux refuses an address that somebody listens at already when bind() names it, lwIP only when listen() does.
-bool is_listened_at(const Endpoint& at) {
-  for (tcp_pcb_listen* each = tcp_listen_pcbs.listen_pcbs; each != nullptr; each = each->next) {
-    if (each->local_port != at.port) continue;
-    const bool one_takes_both = IP_IS_ANY_TYPE_VAL(each->local_ip) || IP_IS_ANY_TYPE_VAL(at.address);
-    if (!one_takes_both && IP_GET_TYPE(&each->local_ip) != IP_GET_TYPE(&at.address)) continue;
-    if (ip_addr_isany(&each->local_ip) || ip_addr_isany_val(at.address) || ip_addr_cmp(&each->local_ip, &at.address))
-      return true;
-  }
-  return false;
-}
-
 }  // namespace
 
 TcpSocket::TcpSocket(int family, int flags) : InetSocket(family, kSocketStream, kProtocolTcp, flags) {}
@@ -49,6 +37,26 @@ void TcpSocket::close_connection() {
   if (resets || tcp_close(&pcb) != ERR_OK) tcp_abort(&pcb);
 }
 
+bool TcpSocket::is_closing() const {
+  return pcb_ != nullptr && (pcb_->state == FIN_WAIT_1 || pcb_->state == CLOSING || pcb_->state == LAST_ACK ||
+                             (pcb_->flags & TF_CLOSEPEND) != 0);
+}
+
+// socket(7). What was not read makes the close a reset, which waits for nothing.
+void TcpSocket::linger() {
+  const int seconds = options_.linger_seconds;
+  if (options_.linger_on == 0 || seconds <= 0 || state_ != State::Connected || received_.size() > 0) return;
+  lingers_ = true;
+  if (!write_shut_ && pcb_ != nullptr) {
+    const NetworkScope scope;
+    write_shut_ = true;
+    tcp_shutdown(pcb_, 0, 1);
+  }
+  wait_on(
+      waiters_, [this] { return !is_closing(); }, monotonic_ns() + static_cast<uint64_t>(seconds) * 1'000'000'000);
+  lingers_ = false;
+}
+
 Result<void> TcpSocket::need_pcb() {
   if (pcb_ != nullptr) return {};
   pcb_ = tcp_new_ip_type(lwip_type());
@@ -69,7 +77,7 @@ void TcpSocket::keep_names() {
 }
 
 void TcpSocket::end_if_both_closed() {
-  if (!peer_closed_ || !write_shut_ || pcb_ == nullptr) return;
+  if (!peer_closed_ || !write_shut_ || pcb_ == nullptr || (lingers_ && is_closing())) return;
   // lwIP frees a record in TIME_WAIT without a word.
   let_go();
   state_ = State::Ended;
@@ -98,7 +106,6 @@ Result<void> TcpSocket::bind(const SocketAddress& address) {
   if (is_bound()) return Error::Invalid;
   const NetworkScope scope;
   TRY(need_pcb());
-  if (wanted.port != 0 && is_listened_at(wanted) && !options_.is_on(kOptionReusePort)) return Error::AddressInUse;
   // An IPv6 socket that is bound to an IPv4 address is an IPv4 one from then on.
   IP_SET_TYPE_VAL(pcb_->local_ip, lwip_type());
   IP_SET_TYPE_VAL(pcb_->remote_ip, lwip_type());

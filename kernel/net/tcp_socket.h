@@ -45,6 +45,7 @@ class TcpSocket final : public InetSocket {
   Result<size_t> get_option(int level, int name, std::span<uint8_t> value) override;
   uint16_t poll_events() override;
   Result<uint32_t> bytes_available() override;
+  void linger() override;
 
  private:
   friend struct TcpCallbacks;
@@ -58,6 +59,7 @@ class TcpSocket final : public InetSocket {
   void close_connection();  // of the last reference
   void keep_names();        // of a connection that lwIP forgets
   void end_if_both_closed();
+  bool is_closing() const;  // what was written, and the end behind it, is not all acknowledged
   void add_waiting(TcpSocket& connection);
   TcpSocket* take_waiting();
   size_t room() const;  // for bytes to send
@@ -69,6 +71,7 @@ class TcpSocket final : public InetSocket {
   State state_ = State::Idle;
   bool peer_closed_ = false, read_shut_ = false, write_shut_ = false;
   bool connect_is_told_ = false;  // connect() has returned success
+  bool lingers_ = false;          // close() waits until it is
   bool wants_room_ = false;       // somebody found no room: tell when there is some
   ReceiveQueue received_;
   Endpoint local_, peer_;  // when lwIP has no record any more

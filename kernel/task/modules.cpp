@@ -51,4 +51,36 @@ Result<void> add_module(mortem::format::ModuleKind kind, const char* path, uint6
   return {};
 }
 
+void remove_modules(uint64_t start, uint64_t end) {
+  using mortem::format::ModuleEntry;
+  const auto goes = [&](const ModuleEntry& entry) {
+    return entry.kind == mortem::format::ModuleKind::Library && entry.start >= start && entry.end <= end;
+  };
+  size_t kept = 0;
+  for (size_t at = 0; at < g_length;) {
+    ModuleEntry entry;
+    __builtin_memcpy(&entry, g_table + at, sizeof entry);
+    if (!goes(entry)) kept += entry.entry_length;
+    at += entry.entry_length;
+  }
+  if (kept == g_length) return;
+  // Without memory for the new table a library stays in it that is gone: better than none.
+  auto* table = static_cast<uint8_t*>(heap_allocate(g_capacity));
+  if (table == nullptr) return;
+  size_t filled = 0;
+  for (size_t at = 0; at < g_length;) {
+    ModuleEntry entry;
+    __builtin_memcpy(&entry, g_table + at, sizeof entry);
+    if (!goes(entry)) {
+      __builtin_memcpy(table + filled, g_table + at, entry.entry_length);
+      filled += entry.entry_length;
+    }
+    at += entry.entry_length;
+  }
+  uint8_t* old = g_table;
+  g_table = table;
+  g_length = filled;
+  heap_free(old);
+}
+
 }  // namespace kernel

@@ -69,6 +69,8 @@ const MemoryArea& area_at(size_t index);
 std::span<const uint8_t> module_table();
 Result<void> add_module(mortem::format::ModuleKind kind, const char* path, uint64_t load_bias, uint64_t start,
                         uint64_t end, std::span<const uint8_t> build_id);
+// [start, end) is unmapped: libraries that stood wholly there are gone (dlclose).
+void remove_modules(uint64_t start, uint64_t end);
 
 // The auxiliary vector as it was put on the stack: pairs of (type, value), AT_NULL included.
 std::span<const uint64_t> auxiliary_vector();

@@ -8,6 +8,9 @@ namespace mortem::format {
 
 inline constexpr const char* kControlPortName = "org.mortem.control";
 inline constexpr const char* kStubPortName = "org.mortem.gdb";
+// The bytes of the app's standard input, nothing else; the host's end of it closed is their end. There only where the
+// host has an input to give.
+inline constexpr const char* kInputPortName = "org.mortem.stdin";
 inline constexpr uint32_t kMaximumControlPayload = 4096;
 
 enum class ControlType : uint16_t {
@@ -16,6 +19,7 @@ enum class ControlType : uint16_t {
   ExitStatus = 2,  // ControlExitStatus; the app called exit_group
   WaitsForDebugger = 4,  // UTF-8, one line: the signal that would have ended the app (`--on-crash gdb`)
   Crash = 3,       // ControlCrash, then the UTF-8 one-line reason (rest of the payload)
+  WantsInput = 5,        // the app reads or polls its standard input for the first time; no payload
   // host → guest
   DumpNow = 16,
   Terminate = 17,  // SIGTERM to the app

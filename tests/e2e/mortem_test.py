@@ -67,10 +67,12 @@ class MortemTest(unittest.TestCase):
                             "XDG_CACHE_HOME": str(self.place / "cache"), "TMPDIR": str(self.place / "tmp"),
                             "LC_ALL": "C.UTF-8"}
 
-    def mortem(self, *arguments, deadline=VM_DEADLINE, status=0, text=True):
-        """Runs the command to its end; fails when its exit status is another. `status` None: any."""
+    def mortem(self, *arguments, deadline=VM_DEADLINE, status=0, text=True, given=None):
+        """Runs the command to its end; fails when its exit status is another. `status` None: any. `given`: bytes for
+        its standard input."""
+        source = {"stdin": subprocess.DEVNULL} if given is None else {"input": given}
         done = subprocess.run([str(MORTEM), *map(str, arguments)], capture_output=True, timeout=deadline,
-                              env=self.environment, stdin=subprocess.DEVNULL, cwd=self.files)
+                              env=self.environment, cwd=self.files, **source)
         if text:
             done.stdout, done.stderr = (part.decode(errors="replace") for part in (done.stdout, done.stderr))
         if status is not None and done.returncode != status:
@@ -80,9 +82,9 @@ class MortemTest(unittest.TestCase):
 
     def start(self, *arguments, **more):
         """Starts the command and leaves it running; it is ended with the test."""
-        process = subprocess.Popen([str(MORTEM), *map(str, arguments)], stdin=subprocess.DEVNULL,
-                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=self.environment,
-                                   cwd=self.files, **more)
+        more.setdefault("stdin", subprocess.DEVNULL)
+        process = subprocess.Popen([str(MORTEM), *map(str, arguments)], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                                   env=self.environment, cwd=self.files, **more)
 
         def end():
             if process.poll() is None:

@@ -8,33 +8,17 @@ import random
 import re
 import select
 import signal
-import struct
-import subprocess
 import time
 import unittest
 
 from mortem_test import GUESTS, MortemTest, VM_DEADLINE, wait_until
+from root_files import RootFiles, tool
 
 CUTS = int(os.environ.get("MORTEM_POWER_CUTS", "100"))
 RECORD = 64
 
 
 class PowerCut(MortemTest):
-    def tool(self, *arguments, most=0):
-        done = subprocess.run(arguments, capture_output=True, timeout=60,
-                              env={**os.environ, "PATH": os.environ["PATH"] + ":/usr/sbin:/sbin"})
-        self.assertLessEqual(done.returncode, most, f"{arguments}: {done.stdout!r} {done.stderr!r}")
-        return done.stdout
-
-    def root_partition(self, image):
-        with open(image, "rb") as file:
-            file.seek(2 * 512)
-            first, last = struct.unpack("<QQ", file.read(48)[32:48])
-            file.seek(first * 512)
-            copy = self.files / "root"
-            copy.write_bytes(file.read((last + 1 - first) * 512))
-        return copy
-
     def cut_once(self, image, after):
         """Boots, kills QEMU `after` seconds behind the guest's first line; what it had found and what it said."""
         process = self.start("run", image, "--no-dump")
@@ -69,10 +53,11 @@ class PowerCut(MortemTest):
                 found, said = self.cut_once(image, random.uniform(0, 1.5))
                 self.assertGreaterEqual(found, synced, "the guest lost what it had synced before")
                 synced = said
-                root = self.root_partition(image)
-                self.tool("e2fsck", "-f", "-p", root, most=1)
-                self.tool("e2fsck", "-f", "-n", root)
-                records = self.tool("debugfs", "-R", "cat /records", root)
+                root = self.files / "root"
+                RootFiles(image).copy_to(root)
+                tool("e2fsck", "-f", "-p", root, most=1)
+                tool("e2fsck", "-f", "-n", root)
+                records = tool("debugfs", "-R", "cat /records", root)
                 self.assertGreaterEqual(len(records), synced * RECORD)
                 for number in range(synced):
                     expected = f"record {number}\0".encode().ljust(RECORD, b".")

@@ -1,4 +1,5 @@
 """Programs that do not die: their bytes, their status, their arguments, their kernel log."""
+import time
 import unittest
 
 from mortem_test import GUESTS, KERNEL, MortemTest
@@ -37,6 +38,13 @@ class Programs(MortemTest):
             done = self.mortem("run", GUESTS / "abi" / "identity", "--kernel-argument", f"user={bad}", status=None)
             self.assertNotEqual(done.returncode, 0)
             self.assertIn(f"user={bad}: not UID or UID:GID, in digits", done.stdout + done.stderr)
+
+    def test_wall_clock(self):
+        """Right from the start: read from the machine's clock, which counts whole seconds."""
+        before = time.time()
+        told = float(self.mortem("run", "/bin/date", "--", "+%s.%N").stdout)
+        self.assertGreater(told, before - 1)
+        self.assertLess(told, time.time() + 1)
 
     def test_exit_status_without_dump(self):
         done = self.mortem("run", GUESTS / "exit_status", status=3)

@@ -108,6 +108,7 @@ class ConfigReader {
                         {"DumpOnExit", [this](const json& value) { return read_dump_on_exit(value); }},
                         {"NewCode", [this](const json& value) { return read_new_code(value); }},
                         {"OnExec", [this](const json& value) { return read_on_exec(value); }},
+                        {"User", [this](const json& value) { return read_user(value); }},
                         {"RunConfig", [this](const json& value) { return read_run_config(value); }}}));
     if (request_.program.empty()) return bad("Program is missing: the path of the program on the host");
     return std::move(request_);
@@ -214,6 +215,11 @@ class ConfigReader {
     const std::string what = TRY(text(value, "OnExec"));
     if (what != "refuse" && what != "crash") return bad("OnExec must be \"refuse\" or \"crash\"");
     request_.crash_on_exec = what == "crash";
+    return {};
+  }
+
+  Result<void> read_user(const json& value) {
+    request_.user = TRY(parse_user(TRY(size_text(value, "User")), path_.string() + ": User"));
     return {};
   }
 

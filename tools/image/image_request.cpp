@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <charconv>
+
 #include "tools/output.h"
 
 namespace mortem::tools {
@@ -46,6 +48,21 @@ Result<HostToGuest> parse_mapping(const std::string& text, const std::string& wh
   mapping.guest = TRY(guest_path(guest, what));
   mapping.host = fs::path(host).is_absolute() || folder.empty() ? fs::path(host) : folder / host;
   return mapping;
+}
+
+Result<UserAndGroup> parse_user(const std::string& text, const std::string& what) {
+  UserAndGroup user;
+  const char *at = text.data(), *end = at + text.size();
+  auto read = [&](uint32_t& number) {
+    auto [stop, error] = std::from_chars(at, end, number);
+    at = stop;
+    return error == std::errc() && number != ~0u;  // Linux: -1 is no id
+  };
+  bool good = read(user.user);
+  user.group = user.user;
+  if (good && at != end) good = *at++ == ':' && read(user.group) && at == end;
+  if (good) return user;
+  return failure(ErrorKind::BadInput, fmt::format("{}: '{}' is not UID or UID:GID, in digits", what, printable(text)));
 }
 
 Result<void> check_environment(const std::string& variable, const std::string& what) {

@@ -20,6 +20,11 @@ enum class DumpOnExit { NonZero, Never };
 // Memory that becomes executable after the program's start.
 enum class NewCode { Allow, Refuse, Crash };
 
+struct UserAndGroup {
+  uint32_t user = 0, group = 0;
+  bool is_root() const { return user == 0 && group == 0; }
+};
+
 struct ImageRequest {
   std::filesystem::path program;         // on the host
   std::string guest_program;             // its path in the guest
@@ -34,6 +39,7 @@ struct ImageRequest {
   bool crash_on_exec = false;      // execve and fork end the program with a dump; else they are only refused
   DumpOnExit dump_on_exit = DumpOnExit::NonZero;
   NewCode new_code = NewCode::Allow;
+  UserAndGroup user;               // who the program is; what `files` and `folders` bring is theirs
   std::vector<std::string> notes;  // one line each: keys that were read and have no effect yet
 };
 
@@ -43,6 +49,8 @@ Result<std::string> guest_path(const std::string& path, const std::string& what)
 // `folder`: what a relative HOST is relative to.
 Result<HostToGuest> parse_mapping(const std::string& text, const std::string& what,
                                   const std::filesystem::path& folder = {});
+// `UID[:GID]`, numbers; the group is that of the user's number when it is not given.
+Result<UserAndGroup> parse_user(const std::string& text, const std::string& what);
 Result<void> check_environment(const std::string& variable, const std::string& what);
 
 // Sets program and guest_program: a program below /usr or /opt keeps its path, any other stands at /bin/NAME.

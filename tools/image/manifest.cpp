@@ -46,6 +46,7 @@ std::string manifest_text(const ImageRequest& request) {
   for (const std::string& argument : request.arguments) line("arg", argument);
   for (const std::string& variable : request.environment) line("env", variable);
   line("cwd", "/");
+  if (!request.user.is_root()) line("user", fmt::format("{}:{}", request.user.user, request.user.group));
   line("dump-on-exit", request.dump_on_exit == DumpOnExit::Never ? "never" : "nonzero");
   if (request.new_code != NewCode::Allow) line("new-code", request.new_code == NewCode::Refuse ? "refuse" : "crash");
   if (request.crash_on_exec) line("on-exec", "crash");

@@ -43,6 +43,8 @@ void add_packing_options(CLI::App* verb, PackingOptions& options) {
   verb->add_option(
       "--on-exec", options.on_exec,
       "What execve and fork do, which a VM of one program has not: refuse (default) or crash, with a dump");
+  verb->add_option("--user", options.user,
+                   "UID[:GID] that the program runs as (default: root); what --file and --dir pack is theirs");
   verb->add_option("--dump-on-exit", options.dump_on_exit,
                    "Whether an exit status other than 0 leaves a dump: nonzero (default) or never");
 }
@@ -70,6 +72,7 @@ Result<ImageRequest> request_for(const fs::path& source, const PackingOptions& o
                      fmt::format("--dump-on-exit {}: nonzero or never", printable(options.dump_on_exit)));
     request.dump_on_exit = options.dump_on_exit == "never" ? DumpOnExit::Never : DumpOnExit::NonZero;
   }
+  if (!options.user.empty()) request.user = TRY(parse_user(options.user, "--user"));
   if (!options.arguments.empty()) request.arguments = options.arguments;
   return request;
 }

@@ -13,6 +13,7 @@ struct PackingOptions {
   std::vector<std::string> files, folders, environment;
   std::string on_exec;                 // refuse, crash; empty: as CONFIG says
   std::string dump_on_exit;            // nonzero, never; empty: as CONFIG says
+  std::string user;                    // UID[:GID]; empty: as CONFIG says
   std::vector<std::string> arguments;  // after `--`
 };
 

@@ -33,6 +33,15 @@ constexpr StandardFile kStandardFiles[] = {
     {"etc/nsswitch.conf", "passwd: files\ngroup: files\nhosts: files dns\n"},
 };
 
+// For programs that ask who they are.
+std::string entry_of_user(std::string_view path, const UserAndGroup& user) {
+  constexpr uint32_t kNobody = 65534;
+  if (path == "etc/passwd" && user.user != 0 && user.user != kNobody)
+    return fmt::format("user:x:{}:{}:user:/:/bin/false\n", user.user, user.group);
+  if (path == "etc/group" && user.group != 0 && user.group != kNobody) return fmt::format("user:x:{}:\n", user.group);
+  return {};
+}
+
 tl::unexpected<Error> cannot_stage(const std::string& guest, const std::string& why) {
   return failure(ErrorKind::BadInput, fmt::format("cannot put {} into the image: {}", printable(guest), why));
 }
@@ -41,29 +50,36 @@ class Stage {
  public:
   explicit Stage(const fs::path& root) : root_(root) {}
 
+  // From now on, what is put in is the user's.
+  void begin_users_part() { is_users_part_ = true; }
+  void end_users_part() { is_users_part_ = false; }
+  std::set<std::string> take_users_paths() { return std::move(users_paths_); }
+
   // Where `guest` (absolute) stands in the stage, its folder made if it is not there. Symbolic links among the parents
   // are followed as the guest will follow them, never out of the stage.
-  Result<fs::path> place(const std::string& guest) const {
+  Result<fs::path> place(const std::string& guest) {
     const fs::path path(guest);
     const fs::path folder = TRY(resolve(path.parent_path(), guest));
     std::error_code error;
     fs::create_directories(root_ / folder, error);
     if (error) return cannot_stage(guest, error.message());
+    note_owner(folder / path.filename());
     return root_ / folder / path.filename();
   }
 
-  Result<void> add_folder(const std::string& guest, unsigned mode) const {
-    const fs::path target = root_ / TRY(resolve(guest, guest));
+  Result<void> add_folder(const std::string& guest, unsigned mode) {
+    const fs::path folder = TRY(resolve(guest, guest)), target = root_ / folder;
     std::error_code error;
     fs::create_directories(target.parent_path(), error);
     if (mkdir(target.c_str(), 0755) != 0 && (errno != EEXIST || !fs::is_directory(target)))
       return system_failure("cannot make", target);
     // The owner keeps all rights for now, so that what is below can be written.
     if (chmod(target.c_str(), mode | 0700) != 0) return system_failure("cannot make", target);
+    note_owner(folder);
     return {};
   }
 
-  Result<void> add_text(const std::string& guest, std::string_view text) const {
+  Result<void> add_text(const std::string& guest, std::string_view text) {
     const fs::path target = TRY(place(guest));
     TRY_VOID(write_file_atomically(target, text));
     if (chmod(target.c_str(), 0644) != 0) return system_failure("cannot write", target);
@@ -71,7 +87,7 @@ class Stage {
   }
 
   // A later file of the same path wins, as people expect of `--file` after a folder.
-  Result<void> add_file(const fs::path& host, const std::string& guest, bool executable) const {
+  Result<void> add_file(const fs::path& host, const std::string& guest, bool executable) {
     TRY_VOID(not_interrupted());
     if (guest == "/") return cannot_stage(guest, "it is the root folder");
     struct stat facts;
@@ -86,7 +102,7 @@ class Stage {
     return copy_file_content(host, target, mode);
   }
 
-  Result<void> add_tree(const fs::path& host, const std::string& guest) const {
+  Result<void> add_tree(const fs::path& host, const std::string& guest) {
     struct stat facts;
     if (stat(host.c_str(), &facts) != 0) return system_failure("cannot read", host);
     if (!S_ISDIR(facts.st_mode)) return failure(ErrorKind::BadInput, host.string() + ": not a folder: use --file");
@@ -113,7 +129,7 @@ class Stage {
     return {};
   }
 
-  Result<void> add_link(const std::string& guest, const std::string& content) const {
+  Result<void> add_link(const std::string& guest, const std::string& content) {
     const fs::path target = TRY(place(guest));
     unlink(target.c_str());
     if (symlink(content.c_str(), target.c_str()) == 0) return {};
@@ -122,7 +138,16 @@ class Stage {
   }
 
  private:
-  Result<void> copy_link(const fs::path& from, const std::string& guest) const {
+  // The last who puts something at a path owns it.
+  void note_owner(const fs::path& relative) {
+    const std::string path = "/" + relative.string();
+    if (is_users_part_)
+      users_paths_.insert(path);
+    else
+      users_paths_.erase(path);
+  }
+
+  Result<void> copy_link(const fs::path& from, const std::string& guest) {
     std::error_code error;
     const fs::path content = fs::read_symlink(from, error);
     if (error) return failure(ErrorKind::System, fmt::format("cannot read {}: {}", from.string(), error.message()));
@@ -156,6 +181,8 @@ class Stage {
   }
 
   fs::path root_;
+  bool is_users_part_ = false;
+  std::set<std::string> users_paths_;
 };
 
 std::string at_offset(const fs::path& image, uint64_t offset) {
@@ -185,15 +212,18 @@ Result<RootFileSystem> RootFileSystem::stage(const ImageRequest& request, const 
   TRY_VOID(stage.add_folder("/root", 0700));
   for (const char* folder : {"/tmp", "/var/tmp"}) TRY_VOID(stage.add_folder(folder, 01777));
   for (const LayoutLink& link : kLayoutLinks) TRY_VOID(stage.add_link(link.guest, link.target));
-  for (const StandardFile& file : kStandardFiles) TRY_VOID(stage.add_text(std::string("/") + file.path, file.text));
+  for (const StandardFile& file : kStandardFiles)
+    TRY_VOID(stage.add_text(std::string("/") + file.path, file.text + entry_of_user(file.path, request.user)));
   for (const auto* mappings : {&request.folders, &request.files})
     for (const HostToGuest& mapping : *mappings)
       if (const char* mount = hiding_mount(mapping.guest))
         return cannot_stage(mapping.guest,
                             fmt::format("{} is made anew at every start and hides it; give another place: {}:/GUEST",
                                         mount, mapping.host.string()));
+  if (!request.user.is_root()) stage.begin_users_part();
   for (const HostToGuest& folder : request.folders) TRY_VOID(stage.add_tree(folder.host, folder.guest));
   for (const HostToGuest& file : request.files) TRY_VOID(stage.add_file(file.host, file.guest, false));
+  stage.end_users_part();
   TRY_VOID(stage.add_file(request.program, request.guest_program, true));
   for (const HostToGuest& file : libraries.files) TRY_VOID(stage.add_file(file.host, file.guest, false));
   for (const GuestLink& link : libraries.links) TRY_VOID(stage.add_link(link.guest, link.target));
@@ -203,6 +233,8 @@ Result<RootFileSystem> RootFileSystem::stage(const ImageRequest& request, const 
   if (!fs::exists(fs::symlink_status(content / "etc/resolv.conf", ignored)))
     TRY_VOID(stage.add_link("/etc/resolv.conf", "/proc/net/pnp"));
   TRY_VOID(stage.add_text(kManifestPath, manifest_text(request)));
+  root.user_ = request.user;
+  root.of_user_ = stage.take_users_paths();
   TRY_VOID(root.measure(request.root_size));
   return root;
 }
@@ -268,17 +300,31 @@ Result<void> RootFileSystem::write(const fs::path& image, uint64_t offset) const
   if (made.exit_status != 0)
     return failure(ErrorKind::System,
                    fmt::format("cannot make the root file system in {}: {}", image.string(), last_line(made.errors)));
-  if (geteuid() == 0 && getegid() == 0) return {};
-  // mke2fs copies the owner of the staged files, which is us; in the guest all is root's. Inodes are given out in
-  // order from 11 on (lost+found), so they can be named by number.
+  return set_owners(image, offset);
+}
+
+// mke2fs copies the owner of the staged files, which is us.
+Result<void> RootFileSystem::set_owners(const fs::path& image, uint64_t offset) const {
   std::string commands;
-  for (uint64_t inode = 11; inode <= inodes_; ++inode)
-    commands += fmt::format("sif <{0}> uid 0\nsif <{0}> gid 0\n", inode);
+  // Inodes are given out in order from 11 on (lost+found), so they can be named by number.
+  if (geteuid() != 0 || getegid() != 0)
+    for (uint64_t inode = 11; inode <= inodes_; ++inode)
+      commands += fmt::format("sif <{0}> uid 0\nsif <{0}> gid 0\n", inode);
+  for (const std::string& path : of_user_) {
+    // One command a line; a quote is doubled between quotes (ss_parse of libss).
+    if (path.find('\n') != std::string::npos)
+      return cannot_stage(path, "a name with a line end cannot be given to a user; pack it without --user");
+    std::string quoted;
+    for (char character : path) quoted += character == '"' ? std::string("\"\"") : std::string(1, character);
+    commands += fmt::format("sif \"{0}\" uid {1}\nsif \"{0}\" gid {2}\n", quoted, user_.user, user_.group);
+  }
+  if (commands.empty()) return {};
   const auto owned = TRY(run_e2fs_tool("debugfs", {"-w", "-f", "/dev/stdin", at_offset(image, offset)}, commands));
   TRY_VOID(not_interrupted());
-  if (owned.exit_status != 0)
-    return failure(ErrorKind::System,
-                   fmt::format("cannot set owners in {}: {}", image.string(), last_line(owned.errors)));
+  // It tells a file that it does not find only on stderr, behind the line with its version.
+  const std::string complaint = last_line(owned.errors);
+  if (owned.exit_status != 0 || !(complaint.empty() || complaint.starts_with("debugfs ")))
+    return failure(ErrorKind::System, fmt::format("cannot set owners in {}: {}", image.string(), complaint));
   return {};
 }
 

@@ -1,9 +1,12 @@
 // The root file system of an image, in ext3's layout: files are staged in a temporary folder and packed by `mke2fs -d`
-// straight into the partition, without root rights and without loop devices. All files belong to root in the guest.
+// straight into the partition, without root rights and without loop devices. In the guest files belong to root, or,
+// what the request names, to its user.
 #pragma once
 
 #include <cstdint>
 #include <filesystem>
+#include <set>
+#include <string>
 
 #include "tools/files.h"
 #include "tools/image/image_request.h"
@@ -23,8 +26,11 @@ class RootFileSystem {
  private:
   explicit RootFileSystem(TemporaryFolder folder) : folder_(std::move(folder)) {}
   Result<void> measure(uint64_t least);
+  Result<void> set_owners(const std::filesystem::path& image, uint64_t offset) const;
 
   TemporaryFolder folder_;
+  UserAndGroup user_;
+  std::set<std::string> of_user_;  // what is the user's: absolute paths without symbolic links
   uint64_t size_ = 0;
   uint64_t inodes_ = 0;
 };

@@ -44,6 +44,14 @@ sigset_t handled_signals() {
   return set;
 }
 
+// Nothing can come from a closed or null standard input: the program has /dev/null then.
+bool stdin_has_something() {
+  struct stat facts;
+  if (fstat(STDIN_FILENO, &facts) != 0) return false;
+  struct stat null;
+  return stat("/dev/null", &null) != 0 || !S_ISCHR(facts.st_mode) || facts.st_rdev != null.st_rdev;
+}
+
 void send_bytes(int socket, const std::string& bytes) {
   // Whoever does not read his end loses messages; the guest must not wait for him.
   [[maybe_unused]] ssize_t sent = send(socket, bytes.data(), bytes.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
@@ -88,7 +96,12 @@ Result<void> GuestRun::start() {
   listener_ = TRY(listen_at(instance_.folder(), "control"));
   SocketPair control = TRY(make_socket_pair());
   control_ = std::move(control.ours);
-  Descriptor console_end;
+  Descriptor console_end, input_end;
+  if (!plan_.detached && stdin_has_something()) {
+    SocketPair input = TRY(make_socket_pair());
+    input_ = std::move(input.ours);
+    input_end = std::move(input.theirs);
+  }
   if (!plan_.detached) {
     // A pipe, and a large one: a socket is full after a few hundred writes of one byte, which is how a serial port
     // writes, and a dying guest does not wait for us for ever.
@@ -98,12 +111,13 @@ Result<void> GuestRun::start() {
     console_end = Descriptor(ends[1]);
     fcntl(ends[1], F_SETPIPE_SZ, 1 << 20);
   }
-  return start_qemu(std::move(console_end), std::move(control.theirs));
+  return start_qemu(std::move(console_end), std::move(control.theirs), std::move(input_end));
 }
 
-Result<void> GuestRun::start_qemu(Descriptor console_end, Descriptor control_end) {
+Result<void> GuestRun::start_qemu(Descriptor console_end, Descriptor control_end, Descriptor input_end) {
   plan_.machine.console_on_stdout = bool(console_end);
   plan_.machine.control = control_end.get();
+  plan_.machine.input = input_end.get();
   plan_.machine.exit_on_reset = plan_.on_crash != OnCrash::Reboot;
   std::vector<std::string> line = qemu_command_line(plan_.machine);
   std::vector<char*> arguments;
@@ -130,6 +144,7 @@ Result<void> GuestRun::start_qemu(Descriptor console_end, Descriptor control_end
     umask(0177);  // sockets and logs are the user's alone
     dup2(nothing.get(), 0), dup2(console_end ? console_end.get() : nothing.get(), 1), dup2(log.get(), 2);
     fcntl(control_end.get(), F_SETFD, 0);
+    if (input_end) fcntl(input_end.get(), F_SETFD, 0);
     if (chdir(instance_.folder().c_str()) == 0) execv(arguments[0], arguments.data());
     dprintf(2, "cannot start %s: %s\n", arguments[0], std::strerror(errno));
     _exit(127);
@@ -145,7 +160,8 @@ Result<void> GuestRun::serve() {
   while (!qemu_ended_ || console_ || control_) {
     std::vector<pollfd> waits = {{console_.get(), POLLIN, 0},  {control_.get(), POLLIN, 0},
                                  {listener_.get(), POLLIN, 0}, {signals_.get(), POLLIN, 0},
-                                 {clock_.get(), POLLIN, 0},    {qemu_ended_ ? -1 : qemu_.get(), POLLIN, 0}};
+                                 {clock_.get(), POLLIN, 0},    {qemu_ended_ ? -1 : qemu_.get(), POLLIN, 0},
+                                 input_to_wait_for()};
     const size_t first_client = waits.size(), client_count = clients_.size();
     for (auto& [client, decoder] : clients_) waits.push_back({client.get(), POLLIN, 0});
     if (poll(waits.data(), waits.size(), -1) < 0) {
@@ -161,6 +177,7 @@ Result<void> GuestRun::serve() {
     if (waits[3].revents) handle_signal();
     if (waits[4].revents) press_on();
     if (waits[5].revents && waitpid(qemu_id_, &qemu_status_, WNOHANG) == qemu_id_) qemu_ended_ = true;
+    if (waits[6].revents) serve_input();
     for (size_t index = 0; index < client_count; ++index)
       if (waits[first_client + index].revents) serve_client(index);
     std::erase_if(clients_, [](auto& client) { return !client.first; });
@@ -179,6 +196,33 @@ void GuestRun::serve_console() {
   if (stdout_closed_ || write_all(STDOUT_FILENO, bytes, "stdout")) return;
   stdout_closed_ = true;  // nobody listens any more: the guest is to end as a program in a pipe would
   terminate(SIGPIPE);
+}
+
+// Our standard input while the program wants it and QEMU has taken what came before: the guest's pace is ours.
+pollfd GuestRun::input_to_wait_for() const {
+  if (!input_ || !input_wanted_ || qemu_ended_) return {-1, 0, 0};
+  if (input_pending_.empty()) return {STDIN_FILENO, POLLIN, 0};
+  return {input_.get(), POLLOUT, 0};
+}
+
+void GuestRun::serve_input() {
+  if (input_pending_.empty()) {
+    char part[16384];
+    const ssize_t got = read(STDIN_FILENO, part, sizeof part);
+    if (got < 0 && (errno == EINTR || errno == EAGAIN)) return;
+    if (got <= 0) {  // the device tells the guest behind the last byte
+      shutdown(input_.get(), SHUT_WR);
+      input_wanted_ = false;
+      input_ended_ = true;
+      return;
+    }
+    input_pending_.assign(part, size_t(got));
+  }
+  const ssize_t sent = send(input_.get(), input_pending_.data(), input_pending_.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+  if (sent > 0)
+    input_pending_.erase(0, size_t(sent));
+  else if (errno != EINTR && errno != EAGAIN)
+    input_.reset();  // QEMU is gone
 }
 
 void GuestRun::serve_guest() {
@@ -220,6 +264,8 @@ void GuestRun::handle(const ControlMessage& message) {
     if (!ready_ && plan_.waits_for_gdb)
       note(fmt::format("{0} waits at its entry, next: mortem gdb {0}", plan_.facts.name));
     ready_ = true;
+  } else if (message.type == ControlType::WantsInput) {
+    if (!input_ended_) input_wanted_ = true;
   } else if (message.type == ControlType::WaitsForDebugger) {
     note(fmt::format("{0}: {1}; the program waits, next: mortem gdb {0} (its dump is written when gdb detaches)",
                      plan_.facts.name, printable(message.payload)));

@@ -1,6 +1,8 @@
 // One run of a guest, from the start of QEMU to its end: console, control port, crashes and their dumps, signals.
 #pragma once
 
+#include <poll.h>
+
 #include <filesystem>
 #include <memory>
 #include <optional>
@@ -39,9 +41,11 @@ class GuestRun {
 
  private:
   Result<void> start();
-  Result<void> start_qemu(Descriptor console_end, Descriptor control_end);
+  Result<void> start_qemu(Descriptor console_end, Descriptor control_end, Descriptor input_end);
   Result<void> serve();
   void serve_console();
+  pollfd input_to_wait_for() const;
+  void serve_input();
   void serve_guest();
   void serve_client(size_t index);
   void handle(const ControlMessage& message);
@@ -54,7 +58,7 @@ class GuestRun {
   RunPlan plan_;
   Instance& instance_;
   std::optional<DumpCollector> dumps_;
-  Descriptor console_, control_, listener_, signals_, qemu_, clock_;
+  Descriptor console_, control_, input_, listener_, signals_, qemu_, clock_;
   std::vector<std::pair<Descriptor, ControlDecoder>> clients_;
   ControlDecoder guest_decoder_;
   pid_t qemu_id_ = 0;
@@ -65,6 +69,9 @@ class GuestRun {
   std::optional<int> exit_status_;
   size_t crashes_ = 0;
   std::string console_end_;  // the last few hundred bytes
+  bool input_ended_ = false;
+  bool input_wanted_ = false;  // the program has looked at its standard input
+  std::string input_pending_;  // read from ours, and not taken by QEMU yet
 };
 
 }  // namespace mortem::tools

@@ -81,6 +81,9 @@ std::vector<std::string> qemu_command_line(const Machine& machine) {
        fmt::format("virtserialport,bus=ports.0,nr=1,chardev=control,name={}", format::kControlPortName)});
   add({"-chardev", "socket,id=stub,path=gdb,server=on,wait=off", "-device",
        fmt::format("virtserialport,bus=ports.0,nr=2,chardev=stub,name={}", format::kStubPortName)});
+  if (machine.input >= 0)
+    add({"-chardev", fmt::format("socket,id=input,fd={}", machine.input), "-device",
+         fmt::format("virtserialport,bus=ports.0,nr=3,chardev=input,name={}", format::kInputPortName)});
   add({"-device", "virtio-rng-pci,disable-legacy=on"});
   if (machine.image)
     add({"-drive",

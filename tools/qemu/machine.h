@@ -29,6 +29,7 @@ struct Machine {
   std::optional<std::filesystem::path> image;
   bool console_on_stdout = false;  // of QEMU, beside console.log
   int control = -1;                // descriptor of a connected socket, -1: no ports, no QMP
+  int input = -1;                  // the same, for the program's standard input; -1: it has none
   bool exit_on_reset = true;
   Network network;
 };

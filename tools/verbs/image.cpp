@@ -93,7 +93,7 @@ void add_image(Commands& commands) {
       "libraries it needs are found and packed. Files it opens later are yours to name:\n"
       "--dir /usr/lib/python3.11, --file /etc/ssl/certs/ca-certificates.crt, --file /etc/localtime.\n"
       "CONFIG.json takes the keys Program, Args, Env, Files, Dirs, MapDirs, BaseVolumeSz, DumpOnExit, OnExec,\n"
-      "NewCode and RunConfig.{Memory,Ports,UDPPorts}; its paths are relative to its folder.\n"
+      "NewCode, User and RunConfig.{Memory,Ports,UDPPorts}; its paths are relative to its folder.\n"
       "Examples:\n"
       "  mortem image create ./server -o server.img --file server.conf:/etc/server.conf -- --port 80\n"
       "  mortem image create server.json --memory 1G --slots 4");

@@ -136,6 +136,10 @@ Result<std::string> kernel_command_line(const RunOptions& options, bool from_ima
                        fmt::format("--dump-on-exit {}: nonzero or never", printable(options.packing.dump_on_exit)));
       add("dump-on-exit", options.packing.dump_on_exit);
     }
+    if (!options.packing.user.empty()) {
+      const UserAndGroup user = TRY(parse_user(options.packing.user, "--user"));
+      add("user", fmt::format("{}:{}", user.user, user.group));
+    }
   }
   if (const Network network = TRY(parse_network(options.network)); !network.settings.empty())
     line += " net=" + percent_encode(network.settings);
@@ -363,7 +367,8 @@ void add_run(Commands& commands) {
       nullptr, "run", "Boot a program or an image in a VM",
       "The program's output goes to stdout; exit status is its own, 128 + signal after a crash. A crash leaves a dump "
       "in\n"
-      "the current folder and one line on stderr. Ctrl-C sends SIGTERM to the program, a second one ends the VM.\n"
+      "the current folder and one line on stderr. What the program reads from stdin is ours, through a pipe.\n"
+      "Ctrl-C sends SIGTERM to it, a second one ends the VM.\n"
       "Examples:\n"
       "  mortem run ./program -- --verbose input.txt\n"
       "  mortem run program.img --dump crash.core.zst\n"

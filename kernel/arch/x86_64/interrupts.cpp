@@ -1,11 +1,13 @@
 #include "kernel/arch/x86_64/interrupts.h"
 
 #include "kernel/arch/x86_64/boot_info.h"
+#include "kernel/arch/x86_64/clock_arithmetic.h"
 #include "kernel/arch/x86_64/cpu.h"
 #include "kernel/arch/x86_64/cpu_initialize.h"
 #include "kernel/arch/x86_64/cpuid.h"
 #include "kernel/arch/x86_64/interrupt_table.h"
 #include "kernel/arch/x86_64/local_apic.h"
+#include "kernel/arch/x86_64/paravirtual_clock.h"
 #include "kernel/arch/x86_64/wall_clock.h"
 #include "kernel/crash/crash.h"
 
@@ -109,7 +111,7 @@ Result<MessageInterrupt> allocate_message_interrupt(InterruptHandler handler, vo
 }
 
 uint64_t monotonic_ns() {
-  return uint64_t((unsigned __int128)(read_tsc() - g_clock.base_tsc) * g_clock.multiplier >> 32);
+  return scale_ticks(read_tsc() - g_clock.base_tsc, g_clock.multiplier);
 }
 int64_t wall_clock_ns() { return g_clock.wall_offset_ns == 0 ? 0 : g_clock.wall_offset_ns + int64_t(monotonic_ns()); }
 ClockParameters clock_parameters() { return g_clock; }
@@ -133,7 +135,7 @@ void arm_timer(uint64_t deadline_ns) {
   uint64_t distance = deadline_ns > now ? deadline_ns - now : 1;
   constexpr uint64_t kLongest = 1'000'000'000;  // callers wait in a loop: an early interrupt is allowed
   if (distance > kLongest) distance = kLongest;
-  uint64_t count = uint64_t((unsigned __int128)distance * g_timer_multiplier >> 32) + 1;
+  uint64_t count = scale_ticks(distance, g_timer_multiplier) + 1;
   local_apic_timer_start(count > 0xFFFFFFFF ? 0xFFFFFFFF : uint32_t(count));
 }
 
@@ -143,13 +145,19 @@ void interrupts_initialize() {
   uint64_t tsc_hz = 0, timer_hz = 0;
   calibrate(tsc_hz, timer_hz);
   if (uint64_t exact = tsc_hz_from_cpuid(); exact != 0) tsc_hz = exact;
+  const ParavirtualClock paravirtual = paravirtual_clock();
+  if (paravirtual.tsc_hz != 0) tsc_hz = paravirtual.tsc_hz;
   if (tsc_hz < 1'000'000 || timer_hz < 1'000)
     panic("clock calibration failed: TSC %lu Hz, APIC timer %lu Hz", tsc_hz, timer_hz);
   g_clock.base_tsc = g_boot_info.early_tsc;
-  g_clock.multiplier = (1'000'000'000ull << 32) / tsc_hz;
+  g_clock.multiplier = multiplier_for(tsc_hz);
   g_timer_multiplier = (timer_hz << 32) / 1'000'000'000ull;
-  int64_t wall = wall_clock_at_boot_ns();
-  g_clock.wall_offset_ns = wall == 0 ? 0 : wall - int64_t(monotonic_ns());
+  const int64_t wall = wall_clock_at_boot_ns(paravirtual.wall_ns);
+  // KVM's is of the moment at which it was asked, any other of now.
+  const bool is_paravirtual = wall != 0 && wall == paravirtual.wall_ns;
+  const uint64_t moment =
+      is_paravirtual ? scale_ticks(paravirtual.tsc - g_clock.base_tsc, g_clock.multiplier) : monotonic_ns();
+  g_clock.wall_offset_ns = wall == 0 ? 0 : wall - int64_t(moment);
 }
 
 }  // namespace kernel

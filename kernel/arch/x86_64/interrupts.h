@@ -19,7 +19,7 @@ Result<MessageInterrupt> allocate_message_interrupt(InterruptHandler handler, vo
 
 // Nanoseconds since boot, monotonic; from the TSC (calibrated against the PIT or taken from the hypervisor).
 uint64_t monotonic_ns();
-// Unix time in nanoseconds (CMOS clock at boot plus monotonic_ns); 0 if the clock made no sense.
+// Unix time in nanoseconds (wall_clock.h at boot plus monotonic_ns); 0 if the clock made no sense.
 int64_t wall_clock_ns();
 // For the vDSO: ns = (tsc - base_tsc) * multiplier >> 32, from boot; wall = that + wall_offset_ns.
 struct ClockParameters {

@@ -1,5 +1,6 @@
 #include "kernel/arch/x86_64/wall_clock.h"
 
+#include "kernel/arch/x86_64/clock_arithmetic.h"
 #include "kernel/arch/x86_64/cpu.h"
 #include "kernel/library/command_line.h"
 #include "kernel/library/log.h"
@@ -21,18 +22,9 @@ ClockTime read_clock() { return {cmos(0), cmos(2), cmos(4), cmos(7), cmos(8), cm
 
 uint8_t from_bcd(uint8_t value) { return uint8_t((value >> 4) * 10 + (value & 15)); }
 
-// Days from 1970-01-01 of the proleptic Gregorian calendar.
-int64_t days_from_civil(int64_t year, unsigned month, unsigned day) {
-  year -= month <= 2;
-  int64_t era = year / 400;
-  unsigned year_of_era = unsigned(year - era * 400);
-  unsigned day_of_year = (153 * (month > 2 ? month - 3 : month + 9) + 2) / 5 + day - 1;
-  return era * 146097 + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year - 719468;
-}
-
 }  // namespace
 
-int64_t wall_clock_at_boot_ns() {
+int64_t wall_clock_at_boot_ns(int64_t from_hypervisor_ns) {
   if (const char* given = setting("wall-clock-ns"); given != nullptr) {
     int64_t value = 0;
     const char* at = given;
@@ -41,6 +33,7 @@ int64_t wall_clock_at_boot_ns() {
     log(LogLevel::Warning, "kernel command line: wall-clock-ns=%s is not a number of nanoseconds; CMOS clock used",
         given);
   }
+  if (from_hypervisor_ns > 0) return from_hypervisor_ns;
   ClockTime time = read_clock();
   for (int tries = 0; tries < 1000; ++tries) {  // two equal looks: no update in between
     ClockTime again = read_clock();
@@ -58,7 +51,8 @@ int64_t wall_clock_at_boot_ns() {
       time.second > 60 || time.year > 99)
     return 0;
   int64_t days = days_from_civil(2000 + time.year, time.month, time.day);
-  return (days * 86400 + time.hour * 3600 + time.minute * 60 + time.second) * 1'000'000'000;
+  // It counts whole seconds: the middle of this one is half a second wrong at most.
+  return (days * 86400 + time.hour * 3600 + time.minute * 60 + time.second) * 1'000'000'000 + 500'000'000;
 }
 
 }  // namespace kernel

@@ -1,10 +1,12 @@
-// The CMOS clock (Motorola MC146818), read once at boot; or the kernel command line's wall-clock-ns.
+// What time it is at boot: the kernel command line's wall-clock-ns, the hypervisor's clock, or the CMOS clock (Motorola
+// MC146818).
 #pragma once
 
 #include <cstdint>
 
 namespace kernel {
 
-int64_t wall_clock_at_boot_ns();  // Unix time; 0: the clock makes no sense
+// Unix time; 0: no clock makes sense. `from_hypervisor_ns`: what it says, 0: nothing.
+int64_t wall_clock_at_boot_ns(int64_t from_hypervisor_ns);
 
 }  // namespace kernel

@@ -10,6 +10,8 @@ struct pbuf;
 struct dhcp;
 struct dhcp_msg;
 struct tcp_pcb;
+struct tcp_pcb_listen;
+struct udp_pcb;
 struct ip_addr;
 struct ip6_addr;
 /* One option of a DHCP answer that lwIP itself does not know; `offset` is of its value in `bytes`. */
@@ -21,9 +23,42 @@ void lwip_port_tcp_sends_again(struct tcp_pcb* connection);
 uint16_t lwip_port_path_mtu(const struct ip_addr* to, uint16_t of_link);
 /* The router that the setting names for what is not on the link; null: those that advertise themselves. */
 const struct ip6_addr* lwip_port_ipv6_gateway(void);
+/* Initial sequence numbers that nobody else can guess (RFC 6528). */
+uint32_t lwip_port_initial_sequence(const struct ip_addr* own, uint16_t own_port, const struct ip_addr* peer,
+                                    uint16_t peer_port);
+
+/* tcp_tables.cpp: lwIP's lists of connections, and the tables beside them. */
+extern struct tcp_pcb* lwip_port_tcp_busy;             /* what the timers look at, by busy_next */
+extern struct tcp_pcb* lwip_port_tcp_oldest_time_wait; /* null: none */
+void lwip_port_tcp_added(struct tcp_pcb** list, struct tcp_pcb* pcb); /* is to be */
+void lwip_port_tcp_removed(struct tcp_pcb** list, struct tcp_pcb* pcb);
+void lwip_port_tcp_established(struct tcp_pcb* pcb); /* it was half open */
+void lwip_port_tcp_is_busy(struct tcp_pcb* pcb);
+void lwip_port_tcp_rests(struct tcp_pcb* pcb); /* the timers have looked at it: it may leave the busy ones */
+void lwip_port_tcp_wake_some(void);            /* with each tick: those whose keepalive is due */
+/* A connection, one in TIME_WAIT too. */
+struct tcp_pcb* lwip_port_tcp_find(const struct ip_addr* peer, uint16_t peer_port, const struct ip_addr* own,
+                                   uint16_t own_port);
+struct tcp_pcb_listen* lwip_port_tcp_find_listener(const struct ip_addr* peer, uint16_t peer_port,
+                                                   const struct ip_addr* own, uint16_t own_port);
+
+/* tcp_ports.cpp; ports are 0 where there is none */
+int lwip_port_tcp_is_taken(const struct tcp_pcb* pcb, const struct ip_addr* own, uint16_t own_port);
+uint16_t lwip_port_tcp_free_port(void);
+uint16_t lwip_port_tcp_free_port_to(const struct tcp_pcb* pcb); /* its addresses and the peer's port are set */
+
+/* udp_tables.cpp */
+void lwip_port_udp_added(struct udp_pcb* pcb);
+void lwip_port_udp_removed(struct udp_pcb* pcb);
+struct udp_pcb* lwip_port_udp_first(uint16_t own_port); /* of those with that port, by port_next */
+struct udp_pcb* lwip_port_udp_find(const struct ip_addr* peer, uint16_t peer_port, const struct ip_addr* own,
+                                   uint16_t own_port, struct netif* interface, uint8_t is_broadcast);
+int lwip_port_udp_is_taken(const struct udp_pcb* pcb, const struct ip_addr* own, uint16_t own_port);
+uint16_t lwip_port_udp_free_port(void);
 #ifdef __cplusplus
 }
 #endif
+#define LWIP_HOOK_TCP_ISN lwip_port_initial_sequence
 #define LWIP_HOOK_DHCP_PARSE_OPTION(netif, dhcp, state, msg, msg_type, option, len, pbuf, offset) \
   lwip_port_dhcp_option(netif, msg_type, option, len, pbuf, offset)
 #define LWIP_HOOK_ND6_GET_GW(netif, destination) lwip_port_ipv6_gateway()

@@ -1,0 +1,106 @@
+#include "inspector/symbols/index/dwarf_lookup.h"
+
+#include <algorithm>
+
+namespace mortem::inspector::index {
+namespace {
+
+constexpr size_t kMostUnits = 64;  // whose rows and functions are kept
+constexpr size_t kDeepest = 4096;  // inlined into one another
+
+}  // namespace
+
+void DwarfLookup::locate(uint64_t address, std::vector<LookedUpFrame>& to) {
+  to.clear();
+  const UnitRanges::Range* range = ranges_.find(address);
+  if (!range) return;
+  const auto index = dwarf_.unit_at(range->unit);
+  if (!index) return;
+  const Unit& unit = dwarf_.prepare(*index);
+  UnitData& data = data_of(*index);
+  const LineRow* row = data.lines.find(address);
+  const FunctionMap* functions = functions_at(data, unit, address);
+  uint32_t node = functions ? functions->find(address) : FunctionNode::kNone;
+  auto place_row = [&](LookedUpFrame& frame) {
+    if (!row) return false;
+    frame.file = file(dwarf_, *index, row->file);
+    if (!frame.file) return false;
+    frame.line = row->line;
+    frame.column = row->column;
+    frame.discriminator = row->discriminator;
+    return true;
+  };
+  if (node == FunctionNode::kNone) {
+    LookedUpFrame frame;
+    if (place_row(frame)) to.push_back(frame);
+    return;
+  }
+  const FunctionNode* called_by = nullptr;
+  while (node != FunctionNode::kNone && to.size() < kDeepest) {
+    const FunctionNode& one = functions->nodes()[node];
+    LookedUpFrame frame;
+    describe(one, frame);
+    if (!called_by) {
+      place_row(frame);
+    } else {
+      frame.file = file(dwarf_, *index, called_by->call_file);
+      frame.line = called_by->call_line;
+      frame.column = called_by->call_column;
+      frame.discriminator = called_by->call_discriminator;
+    }
+    to.push_back(frame);
+    if (one.is_subprogram) break;
+    called_by = &one;
+    node = one.parent;
+  }
+}
+
+void DwarfLookup::describe(const FunctionNode& node, LookedUpFrame& frame) {
+  const FunctionName& name = names_.find(node.name_entry, node.name_in_alternate);
+  frame.function = name.best();
+  frame.short_name = name.name;
+  frame.declared_at = name.declared_at;
+  if (name.declared_by) frame.declared_in = file(*name.declared_by, name.declaring_unit, name.declared_in);
+  if (node.has_start) frame.start = node.start;
+}
+
+DwarfLookup::UnitData& DwarfLookup::data_of(size_t index) {
+  if (units_.size() >= kMostUnits && !units_.contains(index)) units_.clear();
+  UnitData& data = units_[index];
+  if (!data.has_functions) {
+    data.has_functions = true;
+    data.roots = find_root_functions(dwarf_, dwarf_.units()[index], &data.is_overlapping);
+    if (Files& files = files_of(dwarf_, index); files.header) data.lines.read(dwarf_, *files.header);
+  }
+  return data;
+}
+
+const FunctionMap* DwarfLookup::functions_at(UnitData& data, const Unit& unit, uint64_t address) {
+  uint64_t entry = 0;
+  if (!data.is_overlapping) {
+    const auto after = std::upper_bound(data.roots.begin(), data.roots.end(), address,
+                                        [](uint64_t value, const RootFunction& one) { return value < one.low; });
+    if (after == data.roots.begin() || address >= std::prev(after)->high) return nullptr;
+    entry = std::prev(after)->entry;
+  }
+  auto [place, is_new] = data.functions.try_emplace(entry);
+  if (is_new) place->second.read(dwarf_, unit, data.is_overlapping ? unit.entries : entry);
+  return &place->second;
+}
+
+DwarfLookup::Files& DwarfLookup::files_of(const DwarfFile& dwarf, size_t index) {
+  auto [place, is_new] = (&dwarf == &dwarf_ ? files_ : alternate_files_).try_emplace(index);
+  const Unit& unit = dwarf.units()[index];
+  if (is_new && unit.line_table) place->second.header = LineHeader::read(dwarf, unit, *unit.line_table);
+  return place->second;
+}
+
+const SourceFile* DwarfLookup::file(const DwarfFile& dwarf, size_t unit, uint64_t number) {
+  Files& files = files_of(dwarf, unit);
+  if (!files.header || !files.header->has_file(number)) return nullptr;
+  auto [place, is_new] = files.files.try_emplace(number);
+  if (is_new) place->second = files.header->file(number, dwarf.units()[unit].folder);
+  return &place->second;
+}
+
+}  // namespace mortem::inspector::index

@@ -3,8 +3,8 @@
 #include <fmt/format.h>
 #include <llvm/Demangle/Demangle.h>
 
-#include <array>
 #include <algorithm>
+#include <array>
 #include <cctype>
 #include <filesystem>
 #include <set>
@@ -17,8 +17,8 @@
 namespace mortem::inspector {
 namespace {
 
-// __cxa_exception (Itanium C++ ABI: Exception Handling, 2.2.1) as both libsupc++ and libc++abi lay it out: the unwinder's
-// header stands at its end, the thrown object behind that. Distances from the unwinder's header.
+// __cxa_exception (Itanium C++ ABI: Exception Handling, 2.2.1) as both libsupc++ and libc++abi lay it out: the
+// unwinder's header stands at its end, the thrown object behind that. Distances from the unwinder's header.
 constexpr uint64_t kClassGnu = 0x474E5543432B2B00, kClassLlvm = 0x434C4E47432B2B00;  // "GNUCC++\0", "CLNGC++\0"
 constexpr uint64_t kTypeBefore = 80, kNextBefore = 48, kHandlersBefore = 40, kObjectBehind = 32;
 constexpr size_t kLongestName = 2048, kLongestText = 1024, kMostBases = 16, kDeepest = 8;
@@ -110,7 +110,8 @@ std::vector<Candidate> candidates_on_stack(const Target& target, uint64_t from, 
 }
 
 // The byte at which the base class of that mangled name starts in an object of the class.
-std::optional<uint64_t> base_offset(const Target& target, uint64_t type_info, const std::string& wanted, unsigned depth) {
+std::optional<uint64_t> base_offset(const Target& target, uint64_t type_info, const std::string& wanted,
+                                    unsigned depth) {
   const std::string name = mangled_name(target, type_info);
   if (name.empty() || depth > kDeepest) return std::nullopt;
   if (name == wanted) return 0;

@@ -11,9 +11,9 @@
 namespace mortem::inspector {
 
 struct CxxException {
-  std::string type;              // "std::runtime_error"
+  std::string type;                 // "std::runtime_error"
   std::optional<std::string> what;  // what() of a standard exception, or the value of a number or text that was thrown
-  bool left_noexcept = false;    // it was stopped by a function that lets none out
+  bool left_noexcept = false;       // it was stopped by a function that lets none out
 };
 
 // Of a thread that std::terminate has ended. Nothing: it was not an exception, or it is not to be found for certain.

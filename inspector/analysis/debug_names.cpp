@@ -22,7 +22,7 @@ constexpr unsigned kDeepest = 64;  // typedefs of typedefs, structures in struct
 // A location of one operation: register, register plus offset, frame base plus offset, address.
 struct SimpleLocation {
   enum class Kind { None, Register, RegisterValue, FrameBase, Based, Address, Zero } kind = Kind::None;
-  int number = -1;  // register
+  int number = -1;     // register
   uint64_t value = 0;  // offset or address
 };
 
@@ -52,8 +52,8 @@ SimpleLocation simple_location(const llvm::DWARFUnit& unit, llvm::ArrayRef<uint8
     } else if (code == dwarf::DW_OP_addr) {
       result = {SimpleLocation::Kind::Address, -1, operation.getRawOperand(0)};
     } else if (code == dwarf::DW_OP_addrx) {
-      const auto address =
-          const_cast<llvm::DWARFUnit&>(unit).getAddrOffsetSectionItem(static_cast<uint32_t>(operation.getRawOperand(0)));
+      const auto address = const_cast<llvm::DWARFUnit&>(unit).getAddrOffsetSectionItem(
+          static_cast<uint32_t>(operation.getRawOperand(0)));
       if (!address) return {};
       result = {SimpleLocation::Kind::Address, -1, address->Address};
     } else {
@@ -149,8 +149,8 @@ class DwarfNames final : public DebugNames {
     return std::nullopt;
   }
 
-  std::optional<NamedVariable> in_memory(uint64_t pc, uint64_t cfa, const FrameRegisters& registers,
-                                         uint64_t address, uint64_t size) override {
+  std::optional<NamedVariable> in_memory(uint64_t pc, uint64_t cfa, const FrameRegisters& registers, uint64_t address,
+                                         uint64_t size) override {
     const Place place = find(pc);
     if (!place.function) return std::nullopt;
     const auto base = frame_base(place, cfa, registers);

@@ -30,18 +30,18 @@ struct MemoryOperand {
 struct InstructionFacts {
   enum class Kind : uint8_t {
     Other,
-    Load,           // `destination` = memory
-    LoadSigned,     // the same, sign-extended
-    Move,           // `destination` = `source`
-    LoadAddress,    // `destination` = the operand's address
-    AddConstant,    // `destination` += `constant`
-    Add,            // `destination` += `source`
-    ShiftLeft,      // `destination` <<= `constant`
-    ExtendSigned,   // `destination` = `source`, sign-extended from 32 bits
-    Zero,           // `destination` = 0
-    Divide,         // by `source` or by memory, of `access_size` bytes
+    Load,          // `destination` = memory
+    LoadSigned,    // the same, sign-extended
+    Move,          // `destination` = `source`
+    LoadAddress,   // `destination` = the operand's address
+    AddConstant,   // `destination` += `constant`
+    Add,           // `destination` += `source`
+    ShiftLeft,     // `destination` <<= `constant`
+    ExtendSigned,  // `destination` = `source`, sign-extended from 32 bits
+    Zero,          // `destination` = 0
+    Divide,        // by `source` or by memory, of `access_size` bytes
     Call,
-    Jump,           // conditional or not, its target known
+    Jump,  // conditional or not, its target known
     IndirectJump,
     Return,
   };

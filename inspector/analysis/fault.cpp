@@ -26,8 +26,8 @@ class FaultExplanation {
     if (!scene.stack) return;
     if (const auto registers = scene.target.registers(scene.stack->thread)) registers_.emplace(*registers);
     if (registers_ && !scene.stack->frames.empty())
-      tracer_.emplace(*names_, memory_, OriginTracer::Frame{registers_->pc(), frame_cfa(0), *registers_},
-                      code_reader(), function_namer());
+      tracer_.emplace(*names_, memory_, OriginTracer::Frame{registers_->pc(), frame_cfa(0), *registers_}, code_reader(),
+                      function_namer());
   }
 
   Fault run() {
@@ -105,8 +105,8 @@ class FaultExplanation {
     question.address = facts_.address;
     question.alignment = facts_.signal == SIGBUS && (facts_.trap == kAlignmentCheck || facts_.code == BUS_ADRALN);
     if (facts_.trap == kPageFault) question.write = (facts_.error_code & kWrite) != 0;
-    const bool general = facts_.trap == kGeneralProtection || facts_.trap == kStackFault ||
-                         (!facts_.trap && facts_.code == SI_KERNEL);
+    const bool general =
+        facts_.trap == kGeneralProtection || facts_.trap == kStackFault || (!facts_.trap && facts_.code == SI_KERNEL);
     if (!facts_.address && !general && !question.alignment) return "bad access, its address is not recorded";
     if (tracer_) fault_.access = explain_access(*tracer_, *names_, memory_, *registers_, question);
     if (!fault_.access) {
@@ -139,7 +139,7 @@ class FaultExplanation {
 
   // Without knowing how the instruction came to the address.
   std::string bare_access_text(uint64_t address) const {
-    const std::string verb = facts_.trap != kPageFault                ? "access to"
+    const std::string verb = facts_.trap != kPageFault                 ? "access to"
                              : (facts_.error_code & kInstruction) != 0 ? "execution of"
                              : (facts_.error_code & kWrite) != 0       ? "write to"
                                                                        : "read of";
@@ -147,7 +147,7 @@ class FaultExplanation {
   }
 
   std::string general_text() const {
-    static constexpr const char* kPrivileged[] = {"hlt", "cli",  "sti",    "in",    "out",   "ins",   "outs", "lgdt",
+    static constexpr const char* kPrivileged[] = {"hlt",  "cli", "sti",  "in",    "out",   "ins",    "outs", "lgdt",
                                                   "lidt", "ltr", "lldt", "wrmsr", "rdmsr", "invlpg", "clts", "lmsw"};
     if (const InstructionFacts* instruction = tracer_ ? tracer_->at_pc() : nullptr) {
       const std::string word = instruction->text.substr(0, instruction->text.find(' '));

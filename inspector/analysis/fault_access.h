@@ -14,12 +14,12 @@ enum class PointerKind { Null, SmallNumber, NotCanonical, NotMapped, Kernel, Val
 const char* pointer_kind_name(PointerKind kind);  // "null", "small number", …
 
 struct FaultAccess {
-  std::string verb;          // "read", "write", "call", "jump"
-  uint64_t size = 0;         // bytes; 0: unknown
-  uint64_t address = 0;      // where it went
-  std::string instruction;   // "mov rax, qword ptr [rdi + 16]"
-  std::string base_register; // "rdi"; empty: none
-  std::string pointer;       // "conn"; empty: the source has no name for it
+  std::string verb;           // "read", "write", "call", "jump"
+  uint64_t size = 0;          // bytes; 0: unknown
+  uint64_t address = 0;       // where it went
+  std::string instruction;    // "mov rax, qword ptr [rdi + 16]"
+  std::string base_register;  // "rdi"; empty: none
+  std::string pointer;        // "conn"; empty: the source has no name for it
   std::optional<uint64_t> pointer_value;
   PointerKind pointer_kind = PointerKind::Valid;
   int64_t offset = 0;        // from what the pointer points to, the index's part left out
@@ -28,8 +28,8 @@ struct FaultAccess {
   bool index_is_variable = false;
   std::optional<uint64_t> index_value;
   uint64_t scale = 1;
-  bool misaligned = false;   // a misaligned operand of an instruction that wants it aligned
-  std::string text;          // "null `conn` + offset 16 of `struct connection.next`"
+  bool misaligned = false;  // a misaligned operand of an instruction that wants it aligned
+  std::string text;         // "null `conn` + offset 16 of `struct connection.next`"
 };
 
 // What a fault's access is known by: its address if the processor gave one, else what the instruction makes is taken

@@ -41,7 +41,7 @@ bool is_rust_hash(std::string_view part) {
 }
 
 void cut_compiler_suffixes(std::string& name) {
-  static constexpr std::array<std::string_view, 9> kSuffixes = {".cold",  ".constprop", ".part",     ".isra", ".lto_priv",
+  static constexpr std::array<std::string_view, 9> kSuffixes = {".cold",  ".constprop",  ".part", ".isra", ".lto_priv",
                                                                 ".llvm.", ".localalias", ".warm", ".abi0"};
   if (const size_t clone = name.find(" [clone "); clone != std::string::npos) name.resize(clone);
   for (const std::string_view suffix : kSuffixes)
@@ -65,7 +65,8 @@ std::string without_template_arguments(std::string_view name) {
     }
     const bool arrow = name[at] == '>' && at > 0 && name[at - 1] == '-';
     // Rust writes `<Type as Trait>::method`: what stands at the start of a part is its name.
-    const bool opens_name = name[at] == '<' && depth == 0 && (at == 0 || result.ends_with("::") || result.ends_with("<"));
+    const bool opens_name =
+        name[at] == '<' && depth == 0 && (at == 0 || result.ends_with("::") || result.ends_with("<"));
     if (name[at] == '<' && !opens_name) {
       ++depth;
       continue;
@@ -120,9 +121,9 @@ std::string stable_function_name(const std::string& function) {
   name = without_numbers_of_closures(without_template_arguments(name));
   // A template's demangled name starts with what it returns.
   if (!name.starts_with('<'))
-    if (const size_t space = name.rfind(' '); space != std::string::npos && name.find("operator") == std::string::npos &&
-                                              name.find("lambda") == std::string::npos &&
-                                              name.find(kAnonymous) == std::string::npos)
+    if (const size_t space = name.rfind(' ');
+        space != std::string::npos && name.find("operator") == std::string::npos &&
+        name.find("lambda") == std::string::npos && name.find(kAnonymous) == std::string::npos)
       name.erase(0, space + 1);
   return name;
 }

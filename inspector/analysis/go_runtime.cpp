@@ -94,8 +94,8 @@ Result<GoRuntime> GoRuntime::find(const Target& target, Symbolizer& symbolizer) 
     if (runtime.variables_.contains("allgs") && runtime.fields_.contains("g.goid")) return runtime;
   }
   if (!is_any)
-    return failure(ErrorKind::NotFound, fmt::format("{}: holds no Go program whose file is here; --symbols names it",
-                                                    target.name()));
+    return failure(ErrorKind::NotFound,
+                   fmt::format("{}: holds no Go program whose file is here; --symbols names it", target.name()));
   return failure(ErrorKind::NotFound,
                  fmt::format("{}: the Go program has no debug information to find goroutines by; build it without "
                              "-ldflags=-w or -s",

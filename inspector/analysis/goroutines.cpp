@@ -54,7 +54,8 @@ class Reader {
     for (uint64_t index = 0; index < *count; ++index) {
       const auto address = load_value<uint64_t>(target_, *start + 8 * index);
       if (!address) {
-        result_.problems.push_back(fmt::format("the list of goroutines ends in the dump after {} of {}", index, *count));
+        result_.problems.push_back(
+            fmt::format("the list of goroutines ends in the dump after {} of {}", index, *count));
         break;
       }
       read(*address);
@@ -128,7 +129,8 @@ class Reader {
     const auto kind = type && *type != 0 ? field(*type, "_type.kind") : std::nullopt;
     if (!kind || !data) return {};
     // reflect.Kind, without the flags above.
-    constexpr uint64_t kKind = 31, kBool = 1, kInt = 2, kInt64 = 6, kUint = 7, kUintptr = 12, kFloat64 = 14, kString = 24;
+    constexpr uint64_t kKind = 31, kBool = 1, kInt = 2, kInt64 = 6, kUint = 7, kUintptr = 12, kFloat64 = 14,
+                       kString = 24;
     const uint64_t plain = *kind & kKind;
     if (plain == kString) return text_at(*data);
     const auto size = field(*type, "_type.size");
@@ -156,7 +158,8 @@ class Reader {
     const auto low = field(address, "g.stack.lo"), high = field(address, "g.stack.hi");
     std::optional<format::GeneralRegisters> registers;
     if (one.thread && low && high)
-      if (const auto own = target_.registers(*one.thread); own && own->rsp >= *low && own->rsp < *high) registers = *own;
+      if (const auto own = target_.registers(*one.thread); own && own->rsp >= *low && own->rsp < *high)
+        registers = *own;
     if (one.thread && !registers && low && high && interrupted_stack(*one.thread, *low, *high, one.stack)) return;
     if (!registers) {
       // In a system call the runtime has left these, for the collector; else what gogo would load.

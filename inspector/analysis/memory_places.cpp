@@ -54,11 +54,10 @@ std::string memory_place_text(const snapshot::CoreFile& core, uint64_t address, 
   const bool ran_off = from.mapped && from.flags != 0 && address >= from.end;
   std::string text = !place.mapped ? "not mapped" : place.kernel ? "the kernel's memory" : protection_text(place);
   if (ran_off)
-    text += fmt::format(", {} the end of {}",
-                        address == from.end ? "right behind" : fmt::format("{} bytes past", address - from.end),
-                        from.path.empty() ? fmt::format("the mapping of {} KiB that the pointer is in",
-                                                        (from.end - from.start) / 1024)
-                                          : from.path);
+    text += fmt::format(
+        ", {} the end of {}", address == from.end ? "right behind" : fmt::format("{} bytes past", address - from.end),
+        from.path.empty() ? fmt::format("the mapping of {} KiB that the pointer is in", (from.end - from.start) / 1024)
+                          : from.path);
   return text;
 }
 

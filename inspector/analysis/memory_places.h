@@ -1,4 +1,5 @@
-// What is at an address, in words: "not mapped, 16 bytes past the end of /bin/server", "read-only memory of /bin/server".
+// What is at an address, in words: "not mapped, 16 bytes past the end of /bin/server", "read-only memory of
+// /bin/server".
 #pragma once
 
 #include <cstdint>
@@ -11,10 +12,10 @@ namespace mortem::inspector {
 
 struct MemoryPlace {
   bool mapped = false;
-  bool kernel = false;           // the kernel's own memory
-  uint64_t start = 0, end = 0;   // of the mapping
-  uint32_t flags = 0;            // PF_*; 0: reserved without access
-  std::string path;              // empty: anonymous memory
+  bool kernel = false;          // the kernel's own memory
+  uint64_t start = 0, end = 0;  // of the mapping
+  uint32_t flags = 0;           // PF_*; 0: reserved without access
+  std::string path;             // empty: anonymous memory
 };
 MemoryPlace memory_place(const snapshot::CoreFile& core, uint64_t address);
 

@@ -35,17 +35,17 @@ constexpr Names kWhole[] = {
 
 // The standard libraries: who called them tells more, whatever of them was inlined in this build.
 constexpr Names kPrefixes[] = {
-    "std::", "__gnu_cxx::", "core::", "alloc::", "<core::", "<alloc::", "<std::",
+    "std::",    "__gnu_cxx::",  "core::",        "alloc::",        "<core::",   "<alloc::", "<std::",
     "_Unwind_", "__cxxabiv1::", "panic_abort::", "panic_unwind::", "__rustc::", "runtime.", "__invoke"};
 
 // mem* and str* of a C library, in all their versions: __memmove_avx_unaligned_erms, __strlen_sse2.
 bool is_block_function(Names name) {
   while (name.starts_with('_')) name.remove_prefix(1);
   static constexpr std::array<Names, 34> kNames = {
-      "memcpy", "memmove", "memset", "memcmp", "memchr", "memrchr", "mempcpy", "memmem", "memccpy", "bcopy", "bzero",
-      "bcmp", "strlen", "strnlen", "strcpy", "strncpy", "stpcpy", "stpncpy", "strcat", "strncat", "strcmp", "strncmp",
-      "strcasecmp", "strncasecmp", "strchr", "strrchr", "strchrnul", "strstr", "strdup", "strndup", "wcslen", "wmemset",
-      "rawmemchr", "strspn"};
+      "memcpy", "memmove", "memset",  "memcmp",  "memchr",     "memrchr",     "mempcpy", "memmem",  "memccpy",
+      "bcopy",  "bzero",   "bcmp",    "strlen",  "strnlen",    "strcpy",      "strncpy", "stpcpy",  "stpncpy",
+      "strcat", "strncat", "strcmp",  "strncmp", "strcasecmp", "strncasecmp", "strchr",  "strrchr", "strchrnul",
+      "strstr", "strdup",  "strndup", "wcslen",  "wmemset",    "rawmemchr",   "strspn"};
   return std::any_of(kNames.begin(), kNames.end(), [&](Names one) {
     return name.starts_with(one) && (name.size() == one.size() || name[one.size()] == '_');
   });

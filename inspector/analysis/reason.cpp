@@ -190,9 +190,8 @@ class Explanation {
   }
 
   bool stack_has(std::string_view function) const {
-    return stack_ && std::any_of(stack_->frames.begin(), stack_->frames.end(), [&](const Frame& frame) {
-             return stable_function_name(frame.function) == function;
-           });
+    return stack_ && std::any_of(stack_->frames.begin(), stack_->frames.end(),
+                                 [&](const Frame& frame) { return stable_function_name(frame.function) == function; });
   }
 
   // Where it happened: the innermost function, and the one that tells, if that is another, with its line.

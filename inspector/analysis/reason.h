@@ -16,12 +16,12 @@ struct CrashReason {
   std::optional<int> signal, signal_code;
   std::string signal_code_name;  // "SEGV_MAPERR"; empty: none or not known
   std::optional<uint64_t> fault_address;
-  bool crashed = true;                // false: a dump on demand, or no reason is known
-  std::optional<int> exit_status;     // of an exit
-  std::string exception_type;         // of an uncaught C++ exception; empty: it was none
+  bool crashed = true;                        // false: a dump on demand, or no reason is known
+  std::optional<int> exit_status;             // of an exit
+  std::string exception_type;                 // of an uncaught C++ exception; empty: it was none
   std::optional<std::string> exception_text;  // its what(), or the value that was thrown
-  std::string panic;                  // of Go or Rust: the message; empty: none
-  std::optional<FaultAccess> access;  // of a bad access of memory
+  std::string panic;                          // of Go or Rust: the message; empty: none
+  std::optional<FaultAccess> access;          // of a bad access of memory
   bool stack_overflow = false;
   std::string last_words;     // of an exit: what the program said why; empty: nothing
   std::string abort_message;  // glibc's, of assert() and its own checks; empty: none

@@ -17,11 +17,26 @@ constexpr size_t kFrames = 5;
 
 // How threads and programs start: below these stands nothing that tells.
 bool is_start(std::string_view name) {
-  static constexpr std::string_view kStarts[] = {
-      "_start", "_start_c", "start_thread", "start", "clone", "clone3", "__clone", "__clone3", "__clone_internal",
-      "execute_native_thread_routine", "runtime.main", "runtime.goexit", "runtime.rt0_go", "pthread_tramp"};
-  static constexpr std::string_view kPrefixes[] = {"__libc_start_", "std::rt::lang_start", "std::thread::_Invoker",
-                                                   "std::thread::_State_impl", "libc_start_main", "std::__invoke",
+  static constexpr std::string_view kStarts[] = {"_start",
+                                                 "_start_c",
+                                                 "start_thread",
+                                                 "start",
+                                                 "clone",
+                                                 "clone3",
+                                                 "__clone",
+                                                 "__clone3",
+                                                 "__clone_internal",
+                                                 "execute_native_thread_routine",
+                                                 "runtime.main",
+                                                 "runtime.goexit",
+                                                 "runtime.rt0_go",
+                                                 "pthread_tramp"};
+  static constexpr std::string_view kPrefixes[] = {"__libc_start_",
+                                                   "std::rt::lang_start",
+                                                   "std::thread::_Invoker",
+                                                   "std::thread::_State_impl",
+                                                   "libc_start_main",
+                                                   "std::__invoke",
                                                    "core::ops::function::FnOnce::call_once"};
   return std::find(std::begin(kStarts), std::end(kStarts), name) != std::end(kStarts) ||
          std::any_of(std::begin(kPrefixes), std::end(kPrefixes), [&](auto one) { return name.starts_with(one); });
@@ -66,9 +81,9 @@ std::vector<std::string> telling_names(const Stack& stack) {
 
 // The functions of the longest recursion, in an order that does not depend on which of them found the stack full.
 std::vector<std::string> cycle_names(const Stack& stack) {
-  const auto longest = std::max_element(
-      stack.recursions.begin(), stack.recursions.end(),
-      [](const Recursion& a, const Recursion& b) { return a.period * a.count < b.period * b.count; });
+  const auto longest =
+      std::max_element(stack.recursions.begin(), stack.recursions.end(),
+                       [](const Recursion& a, const Recursion& b) { return a.period * a.count < b.period * b.count; });
   if (longest == stack.recursions.end()) return telling_names(stack);
   std::vector<std::string> names;
   for (size_t index = 0; index < longest->period; ++index) {

@@ -11,7 +11,8 @@ SourceText source_text(const std::string& file, uint32_t line, uint32_t around, 
   SourceText text;
   std::error_code failed;
   // A path in a dump is anyone's: no devices, no pipes.
-  if (line == 0 || !std::filesystem::is_regular_file(file, failed) || std::filesystem::file_size(file, failed) > kLargest)
+  if (line == 0 || !std::filesystem::is_regular_file(file, failed) ||
+      std::filesystem::file_size(file, failed) > kLargest)
     return text;
   std::ifstream stream(file);
   const uint32_t first = line > around ? line - around : 1;

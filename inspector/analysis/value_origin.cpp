@@ -139,9 +139,7 @@ std::optional<ValueOrigin> OriginTracer::after(const InstructionFacts& instructi
       auto one = trace_register(instruction.destination, here, depth);
       auto other = trace_register(instruction.source, here, depth);
       if (!one || !other) return std::nullopt;
-      auto is_pointer = [&](const ValueOrigin& sum) {
-        return sum.base && names_.pointee(sum.base->type) != kNoType;
-      };
+      auto is_pointer = [&](const ValueOrigin& sum) { return sum.base && names_.pointee(sum.base->type) != kNoType; };
       if (!is_pointer(*one)) std::swap(*one, *other);
       if (!is_pointer(*one) || is_pointer(*other) || one->index) return std::nullopt;
       if (other->base && other->index) return std::nullopt;
@@ -170,8 +168,7 @@ std::optional<ValueOrigin> OriginTracer::after(const InstructionFacts& instructi
   }
 }
 
-std::optional<ValueOrigin> OriginTracer::trace_address(const MemoryOperand& operand, uint64_t address,
-                                                       unsigned depth) {
+std::optional<ValueOrigin> OriginTracer::trace_address(const MemoryOperand& operand, uint64_t address, unsigned depth) {
   if (depth > kDeepest || operand.thread_local_base) return std::nullopt;
   ValueOrigin result;
   if (operand.base >= 0 && operand.base != kStackPointer) {
@@ -231,8 +228,8 @@ std::optional<NamedValue> OriginTracer::trace_memory(const MemoryOperand& operan
                                        : origin->base->text + element + "." + member->path;
   result.type = member->type;
   if (origin->base->value && (!origin->index || origin->index->value))
-    result.value = read_value(*origin->base->value + offset + (origin->index ? *origin->index->value * origin->scale : 0),
-                              size);
+    result.value =
+        read_value(*origin->base->value + offset + (origin->index ? *origin->index->value * origin->scale : 0), size);
   return result;
 }
 

@@ -55,8 +55,7 @@ class OriginTracer {
  private:
   std::optional<ValueOrigin> trace_register(int number, uint64_t address, unsigned depth);
   std::optional<ValueOrigin> trace_address(const MemoryOperand& operand, uint64_t address, unsigned depth);
-  std::optional<NamedValue> trace_memory(const MemoryOperand& operand, uint64_t size, uint64_t address,
-                                         unsigned depth);
+  std::optional<NamedValue> trace_memory(const MemoryOperand& operand, uint64_t size, uint64_t address, unsigned depth);
   std::optional<ValueOrigin> after(const InstructionFacts& instruction, int number, unsigned depth);
   // The instruction that gave the register its value, on every way to `address`; null: there may be several.
   const InstructionFacts* definition_before(int number, uint64_t address) const;

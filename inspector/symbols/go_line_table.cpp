@@ -80,7 +80,8 @@ void GoLineTable::find_inline_trees(const ElfImage& image, uint64_t table_addres
     const std::optional<std::span<const uint8_t>> data = section ? image.content(*section) : std::nullopt;
     if (!data) continue;
     for (uint64_t at = 0; at + kTrees120 + 8 <= data->size(); at += 8) {
-      if (load<uint64_t>(*data, at) != table_address || load<uint64_t>(*data, at + kNamesField) != table_address + names_)
+      if (load<uint64_t>(*data, at) != table_address ||
+          load<uint64_t>(*data, at + kNamesField) != table_address + names_)
         continue;
       const auto start = load<uint64_t>(*data, at + kTextField);
       const auto trees = load<uint64_t>(*data, at + (new_layout_ ? kTrees120 : kTrees118));
@@ -177,8 +178,8 @@ std::vector<GoLineTable::Place> GoLineTable::locate(uint64_t address) const {
   if (!name) return places;
   for (unsigned depth = 0; depth < kDeepestInlining; ++depth) {
     const auto inlined = inlined_at(*function, address);
-    places.push_back({text(names_ + (inlined ? inlined->name : *name)), file_at(*function, address),
-                      line_at(*function, address)});
+    places.push_back(
+        {text(names_ + (inlined ? inlined->name : *name)), file_at(*function, address), line_at(*function, address)});
     if (!inlined) break;
     address = function->entry + inlined->parent_pc;
   }

@@ -1,5 +1,6 @@
-// Go's own table of functions and lines (.gopclntab), which stays in programs that were stripped of everything else. The
-// layouts of Go 1.18 and newer (runtime/symtab.go: pcHeader, _func, inlinedCall). Addresses are those of the ELF file.
+// Go's own table of functions and lines (.gopclntab), which stays in programs that were stripped of everything else.
+// The layouts of Go 1.18 and newer (runtime/symtab.go: pcHeader, _func, inlinedCall). Addresses are those of the ELF
+// file.
 #pragma once
 
 #include <cstdint>

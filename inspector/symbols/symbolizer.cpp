@@ -1,12 +1,12 @@
 #include "inspector/symbols/symbolizer.h"
 
 #include <llvm/DebugInfo/DWARF/DWARFContext.h>
-#include <llvm/Demangle/Demangle.h>
 
 #include <map>
 #include <unordered_map>
 
 #include "inspector/symbols/debug_file.h"
+#include "inspector/symbols/demangle.h"
 #include "inspector/symbols/go_line_table.h"
 #include "inspector/symbols/program_call_sites.h"
 #include "inspector/symbols/symbol_files.h"
@@ -17,11 +17,6 @@ namespace mortem::inspector {
 namespace {
 
 const std::string kInvalid = llvm::DILineInfo::BadString;
-
-std::string demangled(const std::string& name) {
-  std::string result;
-  return llvm::nonMicrosoftDemangle(name, result) ? result : name;
-}
 
 // One module's files, opened.
 class ModuleSymbols {
@@ -80,7 +75,7 @@ class ModuleSymbols {
     for (uint32_t index = 0; index < count; ++index) {
       const llvm::DILineInfo& one = chain.getFrame(index);
       SourceLocation& location = locations.emplace_back();
-      if (one.FunctionName != kInvalid) location.function = demangled(one.FunctionName);
+      if (one.FunctionName != kInvalid) location.function = demangle(one.FunctionName);
       if (one.FileName != kInvalid) location.file = one.FileName;
       location.line = one.Line;
       location.column = one.Column;

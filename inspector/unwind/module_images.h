@@ -38,8 +38,8 @@ class ModuleImages {
     std::shared_ptr<const ElfImage> file;
     std::vector<ElfSegment> segments;
     std::vector<std::unique_ptr<CallFrameInformation>> frames;
-    std::unique_ptr<GoLineTable> go_lines;      // of a Go program without call frame information
-    std::map<uint64_t, UnwindRow> go_rows;      // made from it, by address
+    std::unique_ptr<GoLineTable> go_lines;  // of a Go program without call frame information
+    std::map<uint64_t, UnwindRow> go_rows;  // made from it, by address
   };
   Image* image_at(uint64_t address);
   void load(Image& image);

@@ -53,11 +53,11 @@ struct Facts {
   snapshot::DumpInfo info;
   inspector::CrashReason reason;
   inspector::CrashSignature signature;
-  std::optional<inspector::Frame> source_frame;  // where the source stops making sense
-  inspector::SourceText source;                  // around it
+  std::optional<inspector::Frame> source_frame;   // where the source stops making sense
+  inspector::SourceText source;                   // around it
   std::optional<inspector::Goroutine> goroutine;  // that the crashed thread runs
   size_t goroutines = 0;                          // in all; 0: no Go program, or not to be found
-  std::vector<inspector::Stack> stacks;  // the crashed thread first, if one crashed
+  std::vector<inspector::Stack> stacks;           // the crashed thread first, if one crashed
   std::optional<format::GeneralRegisters> registers;
   Code code;
   std::vector<Mapping> around_fault;
@@ -202,7 +202,8 @@ ordered_json access_facts(const inspector::FaultAccess& access) {
   json["type"] = text_or_null(access.type);
   json["member"] = text_or_null(access.member);
   json["index"] = text_or_null(access.index);
-  json["index_value"] = access.index_value ? ordered_json(static_cast<int64_t>(*access.index_value)) : ordered_json(nullptr);
+  json["index_value"] =
+      access.index_value ? ordered_json(static_cast<int64_t>(*access.index_value)) : ordered_json(nullptr);
   json["misaligned"] = access.misaligned;
   return json;
 }
@@ -378,8 +379,7 @@ class Report {
       text_ += printable_lines(
           inspector::stack_text(first, inspector::Folding::Fold, first.crashed ? kCrashedLines : kOtherLines));
     }
-    if (facts_.goroutines > 1)
-      line("\n{} goroutines in all; mortem goroutines shows them", facts_.goroutines);
+    if (facts_.goroutines > 1) line("\n{} goroutines in all; mortem goroutines shows them", facts_.goroutines);
   }
 
   // `Threads 7 "worker", 8 "worker" and 62 more, with equal stacks:`
@@ -460,8 +460,9 @@ class Report {
     if (facts_.missing.empty()) return;
     text_ += "\nMissing symbols:\n";
     for (const std::string& one : facts_.missing) line("  {}", printable(one));
-    line("  What to do: name the file that was built with -g by --symbols FILE; of a distribution's library install the "
-         "package of its debug symbols (Debian: NAME-dbg or NAME-dbgsym)");
+    line(
+        "  What to do: name the file that was built with -g by --symbols FILE; of a distribution's library install the "
+        "package of its debug symbols (Debian: NAME-dbg or NAME-dbgsym)");
   }
 
   const Facts& facts_;

@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "inspector/analysis/file_backed_target.h"
+#include "inspector/analysis/freed_memory.h"
 #include "inspector/analysis/function_names.h"
 #include "inspector/analysis/memory_places.h"
 
@@ -113,7 +114,17 @@ class FaultExplanation {
       if (question.alignment) return "misaligned access";
       return facts_.address ? bare_access_text(*facts_.address) : general_text();
     }
-    return access_text(*fault_.access);
+    std::string text = access_text(*fault_.access);
+    // What was read from a freed object is anything.
+    const FaultAccess& access = *fault_.access;
+    if (access.pointer_kind != PointerKind::Null && access.owner_address &&
+        is_freed(scene_.core, scene_.target, *access.owner_address))
+      text += fmt::format("; `{}` points to freed memory", access.owner);
+    else if (access.pointer_kind == PointerKind::Valid && access.pointer_value &&
+             is_freed(scene_.core, scene_.target, *access.pointer_value))
+      text +=
+          fmt::format("; `{}` points to freed memory", access.pointer.empty() ? access.base_register : access.pointer);
+    return text;
   }
 
   std::string access_text(const FaultAccess& access) const {

@@ -83,6 +83,8 @@ void name_parts(FaultAccess& access, const ValueOrigin& origin, DebugNames& name
   if (!origin.base) return;
   access.pointer = origin.base->text;
   access.pointer_value = origin.base->value;
+  access.owner = origin.base->owner;
+  access.owner_address = origin.base->owner_address;
   access.offset = origin.constant;
   access.index.clear();
   if (origin.index) {

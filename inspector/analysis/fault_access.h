@@ -28,8 +28,10 @@ struct FaultAccess {
   bool index_is_variable = false;
   std::optional<uint64_t> index_value;
   uint64_t scale = 1;
-  bool misaligned = false;  // a misaligned operand of an instruction that wants it aligned
-  std::string text;         // "null `conn` + offset 16 of `struct connection.next`"
+  std::string owner;                      // `conn`, of the pointer `conn->next`; empty: unknown
+  std::optional<uint64_t> owner_address;  // of the object it was read from
+  bool misaligned = false;                // a misaligned operand of an instruction that wants it aligned
+  std::string text;                       // "null `conn` + offset 16 of `struct connection.next`"
 };
 
 // What a fault's access is known by: its address if the processor gave one, else what the instruction makes is taken

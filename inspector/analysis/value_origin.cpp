@@ -227,6 +227,8 @@ std::optional<NamedValue> OriginTracer::trace_memory(const MemoryOperand& operan
                 : member->path.empty() ? origin->base->text + element
                                        : origin->base->text + element + "." + member->path;
   result.type = member->type;
+  result.owner = origin->base->text;
+  if (!origin->index) result.owner_address = origin->base->value;
   if (origin->base->value && (!origin->index || origin->index->value))
     result.value =
         read_value(*origin->base->value + offset + (origin->index ? *origin->index->value * origin->scale : 0), size);

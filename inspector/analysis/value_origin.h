@@ -18,7 +18,10 @@ struct NamedValue {
   std::string text;  // "conn", "conn->next", "table[3]"; "result of `find_user`"
   bool is_call = false;
   TypeHandle type = kNoType;
-  std::optional<uint64_t> value;  // what it was, where that is still known
+  std::optional<uint64_t> value{};  // what it was, where that is still known
+  // Of a member: the pointer to the object it was read from, and that object's address if known.
+  std::string owner{};
+  std::optional<uint64_t> owner_address{};
 };
 
 // base + index * scale + constant. A part that the source has no name for is absent.

@@ -50,6 +50,7 @@ SAYS = {
     "qsort": r"read of 4 bytes at 0x0: null \w+, in compare_connections",
     "thread": r"null `conn` \+ offset 0 of `connection\.id`, in connection_id",
     "shared": r"SIGSEGV: read of 4 bytes at 0x8: null \w+ \+ offset 8, in name_length",
+    "freed": r"wild `conn->next` \(0x4242424242424242.* of `connection\.id`; `conn` points to freed memory, in follow_freed",
     "abort": r"SIGABRT: abort\(\) was called, called from give_up",
 }
 # One that each kind of reason stands for; the others are in AllReasons (label slow).
@@ -136,11 +137,13 @@ class Guests(Bugs):
         """Static, at other addresses, in a dump: the same signatures as natively."""
         native = self.build("one", *BUILDS["one"])
         static = self.build("static", "-static", "-DSHIFTED")
-        for bug in ("null_chain", "throw_runtime"):
+        for bug in ("null_chain", "throw_own"):
             _, dump = self.crash(static, arguments=[bug], status=128 + (11 if bug == "null_chain" else 6))
             there = self.facts("report", dump)
             here = self.report(native, bug)
             self.check_sentence(bug, there)
+            if bug == "throw_own":  # only the runtime knows it, and printed it
+                self.assertEqual(there["exception_text"], "of my own")
             self.assertEqual((there["signature_kind"], there["signature_frames"]),
                              (here["signature_kind"], here["signature_frames"]))
             text = self.mortem("report", dump).stdout

@@ -191,6 +191,9 @@ KEPT int value_in_map(std::map<int, struct connection*>& all) {
 KEPT int name_length(std::shared_ptr<std::string> name) {
   return (int)name->size();
 }
+KEPT int follow_freed(struct connection* conn) {
+  return conn->next->id;
+}
 KEPT void give_up() {
   abort();
 }
@@ -262,6 +265,13 @@ int main(int argc, char** argv) {
          sink = value_in_map(all);
        }},
       {"shared", [&] { sink = name_length(nullptr); }},
+      {"freed",
+       [&] {
+         auto* conn = (struct connection*)malloc(sizeof(struct connection));
+         memset(conn, 'B', sizeof *conn);
+         free(conn);
+         sink = follow_freed(conn);
+       }},
       {"abort", [&] { give_up(); }},
   };
   if (bug == "list") {

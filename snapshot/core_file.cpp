@@ -22,6 +22,7 @@ class ElfCoreFile final : public CoreFile {
     std::stable_sort(segments_.begin(), segments_.end(),
                      [](const CoreSegment& a, const CoreSegment& b) { return a.address < b.address; });
     if (notes_.modules.empty()) notes_.modules = find_core_modules(memory_, notes_);
+    add_go_build_ids(memory_, notes_.modules);
     // Linux and gdb write the crashed thread first; our dumps name it.
     if (notes_.reason && notes_.reason->thread != 0)
       std::stable_partition(notes_.threads.begin(), notes_.threads.end(),

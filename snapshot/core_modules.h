@@ -11,4 +11,7 @@ namespace mortem::snapshot {
 
 std::vector<CoreModule> find_core_modules(const CoreMemory& memory, const CoreNotes& notes);
 
+// A dump's kernel knows modules by GNU build ids; Go's own stand in the program's memory.
+void add_go_build_ids(const CoreMemory& memory, std::vector<CoreModule>& modules);
+
 }  // namespace mortem::snapshot

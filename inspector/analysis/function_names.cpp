@@ -109,8 +109,9 @@ std::string stable_type_name(const std::string& type) {
 }
 
 std::string plain_function_name(const std::string& function) {
-  const size_t at = parameters_start(function);
-  return at == std::string::npos ? function : function.substr(0, at);
+  // LLVM writes of `f.cold` "f() (.cold)".
+  const std::string whole = function.substr(0, function.find(" (."));
+  return whole.substr(0, parameters_start(whole));
 }
 
 std::string stable_function_name(const std::string& function) {

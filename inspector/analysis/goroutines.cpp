@@ -157,6 +157,7 @@ class Reader {
   void read_stack(uint64_t address, Goroutine& one) {
     const auto low = field(address, "g.stack.lo"), high = field(address, "g.stack.hi");
     std::optional<format::GeneralRegisters> registers;
+    bool resumes = false;
     if (one.thread && low && high)
       if (const auto own = target_.registers(*one.thread); own && own->rsp >= *low && own->rsp < *high)
         registers = *own;
@@ -171,11 +172,18 @@ class Reader {
         return;
       }
       registers.emplace();
-      registers->rip = *pc;
+      // It goes on behind a call, whose line is the one that counts, unless it has not begun yet.
+      resumes = *pc != 0 && place(*pc).function == place(*pc - 1).function;
+      registers->rip = *pc - (resumes ? 1 : 0);
       registers->rsp = *sp;
       registers->rbp = field(address, "g.sched.bp").value_or(0);
     }
     one.stack = stacks_.read_from(*registers, options_);
+    for (Frame& frame : one.stack.frames) {
+      if (!resumes || frame.pc != registers->rip) break;
+      ++frame.pc;
+      ++frame.module_offset;
+    }
   }
 
   // The thread runs a signal's handler on a stack of its own: below its frames stand those of the goroutine.

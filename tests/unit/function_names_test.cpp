@@ -19,6 +19,8 @@ TEST(FunctionNames, WithoutParameters) {
   EXPECT_EQ(plain_function_name("main.(*connection).follow"), "main.(*connection).follow");
   EXPECT_EQ(plain_function_name("(anonymous namespace)::f(int)"), "(anonymous namespace)::f");
   EXPECT_EQ(plain_function_name("shape::operator()(int)"), "shape::operator()");
+  EXPECT_EQ(plain_function_name("__gnu_cxx::__verbose_terminate_handler() (.cold)"),
+            "__gnu_cxx::__verbose_terminate_handler");
   EXPECT_EQ(plain_function_name("main"), "main");
 }
 

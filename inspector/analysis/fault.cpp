@@ -117,8 +117,7 @@ class FaultExplanation {
     std::string text = access_text(*fault_.access);
     // What was read from a freed object is anything.
     const FaultAccess& access = *fault_.access;
-    if (access.pointer_kind != PointerKind::Null && access.owner_address &&
-        is_freed(scene_.core, scene_.target, *access.owner_address))
+    if (access.owner_address && is_freed(scene_.core, scene_.target, *access.owner_address))
       text += fmt::format("; `{}` points to freed memory", access.owner);
     else if (access.pointer_kind == PointerKind::Valid && access.pointer_value &&
              is_freed(scene_.core, scene_.target, *access.pointer_value))

@@ -66,8 +66,9 @@ class Unwinder {
     const UnwindRow* row = modules_.unwind_row(frame_.lookup());
     // A return address at the first instruction of a signal trampoline was put there by the kernel, with no call
     // before it (psABI: the byte before belongs to another function or to none).
+    // Nor can a call end where a function begins: Go's runtime makes threads that it interrupts call its functions.
     if (!frame_.interrupted)
-      if (const UnwindRow* at_pc = modules_.unwind_row(frame_.pc); at_pc && at_pc->signal_frame) {
+      if (const UnwindRow* at_pc = modules_.unwind_row(frame_.pc); at_pc && (at_pc->signal_frame || !row)) {
         row = at_pc;
         frame_.interrupted = true;
       }

@@ -39,7 +39,7 @@ SAYS = {
     "free_twice": r"SIGABRT: free\(\): double free detected in tcache 2, called from free_twice",
     "smashed": r"SIGABRT: \*\*\* stack smashing detected \*\*\*: terminated, called from overrun",
     "throw_runtime": r"a C\+\+ exception that nobody catches: std::runtime_error \(value -?\d+\), called from throw_runtime",
-    "throw_own": r"a C\+\+ exception that nobody catches: own_error, called from throw_own",
+    "throw_own": r"a C\+\+ exception that nobody catches: own_error( \(of my own\))?, called from throw_own",
     "throw_number": r"a C\+\+ exception that nobody catches: int \(42\), called from throw_number",
     "noexcept": r"std::runtime_error \(value 7\)",
     "vector_at": r"std::out_of_range \(vector::_M_range_check: .*\), called from ",

@@ -191,6 +191,9 @@ KEPT int value_in_map(std::map<int, struct connection*>& all) {
 KEPT int name_length(std::shared_ptr<std::string> name) {
   return (int)name->size();
 }
+KEPT void fill(struct connection* conn) {
+  memset(conn, 'B', sizeof *conn);
+}
 KEPT int follow_freed(struct connection* conn) {
   return conn->next->id;
 }
@@ -268,7 +271,7 @@ int main(int argc, char** argv) {
       {"freed",
        [&] {
          auto* conn = (struct connection*)malloc(sizeof(struct connection));
-         memset(conn, 'B', sizeof *conn);
+         fill(conn);
          free(conn);
          sink = follow_freed(conn);
        }},

@@ -38,7 +38,7 @@ func main() {
 		for {
 		}
 	}()
-	time.Sleep(20 * time.Millisecond)
+	time.Sleep(300 * time.Millisecond)
 	switch os.Args[1] {
 	case "index":
 		fmt.Println(serve([]int{1, 2, 3}, len(os.Args)+4))

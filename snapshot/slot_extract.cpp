@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "snapshot/cut_dump.h"
+#include "snapshot/little_endian.h"
 #include "snapshot/slots.h"
 #include "snapshot/zstd_frames.h"
 
@@ -39,9 +40,18 @@ struct Extraction {
   }
 };
 
+// The guest that runs on this image has put something newer there since its header was read.
+bool is_overwritten(const ByteSource& image, const Slot& slot) {
+  format::SlotHeader now;
+  return image.read(slot.offset, writable_bytes_of(now)) &&
+         (now.sequence != slot.header.sequence || now.state != slot.header.state);
+}
+
 Result<uint64_t> extract_whole(const Extraction& extraction, OutputFile& file, Trust trust) {
   const format::SlotHeader& header = extraction.slot.header;
   const uint32_t checksum = TRY(extraction.copy(file, 0, header.stored_length, 0));
+  if (checksum != header.dump_checksum && is_overwritten(extraction.image, extraction.slot))
+    return extraction.refuse(ErrorKind::Unavailable, "the guest has crashed again and written over it; pull again");
   if (checksum != header.dump_checksum && trust == Trust::WholeOnly)
     return extraction.refuse(ErrorKind::BadInput,
                              fmt::format("the dump fails its checksum ({:08x}, its header says {:08x}): the image is "

@@ -39,6 +39,18 @@ class ImageWriter {
     if (put != static_cast<ssize_t>(block.size())) return system_failure(put < 0 ? errno : ENOSPC, offset);
     return {};
   }
+  Result<void> write_release_mark(uint64_t slot_offset, uint64_t sequence) {
+    format::ReleaseMark mark{};
+    std::memcpy(mark.magic, format::kReleaseMarkMagic, sizeof mark.magic);
+    mark.sequence = sequence;
+    mark.checksum = format::header_checksum(mark);
+    std::array<uint8_t, 512> sector{};
+    std::memcpy(sector.data(), &mark, sizeof mark);
+    const uint64_t offset = slot_offset + format::kReleaseMarkOffset;
+    const ssize_t put = pwrite(descriptor_, sector.data(), sector.size(), static_cast<off_t>(offset));
+    if (put != static_cast<ssize_t>(sector.size())) return system_failure(put < 0 ? errno : ENOSPC, offset);
+    return {};
+  }
   Result<void> synchronize() {
     if (fdatasync(descriptor_) != 0) return system_failure(errno, 0);
     return {};
@@ -79,11 +91,12 @@ Result<void> release_slot(const std::filesystem::path& image_path, const Slot& s
       (current.condition != SlotCondition::Damaged && current.header.sequence != slot.header.sequence))
     return failure(ErrorKind::Unavailable,
                    fmt::format("{}: slot {} holds another dump by now: it is not released", image.name(), slot.index));
-  // The sequence number stays: the next dump's is the highest one plus one.
-  const uint64_t sequence = current.condition == SlotCondition::Damaged ? 0 : current.header.sequence;
   ImageWriter writer = TRY(ImageWriter::open(image_path));
-  // The count of its kind stays too.
-  TRY_VOID(writer.write_block(current.offset, empty_header(sequence), current.kind));
+  // The header stays as it is, with the sequence number and the count of its kind: the guest may be writing a new one.
+  if (current.condition == SlotCondition::Damaged)
+    TRY_VOID(writer.write_block(current.offset, empty_header(0), current.kind));
+  else
+    TRY_VOID(writer.write_release_mark(current.offset, current.header.sequence));
   return writer.synchronize();
 }
 

@@ -34,10 +34,10 @@ Result<void> check_partition(const format::PartitionHeader& header, uint64_t len
 
 // Fills in condition, problem and text from the slot's first two blocks.
 Result<void> read_slot(const ByteSource& image, Slot& slot) {
-  std::array<uint8_t, 512> sector{};
-  TRY_VOID(image.read(slot.offset, sector));
-  std::memcpy(&slot.header, sector.data(), sizeof slot.header);
-  if (!format::read_crash_kind(sector.data(), slot.kind)) slot.kind = {};
+  std::array<uint8_t, format::kBlockSize> block{};
+  TRY_VOID(image.read(slot.offset, block));
+  std::memcpy(&slot.header, block.data(), sizeof slot.header);
+  if (!format::read_crash_kind(block.data(), slot.kind)) slot.kind = {};
   const format::SlotHeader& header = slot.header;
   auto damaged = [&](std::string what) -> Result<void> {
     slot.condition = SlotCondition::Damaged;
@@ -48,6 +48,10 @@ Result<void> read_slot(const ByteSource& image, Slot& slot) {
   if (header.checksum != format::header_checksum(header)) return damaged("its header fails its checksum");
   if (header.version != format::kSlotVersion)
     return damaged(fmt::format("version {}, this mortem knows {}", header.version, format::kSlotVersion));
+  if (format::is_released(block.data(), header)) {
+    slot.condition = SlotCondition::Empty;
+    return {};
+  }
   switch (header.state) {
     case format::SlotState::Empty:
       slot.condition = SlotCondition::Empty;

@@ -28,6 +28,12 @@ void add_frame(std::string& text, size_t number, const Frame& frame) {
 
 }  // namespace
 
+std::string frame_text(size_t number, const Frame& frame) {
+  std::string text;
+  add_frame(text, number, frame);
+  return text;
+}
+
 std::string stack_heading(const Stack& stack) {
   std::string text = fmt::format("Thread {}", stack.thread);
   if (!stack.thread_name.empty()) text += fmt::format(" \"{}\"", stack.thread_name);

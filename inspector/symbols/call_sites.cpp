@@ -5,8 +5,9 @@
 #include <llvm/DebugInfo/DWARF/DWARFDie.h>
 
 #include <algorithm>
+#include <map>
 #include <string>
-#include <unordered_map>
+#include <utility>
 
 namespace mortem::inspector {
 namespace {
@@ -46,10 +47,11 @@ class DwarfCallSites final : public CallSites {
   const Function* function_at(uint64_t address) {
     llvm::DWARFUnit* unit = debug_.getCompileUnitForCodeAddress(address);
     if (!unit) return nullptr;
-    DWARFDie die = unit->getSubroutineForAddress(address);
+    DWARFDie die = unit->getNonSkeletonUnitDIE(false);  // its .dwo file's
+    if (die) die = die.getDwarfUnit()->getSubroutineForAddress(address);
     while (die && die.getTag() != dwarf::DW_TAG_subprogram) die = die.getParent();
     if (!die) return nullptr;
-    auto [place, is_new] = functions_.try_emplace(die.getOffset());
+    auto [place, is_new] = functions_.try_emplace({die.getDwarfUnit(), die.getOffset()});
     if (is_new) read_function(die, place->second);
     return &place->second;
   }
@@ -115,7 +117,7 @@ class DwarfCallSites final : public CallSites {
 
   llvm::DWARFContext& debug_;
   const SymbolTable& symbols_;
-  std::unordered_map<uint64_t, Function> functions_;  // by the offset of its entry in the debug information
+  std::map<std::pair<const llvm::DWARFUnit*, uint64_t>, Function> functions_;  // by unit and offset of the entry
 };
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include <llvm/Support/MemoryBuffer.h>
 
 #include "inspector/symbols/debug_sections.h"
+#include "inspector/symbols/suspect.h"
 
 namespace mortem::inspector {
 namespace {
@@ -17,8 +18,9 @@ void ignore_error(llvm::Error error) {
 
 class LlvmDebugFile final : public DebugFile {
  public:
-  LlvmDebugFile(std::shared_ptr<const ElfImage> image, std::unique_ptr<llvm::object::ObjectFile> object)
-      : image_(std::move(image)), object_(std::move(object)) {}
+  LlvmDebugFile(std::shared_ptr<const ElfImage> image, std::unique_ptr<llvm::object::ObjectFile> object,
+                std::string package)
+      : image_(std::move(image)), object_(std::move(object)), package_(std::move(package)) {}
 
   llvm::DWARFContext& context() override { return make(context_, LocationLists::Read); }
   llvm::DWARFContext& places() override { return make(places_, LocationLists::LeaveOut); }
@@ -27,26 +29,31 @@ class LlvmDebugFile final : public DebugFile {
 
  private:
   llvm::DWARFContext& make(std::unique_ptr<llvm::DWARFContext>& kept, LocationLists lists) {
+    now_reading(Reader::Llvm, image_->name());
     if (!kept)
-      kept = std::make_unique<llvm::DWARFContext>(std::make_unique<DebugSections>(*image_, *object_, lists), "",
+      kept = std::make_unique<llvm::DWARFContext>(std::make_unique<DebugSections>(*image_, *object_, lists), package_,
                                                   ignore_error, ignore_error);
     return *kept;
   }
 
   std::shared_ptr<const ElfImage> image_;
   std::unique_ptr<llvm::object::ObjectFile> object_;
+  std::string package_;
   std::unique_ptr<llvm::DWARFContext> context_, places_;
 };
 
 }  // namespace
 
-Result<std::unique_ptr<DebugFile>> DebugFile::open(std::shared_ptr<const ElfImage> image) {
+Result<std::unique_ptr<DebugFile>> DebugFile::open(std::shared_ptr<const ElfImage> image, std::string package) {
+  if (distrusted(Reader::Llvm, image->name()))
+    return failure(ErrorKind::BadInput, fmt::format("{}: its debug information is broken", image->name()));
+  now_reading(Reader::Llvm, image->name());
   const llvm::StringRef bytes(reinterpret_cast<const char*>(image->bytes().data()), image->bytes().size());
   auto object = llvm::object::ObjectFile::createELFObjectFile(llvm::MemoryBufferRef(bytes, image->name()));
   if (!object)
     return failure(ErrorKind::BadInput,
                    fmt::format("{}: cannot be read: {}", image->name(), llvm::toString(object.takeError())));
-  return std::make_unique<LlvmDebugFile>(std::move(image), std::move(*object));
+  return std::make_unique<LlvmDebugFile>(std::move(image), std::move(*object), std::move(package));
 }
 
 }  // namespace mortem::inspector

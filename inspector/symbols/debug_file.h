@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <string>
 
 #include "inspector/elf/elf_image.h"
 
@@ -16,8 +17,9 @@ namespace mortem::inspector {
 
 class DebugFile {
  public:
-  // Nothing is read yet but the ELF headers. Fails if LLVM can make nothing of the file.
-  static Result<std::unique_ptr<DebugFile>> open(std::shared_ptr<const ElfImage> image);
+  // `package`: the .dwp file with what .dwo files held; empty: the file's name and `.dwp`, or .dwo files where the
+  // compiler put them. Nothing is read yet but the ELF headers. Fails if LLVM can make nothing of the file.
+  static Result<std::unique_ptr<DebugFile>> open(std::shared_ptr<const ElfImage> image, std::string package = {});
   virtual ~DebugFile() = default;
 
   // What the two contexts give out lives as long as this. Entries of one mean nothing to the other.

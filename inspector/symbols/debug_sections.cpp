@@ -24,7 +24,7 @@ void DebugSections::visit_all(std::string_view name, Visit visit) const {
     if (!is_debug_section(one, name)) continue;
     const auto bytes = image_.content(one);
     if (!bytes) continue;
-    visited_.push_back(std::make_unique<Section>());
+    visited_.push_back(std::make_unique<SectionWithoutRelocations>());
     visited_.back()->Data = text_of(*bytes);
     visit(*visited_.back());
   }

@@ -13,6 +13,13 @@
 
 namespace mortem::inspector {
 
+// A section without relocations, in the shape of llvm::DWARFObjInMemory's own (lib/DebugInfo/DWARF/DWARFContext.cpp,
+// DWARFSectionMap): the object of a .dwo file, which is LLVM's, asks a section of ours for its relocations when an
+// address stands in the linked file's .debug_addr.
+struct SectionWithoutRelocations : llvm::DWARFSection {
+  llvm::RelocAddrMap relocations;
+};
+
 // LLVM asks for location lists together with the first entry of any unit, needed or not.
 enum class LocationLists { Read, LeaveOut };
 
@@ -74,9 +81,9 @@ class DebugSections final : public llvm::DWARFObject {
   const ElfImage& image_;
   const llvm::object::ObjectFile& object_;
   const LocationLists lists_;
-  const Section none_;
-  mutable std::map<std::string_view, Section> loaded_;
-  mutable std::vector<std::unique_ptr<Section>> visited_;
+  const SectionWithoutRelocations none_;
+  mutable std::map<std::string_view, SectionWithoutRelocations> loaded_;
+  mutable std::vector<std::unique_ptr<SectionWithoutRelocations>> visited_;
 };
 
 }  // namespace mortem::inspector

@@ -49,13 +49,15 @@ fs::path folder_form(const std::vector<uint8_t>& id) {
 // One module's search: what was found so far and where was looked.
 class SymbolFileFinder::Search {
  public:
-  Search(const SymbolFileFinder& finder, const snapshot::CoreModule& module) : finder_(finder), module_(module) {}
+  Search(SymbolFileFinder& finder, const snapshot::CoreModule& module) : finder_(finder), module_(module) {}
 
   FoundFiles run() {
     if (module_.kind == format::ModuleKind::Vdso) return {};  // has no file: its image is in the target's memory
     has_id_ = module_.id_kind != format::ModuleIdKind::None && module_.id.size() > 1;
     has_id_ ? by_id() : by_path();
     if (found_.executable && !found_.debug) by_debug_link();
+    if (module_.id_kind == format::ModuleIdKind::GnuBuildId) by_debuginfod();
+    add_companions();
     describe_missing();
     return std::move(found_);
   }
@@ -76,6 +78,11 @@ class SymbolFileFinder::Search {
     for (const fs::path& folder : finder_.options_.debug_folders) {
       try_path(folder / ".build-id" / debug_name);
       try_path(folder / ".build-id" / name);
+      // --debug-dir may name the build-id folder itself.
+      std::error_code ignored;
+      if (fs::is_directory(folder / ".build-id", ignored)) continue;
+      try_path(folder / debug_name);
+      try_path(folder / name);
     }
   }
 
@@ -142,8 +149,34 @@ class SymbolFileFinder::Search {
     }
   }
 
+  // The last: it costs a question to another machine.
+  void by_debuginfod() {
+    if (!Debuginfod::has_servers() || module_.kind == format::ModuleKind::Kernel) return;
+    if (!found_.debug)
+      if (const auto path = finder_.debuginfod_.debug_file(module_.id)) try_path(*path);
+    if (!found_.executable)
+      if (const auto path = finder_.debuginfod_.executable(module_.id)) try_path(*path);
+  }
+
+  void add_companions() {
+    if (found_.debug) {
+      AlternateFile alternate =
+          find_alternate(*found_.debug, found_.paths.debug, finder_.options_, finder_.debuginfod_);
+      found_.alternate = alternate.image;
+      found_.paths.alternate = alternate.path;
+      companion_problem_ = alternate.problem;
+      found_.paths.package = find_package(found_.paths, module_.path);
+    }
+    if (found_.executable && !found_.executable->has_symbol_table())
+      found_.small_symbols = small_symbols(*found_.executable);
+  }
+
   void describe_missing() {
-    if (found_.debug && !unverified_) return;
+    if (found_.debug && !unverified_) {
+      if (!companion_problem_.empty())
+        found_.missing = fmt::format("{}: {}; give its folder with --debug-dir DIR", module_.path, companion_problem_);
+      return;
+    }
     const std::string what = module_.path.empty() ? fmt::format("module at {:#x}", module_.start) : module_.path;
     const std::string id =
         has_id_ ? fmt::format(" (build id {})", hexadecimal(module_.id)) : " (no build id in the core)";
@@ -160,13 +193,17 @@ class SymbolFileFinder::Search {
     if (!refused_.empty()) text += fmt::format("; {}", fmt::join(refused_, "; "));
     std::erase_if(looked_, [&](const std::string& path) { return path == found_.paths.executable.string(); });
     if (!unverified_ && !looked_.empty()) text += fmt::format("; looked for {}", fmt::join(looked_, ", "));
-    if (!found_.debug && has_id_) text += "; give the file with --symbols FILE";
+    if (!found_.debug && !finder_.debuginfod_.trouble().empty())
+      text += fmt::format("; {}", finder_.debuginfod_.trouble());
+    if (!found_.debug && has_id_)
+      text += "; give the file with --symbols FILE, or its build-id folder with --debug-dir DIR";
   }
 
-  const SymbolFileFinder& finder_;
+  SymbolFileFinder& finder_;
   const snapshot::CoreModule& module_;
   bool has_id_ = false, unverified_ = false;
   FoundFiles found_;
+  std::string companion_problem_;
   std::vector<std::string> looked_, refused_;
 };
 
@@ -175,7 +212,7 @@ SymbolFileFinder::SymbolFileFinder(SymbolOptions options) : options_(std::move(o
     if (auto image = ElfImage::map_file(path)) extra_.push_back({path, *image});
 }
 
-FoundFiles SymbolFileFinder::find(const snapshot::CoreModule& module) const {
+FoundFiles SymbolFileFinder::find(const snapshot::CoreModule& module) {
   return Search(*this, module).run();
 }
 

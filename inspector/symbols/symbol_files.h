@@ -6,21 +6,24 @@
 #include <vector>
 
 #include "inspector/elf/elf_image.h"
+#include "inspector/symbols/companion_files.h"
 #include "inspector/symbols/symbolizer.h"
 
 namespace mortem::inspector {
 
 struct FoundFiles {
   SymbolFiles paths;
-  std::shared_ptr<const ElfImage> executable;  // null: not found
-  std::shared_ptr<const ElfImage> debug;       // null: not found; may be the same as `executable`
-  std::string missing;                         // what was not found, and where was looked for; empty: all is there
+  std::shared_ptr<const ElfImage> executable;     // null: not found
+  std::shared_ptr<const ElfImage> debug;          // null: not found; may be the same as `executable`
+  std::shared_ptr<const ElfImage> alternate;      // of `debug`; null: it has none, or it was not found
+  std::shared_ptr<const ElfImage> small_symbols;  // of `executable`; null: none
+  std::string missing;                            // what was not found, and where was looked for; empty: all is there
 };
 
 class SymbolFileFinder {
  public:
   explicit SymbolFileFinder(SymbolOptions options);
-  FoundFiles find(const snapshot::CoreModule& module) const;
+  FoundFiles find(const snapshot::CoreModule& module);
 
  private:
   struct Extra {
@@ -30,6 +33,7 @@ class SymbolFileFinder {
   class Search;
   SymbolOptions options_;
   std::vector<Extra> extra_;
+  Debuginfod debuginfod_;
 };
 
 std::string hexadecimal(std::span<const uint8_t> bytes);

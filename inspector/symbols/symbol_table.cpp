@@ -40,17 +40,22 @@ const Symbol* covering_symbol(const std::vector<const Symbol*>& sorted, uint64_t
 
 }  // namespace
 
-SymbolTable::SymbolTable(std::shared_ptr<const ElfImage> image) : image_(std::move(image)) {
-  static_ = read(".symtab");
-  dynamic_ = read(".dynsym");
+SymbolTable::SymbolTable(std::shared_ptr<const ElfImage> image, std::shared_ptr<const ElfImage> small_symbols)
+    : image_(std::move(image)), small_symbols_(std::move(small_symbols)) {
+  static_ = read(*image_, ".symtab");
+  dynamic_ = read(*image_, ".dynsym");
+  if (static_.empty() && small_symbols_) {
+    static_ = read(*small_symbols_, ".symtab");
+    static_.insert(static_.end(), dynamic_.begin(), dynamic_.end());
+  }
 }
 
-std::vector<Symbol> SymbolTable::read(const char* section_name) const {
+std::vector<Symbol> SymbolTable::read(const ElfImage& image, const char* section_name) {
   std::vector<Symbol> symbols;
-  const ElfSection* section = image_->section(section_name);
-  if (!section || section->link >= image_->sections().size()) return symbols;
-  const auto bytes = image_->content(*section);
-  const auto names = image_->content(image_->sections()[section->link]);
+  const ElfSection* section = image.section(section_name);
+  if (!section || section->link >= image.sections().size()) return symbols;
+  const auto bytes = image.content(*section);
+  const auto names = image.content(image.sections()[section->link]);
   if (!bytes || !names) return symbols;
   symbols.reserve(bytes->size() / sizeof(Elf64_Sym));
   for (size_t at = sizeof(Elf64_Sym); bytes->size() - at >= sizeof(Elf64_Sym) && at < bytes->size();
@@ -58,14 +63,14 @@ std::vector<Symbol> SymbolTable::read(const char* section_name) const {
     Elf64_Sym one;
     std::memcpy(&one, bytes->data() + at, sizeof(one));
     // More than 0xFF00 sections (SHN_XINDEX) do not occur in linked files.
-    if (one.st_shndx == SHN_UNDEF || one.st_shndx >= image_->sections().size()) continue;
+    if (one.st_shndx == SHN_UNDEF || one.st_shndx >= image.sections().size()) continue;
     Symbol& symbol = symbols.emplace_back();
     symbol.address = one.st_value;
     symbol.size = one.st_size;
     symbol.name = text_at(*names, one.st_name);
     symbol.type = ELF64_ST_TYPE(one.st_info);
     symbol.local = ELF64_ST_BIND(one.st_info) == STB_LOCAL;
-    symbol.allocated = (image_->sections()[one.st_shndx].flags & SHF_ALLOC) != 0;
+    symbol.allocated = (image.sections()[one.st_shndx].flags & SHF_ALLOC) != 0;
   }
   return symbols;
 }

@@ -22,7 +22,8 @@ struct Symbol {
 class SymbolTable {
  public:
   SymbolTable() = default;  // no symbols
-  explicit SymbolTable(std::shared_ptr<const ElfImage> image);
+  // `small_symbols`: the image in .gnu_debugdata, whose .symtab has what the image's .dynsym has not; may be null.
+  explicit SymbolTable(std::shared_ptr<const ElfImage> image, std::shared_ptr<const ElfImage> small_symbols = nullptr);
 
   // The symbol of code or data that covers `address`, the largest of those that start together; a symbol without a size
   // reaches to the next. The same as LLVM's (llvm/DebugInfo/Symbolize/SymbolizableObjectFile.h), so that names of
@@ -41,10 +42,10 @@ class SymbolTable {
     std::unordered_map<std::string_view, const Symbol*> by_name;
     std::vector<const Symbol*> by_address;  // of several at one address the largest
   };
-  std::vector<Symbol> read(const char* section_name) const;
+  static std::vector<Symbol> read(const ElfImage& image, const char* section_name);
   const Functions& functions() const;
 
-  std::shared_ptr<const ElfImage> image_;
+  std::shared_ptr<const ElfImage> image_, small_symbols_;
   std::vector<Symbol> static_, dynamic_;
   mutable std::optional<std::vector<const Symbol*>> by_address_;
   mutable std::optional<std::unordered_map<std::string_view, uint64_t>> exports_;

@@ -1,104 +1,21 @@
 #include "inspector/symbols/symbolizer.h"
 
-#include <llvm/DebugInfo/DWARF/DWARFContext.h>
+#include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <map>
 #include <unordered_map>
 
-#include "inspector/symbols/debug_file.h"
-#include "inspector/symbols/demangle.h"
-#include "inspector/symbols/go_line_table.h"
+#include "inspector/symbols/module_symbols.h"
 #include "inspector/symbols/program_call_sites.h"
-#include "inspector/symbols/symbol_files.h"
-#include "inspector/symbols/symbol_table.h"
 #include "inspector/symbols/tail_calls.h"
 
 namespace mortem::inspector {
 namespace {
 
-const std::string kInvalid = llvm::DILineInfo::BadString;
-
-// One module's files, opened.
-class ModuleSymbols {
+class FileSymbolizer final : public Symbolizer {
  public:
-  ModuleSymbols(const std::shared_ptr<const ElfImage>& executable, const std::shared_ptr<const ElfImage>& debug) {
-    if (executable) executable_.emplace(executable);
-    if (executable && (!debug || !executable->has_symbol_table())) go_lines_ = GoLineTable::create(*executable);
-    // `strip` takes .symtab away from the program and leaves it in the debug file.
-    if (debug && debug != executable && (!executable || (!executable->has_symbol_table() && debug->has_symbol_table())))
-      debug_table_.emplace(debug);
-    if (!debug) return;
-    if (auto file = DebugFile::open(debug)) debug_file_ = std::move(*file);
-    if (debug_file_) call_sites_ = read_call_sites(debug_file_->places(), table());
-  }
-
-  DebugFile* debug_file() const { return debug_file_.get(); }  // null: no debug information
-  CallSites* call_sites() const { return call_sites_.get(); }  // null: no debug information
-
-  // A function that other modules can call by this name. Debug files keep no dynamic symbols.
-  std::optional<uint64_t> exported(const std::string& name) const {
-    return executable_ ? executable_->exported(name) : std::nullopt;
-  }
-  std::optional<uint64_t> find_symbol(const std::string& name) const {
-    if (const auto address = table().address_of(name)) return address;
-    return executable_ ? executable_->address_of(name) : std::nullopt;
-  }
-
-  std::vector<SourceLocation> locate(uint64_t address) const {
-    llvm::DIInliningInfo chain;
-    if (debug_file_)
-      chain = debug_file_->places().getInliningInfoForAddress(
-          {address, llvm::object::SectionedAddress::UndefSection},
-          {llvm::DILineInfoSpecifier::FileLineInfoKind::AbsoluteFilePath,
-           llvm::DILineInfoSpecifier::FunctionNameKind::LinkageName});
-    if (chain.getNumberOfFrames() == 0) chain.addFrame({});
-    const uint32_t count = chain.getNumberOfFrames();
-    // The name in the debug information first, as debuggers show it: the symbol table knows clones (`f.constprop.0`).
-    std::string& name = chain.getMutableFrame(count - 1)->FunctionName;
-    if (const Symbol* symbol = table().covering(address)) {
-      // What stands in an anonymous namespace has its bare name in the debug information, and its scope in the table.
-      if (name == kInvalid)
-        name = symbol->name;
-      else if (symbol->name.starts_with("_Z") && !name.starts_with("_Z"))
-        name = symbol->name.substr(0, symbol->name.find('.'));
-    }
-
-    std::vector<SourceLocation> locations;
-    if (go_lines_ && name == kInvalid) {
-      for (GoLineTable::Place& one : go_lines_->locate(address))
-        locations.push_back({std::move(one.function), std::move(one.file), one.line, 0, true});
-      if (!locations.empty()) {
-        locations.back().inlined = false;
-        return locations;
-      }
-    }
-    for (uint32_t index = 0; index < count; ++index) {
-      const llvm::DILineInfo& one = chain.getFrame(index);
-      SourceLocation& location = locations.emplace_back();
-      if (one.FunctionName != kInvalid) location.function = demangle(one.FunctionName);
-      if (one.FileName != kInvalid) location.file = one.FileName;
-      location.line = one.Line;
-      location.column = one.Column;
-      location.inlined = index + 1 < count;
-    }
-    return locations;
-  }
-
- private:
-  const SymbolTable& table() const {
-    static const SymbolTable none;
-    return debug_table_ ? *debug_table_ : executable_ ? *executable_ : none;
-  }
-
-  std::optional<SymbolTable> executable_, debug_table_;  // debug_table_: where the executable was stripped of its own
-  std::unique_ptr<DebugFile> debug_file_;
-  std::unique_ptr<GoLineTable> go_lines_;  // of a Go program that was stripped
-  std::unique_ptr<CallSites> call_sites_;
-};
-
-class LlvmSymbolizer final : public Symbolizer {
- public:
-  explicit LlvmSymbolizer(SymbolOptions options) : finder_(std::move(options)) {}
+  explicit FileSymbolizer(SymbolOptions options) : rules_(options.substitutions), finder_(std::move(options)) {}
 
   const SymbolFiles& files(const snapshot::CoreModule& module) override { return known(module).found.paths; }
 
@@ -126,8 +43,16 @@ class LlvmSymbolizer final : public Symbolizer {
 
   std::vector<std::string> missing_symbols() const override {
     std::vector<std::string> all;
-    for (const auto& [key, one] : known_)
+    for (const auto& [key, one] : known_) {
       if (!one.found.missing.empty()) all.push_back(one.found.missing);
+      if (!one.symbols || one.symbols->missing_parts().empty()) continue;
+      const auto& parts = one.symbols->missing_parts();
+      all.push_back(
+          fmt::format("{}: {} of its .dwo files {} not found or of another build, functions there are from the symbol "
+                      "table: {}; put {} beside the program, or say --substitute FROM=TO",
+                      key.second, parts.size(), parts.size() == 1 ? "was" : "were", fmt::join(parts, ", "),
+                      parts.size() == 1 ? "it" : "them"));
+    }
     return all;
   }
 
@@ -163,11 +88,12 @@ class LlvmSymbolizer final : public Symbolizer {
     return place->second;
   }
 
-  static ModuleSymbols& symbols(Known& one) {
-    if (!one.symbols) one.symbols = std::make_unique<ModuleSymbols>(one.found.executable, one.found.debug);
+  ModuleSymbols& symbols(Known& one) const {
+    if (!one.symbols) one.symbols = std::make_unique<ModuleSymbols>(one.found, rules_);
     return *one.symbols;
   }
 
+  const PathRules rules_;
   SymbolFileFinder finder_;
   std::map<std::pair<uint64_t, std::string>, Known> known_;
   std::optional<ProgramCallSites> program_calls_;                              // made when first asked for
@@ -177,7 +103,7 @@ class LlvmSymbolizer final : public Symbolizer {
 }  // namespace
 
 std::unique_ptr<Symbolizer> Symbolizer::create(SymbolOptions options) {
-  return std::make_unique<LlvmSymbolizer>(std::move(options));
+  return std::make_unique<FileSymbolizer>(std::move(options));
 }
 
 }  // namespace mortem::inspector

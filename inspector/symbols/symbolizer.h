@@ -1,4 +1,4 @@
-// Addresses in, functions and lines out, by LLVM's libDebugInfo; and where the ELF file of a module is found.
+// Addresses in, functions and lines out; and where the ELF file of a module is found.
 #pragma once
 
 #include <cstdint>
@@ -6,6 +6,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "snapshot/core_file.h"
@@ -24,12 +25,16 @@ struct SourceLocation {
 struct SymbolFiles {
   std::filesystem::path executable;  // empty: not found
   std::filesystem::path debug;       // empty: no debug information found
+  std::filesystem::path alternate;   // what dwz moved common parts of `debug` to; empty: none
+  std::filesystem::path package;     // .dwp: the entries of split DWARF; empty: none
 };
 
 struct SymbolOptions {
   std::vector<std::filesystem::path> extra_files;  // --symbols FILE: used where their build id is a module's
   std::vector<std::filesystem::path> debug_folders = {"/usr/lib/debug"};  // .build-id/xx/yyyy.debug below them
   std::filesystem::path store;                                            // ~/.cache/mortem
+  // --substitute FROM=TO: where sources and .dwo files of the machine that compiled are on this one.
+  std::vector<std::pair<std::string, std::string>> substitutions;
   std::vector<std::filesystem::path> kernel_files;  // where this build's kernel may stand, for modules of kind Kernel
 };
 

@@ -6,6 +6,8 @@
 #include <cstring>
 #include <unordered_map>
 
+#include "inspector/symbols/suspect.h"
+
 namespace mortem::inspector {
 namespace {
 
@@ -97,7 +99,10 @@ class LibdwarfFrames final : public CallFrameInformation {
 
   const UnwindRow* find(uint64_t address) override {
     auto [place, is_new] = rows_.try_emplace(address);
-    if (is_new) place->second = look_up(address);
+    if (is_new) {
+      now_reading(Reader::CallFrames, section_.file);
+      place->second = look_up(address);
+    }
     return place->second ? &*place->second : nullptr;
   }
 
@@ -159,6 +164,8 @@ class LibdwarfFrames final : public CallFrameInformation {
 }  // namespace
 
 std::unique_ptr<CallFrameInformation> CallFrameInformation::create(FrameSection section) {
+  if (distrusted(Reader::CallFrames, section.file)) return nullptr;
+  now_reading(Reader::CallFrames, section.file);
   auto frames = std::make_unique<LibdwarfFrames>(std::move(section));
   if (!frames->load()) return nullptr;
   return frames;

@@ -34,6 +34,7 @@ struct FrameSection {
   std::string name;  // ".eh_frame" or ".debug_frame"
   uint64_t address = 0;
   std::vector<uint8_t> bytes;
+  std::string file;  // whose section it is, for messages
 };
 
 class CallFrameInformation {

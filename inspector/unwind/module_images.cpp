@@ -25,7 +25,7 @@ std::optional<FrameSection> section_of(const ElfImage& image, const char* name) 
   if (!section || section->size == 0) return std::nullopt;
   const auto bytes = image.content(*section);
   if (!bytes) return std::nullopt;
-  return FrameSection{name, section->address, {bytes->begin(), bytes->end()}};
+  return FrameSection{name, section->address, {bytes->begin(), bytes->end()}, image.name()};
 }
 
 }  // namespace
@@ -107,7 +107,7 @@ std::optional<FrameSection> ModuleImages::frames_in_memory(const Image& image) {
     const uint64_t address = segment.address + 4 + static_cast<uint64_t>(int64_t{distance});
     for (const ElfSegment& holder : image.segments) {
       if (holder.type != PT_LOAD || address < holder.address || address - holder.address >= holder.file_size) continue;
-      FrameSection section{".eh_frame", address, {}};
+      FrameSection section{".eh_frame", address, {}, image.module->path};
       section.bytes.resize(std::min(holder.file_size - (address - holder.address), kMaximumFrames));
       section.bytes.resize(memory_.read(image.module->load_bias + address, section.bytes));
       // Its size is nowhere: records up to the terminator of length 0.

@@ -244,7 +244,8 @@ class Walk {
     ++region_;
     const uint64_t pages = memory_page_count();
     const uint32_t flags = kPageRead | kPageWrite;
-    for (uint64_t page = 0; page < pages;) {
+    // Most of a large memory is nobody's, and this walk is made five times a dump.
+    for (uint64_t page = next_used_page(0); page < pages;) {
       const DirectMapped kind = direct_mapped_kind(page * kPageSize);
       uint64_t end = page + 1;
       while (end < pages && direct_mapped_kind(end * kPageSize) == kind) ++end;
@@ -256,7 +257,7 @@ class Walk {
       if (kind == DirectMapped::Alias) go_on = emit(start, stop, physical, PageMapKind::Alias, flags);
       if (kind == DirectMapped::Dropped) go_on = emit(start, stop, physical, PageMapKind::Dropped, flags);
       if (!go_on) return false;
-      page = end;
+      page = next_used_page(end);
     }
     return true;
   }

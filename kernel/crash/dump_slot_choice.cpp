@@ -7,6 +7,8 @@ using namespace mortem::format;
 
 namespace {
 
+constexpr size_t kSectorSize = 512;
+
 bool valid(const SlotHeader& header) {
   return __builtin_memcmp(header.magic, kSlotMagic, sizeof kSlotMagic) == 0 && header.version == kSlotVersion &&
          header.checksum == header_checksum(header);
@@ -24,6 +26,7 @@ bool DumpSlot::read_slot(uint32_t number, SlotHeader& header, CrashKind& kind) {
   if (!disk_.read(slot_offset(number), buffer(), kBlockSize)) return false;
   __builtin_memcpy(&header, buffer(), sizeof header);
   if (!valid(header)) header = {};
+  if (is_released(buffer(), header)) header.state = SlotState::Empty;
   if (!read_crash_kind(buffer(), kind)) kind = {};
   return true;
 }
@@ -111,7 +114,8 @@ bool DumpSlot::update_first() {
   kind.count = kind_.count;
   kind.last_wall_clock_ns = kind_.last_wall_clock_ns;
   write_crash_kind(buffer(), kind);
-  return disk_.write(slot_offset(first_), buffer(), kBlockSize);
+  // No more than this sector: the host may be releasing the dump, in another one.
+  return disk_.write(slot_offset(first_), buffer(), kSectorSize);
 }
 
 // The dump is whole without it: what fails here fails silently.

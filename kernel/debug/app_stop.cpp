@@ -3,26 +3,28 @@
 #include "kernel/arch/x86_64/interrupt_guard.h"
 #include "kernel/crash/crash.h"
 #include "kernel/debug/breakpoints.h"
+#include "kernel/debug/debugger.h"
 #include "kernel/task/scheduler.h"
 
 namespace kernel::debug {
 
 using linux::AppThread;
 
+constinit bool g_is_attached = false;
+
 namespace {
 
-bool g_attached = false;
 bool g_stop_wanted = false;
 void (*g_everyone_parked)() = nullptr;
 
 }  // namespace
 
 bool is_attached() {
-  return g_attached;
+  return g_is_attached;
 }
 
 void set_attached(bool attached) {
-  g_attached = attached;
+  g_is_attached = attached;
 }
 
 void set_parked_handler(void (*everyone_parked)()) {

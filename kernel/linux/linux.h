@@ -15,6 +15,8 @@ void handle_user_trap(TrapFrame& frame, uint64_t cr2);
 bool handle_kernel_fault_on_user_memory(uint64_t address, uint64_t error_code);
 // Before every return to the app: pending signals, stop requests.
 void before_return_to_user(TrapFrame& frame);
+// After a system call: nothing of that is to be done, as after nearly all. Interrupts off.
+bool may_return_at_once(const TrapFrame& frame);
 // Starts the program named by the manifest and the kernel command line; enters it. Called once by the kernel's main.
 [[noreturn]] void start_program();
 

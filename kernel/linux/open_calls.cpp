@@ -3,6 +3,7 @@
 
 #include "kernel/linux/calls.h"
 #include "kernel/linux/files.h"
+#include "kernel/linux/inotify.h"
 
 namespace kernel::linux {
 namespace {
@@ -78,18 +79,21 @@ Result<uint64_t> open_path(int directory, uint64_t user_path, int flags, uint16_
   auto found = find_inode(root_inode(), {resolved, __builtin_strlen(resolved)}, FollowLast::No);
   if (found.is_error() && (found.error() != Error::NoEntry || !creates)) return found.error();
   Inode* inode;
+  bool is_cut = false;
   if (found.is_error()) {
     const Place place = TRY(place_of(resolved));
     const InodeHold hold(place.parent);
     auto made = place.parent->create(span_of(place.name), FileType::Regular,
                                      static_cast<uint16_t>(permissions & 07777 & ~g_creation_mask));
     // Another thread may have made it while this one waited for the disk.
-    if (made)
+    if (made) {
       inode = made.value();
-    else if (made.error() == Error::Exists && !exclusive)
+      tell_of_name(*place.parent, span_of(place.name), file_event::kCreate, NamedThing::File);
+    } else if (made.error() == Error::Exists && !exclusive) {
       inode = TRY(place.parent->lookup(span_of(place.name)));
-    else
+    } else {
       return made.error();
+    }
   } else {
     if (exclusive) return Error::Exists;
     inode = found.value();
@@ -108,9 +112,13 @@ Result<uint64_t> open_path(int directory, uint64_t user_path, int flags, uint16_
         status.size > 0) {
       const InodeHold hold(inode);
       TRY(inode->resize(0));
+      is_cut = true;
     }
   }
-  return install(TRY(make_inode_file(*inode, flags & ~kOnlyAtOpen, resolved)), (flags & kOpenCloseOnExec) != 0);
+  OpenFile* file = TRY(make_inode_file(*inode, flags & ~kOnlyAtOpen, resolved));
+  if (somebody_watches() && (flags & kOpenPath) == 0) tell_of_file(*inode, resolved, file_event::kOpen);
+  if (is_cut) tell_of_file(*inode, resolved, file_event::kModify);
+  return install(file, (flags & kOpenCloseOnExec) != 0);
 }
 
 // What a name is made for: a folder, a symbolic link with its target, a device with its number.
@@ -139,6 +147,8 @@ Result<uint64_t> make_node(int directory, uint64_t user_path, const NewNode& nod
     TRY(place.parent->create_device(span_of(place.name), node.type, permissions, node.device_number));
   else
     TRY(place.parent->create(span_of(place.name), node.type, permissions));
+  tell_of_name(*place.parent, span_of(place.name), file_event::kCreate,
+               node.type == FileType::Directory ? NamedThing::Directory : NamedThing::File);
   return 0;
 }
 
@@ -204,6 +214,8 @@ Result<uint64_t> make_link(int old_directory, uint64_t old_path, int new_directo
   if (status.device != TRY(place.parent->status()).device) return Error::CrossDevice;
   if (status.type == FileType::Directory) return Error::NotPermitted;
   TRY(place.parent->add_link(span_of(place.name), *inode));
+  tell_of_inode(*inode, file_event::kAttributes);
+  tell_of_name(*place.parent, span_of(place.name), file_event::kCreate, NamedThing::File);
   return 0;
 }
 
@@ -230,9 +242,28 @@ Result<uint64_t> remove_name(int directory, uint64_t user_path, bool is_director
   if (!is_directory && type == FileType::Directory) return Error::IsDirectory;
   auto place = place_of(resolved);
   if (place.is_error()) return Error::Busy;
-  const InodeHold hold(place.value().parent);
+  const InodeHold hold(place.value().parent), removed_hold(inode);
   TRY(place.value().parent->remove_entry(span_of(place.value().name)));
+  if (somebody_watches()) {
+    if (!is_directory) tell_of_inode(*inode, file_event::kAttributes);
+    tell_if_gone(*inode);
+    tell_of_name(*place.value().parent, span_of(place.value().name), file_event::kDelete,
+                 is_directory ? NamedThing::Directory : NamedThing::File);
+  }
   return 0;
+}
+
+void tell_of_move(const Place& source, const Place& target, Inode& moved, Inode* replaced) {
+  if (!somebody_watches()) return;
+  auto status = moved.status();
+  const NamedThing thing =
+      status && status.value().type == FileType::Directory ? NamedThing::Directory : NamedThing::File;
+  const uint32_t cookie = next_rename_cookie();
+  tell_of_name(*source.parent, span_of(source.name), file_event::kMovedFrom, thing, cookie);
+  tell_of_name(*target.parent, span_of(target.name), file_event::kMovedTo, thing, cookie);
+  if (replaced != nullptr) tell_of_inode(*replaced, file_event::kAttributes);
+  tell_of_inode(moved, file_event::kMoveSelf);
+  if (replaced != nullptr) tell_if_gone(*replaced);
 }
 
 Result<uint64_t> rename(int old_directory, uint64_t old_path, int new_directory, uint64_t new_path,
@@ -271,12 +302,18 @@ Result<uint64_t> rename(int old_directory, uint64_t old_path, int new_directory,
   const InodeHold source_hold(source.parent), target_hold(target.parent);
   if (TRY(source.parent->status()).device != TRY(target.parent->status()).device) return Error::CrossDevice;
   if (flags == 0) {
+    auto replaced = somebody_watches() ? target.parent->lookup(span_of(target.name)) : Result<Inode*>(Error::NoEntry);
+    Inode* gone = replaced && replaced.value() != moved ? replaced.value() : nullptr;
+    const bool is_same = replaced && replaced.value() == moved;  // two names of one file stay as they are
+    const InodeHold moved_hold(moved), gone_hold(gone);
     TRY(source.parent->rename_entry(span_of(source.name), *target.parent, span_of(target.name)));
+    if (!is_same) tell_of_move(source, target, *moved, gone);
     return 0;
   }
   TRY(source.parent->rename_entry_as(
       (flags & kExchange) != 0 ? Inode::RenameMode::Exchange : Inode::RenameMode::NoReplace, span_of(source.name),
       *target.parent, span_of(target.name)));
+  if ((flags & kNoReplace) != 0) tell_of_move(source, target, *moved, nullptr);
   return 0;
 }
 
@@ -290,6 +327,13 @@ Result<Inode*> inode_at(int directory, uint64_t user_path, FollowLast follow) {
   UserPath path;
   TRY(path.read(user_path));
   return find_user_inode(directory, path, follow);
+}
+
+Result<uint64_t> change_permissions_at(int directory, uint64_t path, uint16_t permissions) {
+  Inode* inode = TRY(inode_at(directory, path, FollowLast::Yes));
+  TRY(change_permissions(*inode, permissions));
+  tell_of_user_path(directory, path, FollowLast::Yes, *inode, file_event::kAttributes);
+  return 0;
 }
 
 Result<uint64_t> resize(Inode& inode, uint64_t size) {
@@ -377,25 +421,30 @@ MORTEM_CALL(renameat2) {
   return rename(argument.number(0), argument[1], argument.number(2), argument[3], static_cast<uint32_t>(argument[4]));
 }
 MORTEM_CALL(truncate) {
-  return resize(*TRY(inode_at(kAtWorkingDirectory, argument[0], FollowLast::Yes)), argument[1]);
+  Inode* inode = TRY(inode_at(kAtWorkingDirectory, argument[0], FollowLast::Yes));
+  TRY(resize(*inode, argument[1]));
+  tell_of_user_path(kAtWorkingDirectory, argument[0], FollowLast::Yes, *inode, file_event::kModify);
+  return 0;
 }
 MORTEM_CALL(ftruncate) {
   OpenFile* file = TRY(open_file(argument.number(0)));
   if (!file->can_write() || file->inode() == nullptr) return Error::Invalid;
-  return resize(*file->inode(), argument[1]);
+  TRY(resize(*file->inode(), argument[1]));
+  tell_of_file(*file->inode(), file->path(), file_event::kModify);
+  return 0;
 }
 MORTEM_CALL(chmod) {
-  return change_permissions(*TRY(inode_at(kAtWorkingDirectory, argument[0], FollowLast::Yes)),
-                            static_cast<uint16_t>(argument[1]));
+  return change_permissions_at(kAtWorkingDirectory, argument[0], static_cast<uint16_t>(argument[1]));
 }
 MORTEM_CALL(fchmod) {
   OpenFile* file = TRY(open_file(argument.number(0)));
-  return file->inode() == nullptr ? Result<uint64_t>(0)
-                                  : change_permissions(*file->inode(), static_cast<uint16_t>(argument[1]));
+  if (file->inode() == nullptr) return 0;
+  TRY(change_permissions(*file->inode(), static_cast<uint16_t>(argument[1])));
+  tell_of_file(*file->inode(), file->path(), file_event::kAttributes);
+  return 0;
 }
 MORTEM_CALL(fchmodat) {
-  return change_permissions(*TRY(inode_at(argument.number(0), argument[1], FollowLast::Yes)),
-                            static_cast<uint16_t>(argument[2]));
+  return change_permissions_at(argument.number(0), argument[1], static_cast<uint16_t>(argument[2]));
 }
 MORTEM_CALL(chown) {
   return change_owner(*TRY(inode_at(kAtWorkingDirectory, argument[0], FollowLast::Yes)), argument[1], argument[2]);

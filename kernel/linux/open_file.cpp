@@ -6,6 +6,7 @@
 #include "kernel/linux/epoll.h"
 #include "kernel/linux/file_locks.h"
 #include "kernel/linux/files.h"
+#include "kernel/linux/inotify.h"
 #include "kernel/memory/heap.h"
 #include "kernel/task/wait.h"
 
@@ -34,7 +35,10 @@ class InodeFile final : public OpenFile {
     inode_.opened();
   }
   ~InodeFile() override {
+    if (somebody_watches() && (flags() & kOpenPath) == 0)
+      tell_of_file(inode_, path_, can_write() ? file_event::kCloseWrite : file_event::kCloseNoWrite);
     inode_.closed();
+    if (somebody_watches()) tell_if_gone(inode_);
     heap_free(path_);
   }
 
@@ -57,12 +61,14 @@ class InodeFile final : public OpenFile {
     if ((flags() & kOpenAppend) != 0) position_ = TRY(inode_.status()).size;
     const size_t count = TRY(inode_.write(position_, from));
     position_ += count;
+    if (count > 0) tell_of_file(inode_, path_, file_event::kModify);
     TRY(sync_if_asked());
     return count;
   }
 
   Result<size_t> write_at(uint64_t offset, std::span<const uint8_t> from) override {
     const size_t count = TRY(inode_.write((flags() & kOpenAppend) != 0 ? TRY(inode_.status()).size : offset, from));
+    if (count > 0) tell_of_file(inode_, path_, file_event::kModify);
     TRY(sync_if_asked());
     return count;
   }

@@ -28,7 +28,7 @@ inline constexpr uint16_t kPollIn = 1, kPollOut = 4, kPollError = 8, kPollHangUp
 class EpollInterest;
 
 // Those that calls of their own work on.
-enum class OpenFileKind : uint8_t { Other, Event, Timer, Epoll, Socket, Signal };
+enum class OpenFileKind : uint8_t { Other, Event, Timer, Epoll, Socket, Signal, Inotify };
 
 class OpenFile {
  public:

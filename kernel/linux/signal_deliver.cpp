@@ -123,6 +123,21 @@ bool deliver_signal(TrapFrame& frame) {
 
 }  // namespace
 
+// Asks for whatever before_return_to_user() acts on; what is added there has to be added here.
+bool may_return_at_once(const TrapFrame& frame) {
+  const AppThread& thread = current();
+  const debug::ThreadDebug& debug = thread.debug;
+  if (debug.stop_requested || debug.stepping || debug.in_caught_call || debug.debug_status != 0) return false;
+  if (((thread.pending_signals | g_process_pending) & ~thread.blocked_signals) != 0 || thread.mask_is_saved)
+    return false;
+  // The codes that make a call again lie side by side (result.h).
+  constexpr auto kFirst = static_cast<uint64_t>(-static_cast<int64_t>(Error::RestartBlock));
+  constexpr auto kLast = static_cast<uint64_t>(-static_cast<int64_t>(Error::RestartSystem));
+  static_assert(kLast - kFirst == 4);
+  if (!in_call(frame) || frame.rax - kFirst <= kLast - kFirst) return false;
+  return nothing_to_schedule();
+}
+
 void before_return_to_user(TrapFrame& frame) {
   AppThread& thread = current();
   thread.frame = &frame;

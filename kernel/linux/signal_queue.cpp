@@ -9,6 +9,9 @@
 #include "kernel/task/scheduler.h"
 
 namespace kernel::linux {
+
+constinit uint64_t g_process_pending = 0;
+
 namespace {
 
 struct QueuedSignal {
@@ -20,7 +23,6 @@ constexpr size_t kQueueLength = 1024;
 constexpr int kFirstRealTime = 32;
 QueuedSignal g_queue[kQueueLength];  // oldest first
 size_t g_queue_count = 0;
-uint64_t g_process_pending = 0;
 SignalAction g_actions[kSignalCount];
 WaitQueue g_watchers;
 

@@ -85,6 +85,7 @@ void force_signal(const SignalInformation& information, const char* message, Tra
 void set_blocked_signals(uint64_t mask);
 // Of the running thread, those sent to the process included.
 uint64_t pending_signals();
+extern uint64_t g_process_pending;  // those sent to the process
 uint64_t deliverable_signals();  // pending and not blocked
 bool wait_is_interrupted();      // by one that would end it, or by the debugger
 // Takes one pending signal of `set` out of the queue; false: none.

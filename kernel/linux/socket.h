@@ -15,7 +15,8 @@
 
 namespace kernel::linux {
 
-inline constexpr int kFamilyUnspecified = 0, kFamilyUnix = 1, kFamilyInet = 2, kFamilyInet6 = 10;  // socket(2)
+inline constexpr int kFamilyUnspecified = 0, kFamilyUnix = 1, kFamilyInet = 2, kFamilyInet6 = 10,
+                     kFamilyNetlink = 16;  // socket(2)
 inline constexpr int kSocketStream = 1, kSocketDatagram = 2, kSocketRaw = 3, kSocketSequenced = 5;
 inline constexpr int kMessageOutOfBand = 1, kMessagePeek = 2, kMessageTruncated = 0x20, kMessageDontWait = 0x40,
                      kMessageWaitAll = 0x100, kMessageNoSignal = 0x4000,
@@ -142,5 +143,6 @@ class Socket : public OpenFile {
 // One for each family: flags are kOpenNonBlock or 0. FamilyNotSupported: the guest has no such family.
 Result<Socket*> make_unix_socket(int type, int protocol, int flags);
 Result<Socket*> make_inet_socket(int family, int type, int protocol, int flags);
+Result<Socket*> make_netlink_socket(int type, int protocol, int flags);
 
 }  // namespace kernel::linux

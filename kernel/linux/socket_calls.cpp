@@ -54,6 +54,8 @@ MORTEM_CALL(socket) {
   Socket* made;
   if (family == kFamilyUnix)
     made = TRY(make_unix_socket(wanted.type, protocol, wanted.flags));
+  else if (family == kFamilyNetlink)
+    made = TRY(make_netlink_socket(wanted.type, protocol, wanted.flags));
   else
     made = TRY(make_inet_socket(family, wanted.type, protocol, wanted.flags));
   return install(made, wanted.close_on_exec);

@@ -52,7 +52,7 @@ void handle_syscall(TrapFrame& frame) {
   current().frame = &frame;
   // What a debugger sees in a thread that waits here, as on Linux.
   frame.rax = static_cast<uint64_t>(-static_cast<int64_t>(Error::NoSyscall));
-  if (!debug::enters_call(current(), frame)) return;
+  if (debug::g_is_attached && !debug::enters_call(current(), frame)) return;
   const uint64_t number = frame.error_code;
   if (number > kHighest || g_table.entries[number].call == nullptr) {
     log_missing(number);

@@ -2,6 +2,7 @@
 #include "kernel/arch/x86_64/interrupts.h"
 #include "kernel/linux/calls.h"
 #include "kernel/linux/files.h"
+#include "kernel/linux/inotify.h"
 
 namespace kernel::linux {
 namespace {
@@ -29,18 +30,33 @@ Result<uint64_t> set_times(Inode* inode, const NewTimes& times) {
   return 0;
 }
 
+// As Linux tells watchers of it (fsnotify_change): one time alone is what reading or writing would have set.
+uint32_t event_of(const NewTimes& times) {
+  if (times.access_ns && times.modify_ns) return file_event::kAttributes;
+  return times.access_ns ? file_event::kAccess : file_event::kModify;
+}
+
+Result<uint64_t> set_times_of(OpenFile& file, const NewTimes& times) {
+  TRY(set_times(file.inode(), times));
+  if (file.inode() != nullptr) tell_of_file(*file.inode(), file.path(), event_of(times));
+  return 0;
+}
+
 Result<uint64_t> set_times_at(int directory, uint64_t user_path, const NewTimes& times, int flags) {
   if ((flags & ~(kAtNoFollow | kAtEmptyPath)) != 0) return Error::Invalid;
   if (user_path == 0 && directory != kAtWorkingDirectory) {
     if ((flags & ~kAtEmptyPath) != 0) return Error::Invalid;
-    return set_times(TRY(open_file(directory))->inode(), times);
+    return set_times_of(*TRY(open_file(directory)), times);
   }
   UserPath path;
   TRY(path.read(user_path));
   if (path.empty() && (flags & kAtEmptyPath) != 0 && directory != kAtWorkingDirectory)
-    return set_times(TRY(open_file(directory))->inode(), times);
-  return set_times(TRY(find_user_inode(directory, path, (flags & kAtNoFollow) != 0 ? FollowLast::No : FollowLast::Yes)),
-                   times);
+    return set_times_of(*TRY(open_file(directory)), times);
+  const FollowLast follow = (flags & kAtNoFollow) != 0 ? FollowLast::No : FollowLast::Yes;
+  Inode* inode = TRY(find_user_inode(directory, path, follow));
+  TRY(set_times(inode, times));
+  tell_of_user_path(directory, user_path, follow, *inode, event_of(times));
+  return 0;
 }
 
 // Two struct timeval, or now.

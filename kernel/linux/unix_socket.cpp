@@ -5,6 +5,7 @@
 #include "kernel/library/log.h"
 #include "kernel/linux/unix_socket_class.h"
 #include "kernel/memory/heap.h"
+#include "kernel/net/interfaces.h"
 
 namespace kernel::linux {
 namespace {
@@ -109,7 +110,7 @@ Result<size_t> UnixSocket::get_option(int level, int name, std::span<uint8_t> va
 
 Result<uint64_t> UnixSocket::control(uint32_t request, uint64_t user_argument) {
   constexpr uint32_t kBytesUnread = 0x5411;  // SIOCOUTQ
-  if (request != kBytesUnread) return Error::NotTerminal;
+  if (request != kBytesUnread) return net::interface_control(request, user_argument);
   TRY(write_user(user_argument, static_cast<uint32_t>(sender_.used)));
   return 0;
 }

@@ -1,4 +1,5 @@
-// The kernel heap: power-of-two size classes up to half a page, whole pages above; all in the direct map.
+// The kernel heap: size classes up to half a page, whole pages above; all in the direct map. A page whose
+// objects are all free goes back.
 // `new` returns null when there is no memory (the kernel is built with -fno-exceptions: use make<T>()).
 #pragma once
 

@@ -96,6 +96,24 @@ void PageFrames::free(uint64_t first, uint64_t count) {
   if (first < hint_) hint_ = first;
 }
 
+uint64_t PageFrames::next_used(uint64_t from) const {
+  constexpr uint64_t kHigherBits = 0xFC * kOnes;
+  static_assert(static_cast<uint8_t>(PageOwner::Firmware) == 2 && kFree == 1);
+  for (uint64_t page = from; page < count_;) {
+    if (page % 8 == 0 && page + 8 <= count_) {
+      uint64_t eight;
+      __builtin_memcpy(&eight, owners_ + page, 8);
+      if ((eight & kHigherBits) == 0 && (eight & eight >> 1 & kOnes) == 0) {  // no byte above 3, and none that is 3
+        page += 8;
+        continue;
+      }
+    }
+    if (owners_[page] > static_cast<uint8_t>(PageOwner::Firmware)) return page;
+    ++page;
+  }
+  return count_;
+}
+
 PageOwner PageFrames::owner(uint64_t page) const {
   return page < count_ ? static_cast<PageOwner>(owners_[page]) : PageOwner::Absent;
 }

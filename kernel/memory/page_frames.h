@@ -24,6 +24,8 @@ class PageFrames {
   void free(uint64_t first, uint64_t count);  // one user fewer of each; without users the page is free
   uint32_t users(uint64_t page) const;
   mortem::format::PageOwner owner(uint64_t page) const;
+  // The first one from there on that is anybody's: not absent, free or the firmware's. count(): none.
+  uint64_t next_used(uint64_t from) const;
   uint64_t count() const { return count_; }
   uint64_t free_count() const { return free_; }
   uint64_t ram_count() const { return ram_; }

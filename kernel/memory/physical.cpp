@@ -65,6 +65,9 @@ uint32_t page_users(PhysicalAddress page) {
 PageOwner page_owner(PhysicalAddress page) {
   return g_frames.owner(page / kPageSize);
 }
+uint64_t next_used_page(uint64_t frame) {
+  return g_frames.next_used(frame);
+}
 uint64_t memory_page_count() {
   return g_frames.count();
 }

@@ -25,6 +25,8 @@ void free_pages(PhysicalAddress first, size_t count);  // one user fewer of each
 
 // One bare RAM page's owner; Absent for what is not RAM.
 PageOwner page_owner(PhysicalAddress page);
+// The first page frame from there on that is neither free nor the firmware's; memory_page_count(): none.
+uint64_t next_used_page(uint64_t frame);
 uint64_t memory_page_count();  // highest RAM page frame number + 1
 uint64_t free_page_count();
 uint64_t ram_page_count();  // pages that are RAM

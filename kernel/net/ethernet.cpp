@@ -5,6 +5,7 @@
 #include "kernel/drivers/virtio_network.h"
 #include "kernel/library/log.h"
 #include "kernel/memory/physical.h"
+#include "kernel/net/hash_table.h"
 #include "kernel/net/transmit_checksum.h"
 #include "lwip/etharp.h"
 #include "lwip/ethip6.h"
@@ -22,7 +23,8 @@ constexpr size_t kHeader = sizeof(VirtioNetworkHeader);
 struct ReceiveBuffer {
   static constexpr size_t kWhole = kPageSize / 2, kRoom = kWhole - 64;
   pbuf_custom custom;  // first: lwIP gives back a pointer to it
-  ReceiveBuffer* next_free;
+  ReceiveBuffer *next_free, *previous_free;
+  bool is_free;
   uint8_t* bytes() { return reinterpret_cast<uint8_t*>(this) + (kWhole - kRoom); }
 };
 static_assert(sizeof(ReceiveBuffer) <= 64);
@@ -30,7 +32,7 @@ static_assert(sizeof(ReceiveBuffer) <= 64);
 VirtioNetwork* g_card = nullptr;
 netif g_interface;
 ReceiveBuffer* g_free_buffers = nullptr;
-size_t g_buffer_count = 0;
+size_t g_buffer_count = 0, g_free_count = 0;
 bool g_must_tell = false, g_queued = false;  // the card has not been told of buffers, of frames
 
 // Frames that found the send queue full, oldest first.
@@ -43,10 +45,26 @@ size_t buffer_limit() {  // an eighth of the RAM may wait in sockets
   return by_memory < 8192 ? by_memory : 8192;
 }
 
-void give_back(pbuf* buffer) {
-  auto* received = reinterpret_cast<ReceiveBuffer*>(buffer);
-  received->next_free = g_free_buffers;
-  g_free_buffers = received;
+using FreeBuffers = Chain<ReceiveBuffer, &ReceiveBuffer::next_free, &ReceiveBuffer::previous_free>;
+
+void unlink_free(ReceiveBuffer& buffer) {
+  FreeBuffers::remove(g_free_buffers, buffer);
+  buffer.is_free = false;
+  --g_free_count;
+}
+
+void give_back(pbuf* given) {
+  auto& buffer = *reinterpret_cast<ReceiveBuffer*>(given);
+  FreeBuffers::add(g_free_buffers, buffer);
+  buffer.is_free = true;
+  ++g_free_count;
+  // What a flood took is not kept: a page goes back when both its buffers are free.
+  auto& other = *reinterpret_cast<ReceiveBuffer*>(reinterpret_cast<uint64_t>(&buffer) ^ ReceiveBuffer::kWhole);
+  if (g_free_count <= g_card->receive_size() || !other.is_free) return;
+  unlink_free(buffer);
+  unlink_free(other);
+  g_buffer_count -= 2;
+  free_pages(page_down(direct_map_physical(&buffer)), 1);
 }
 
 ReceiveBuffer* take_buffer() {
@@ -62,7 +80,7 @@ ReceiveBuffer* take_buffer() {
     g_buffer_count += 2;
   }
   ReceiveBuffer* taken = g_free_buffers;
-  g_free_buffers = taken->next_free;
+  unlink_free(*taken);
   return taken;
 }
 

@@ -39,8 +39,9 @@ size_t table_size_by_memory(size_t at_most) {
   return wanted < 64 ? 64 : wanted < at_most ? wanted : at_most;
 }
 
-uint32_t hash_of(const ip_addr_t& own, uint16_t own_port, const ip_addr_t& peer, uint16_t peer_port) {
-  return static_cast<uint32_t>(hash64(own, own_port, peer, peer_port));
+uint32_t hash_of(const ip_addr_t& own, uint16_t own_port, const ip_addr_t& peer, uint16_t peer_port, uint64_t also) {
+  const uint64_t hash = hash64(own, own_port, peer, peer_port);
+  return static_cast<uint32_t>(also == 0 ? hash : mix(hash ^ g_secrets[2], also ^ g_secrets[3]));
 }
 
 bool addresses_overlap(const ip_addr_t& one, const ip_addr_t& other) {

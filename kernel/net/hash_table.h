@@ -67,7 +67,7 @@ class HashTable {
 
 void hash_initialize();                       // draws the numbers
 size_t table_size_by_memory(size_t at_most);  // a chain for each 64 KiB of RAM
-uint32_t hash_of(const ip_addr_t& own, uint16_t own_port, const ip_addr_t& peer, uint16_t peer_port);
+uint32_t hash_of(const ip_addr_t& own, uint16_t own_port, const ip_addr_t& peer, uint16_t peer_port, uint64_t also = 0);
 
 // Linux's range of ports that are given to those who name none (ip_local_port_range).
 constexpr uint32_t kFirstFreePort = 32768, kLastFreePort = 60999, kFreePorts = kLastFreePort - kFirstFreePort + 1;

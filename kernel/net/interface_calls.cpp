@@ -1,6 +1,7 @@
 // ioctl(2) on sockets that asks about network interfaces (netdevice(7)).
 #include "kernel/arch/x86_64/user_access.h"
 #include "kernel/net/inet_socket.h"
+#include "kernel/net/interfaces.h"
 #include "lwip/netif.h"
 
 namespace kernel::net {
@@ -34,32 +35,21 @@ struct InterfaceList {  // struct ifconf
   uint64_t requests;
 };
 
-// As Linux calls them.
-const char* name_of(const netif& interface) {
-  return interface.name[0] == 'l' ? "lo" : "eth0";
-}
-
 netif* find(const char (&name)[kNameSize]) {
   netif* interface;
   NETIF_FOREACH(interface) {
-    if (__builtin_strcmp(name_of(*interface), name) == 0) return interface;
+    if (__builtin_strcmp(interface_name(*interface), name) == 0) return interface;
   }
   return nullptr;
 }
 
 void set_name(InterfaceRequest& request, const netif& interface) {
-  const char* name = name_of(interface);
+  const char* name = interface_name(interface);
   __builtin_memcpy(request.name, name, __builtin_strlen(name) + 1);
 }
 
 void set_address(InterfaceRequest& request, uint32_t address) {
   request.inet = {linux::kFamilyInet, 0, address, {}};
-}
-
-int16_t flags_of(const netif& interface) {
-  constexpr int16_t kUp = 1, kHasBroadcast = 2, kLoopback = 8, kRunning = 0x40, kMulticast = 0x1000;  // IFF_…
-  if (interface.name[0] == 'l') return kUp | kLoopback | kRunning;
-  return static_cast<int16_t>((netif_is_up(&interface) ? kUp : 0) | kHasBroadcast | kRunning | kMulticast);
 }
 
 Result<uint64_t> list(uint64_t user_list) {
@@ -86,6 +76,10 @@ Result<uint64_t> list(uint64_t user_list) {
 }  // namespace
 
 Result<uint64_t> InetSocket::control(uint32_t request, uint64_t user_argument) {
+  return interface_control(request, user_argument);
+}
+
+Result<uint64_t> interface_control(uint32_t request, uint64_t user_argument) {
   if (request == kList) return list(user_argument);
   if (request != kName && request != kFlags && request != kAddress && request != kBroadcast && request != kMask &&
       request != kMtu && request != kHardwareAddress && request != kIndex)
@@ -105,7 +99,7 @@ Result<uint64_t> InetSocket::control(uint32_t request, uint64_t user_argument) {
       set_name(asked, *interface);
       break;
     case kFlags:
-      asked.flags = flags_of(*interface);
+      asked.flags = static_cast<int16_t>(interface_flags(*interface));
       break;
     case kAddress:
     case kBroadcast:
@@ -114,10 +108,10 @@ Result<uint64_t> InetSocket::control(uint32_t request, uint64_t user_argument) {
       set_address(asked, request == kAddress ? address : (request == kMask ? mask : address | ~mask));
       break;
     case kMtu:
-      asked.number = interface->name[0] == 'l' ? 65536 : interface->mtu;
+      asked.number = static_cast<int32_t>(interface_mtu(*interface));
       break;
     case kHardwareAddress:
-      asked.hardware.family = interface->name[0] == 'l' ? 772 : 1;  // ARPHRD_LOOPBACK, ARPHRD_ETHER
+      asked.hardware.family = interface_type(*interface);
       if (interface->hwaddr_len == 6) __builtin_memcpy(asked.hardware.bytes, interface->hwaddr, 6);
       break;
     case kIndex:

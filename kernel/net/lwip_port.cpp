@@ -25,7 +25,8 @@ constexpr uint32_t kClassCount = sizeof kSizes / sizeof kSizes[0];
 constexpr uint32_t kNoClass = kClassCount;
 
 Piece* g_free[kClassCount];
-uint64_t g_used = 0, g_limit = 0;  // bytes
+uint64_t g_used = 0, g_limit = 0, g_kept = 0;  // bytes; kept: on the lists above
+constexpr uint64_t kKeptShare = 256;           // of the RAM: what a flood took goes back to the heap
 
 }  // namespace
 
@@ -53,6 +54,7 @@ void* lwip_port_allocate(size_t size) {
   Piece* piece = which == kNoClass ? nullptr : g_free[which];
   if (piece != nullptr) {
     g_free[which] = piece->next;
+    g_kept -= piece->size;
   } else {
     piece = static_cast<Piece*>(heap_allocate(whole));
     if (piece == nullptr) return nullptr;
@@ -75,7 +77,9 @@ void lwip_port_free(void* memory) {
   if (memory == nullptr) return;
   Piece* piece = static_cast<Piece*>(memory) - 1;
   g_used -= piece->size;
-  if (piece->size_class == kNoClass) return heap_free(piece);
+  if (piece->size_class == kNoClass || g_kept + piece->size > ram_page_count() * kPageSize / kKeptShare)
+    return heap_free(piece);
+  g_kept += piece->size;
   piece->next = g_free[piece->size_class];
   g_free[piece->size_class] = piece;
 }

@@ -1,5 +1,6 @@
 #include "kernel/net/tcp_tables.h"
 
+#include "kernel/arch/x86_64/interrupts.h"
 #include "kernel/memory/physical.h"
 #include "kernel/net/hash_table.h"
 #include "lwip/priv/tcp_priv.h"
@@ -17,7 +18,8 @@ HashTable<tcp_pcb> g_connections;  // active ones and those in TIME_WAIT
 HashTable<tcp_pcb> g_owners;       // of ports
 tcp_pcb *g_newest_half_open = nullptr, *g_oldest_half_open = nullptr;
 size_t g_half_open_count = 0, g_half_open_limit = 64, g_time_wait_count = 0, g_time_wait_limit = 256;
-size_t g_next_chain = 0;  // where wake_some() goes on
+uint64_t g_last_drop = 0;  // of a half-open one; 0: none
+size_t g_next_chain = 0;   // where wake_some() goes on
 
 // Keepalive times that are shorter than a round of wake_some() takes, in ticks.
 constexpr uint32_t kRound = 16, kShortKeepAlive = 4 * kRound;
@@ -30,10 +32,13 @@ bool is_connection(tcp_pcb** list) {
   return list == &tcp_active_pcbs || list == &tcp_tw_pcbs;
 }
 
-// A flood of connections that are never finished must not take the memory of those that are: the oldest goes. Who
-// comes from near has answered long before.
+// A flood of connections that are never finished must not take the memory of those that are: the oldest goes. If it is
+// finished after all, it is made again (syn_cookies.cpp).
 void add_half_open(tcp_pcb& pcb) {
-  if (g_half_open_count >= g_half_open_limit) tcp_abandon(g_oldest_half_open, 0);
+  if (g_half_open_count >= g_half_open_limit) {
+    g_last_drop = monotonic_ns();
+    tcp_abandon(g_oldest_half_open, 0);
+  }
   HalfOpen::add(g_newest_half_open, pcb);
   if (g_oldest_half_open == nullptr) g_oldest_half_open = &pcb;
   pcb.is_half_open = 1;
@@ -92,6 +97,11 @@ void tcp_tables_initialize() {
   // One of either takes about half a KiB.
   g_half_open_limit = limit(256 << 10, 64, 16384);
   g_time_wait_limit = limit(48 << 10, 256, 65536);
+}
+
+bool half_open_were_dropped() {
+  constexpr uint64_t kLately = 120'000'000'000;
+  return g_last_drop != 0 && monotonic_ns() - g_last_drop < kLately;
 }
 
 tcp_pcb* first_owner_of_port(uint16_t port) {

@@ -14,4 +14,7 @@ void tcp_tables_initialize();
 // listener made, which use its port.
 tcp_pcb* first_owner_of_port(uint16_t port);
 
+// Whether a half-open connection had to make room for another within the last two minutes.
+bool half_open_were_dropped();
+
 }  // namespace kernel::net

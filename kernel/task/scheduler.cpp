@@ -241,9 +241,23 @@ bool reschedule_if_needed() {
   return true;
 }
 
+namespace {
+
+// When the running thread has to be interrupted at the latest.
+uint64_t next_interruption() {
+  const uint64_t deadline = g_timers.next_deadline();
+  return !g_ready_app.is_empty() && g_slice_end < deadline ? g_slice_end : deadline;
+}
+
+}  // namespace
+
+bool nothing_to_schedule() {
+  return !g_preempt && !g_work_is_requested && !g_one_shot_timer.came &&
+         g_one_shot_timer.deadline_ns <= next_interruption();
+}
+
 void arm_for_return() {
-  uint64_t wanted = g_timers.next_deadline();
-  if (!g_ready_app.is_empty() && g_slice_end < wanted) wanted = g_slice_end;
+  const uint64_t wanted = next_interruption();
   if (wanted != kNoDeadline) arm_timer(wanted);
 }
 

@@ -36,6 +36,8 @@ void yield_current_thread();  // behind all that are ready
 void give_way();
 // Before the return to the app, interrupts off: true when another thread ran meanwhile.
 bool reschedule_if_needed();
+// Neither would do anything: the running thread may go on as it is. Interrupts off.
+bool nothing_to_schedule();
 // Last thing before the return: the one-shot timer stands at what comes first, the next timer or the end of the slice.
 void arm_for_return();
 

@@ -3,14 +3,14 @@
 // Layout, all little-endian, all offsets from the start of the partition:
 //   0                                    PartitionHeader, one block
 //   kBlockSize + i * slot_size           slot i:
-//     +0                                 SlotHeader, one block
+//     +0                                 SlotHeader, CrashKind, ReleaseMark: one block
 //     +kBlockSize                        text record, one block: the report of last resort, UTF-8, text_length bytes
 //     +2 * kBlockSize                    the dump, stored_length bytes (seekable zstd, exactly the file `pull` writes)
 //
 // Order of writes: header `writing` → text record → dump → flush → header `complete` (or `partial`) → flush.
 // A crash in between leaves `writing`, which readers report as a dump that was cut short, never as whole.
 // The first dump of its kind (CrashKind) that is `partial` or `complete` is never overwritten: `mortem pull --release`
-// (or `mortem run`, which pulls by itself) sets it back to `empty`. Of a kind that comes again only the newest dump is
+// (or `mortem run`, which pulls by itself) releases it (ReleaseMark). Of a kind that comes again only the newest dump is
 // kept beside the first: it goes into an empty slot, and the one before it is released after that; without an empty
 // slot it takes the place of the one before it. Without either it is only counted.
 #pragma once
@@ -107,6 +107,28 @@ inline void write_crash_kind(uint8_t* block, CrashKind& kind) {
   kind.version = kCrashKindVersion;
   kind.checksum = header_checksum(kind);
   __builtin_memcpy(block + kCrashKindOffset, &kind, sizeof kind);
+}
+
+// How a dump is released while its guest runs: the host marks the dump by its sequence number, in a sector that only
+// the host writes, and a slot whose header has that number is empty. So a header that the guest writes at the same
+// moment is never lost: it has another number, and a mark of an older one means nothing.
+inline constexpr size_t kReleaseMarkOffset = 1024;
+inline constexpr char kReleaseMarkMagic[8] = {'M', 'O', 'R', 'T', 'F', 'R', 'E', 'E'};
+
+struct ReleaseMark {
+  char magic[8];
+  uint64_t sequence;
+  uint32_t reserved;
+  uint32_t checksum;  // CRC-32 of all bytes before it
+};
+static_assert(sizeof(ReleaseMark) == 24 && kReleaseMarkOffset % 512 == 0);
+
+// From a slot's first block, whose header can be believed.
+inline bool is_released(const uint8_t* block, const SlotHeader& header) {
+  ReleaseMark mark;
+  __builtin_memcpy(&mark, block + kReleaseMarkOffset, sizeof mark);
+  return __builtin_memcmp(mark.magic, kReleaseMarkMagic, sizeof kReleaseMarkMagic) == 0 &&
+         mark.checksum == header_checksum(mark) && mark.sequence == header.sequence;
 }
 
 }  // namespace mortem::format

@@ -20,7 +20,10 @@ class SlotStates:
             found = []
             for index in range(count):
                 file.seek(start + BLOCK + index * size)
-                found.append((start + BLOCK + index * size, file.read(88)))
+                block = bytearray(file.read(BLOCK))
+                if block[1024:1032] == b"MORTFREE" and block[1032:1040] == block[16:24]:  # released
+                    block[12:16] = EMPTY.to_bytes(4, "little")
+                found.append((start + BLOCK + index * size, bytes(block[:88])))
             return found
 
     def slot_states(self, image):

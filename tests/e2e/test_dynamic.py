@@ -63,6 +63,20 @@ class Dynamic(MortemTest):
         self.assertTrue(any(path.endswith("/libz.so.1") for path in paths), paths)
         self.assertIn("libgone.so, needed by modules/module.so, is in none of", done.stderr)
 
+    def test_closed_library(self):
+        """A library that was closed is no module any more; one that stays is."""
+        for name in ("stays", "goes"):
+            self.build(f"{name}.c", f"int {name}(void) {{ return 1; }}", "-shared", "-fPIC", "-o", f"lib{name}.so")
+        self.build("program.c", "#include <dlfcn.h>\n#include <stdlib.h>\nint main(void) {\n"
+                   "  void* goes = dlopen(\"/libgoes.so\", RTLD_NOW);\n  if (!dlopen(\"/libstays.so\", RTLD_NOW)) return 3;\n"
+                   "  for (int times = 0; times < 50; times++) {\n    if (!goes || dlclose(goes) != 0) return 4;\n"
+                   "    if (times < 49) goes = dlopen(\"/libgoes.so\", RTLD_NOW);\n  }\n  abort();\n}\n", "-o", "program")
+        _, dump = self.crash("program", "--file", "libgoes.so:/libgoes.so", "--file", "libstays.so:/libstays.so",
+                             status=134)
+        paths = [module["path"] for module in self.facts("info", dump)["modules"]]
+        self.assertEqual([path for path in paths if path.startswith("/lib") and path.count("/") == 1], ["/libstays.so"])
+        self.assertEqual(len(paths), len(set(paths)))
+
     def test_what_the_guest_would_hide(self):
         self.assert_refused("run", DYNAMIC / "bin" / "calls", "--file", "/etc/hosts:/tmp/hosts",
                             naming=["cannot put /tmp/hosts into the image", "/tmp is made anew at every start"])

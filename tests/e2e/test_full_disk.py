@@ -37,12 +37,13 @@ class Programs(RealProgram):
         fill = "insert into t(b) values(randomblob(4000000));\n"
         statements = ("create table t(a integer primary key, b); insert into t(b) values('first');\n" + fill * 20 +
                       "select 'integrity', * from pragma_integrity_check;\nselect 'rows', count(*) > 4, min(b) from t;\n"
-                      "delete from t where a > 2; vacuum;\ninsert into t(b) values('last');\n"
+                      "pragma journal_mode=memory; delete from t where a > 2;\ninsert into t(b) values('last');\n"
                       "select 'integrity', * from pragma_integrity_check;\nselect 'rows', count(*) from t;\n")
-        self.pack("sqlite3", "/var/lib/t.db")
-        done = self.mortem("run", self.image, "--dump", self.files / "dump.zst", status=None, given=statements.encode())
+        # Its status says that statements failed; with a dump the journal would be left to the next start.
+        self.pack("sqlite3", "/var/lib/t.db", options=["--dump-on-exit", "never"])
+        done = self.mortem("run", self.image, status=1, given=statements.encode())
         self.root.check()
-        self.assertIn("database or disk is full", done.stdout)
+        self.assertIn("database or disk is full", done.stdout + done.stderr)
         self.assertEqual([line for line in done.stdout.splitlines() if line.startswith(("integrity", "rows"))],
                          ["integrity|ok", "rows|1|first", "integrity|ok", "rows|3"])
         made = self.root.extract("/var/lib/t.db", self.files)

@@ -1,12 +1,16 @@
 // Echoes on TCP and UDP, IPv6 and IPv4: network_server PORT. A line on stdout says that it serves.
-// "status" as a datagram is answered with how many connections there were and how many are open. A connection whose
-// first byte is '!' is sent as many bytes as the number behind it says.
+// "status" as a datagram is answered with how many connections there were and how many are open, "memory" with how many
+// KiB are free (/proc/meminfo). A connection whose first byte is '!' is sent as many bytes as the number behind it says;
+// "!who" is answered with where its stack is, which differs from boot to boot; "!crash" is not answered, nor "!provoke
+// WORD" (kernel/linux/provoke_crash.cpp).
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -43,11 +47,28 @@ static int serve(int connection) {
   if (g_bytes[0] != '!') return write_all(connection, g_bytes, (size_t)count);
   g_bytes[count] = 0;
   if (strncmp(g_bytes, "!crash", 6) == 0) *(volatile int*)0 = 1;
+  if (strncmp(g_bytes, "!provoke ", 9) == 0) {
+    const int provoke = open("/sys/kernel/debug/provoke-crash/DIRECT", O_WRONLY);
+    if (write(provoke, g_bytes + 9, strlen(g_bytes + 9)) < 0) perror("provoke");
+  }
+  if (strncmp(g_bytes, "!who", 4) == 0) {
+    const int length = snprintf(g_bytes, sizeof g_bytes, "%p\n", (void*)&count);
+    return write_all(connection, g_bytes, (size_t)length);
+  }
   long left = atol(g_bytes + 1);
   for (size_t at = 0; at < sizeof g_bytes; ++at) g_bytes[at] = (char)('a' + at % 23);
   for (; left > 0; left -= (long)sizeof g_bytes)
     if (write_all(connection, g_bytes, left < (long)sizeof g_bytes ? (size_t)left : sizeof g_bytes) != 0) return -1;
   return 0;
+}
+
+static long free_memory(void) {
+  long kib = -1;
+  char line[128];
+  FILE* file = fopen("/proc/meminfo", "r");
+  while (file != NULL && fgets(line, sizeof line, file) != NULL && sscanf(line, "MemFree: %ld", &kib) != 1) continue;
+  if (file != NULL) fclose(file);
+  return kib;
 }
 
 static void answer(int datagrams) {
@@ -57,11 +78,16 @@ static void answer(int datagrams) {
   if (count < 0) return;
   g_bytes[count] = 0;
   if (strcmp(g_bytes, "status") == 0) count = snprintf(g_bytes, sizeof g_bytes, "%ld %ld", g_connections, g_open);
+  if (strcmp(g_bytes, "memory") == 0) count = snprintf(g_bytes, sizeof g_bytes, "%ld", free_memory());
   sendto(datagrams, g_bytes, (size_t)count, 0, (struct sockaddr*)&from, length);
 }
 
 int main(int count, char** arguments) {
   const unsigned short port = (unsigned short)atoi(count > 1 ? arguments[1] : "7");
+  struct rlimit files;
+  getrlimit(RLIMIT_NOFILE, &files);
+  files.rlim_cur = files.rlim_max;
+  setrlimit(RLIMIT_NOFILE, &files);
   const int listener = make(SOCK_STREAM, port), datagrams = make(SOCK_DGRAM, port), epoll = epoll_create1(0);
   listen(listener, 4096);
   watch(epoll, listener);

@@ -192,6 +192,10 @@ Result<void> copy_from_kernel_checked(void* to, uint64_t from, size_t size) {
   return {};
 }
 
+uint64_t next_used_page(uint64_t frame) {
+  while (frame < memory_page_count() && page_owner(frame * kPageSize) <= PageOwner::Firmware) ++frame;
+  return frame;
+}
 PageOwner page_owner(PhysicalAddress page) {
   const auto& owners = FakeGuest::current->owners;
   return page / kPageSize < owners.size() ? owners[page / kPageSize] : PageOwner::Absent;

@@ -25,6 +25,22 @@ add_test(NAME unit.symbolize
   COMMAND ${Python3_EXECUTABLE} ${CMAKE_CURRENT_SOURCE_DIR}/compare_symbols.py $<TARGET_FILE:locate_addresses>
     ${CMAKE_CURRENT_SOURCE_DIR}/stack_programs ${CMAKE_CURRENT_BINARY_DIR}/symbols)
 set_tests_properties(unit.symbolize PROPERTIES LABELS unit TIMEOUT 300)
+add_test(NAME unit.debug_files
+  COMMAND ${Python3_EXECUTABLE} ${CMAKE_CURRENT_SOURCE_DIR}/compare_debug_files.py $<TARGET_FILE:locate_addresses>
+    ${CMAKE_CURRENT_BINARY_DIR}/debug_files)
+set_tests_properties(unit.debug_files PROPERTIES LABELS unit TIMEOUT 300)
+add_test(NAME unit.debuginfod
+  COMMAND ${Python3_EXECUTABLE} ${CMAKE_CURRENT_SOURCE_DIR}/debuginfod_server.py $<TARGET_FILE:mortem>
+    ${CMAKE_CURRENT_BINARY_DIR}/debuginfod)
+set_tests_properties(unit.debuginfod PROPERTIES LABELS unit TIMEOUT 300)
+add_test(NAME unit.broken_debug_files
+  COMMAND ${Python3_EXECUTABLE} ${CMAKE_CURRENT_SOURCE_DIR}/broken_debug_files.py $<TARGET_FILE:mortem>
+    ${CMAKE_CURRENT_SOURCE_DIR}/stack_programs/tail_calls.c ${CMAKE_CURRENT_BINARY_DIR}/broken_debug_files 2)
+set_tests_properties(unit.broken_debug_files PROPERTIES LABELS unit TIMEOUT 300)
+add_test(NAME slow.broken_debug_files
+  COMMAND ${Python3_EXECUTABLE} ${CMAKE_CURRENT_SOURCE_DIR}/broken_debug_files.py $<TARGET_FILE:mortem>
+    ${CMAKE_CURRENT_SOURCE_DIR}/stack_programs/tail_calls.c ${CMAKE_CURRENT_BINARY_DIR}/slow_broken_debug_files 60)
+set_tests_properties(slow.broken_debug_files PROPERTIES LABELS slow TIMEOUT 3600)
 add_executable(locate_addresses locate_addresses.cpp)
 set_target_properties(locate_addresses PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
 target_link_libraries(locate_addresses PRIVATE mortem_inspector)

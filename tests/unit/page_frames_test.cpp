@@ -117,6 +117,21 @@ TEST(PageFrames, ASharedPageIsFreeWithoutItsLastUser) {
   EXPECT_EQ(frames.retain(page).error(), Error::NoMemory);
 }
 
+TEST(PageFrames, FindsWhatIsInUse) {
+  std::mt19937 random(7);
+  for (int round = 0; round < 200; ++round) {
+    std::vector<uint8_t> owners(random() % 70 + 1);
+    for (uint8_t& owner : owners) owner = random() % 16 == 0 ? random() % 12 : random() % 3;
+    PageFrames frames;
+    frames.initialize(owners.data(), owners.size());
+    for (uint64_t from = 0; from <= owners.size(); ++from) {
+      uint64_t expected = from;
+      while (expected < owners.size() && owners[expected] <= static_cast<uint8_t>(PageOwner::Firmware)) ++expected;
+      ASSERT_EQ(frames.next_used(from), expected) << "from " << from;
+    }
+  }
+}
+
 TEST(PageFrames, TakesBackNothingThatWasNeverGivenOut) {
   auto owners = memory(16);
   owners[2] = static_cast<uint8_t>(PageOwner::Firmware);

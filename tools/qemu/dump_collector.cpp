@@ -80,8 +80,8 @@ Result<DumpCollector> DumpCollector::begin(const fs::path& image, const fs::path
   return collector;
 }
 
-// A text record a paragraph, up to a size at which nobody reads it any more.
-void DumpCollector::write_record(const CollectedDump& dump, const std::string& record) const {
+// Up to a size at which nobody reads it any more.
+void DumpCollector::append_to_records(const std::string& text) const {
   constexpr uint64_t kLargest = 1 << 20;
   fs::path path = wanted_;
   path.replace_filename(stem_and_ending(wanted_).first + ".crashes.txt");
@@ -90,10 +90,20 @@ void DumpCollector::write_record(const CollectedDump& dump, const std::string& r
   if (size > kLargest) return;
   std::ofstream file(path, std::ios::app);
   fs::permissions(path, fs::perms::owner_read | fs::perms::owner_write, ignored);
-  file << fmt::format("=== before crash {} of kind {:016x} ({}):\n", dump.occurrence, dump.slot.kind.signature,
-                      dump.reason);
+  file << text;
+}
+
+// A text record a paragraph.
+void DumpCollector::write_record(const CollectedDump& dump, const std::string& record) const {
+  std::string text = fmt::format("=== before crash {} of kind {:016x} ({}):\n", dump.occurrence,
+                                 dump.slot.kind.signature, dump.reason);
   std::stringstream lines(record);
-  for (std::string line; std::getline(lines, line);) file << printable(line) << '\n';
+  for (std::string line; std::getline(lines, line);) text += printable(line) + '\n';
+  append_to_records(text);
+}
+
+void DumpCollector::keep_line(uint64_t occurrence, const std::string& reason) const {
+  append_to_records(fmt::format("=== crash {} of its kind, whose dump was replaced: {}\n", occurrence, reason));
 }
 
 // To a file: a new one, or the one that this run's newest dump of the same kind is in.

@@ -38,6 +38,9 @@ class DumpCollector {
   // before it, whose text record goes to NAME.crashes.txt. No other file is ever overwritten.
   Result<std::vector<CollectedDump>> collect();
 
+  // Into NAME.crashes.txt: of a crash whose dump a newer one has replaced in its slot.
+  void keep_line(uint64_t occurrence, const std::string& reason) const;
+
   // Why there is no dump, as far as the slots tell: full, cut short, no slots; empty: they do not.
   std::string why_none() const;
 
@@ -50,6 +53,7 @@ class DumpCollector {
   };
   Result<void> bring_out(const snapshot::DiskImage& disk, CollectedDump& dump);
   void write_record(const CollectedDump& dump, const std::string& record) const;
+  void append_to_records(const std::string& text) const;
 
   std::filesystem::path image_, wanted_;
   std::map<uint64_t, Kept> kept_;  // by signature

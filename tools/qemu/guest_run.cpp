@@ -12,8 +12,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <csignal>
 #include <cstring>
+#include <utility>
 
 #include "tools/child_program.h"
 #include "tools/output.h"
@@ -237,10 +239,14 @@ void GuestRun::serve_guest() {
       note(message.error().message);
       return control_.reset();
     }
-    if (!*message) return;
+    if (!*message) break;
     for (auto& [client, decoder] : clients_) send_bytes(client.get(), encode(**message));
     handle(**message);
   }
+  // Bringing out a dump takes time, in which a server that crashes on every request crashes again: what it says is
+  // heard first, so that we never fall behind.
+  pollfd more{control_.get(), POLLIN, 0};
+  if (!told_.empty() && poll(&more, 1, 0) == 0) collect_dumps();
 }
 
 void GuestRun::serve_client(size_t index) {
@@ -278,7 +284,7 @@ void GuestRun::handle(const ControlMessage& message) {
     plan_.facts.crashes = crashes_;
     plan_.facts.last_crash = printable(crash->reason_kind != 0 ? message.crash_reason() : std::string());
     (void)instance_.write(plan_.facts);
-    collect_dumps(printable(message.crash_reason()));
+    told_.push_back({printable(message.crash_reason()), crash->slot, crash->occurrence});
   }
 }
 
@@ -314,12 +320,45 @@ void GuestRun::press_on() {
   kill(qemu_id_, SIGKILL);
 }
 
-void GuestRun::collect_dumps(const std::string& reason_of_message) {
+void GuestRun::tell_of(const CollectedDump& dump, const std::string& reason) {
   const std::string& name = plan_.facts.name;
+  if (!exit_status_)
+    exit_status_ = dump.slot.header.reason_kind == uint32_t(format::ReasonKind::Exit) ? dump.exit_status & 0xFF
+                                                                                      : 128 + (dump.signal & 0x7F);
+  const std::string what = reason.empty() ? "reason unknown" : reason;
+  if (dump.path.empty()) {
+    const std::string image = shell_quoted(plan_.facts.source);
+    note(fmt::format("{} crashed: {}; dump kept in slot {}, next: mortem pull {} --slot {}", name, what,
+                     dump.slot.index, image, dump.slot.index));
+    return;
+  }
+  std::error_code error;
+  const fs::path shown = plan_.detached ? dump.path : fs::proximate(dump.path, error);
+  const std::string place =
+      shown.string().size() < dump.path.string().size() && !error ? shown.string() : dump.path.string();
+  note(fmt::format("{} crashed: {}; dump in {}, next: mortem report {}", name, what, place, shell_quoted(place)));
+  if (!dump.first.empty())
+    note(fmt::format("{}: that is crash {} of this kind; its first dump is {}", name, dump.occurrence,
+                     dump.first.string()));
+}
+
+void GuestRun::tell_of_crash_without_dump(const std::string& reason_of_message) const {
+  // The guest's line ends with "; no dump: WHY" then. Of full slots we know the image to name; the rest it knows
+  // better.
+  const std::string why = dumps_->why_none();
+  const size_t told = why.empty() ? std::string::npos : reason_of_message.find("; no dump");
+  const std::string reason = reason_of_message.substr(0, told);
+  const bool says_it = reason.find("no dump") != std::string::npos;
+  note(fmt::format("{} crashed: {}{}{}{}", plan_.facts.name, reason, says_it ? "" : "; no dump was written",
+                   why.empty() || says_it ? "" : ": ", says_it ? "" : why));
+}
+
+void GuestRun::collect_dumps() {
+  const std::vector<ToldCrash> told = std::exchange(told_, {});
   auto collected = dumps_->collect();
   if (!collected) {
-    note(fmt::format("{} crashed: {}; its dump cannot be taken out, it stays in {}: {}", name, reason_of_message,
-                     plan_.facts.image.string(), collected.error().message));
+    note(fmt::format("{} crashed: {}; its dump cannot be taken out, it stays in {}: {}", plan_.facts.name,
+                     told.empty() ? "" : told.back().reason, plan_.facts.image.string(), collected.error().message));
     // The temporary image is all that holds it now.
     plan_.facts.temporary.clear();
     (void)instance_.write(plan_.facts);
@@ -327,42 +366,30 @@ void GuestRun::collect_dumps(const std::string& reason_of_message) {
     return;
   }
   for (const CollectedDump& dump : *collected) {
-    const std::string reason = !reason_of_message.empty() ? reason_of_message : dump.reason;
-    if (!exit_status_)
-      exit_status_ = dump.slot.header.reason_kind == uint32_t(format::ReasonKind::Exit) ? dump.exit_status & 0xFF
-                                                                                        : 128 + (dump.signal & 0x7F);
-    const std::string what = reason.empty() ? "reason unknown" : reason;
-    if (dump.path.empty()) {
-      const std::string image = shell_quoted(plan_.facts.source);
-      note(fmt::format("{} crashed: {}; dump kept in slot {}, next: mortem pull {} --slot {}", name, what,
-                       dump.slot.index, image, dump.slot.index));
-    } else {
-      std::error_code error;
-      const fs::path shown = plan_.detached ? dump.path : fs::proximate(dump.path, error);
-      const std::string place =
-          shown.string().size() < dump.path.string().size() && !error ? shown.string() : dump.path.string();
-      note(fmt::format("{} crashed: {}; dump in {}, next: mortem report {}", name, what, place, shell_quoted(place)));
-      if (!dump.first.empty())
-        note(fmt::format("{}: that is crash {} of this kind; its first dump is {}", name, dump.occurrence,
-                         dump.first.string()));
-    }
+    const auto same = std::find_if(told.begin(), told.end(), [&](const ToldCrash& crash) {
+      return crash.slot == dump.slot.index && crash.occurrence == dump.occurrence;
+    });
+    tell_of(dump, same != told.end() ? same->reason : dump.reason);
+    collected_early_.emplace_back(dump.slot.index, dump.occurrence);
   }
-  if (collected->empty() && !reason_of_message.empty()) {
-    // The guest's line ends with "; no dump: WHY" then. Of full slots we know the image to name; the rest it knows
-    // better.
-    const std::string why = dumps_->why_none();
-    const size_t told = why.empty() ? std::string::npos : reason_of_message.find("; no dump");
-    const std::string reason = reason_of_message.substr(0, told);
-    const bool says_it = reason.find("no dump") != std::string::npos;
-    note(fmt::format("{} crashed: {}{}{}{}", name, reason, says_it ? "" : "; no dump was written",
-                     why.empty() || says_it ? "" : ": ", says_it ? "" : why));
+  for (const ToldCrash& crash : told) {
+    const auto early = std::find(collected_early_.begin(), collected_early_.end(),
+                                 std::pair<uint32_t, uint64_t>(crash.slot, crash.occurrence));
+    if (early != collected_early_.end()) {
+      collected_early_.erase(early);
+    } else if (crash.slot == format::kNoSlot) {
+      tell_of_crash_without_dump(crash.reason);
+    } else {
+      note(fmt::format("{} crashed: {}; its dump was taken out or replaced by a newer one meanwhile", plan_.facts.name,
+                       crash.reason));
+      dumps_->keep_line(crash.occurrence, crash.reason);
+    }
   }
 }
 
 Result<int> GuestRun::explain_end() {
-  const bool crash_told = crashes_ > 0;
   // A crash whose message did not come through the control port is found in the slots.
-  if (!crash_told) collect_dumps({});
+  if (!dump_left_in_image_) collect_dumps();
   if (exit_status_) return *exit_status_;
   if (terminated_by_ != 0) return 128 + terminated_by_;
 

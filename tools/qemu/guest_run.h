@@ -52,7 +52,15 @@ class GuestRun {
   void handle_signal();
   void terminate(int signal);
   void press_on();  // what follows when the guest does not end
-  void collect_dumps(const std::string& reason_of_message);
+  struct ToldCrash {
+    std::string reason;
+    uint32_t slot = 0;  // kNoSlot: without a dump
+    uint64_t occurrence = 0;
+  };
+  // The dumps of the crashes that the guest has told of, and those it has not.
+  void collect_dumps();
+  void tell_of(const CollectedDump& dump, const std::string& reason);
+  void tell_of_crash_without_dump(const std::string& reason) const;
   Result<int> explain_end();
 
   RunPlan plan_;
@@ -68,7 +76,9 @@ class GuestRun {
   int pressure_ = 0;       // 0: none, 1: asked the guest, 2: asked QEMU, 3: killed QEMU
   std::optional<int> exit_status_;
   size_t crashes_ = 0;
-  std::string console_end_;  // the last few hundred bytes
+  std::vector<ToldCrash> told_;                                 // whose dumps have not been looked for
+  std::vector<std::pair<uint32_t, uint64_t>> collected_early_;  // slot, occurrence: before the guest told of them
+  std::string console_end_;                                     // the last few hundred bytes
   bool input_ended_ = false;
   bool input_wanted_ = false;  // the program has looked at its standard input
   std::string input_pending_;  // read from ours, and not taken by QEMU yet

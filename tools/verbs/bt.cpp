@@ -4,9 +4,11 @@
 #include <memory>
 
 #include "inspector/analysis/stack_text.h"
+#include "inspector/symbols/source_text.h"
 #include "tools/output.h"
 #include "tools/symbol_options.h"
 #include "tools/verbs.h"
+#include "tools/verbs/contained.h"
 #include "tools/verbs/stack_facts.h"
 
 namespace mortem::tools {
@@ -16,19 +18,39 @@ using nlohmann::ordered_json;
 
 struct Options {
   std::string dump;
-  std::vector<std::string> symbols;
-  uint32_t thread = 0;
+  SymbolFlags symbols;
+  std::vector<std::string> checkouts;
+  uint32_t thread = 0, lines = 0;
   bool has_thread = false;
   size_t limit = 200000;
   bool no_inline = false, no_tail_calls = false, full = false, json = false;
 };
+
+// After every frame with a known line: that line of its source, and `around` more on either side.
+std::string with_source(const inspector::Stack& stack, const inspector::StackReader& reader, uint32_t around,
+                        inspector::SourceText& sources) {
+  std::string text;
+  for (size_t index = 0; index < stack.frames.size(); ++index) {
+    const inspector::Frame& frame = stack.frames[index];
+    text += inspector::frame_text(index, frame);
+    const auto* module = reader.module_at(frame.pc);
+    const auto found = sources.lines(module ? std::span<const uint8_t>(module->id) : std::span<const uint8_t>(),
+                                     frame.file, frame.line, around);
+    for (size_t line = 0; found && line < found->lines.size(); ++line)
+      text += fmt::format("     {} {:>6}  {}\n", found->first + line == frame.line ? "=>" : "  ", found->first + line,
+                          found->lines[line]);
+  }
+  return text + fmt::format("(end: {})\n", stack.end);
+}
 
 int run(const Options& options) {
   auto core = snapshot::CoreFile::open(options.dump);
   if (!core) return fail(core.error());
   auto target = inspector::open_core_target(**core);
   if (!target) return fail(target.error());
-  auto symbolizer = inspector::Symbolizer::create(symbol_options(options.symbols));
+  const inspector::SymbolOptions where = symbol_options(options.symbols);
+  auto symbolizer = inspector::Symbolizer::create(where);
+  inspector::SourceText sources(where, {options.checkouts.begin(), options.checkouts.end()});
   inspector::StackReader reader(**target, *symbolizer);
   inspector::StackOptions wanted;
   wanted.frame_limit = options.limit;
@@ -45,8 +67,10 @@ int run(const Options& options) {
       threads.push_back(stack_facts(*stack));
     } else {
       const auto folding = options.full ? inspector::Folding::ShowAll : inspector::Folding::Fold;
-      write_stdout(fmt::format("{}{}\n{}", found ? "\n" : "", printable(inspector::stack_heading(*stack)),
-                               printable_lines(inspector::stack_text(*stack, folding, 0))));
+      write_stdout(
+          fmt::format("{}{}\n{}", found ? "\n" : "", printable(inspector::stack_heading(*stack)),
+                      printable_lines(options.lines != 0 ? with_source(*stack, reader, options.lines - 1, sources)
+                                                         : inspector::stack_text(*stack, folding, 0))));
     }
     found = true;
   }
@@ -72,17 +96,22 @@ void add_verb(Commands& commands) {
       ->type_name("N")
       ->capture_default_str()
       ->check(CLI::PositiveNumber);
-  verb->add_option("--symbols", options->symbols, "An ELF file with symbols, used where its build id is a module's")
-      ->type_name("FILE")
+  add_symbol_flags(verb, options->symbols);
+  verb->add_option("--lines", options->lines, "Show the source line of every frame, and N - 1 more on either side")
+      ->type_name("N")
+      ->check(CLI::Range(1, 100));
+  verb->add_option("--source-dir", options->checkouts,
+                   "A checkout in which sources are looked for by the end of their paths")
+      ->type_name("DIR")
       ->allow_extra_args(false)
-      ->check(CLI::ExistingFile);
+      ->check(CLI::ExistingDirectory);
   verb->add_flag("--no-inline", options->no_inline, "Leave inlined functions out");
   verb->add_flag("--no-tail-calls", options->no_tail_calls, "Only frames that are on the stack, none inferred");
   verb->add_flag("--full", options->full, "Show every frame of a recursion");
   verb->add_flag("--json", options->json, "Print the facts as JSON (mortem.bt/1)");
   commands.on(verb, [options, thread] {
     options->has_thread = thread->count() > 0;
-    return run(*options);
+    return contained([&] { return run(*options); });
   });
 }
 

@@ -4,9 +4,12 @@
 #include <ctime>
 #include <memory>
 
+#include "inspector/symbols/symbol_files.h"
 #include "snapshot/dump_info.h"
 #include "tools/output.h"
+#include "tools/symbol_options.h"
 #include "tools/verbs.h"
+#include "tools/verbs/contained.h"
 
 namespace mortem::tools {
 
@@ -47,7 +50,42 @@ ordered_json identity_json(const DumpInfo::Identity& identity) {
   return json;
 }
 
-ordered_json to_json(const DumpInfo& info) {
+// Where the symbols of a module are.
+struct ModuleSource {
+  const char* kind = "none";
+  std::vector<std::pair<const char*, std::string>> files;  // what each is, and its path
+  std::string missing;                                     // and what to do; empty: all is there
+};
+
+ModuleSource source_of(inspector::SymbolFileFinder& finder, const snapshot::CoreModule& module) {
+  ModuleSource source;
+  if (module.kind == format::ModuleKind::Vdso) {
+    source.kind = "dump";  // its image is in memory
+    return source;
+  }
+  const inspector::FoundFiles found = finder.find(module);
+  auto has = [&](const char* section) { return found.executable && found.executable->section(section) != nullptr; };
+  source.kind = found.debug                             ? "debug information"
+                : has(".symtab") || found.small_symbols ? "symbol table"
+                : has(".dynsym")                        ? "exported symbols"
+                                                        : "none";
+  for (const auto& [what, path] : {std::pair("executable", found.paths.executable),
+                                   {"debug", found.paths.debug},
+                                   {"alternate", found.paths.alternate},
+                                   {"package", found.paths.package}})
+    if (!path.empty()) source.files.emplace_back(what, path.string());
+  source.missing = found.missing;
+  return source;
+}
+
+ordered_json source_json(const ModuleSource& source) {
+  ordered_json json = {{"kind", source.kind}};
+  for (const auto& [what, path] : source.files) json[what] = printable(path);
+  if (!source.missing.empty()) json["missing"] = printable(source.missing);
+  return json;
+}
+
+ordered_json to_json(const DumpInfo& info, const std::vector<ModuleSource>& sources) {
   ordered_json json = {
       {"file", printable(info.name)}, {"mortem_dump", info.made_by_mortem}, {"expanded_bytes", info.expanded_bytes}};
   if (info.reason) json["reason"] = reason_json(*info.reason);
@@ -63,14 +101,17 @@ ordered_json to_json(const DumpInfo& info) {
                        {"stack_pointer", hex(thread.stack_pointer)},
                        {"floating_point", thread.has_floating_point},
                        {"extended_state", thread.has_extended_state}});
-  for (const DumpInfo::Module& module : info.modules)
+  for (size_t index = 0; index < info.modules.size(); ++index) {
+    const DumpInfo::Module& module = info.modules[index];
     modules.push_back({{"kind", module.kind},
                        {"path", printable(module.path)},
                        {"id_kind", module.id_kind},
                        {"id", module.id},
                        {"load_bias", hex(module.load_bias)},
                        {"start", hex(module.start)},
-                       {"end", hex(module.end)}});
+                       {"end", hex(module.end)},
+                       {"symbols", source_json(sources[index])}});
+  }
   json["threads"] = threads;
   json["modules"] = modules;
   ordered_json page_map = ordered_json::object();
@@ -92,7 +133,7 @@ std::string wall_clock(int64_t nanoseconds) {
   return text;
 }
 
-std::string to_text(const DumpInfo& info) {
+std::string to_text(const DumpInfo& info, const std::vector<ModuleSource>& sources) {
   std::string text;
   auto line = [&](const char* key, const std::string& value) {
     text += fmt::format("{:<12}{}\n", key, value.empty() ? "unknown" : value);
@@ -129,32 +170,46 @@ std::string to_text(const DumpInfo& info) {
   for (const auto& module : info.modules)
     text += fmt::format("{:11}  {:>18}  {:>18}  {:40}  {}\n", module.kind, hex(module.start), hex(module.end),
                         module.id.empty() ? "none" : module.id, printable(module.path));
+  text += fmt::format("\n{:18}  {}\n", "SYMBOLS", "MODULE AND FILES");
+  for (size_t index = 0; index < info.modules.size(); ++index) {
+    const ModuleSource& source = sources[index];
+    text += fmt::format("{:18}  {}\n", source.kind, printable(info.modules[index].path));
+    for (const auto& [what, path] : source.files)
+      if (path != info.modules[index].path) text += fmt::format("{:20}{} {}\n", "", what, printable(path));
+    if (!source.missing.empty()) text += fmt::format("{:20}missing: {}\n", "", printable(source.missing));
+  }
   return text;
 }
 
-int show(const std::string& dump, bool json) {
+int show(const std::string& dump, const SymbolFlags& symbols, bool json) {
   auto core = snapshot::CoreFile::open(dump);
   if (!core) return fail(core.error());
   const DumpInfo info = snapshot::gather_dump_info(**core);
+  inspector::SymbolFileFinder finder(symbol_options(symbols));
+  std::vector<ModuleSource> sources;
+  for (const snapshot::CoreModule& module : (*core)->modules()) sources.push_back(source_of(finder, module));
   if (json)
-    print_json("info", to_json(info));
+    print_json("info", to_json(info, sources));
   else
-    write_stdout(to_text(info));
+    write_stdout(to_text(info, sources));
   return kDone;
 }
 
 void add_info(Commands& commands) {
-  CLI::App* verb = commands.add(nullptr, "info", "What is in a dump or core",
+  CLI::App* verb = commands.add(nullptr, "info", "What is in a dump or core, and where the symbols of its modules are",
                                 "Any ELF core of x86-64 will do; what is not in it is said to be unknown.\nExamples:\n"
                                 "  mortem info program.core.zst\n  mortem info core.1234 --json");
   struct Options {
     std::string dump;
+    SymbolFlags symbols;
     bool json = false;
   };
   auto options = std::make_shared<Options>();
   verb->add_option("DUMP", options->dump, "A dump, or an ELF core")->required();
+  add_symbol_flags(verb, options->symbols);
   verb->add_flag("--json", options->json, "Print facts as JSON");
-  commands.on(verb, [options] { return show(options->dump, options->json); });
+  commands.on(verb,
+              [options] { return contained([&] { return show(options->dump, options->symbols, options->json); }); });
 }
 
 const VerbRegistration info_registration{70, add_info};

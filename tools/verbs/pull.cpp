@@ -144,10 +144,19 @@ const Slot* choose(const fs::path& image, const snapshot::DumpSlots& slots, cons
   return nullptr;
 }
 
-int pull(const PullOptions& options) {
-  catch_interrupts();
-  auto image = image_of(options.source);
-  if (!image) return fail(image.error());
+// What became of the wish to release it: a slot that its guest has written again meanwhile is not ours to release, and
+// the dump that was asked for is out.
+Result<bool> release(const fs::path& image, const Slot& slot) {
+  auto released = snapshot::release_slot(image, slot);
+  if (released) return true;
+  if (released.error().kind != ErrorKind::Unavailable) return tl::unexpected(released.error());
+  note(released.error().message);
+  return false;
+}
+
+// Sets `overwritten`, if it is not null, instead of an error about it.
+int pull_once(const PullOptions& options, const fs::path& image_path, bool* overwritten) {
+  const fs::path* image = &image_path;
   auto disk = snapshot::DiskImage::open(*image);
   if (!disk) return fail(disk.error());
   auto slots = snapshot::read_dump_slots(*disk);
@@ -168,6 +177,10 @@ int pull(const PullOptions& options) {
       snapshot::extract_slot(*disk, *slot, output, options.force ? snapshot::Trust::Force : snapshot::Trust::WholeOnly,
                              snapshot::Existing::Keep, progress_bar("pulling"));
   if (!bytes) {
+    if (bytes.error().kind == ErrorKind::Unavailable && slot->condition != SlotCondition::CutShort && overwritten) {
+      *overwritten = true;
+      return kFailed;
+    }
     // Of a dump that was cut short before it had any content there is nothing that its slot could be kept for.
     const bool nothing = slot->condition == SlotCondition::CutShort &&
                          (bytes.error().kind == ErrorKind::NotFound || bytes.error().kind == ErrorKind::Unavailable);
@@ -175,21 +188,36 @@ int pull(const PullOptions& options) {
       if (auto released = snapshot::release_slot(*image, *slot); !released) note(released.error().message);
     return fail(bytes.error());
   }
-  if (options.release)
-    if (auto released = snapshot::release_slot(*image, *slot); !released) return fail(released.error());
+  bool released = false;
+  if (options.release) {
+    auto done = release(*image, *slot);
+    if (!done) return fail(done.error());
+    released = *done;
+  }
   if (options.json) {
     auto facts = slot_json(*slots, *slot);
     facts["image"] = printable(image->string());
     facts["dump"] = printable(output.string());
     facts["written_bytes"] = *bytes;
-    facts["released"] = options.release;
+    facts["released"] = released;
     print_json("pull", facts);
   } else {
     write_stdout(fmt::format("{}: {} from slot {}{}; next: mortem report {}\n", output.string(), human_size(*bytes),
-                             slot->index, options.release ? ", which is free again" : "",
-                             shell_quoted(output.string())));
+                             slot->index, released ? ", which is free again" : "", shell_quoted(output.string())));
   }
   return kDone;
+}
+
+int pull(const PullOptions& options) {
+  catch_interrupts();
+  auto image = image_of(options.source);
+  if (!image) return fail(image.error());
+  constexpr int kRounds = 5;  // a guest that crashes again and again may write over what is being read
+  for (int round = 1;; ++round) {
+    bool overwritten = false;
+    const int status = pull_once(options, *image, round < kRounds ? &overwritten : nullptr);
+    if (!overwritten) return status;
+  }
 }
 
 void add_pull(Commands& commands) {

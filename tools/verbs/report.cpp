@@ -19,6 +19,7 @@
 #include "tools/output.h"
 #include "tools/symbol_options.h"
 #include "tools/verbs.h"
+#include "tools/verbs/contained.h"
 #include "tools/verbs/goroutine_facts.h"
 #include "tools/verbs/stack_facts.h"
 
@@ -32,7 +33,7 @@ constexpr size_t kCrashedLines = 100, kOtherLines = 16, kLogLines = 20, kErrorLi
 
 struct Options {
   std::string dump;
-  std::vector<std::string> symbols;
+  SymbolFlags symbols;
   bool json = false;
 };
 
@@ -486,12 +487,9 @@ void add_verb(Commands& commands) {
   CLI::App* verb = commands.add(nullptr, "report", "Shows why the program crashed, and everything around it",
                                 "Example:\n  mortem report program.core.zst --symbols ./program");
   verb->add_option("dump", options->dump, "A dump, or any x86-64 ELF core")->required()->type_name("DUMP");
-  verb->add_option("--symbols", options->symbols, "An ELF file with symbols, used where its build id is a module's")
-      ->type_name("FILE")
-      ->allow_extra_args(false)
-      ->check(CLI::ExistingFile);
+  add_symbol_flags(verb, options->symbols);
   verb->add_flag("--json", options->json, "Print the facts as JSON (mortem.report/1)");
-  commands.on(verb, [options] { return run(*options); });
+  commands.on(verb, [options] { return contained([&] { return run(*options); }); });
 }
 
 const VerbRegistration report_registration{61, add_verb};

@@ -33,7 +33,7 @@ struct SymbolizeOptions {
 struct Question {
   enum class Kind : uint8_t { Code, Data, Name, Bad } kind = Kind::Bad;
   std::string_view file, text;
-  uint64_t address = 0;
+  uint64_t address = 0, locality = 0;
   size_t answer = 0, answer_length = 0;  // in the text of all answers
 };
 
@@ -66,12 +66,14 @@ class Answerer {
 
   // Nothing: the file cannot be read, and it was said.
   FileSymbols* file(std::string_view name) {
-    if (const auto known = files_.find(name); known != files_.end()) return known->second.get();
+    if (name == last_name_) return last_;
+    last_name_ = name;
+    if (const auto known = files_.find(name); known != files_.end()) return last_ = known->second.get();
     auto opened = FileSymbols::open(std::filesystem::path(name), where_);
     if (!opened) note(opened.error().message);
     auto& place = files_[std::string(name)];
     if (opened) place = std::move(*opened);
-    return place.get();
+    return last_ = place.get();
   }
 
   Question parse(std::string_view line) {
@@ -103,9 +105,14 @@ class Answerer {
   void answer(std::vector<Question>& questions, std::string& to) {
     std::vector<uint32_t> order(questions.size());
     for (size_t index = 0; index < order.size(); ++index) order[index] = static_cast<uint32_t>(index);
+    for (Question& question : questions)
+      if (FileSymbols* file = question.kind == Question::Kind::Code ? this->file(question.file) : nullptr)
+        question.locality = file->locality(question.address + adjust_);
     std::stable_sort(order.begin(), order.end(), [&](uint32_t a, uint32_t b) {
-      const int files = questions[a].file.compare(questions[b].file);
-      return files != 0 ? files < 0 : questions[a].address < questions[b].address;
+      const Question &left = questions[a], &right = questions[b];
+      if (left.file.data() != right.file.data())
+        if (const int files = left.file.compare(right.file); files != 0) return files < 0;
+      return left.locality != right.locality ? left.locality < right.locality : left.address < right.address;
     });
     answers_.clear();
     for (const uint32_t index : order) {
@@ -158,6 +165,8 @@ class Answerer {
   SymbolizeText text_;
   inspector::SymbolOptions where_;
   std::map<std::string, std::unique_ptr<FileSymbols>, std::less<>> files_;
+  std::string last_name_ = "/";  // no file is called so
+  FileSymbols* last_ = nullptr;
   std::string answers_;
 };
 

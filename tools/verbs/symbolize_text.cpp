@@ -151,7 +151,7 @@ void SymbolizeText::append_frame(const LookedUpFrame& frame, std::string_view fu
 
 void SymbolizeText::code(inspector::index::FileSymbols* file, std::string_view name, uint64_t address, uint64_t shown,
                          std::string& to) {
-  const auto& frames = file->locate(address);
+  const auto& frames = file->locate(address, form_.verbose || form_.style == SymbolizeStyle::Json);
   if (form_.style == SymbolizeStyle::Json) {
     to += "{\"Address\":\"";
     append_hexadecimal(to, shown);

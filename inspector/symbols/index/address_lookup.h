@@ -25,8 +25,10 @@ struct LookedUpFrame {
 class AddressLookup {
  public:
   virtual ~AddressLookup() = default;
-  // Innermost first. Empty: the debug information says nothing of the address.
-  virtual void locate(uint64_t address, std::vector<LookedUpFrame>& to) = 0;
+  // Innermost first. Empty: the debug information says nothing of the address. `declarations`: fill declared_in too.
+  virtual void locate(uint64_t address, bool declarations, std::vector<LookedUpFrame>& to) = 0;
+  // Addresses are looked up fastest in rising order of this, then of their own value.
+  virtual uint64_t locality(uint64_t) { return 0; }
 };
 
 }  // namespace mortem::inspector::index

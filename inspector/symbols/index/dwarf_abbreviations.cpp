@@ -22,7 +22,7 @@ Abbreviation::Role role_of(uint16_t number) {
     case tag::kSubroutineType:
     case tag::kUnionType:
     case tag::kInterfaceType:
-      return Abbreviation::Role::NoCode;
+      return Abbreviation::Role::Type;
     default:
       return Abbreviation::Role::Other;
   }

@@ -28,7 +28,7 @@ struct Abbreviation {
   enum class Role : uint8_t {
     Other,
     Subroutine,  // a function or an inlined one
-    NoCode,      // a type: no code stands below it
+    Type,
     CallSite,
   };
   uint16_t tag = 0;

@@ -13,7 +13,7 @@ inline constexpr uint16_t kArrayType = 0x01, kClassType = 0x02, kEnumerationType
 
 namespace attribute {
 inline constexpr uint16_t kSibling = 0x01, kName = 0x03, kStmtList = 0x10, kLowPc = 0x11, kHighPc = 0x12,
-                          kCompDir = 0x1B, kAbstractOrigin = 0x31, kDeclFile = 0x3A, kDeclLine = 0x3B,
+                          kLanguage = 0x13, kCompDir = 0x1B, kAbstractOrigin = 0x31, kDeclFile = 0x3A, kDeclLine = 0x3B,
                           kSpecification = 0x47, kEntryPc = 0x52, kRanges = 0x55, kCallColumn = 0x57, kCallFile = 0x58,
                           kCallLine = 0x59, kDeclaration = 0x3C, kSignature = 0x69, kLinkageName = 0x6E,
                           kStrOffsetsBase = 0x72, kAddrBase = 0x73, kRnglistsBase = 0x74, kDwoName = 0x76,
@@ -34,6 +34,10 @@ inline constexpr uint16_t kAddr = 0x01, kBlock2 = 0x03, kBlock4 = 0x04, kData2 =
                           kRnglistx = 0x23, kRefSup8 = 0x24, kStrx1 = 0x25, kStrx2 = 0x26, kStrx3 = 0x27,
                           kStrx4 = 0x28, kAddrx1 = 0x29, kAddrx2 = 0x2A, kAddrx3 = 0x2B, kAddrx4 = 0x2C,
                           kGnuAddrIndex = 0x1F01, kGnuStrIndex = 0x1F02, kGnuRefAlt = 0x1F20, kGnuStrpAlt = 0x1F21;
+}
+
+namespace language {
+inline constexpr uint64_t kC89 = 0x01, kC = 0x02, kC99 = 0x0C, kC11 = 0x1D, kC17 = 0x2C;
 }
 
 }  // namespace mortem::inspector::index

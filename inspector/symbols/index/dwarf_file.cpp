@@ -96,6 +96,10 @@ void DwarfFile::prepare_now(Unit& unit) {
       case attribute::kStmtList:
         unit.line_table = value.number;
         break;
+      case attribute::kLanguage:
+        unit.is_c = value.number == language::kC89 || value.number == language::kC || value.number == language::kC99 ||
+                    value.number == language::kC11 || value.number == language::kC17;
+        break;
       case attribute::kLowPc:
         unit.low = value;
         break;

@@ -58,6 +58,7 @@ struct Unit {
   std::optional<uint64_t> base_address;
   uint64_t text_offsets_base = 0, addresses_base = 0, range_lists_base = 0;
   Value low, high, ranges;
+  bool is_c = false;      // the language: no code stands below a type
   bool is_split = false;  // the rest stands in a .dwo file
 };
 

@@ -5,12 +5,12 @@
 namespace mortem::inspector::index {
 namespace {
 
-constexpr size_t kMostUnits = 64;  // whose rows and functions are kept
+constexpr size_t kMostKept = 1 << 21;  // line rows of the units that are kept: some 64 MB
 constexpr size_t kDeepest = 4096;  // inlined into one another
 
 }  // namespace
 
-void DwarfLookup::locate(uint64_t address, std::vector<LookedUpFrame>& to) {
+void DwarfLookup::locate(uint64_t address, bool declarations, std::vector<LookedUpFrame>& to) {
   to.clear();
   const UnitRanges::Range* range = ranges_.find(address);
   if (!range) return;
@@ -39,7 +39,7 @@ void DwarfLookup::locate(uint64_t address, std::vector<LookedUpFrame>& to) {
   while (node != FunctionNode::kNone && to.size() < kDeepest) {
     const FunctionNode& one = functions->nodes()[node];
     LookedUpFrame frame;
-    describe(one, frame);
+    describe(one, frame, declarations);
     if (!called_by) {
       place_row(frame);
     } else {
@@ -55,37 +55,45 @@ void DwarfLookup::locate(uint64_t address, std::vector<LookedUpFrame>& to) {
   }
 }
 
-void DwarfLookup::describe(const FunctionNode& node, LookedUpFrame& frame) {
+void DwarfLookup::describe(const FunctionNode& node, LookedUpFrame& frame, bool declarations) {
   const FunctionName& name = names_.find(node.name_entry, node.name_in_alternate);
   frame.function = name.best();
   frame.short_name = name.name;
   frame.declared_at = name.declared_at;
-  if (name.declared_by) frame.declared_in = file(*name.declared_by, name.declaring_unit, name.declared_in);
+  if (declarations && name.declared_by) frame.declared_in = file(*name.declared_by, name.declaring_unit, name.declared_in);
   if (node.has_start) frame.start = node.start;
 }
 
 DwarfLookup::UnitData& DwarfLookup::data_of(size_t index) {
-  if (units_.size() >= kMostUnits && !units_.contains(index)) units_.clear();
-  UnitData& data = units_[index];
-  if (!data.has_functions) {
-    data.has_functions = true;
-    data.roots = find_root_functions(dwarf_, dwarf_.units()[index], &data.is_overlapping);
-    if (Files& files = files_of(dwarf_, index); files.header) data.lines.read(dwarf_, *files.header);
+  if (const auto known = units_.find(index); known != units_.end()) return known->second;
+  if (kept_ > kMostKept) {
+    for (auto& [number, data] : units_) spare_.push_back(std::move(data.lines));
+    units_.clear();
+    kept_ = 0;
   }
+  UnitData& data = units_[index];
+  data.roots = find_root_functions(dwarf_, dwarf_.units()[index], &data.is_overlapping);
+  if (!spare_.empty()) {
+    data.lines = std::move(spare_.back());
+    spare_.pop_back();
+  }
+  Files& files = files_of(dwarf_, index);
+  files.header ? data.lines.read(dwarf_, *files.header) : data.lines.clear();
+  kept_ += data.lines.rows().size() + data.roots.size();
   return data;
 }
 
-const FunctionMap* DwarfLookup::functions_at(UnitData& data, const Unit& unit, uint64_t address) {
-  uint64_t entry = 0;
+const FunctionMap* DwarfLookup::functions_at(const UnitData& data, const Unit& unit, uint64_t address) {
+  uint64_t entry = unit.entries;
   if (!data.is_overlapping) {
     const auto after = std::upper_bound(data.roots.begin(), data.roots.end(), address,
                                         [](uint64_t value, const RootFunction& one) { return value < one.low; });
     if (after == data.roots.begin() || address >= std::prev(after)->high) return nullptr;
     entry = std::prev(after)->entry;
   }
-  auto [place, is_new] = data.functions.try_emplace(entry);
-  if (is_new) place->second.read(dwarf_, unit, data.is_overlapping ? unit.entries : entry);
-  return &place->second;
+  if (function_entry_ != entry) function_.read(dwarf_, unit, entry);
+  function_entry_ = entry;
+  return &function_;
 }
 
 DwarfLookup::Files& DwarfLookup::files_of(const DwarfFile& dwarf, size_t index) {

@@ -14,7 +14,11 @@ namespace mortem::inspector::index {
 class DwarfLookup final : public AddressLookup {
  public:
   explicit DwarfLookup(DwarfFile& dwarf) : dwarf_(dwarf), ranges_(dwarf), names_(dwarf) {}
-  void locate(uint64_t address, std::vector<LookedUpFrame>& to) override;
+  void locate(uint64_t address, bool declarations, std::vector<LookedUpFrame>& to) override;
+  uint64_t locality(uint64_t address) override {
+    const UnitRanges::Range* range = ranges_.find(address);
+    return range ? range->unit : 0;
+  }
 
  private:
   struct Files {
@@ -22,22 +26,26 @@ class DwarfLookup final : public AddressLookup {
     std::unordered_map<uint64_t, SourceFile> files;  // nodes do not move
   };
   struct UnitData {
-    bool has_functions = false, is_overlapping = false, has_lines = false;
+    bool is_overlapping = false;
     std::vector<RootFunction> roots;
-    std::unordered_map<uint64_t, FunctionMap> functions;  // by their entry; of overlapping ones the whole unit, at 0
     LineTable lines;
   };
 
   UnitData& data_of(size_t unit);
-  const FunctionMap* functions_at(UnitData& data, const Unit& unit, uint64_t address);
+  const FunctionMap* functions_at(const UnitData& data, const Unit& unit, uint64_t address);
   Files& files_of(const DwarfFile& dwarf, size_t unit);
   const SourceFile* file(const DwarfFile& dwarf, size_t unit, uint64_t number);
-  void describe(const FunctionNode& node, LookedUpFrame& frame);
+  void describe(const FunctionNode& node, LookedUpFrame& frame, bool declarations);
 
   DwarfFile& dwarf_;
   UnitRanges ranges_;
   FunctionNames names_;
   std::unordered_map<size_t, UnitData> units_;
+  size_t kept_ = 0;                // line rows and functions in it
+  std::vector<LineTable> spare_;   // their memory serves other units
+  FunctionMap function_;           // the one that was asked for last
+  uint64_t function_entry_ = 0;    // 0: none
+
   std::unordered_map<size_t, Files> files_, alternate_files_;
 };
 

@@ -1,4 +1,4 @@
-// The DWARF sections of one ELF file, decompressed where need be.
+// The DWARF sections of one ELF file.
 #pragma once
 
 #include <cstdint>
@@ -16,14 +16,14 @@ struct DwarfSections {
   Bytes information, abbreviations, text, line_text, text_offsets, addresses, lines, ranges, range_lists, aranges;
 };
 
-// Keeps the file that the spans of `sections` point into.
+// Keeps the image that the spans of `sections` point into.
 class DwarfSectionsOwner {
  public:
   explicit DwarfSectionsOwner(std::shared_ptr<const ElfImage> image);
   const DwarfSections& sections() const { return sections_; }
 
  private:
-  Bytes load(std::string_view name);  // without `.debug_`
+  Bytes load(std::string_view name) const;  // without `.debug_`
 
   std::shared_ptr<const ElfImage> image_;
   DwarfSections sections_;

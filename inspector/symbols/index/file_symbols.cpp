@@ -1,51 +1,110 @@
 #include "inspector/symbols/index/file_symbols.h"
 
-#include <unordered_map>
+#include <fmt/format.h>
 
 #include "inspector/symbols/index/dwarf_lookup.h"
+#include "inspector/symbols/index/index_lookup.h"
+#include "inspector/symbols/index/index_store.h"
 
 namespace mortem::inspector::index {
 namespace {
 
+// The debug information, read when it is first needed.
+struct Direct {
+  explicit Direct(const FilePair& files) : symbols(files.executable), dwarf(files.debug), lookup(dwarf) {}
+  SymbolList symbols;
+  DwarfFile dwarf;
+  DwarfLookup lookup;
+};
+
 class OpenedFile final : public FileSymbols {
  public:
-  OpenedFile(std::shared_ptr<const ElfImage> executable, std::shared_ptr<const ElfImage> debug)
-      : symbols_(executable), dwarf_(debug ? debug : executable), lookup_(dwarf_) {}
+  OpenedFile(FilePair files, IndexStore store)
+      : files_(std::move(files)),
+        store_(std::move(store)),
+        index_file_(store_.open(*files_.executable, *files_.debug, &complaint_)) {
+    if (index_file_) index_ = std::make_unique<IndexLookup>(*index_file_);
+  }
 
-  const std::vector<LookedUpFrame>& locate(uint64_t address) override {
-    lookup_.locate(address, frames_);
+  const std::vector<LookedUpFrame>& locate(uint64_t address, bool declarations) override {
+    if (index_) index_->locate(address, declarations, frames_);
+    if (!index_is_good()) direct().lookup.locate(address, declarations, frames_);
     return frames_;
   }
-  const Symbol* symbol_at(uint64_t address) override { return symbols_.find(address); }
-  const std::vector<const Symbol*>& symbols_named(std::string_view name) override {
-    if (by_name_.empty())
-      for (const Symbol& one : symbols_.all()) by_name_[one.name].push_back(&one);
-    return by_name_[name];
+  // An index needs no order but that of the addresses.
+  uint64_t locality(uint64_t address) override { return index_ ? 0 : direct().lookup.locality(address); }
+
+  const Symbol* symbol_at(uint64_t address) override {
+    if (index_) symbol_ = index_->symbol_at(address, IndexSection::Symbols);
+    if (!index_is_good()) {
+      const Symbol* found = direct().symbols.find(address);
+      symbol_ = found ? std::optional(*found) : std::nullopt;
+    }
+    return symbol_ ? &*symbol_ : nullptr;
   }
 
+  std::vector<Symbol> symbols_named(std::string_view name) override {
+    std::vector<Symbol> result;
+    if (!index_ && direct_) {
+      for (const Symbol& one : direct_->symbols.all())
+        if (one.name == name) result.push_back(one);
+      return result;
+    }
+    const SymbolList symbols(files_.executable);
+    for (const Symbol& one : symbols.all())
+      if (one.name == name) result.push_back(one);
+    return result;
+  }
+
+  std::string take_complaint() override { return std::exchange(complaint_, {}); }
+
  private:
-  SymbolList symbols_;
-  DwarfFile dwarf_;
-  DwarfLookup lookup_;
+  // False: there is none, or it was found broken just now and is no longer used.
+  bool index_is_good() {
+    if (!index_) return false;
+    if (!index_file_->broken()) return true;
+    index_.reset();
+    index_file_.reset();
+    const auto path = store_.path_of(*files_.executable);
+    std::error_code ignored;
+    std::filesystem::remove(path, ignored);
+    complaint_ = fmt::format("{}: is broken; it was removed, mortem index makes it anew", path.string());
+    return false;
+  }
+  Direct& direct() {
+    if (!direct_) direct_ = std::make_unique<Direct>(files_);
+    return *direct_;
+  }
+
+  FilePair files_;
+  IndexStore store_;
+  std::string complaint_;
+  std::unique_ptr<IndexFile> index_file_;
+  std::unique_ptr<IndexLookup> index_;
+  std::unique_ptr<Direct> direct_;
   std::vector<LookedUpFrame> frames_;
-  std::unordered_map<std::string_view, std::vector<const Symbol*>> by_name_;
+  std::optional<Symbol> symbol_;
 };
 
 }  // namespace
 
+Result<FilePair> FilePair::find(const std::filesystem::path& path, const SymbolOptions& options) {
+  FilePair files;
+  files.executable = TRY(ElfImage::map_file(path));
+  files.debug = files.executable;
+  if (files.executable->has_debug_information()) return files;
+  snapshot::CoreModule module;
+  std::error_code ignored;
+  module.path = std::filesystem::absolute(path, ignored).string();
+  module.id = files.executable->build_id();
+  module.id_kind = module.id.empty() ? format::ModuleIdKind::None : format::ModuleIdKind::GnuBuildId;
+  if (auto found = SymbolFileFinder(options).find(module); found.debug) files.debug = found.debug;
+  return files;
+}
+
 Result<std::unique_ptr<FileSymbols>> FileSymbols::open(const std::filesystem::path& path,
                                                        const SymbolOptions& options) {
-  auto executable = TRY(ElfImage::map_file(path));
-  std::shared_ptr<const ElfImage> debug = executable;
-  if (!executable->has_debug_information()) {
-    snapshot::CoreModule module;
-    std::error_code ignored;
-    module.path = std::filesystem::absolute(path, ignored).string();
-    module.id = executable->build_id();
-    module.id_kind = module.id.empty() ? format::ModuleIdKind::None : format::ModuleIdKind::GnuBuildId;
-    if (auto found = SymbolFileFinder(options).find(module); found.debug) debug = found.debug;
-  }
-  return std::make_unique<OpenedFile>(std::move(executable), std::move(debug));
+  return std::make_unique<OpenedFile>(TRY(FilePair::find(path, options)), IndexStore(options.store));
 }
 
 }  // namespace mortem::inspector::index

@@ -8,15 +8,26 @@
 
 namespace mortem::inspector::index {
 
+// An ELF file and the one with its debug information, which may be the same.
+struct FilePair {
+  std::shared_ptr<const ElfImage> executable, debug;
+  // `debug` is found by build id or debug link, as for a module of a dump.
+  static Result<FilePair> find(const std::filesystem::path& path, const SymbolOptions& options);
+};
+
 class FileSymbols {
  public:
+  // By the index of the file if there is one, else by its debug information.
   static Result<std::unique_ptr<FileSymbols>> open(const std::filesystem::path& path, const SymbolOptions& options);
   virtual ~FileSymbols() = default;
 
   // Innermost first; empty: the debug information says nothing of the address. Valid until the next call.
-  virtual const std::vector<LookedUpFrame>& locate(uint64_t address) = 0;
-  virtual const Symbol* symbol_at(uint64_t address) = 0;             // null: none
-  virtual const std::vector<const Symbol*>& symbols_named(std::string_view name) = 0;  // in the table's order
+  virtual const std::vector<LookedUpFrame>& locate(uint64_t address, bool declarations) = 0;
+  virtual uint64_t locality(uint64_t address) = 0;  // as AddressLookup's
+  virtual const Symbol* symbol_at(uint64_t address) = 0;  // null: none; until the next call
+  virtual std::vector<Symbol> symbols_named(std::string_view name) = 0;
+  // What is worth a word to the user, once; empty: nothing.
+  virtual std::string take_complaint() = 0;
 };
 
 }  // namespace mortem::inspector::index

@@ -60,6 +60,7 @@ void FunctionMap::read(const DwarfFile& dwarf, const Unit& unit, uint64_t offset
   if (!unit.abbreviations) return;
   ByteCursor cursor(dwarf.sections().information, offset, unit.end);
   uint32_t parent = FunctionNode::kNone;
+  const bool whole_unit = offset == unit.entries;
   while (!cursor.at_end()) {
     const uint64_t entry = cursor.offset(), code = cursor.uleb();
     if (code == 0) {
@@ -72,13 +73,16 @@ void FunctionMap::read(const DwarfFile& dwarf, const Unit& unit, uint64_t offset
     const Abbreviation* shape = unit.abbreviations->find(code);
     if (!shape) return;
     uint32_t inside = parent;
-    if (shape->role == Abbreviation::Role::Subroutine) {
+    // What stands in a type is a function of its own: it is no part of the one around it.
+    const bool is_other = shape->role == Abbreviation::Role::CallSite ||
+                          (shape->role == Abbreviation::Role::Type && (unit.is_c || !whole_unit)) ||
+                          (shape->tag == tag::kSubprogram && !whole_unit && entry != offset);
+    if (shape->role == Abbreviation::Role::Subroutine && !is_other) {
       inside = static_cast<uint32_t>(nodes_.size());
       add_node(dwarf, unit, *shape, cursor, entry, parent);
     } else {
       const uint64_t sibling = unit.abbreviations->step_over(*shape, cursor);
-      const bool no_code = shape->role == Abbreviation::Role::NoCode || shape->role == Abbreviation::Role::CallSite;
-      if (shape->has_children && no_code && sibling > cursor.offset() - unit.offset) {
+      if (shape->has_children && is_other && sibling > cursor.offset() - unit.offset) {
         cursor.seek(unit.offset + sibling);
         continue;
       }
@@ -162,19 +166,19 @@ std::vector<RootFunction> find_root_functions(const DwarfFile& dwarf, const Unit
   if (!unit.abbreviations) return roots;
   std::vector<AddressRange> ranges;
   ByteCursor cursor(dwarf.sections().information, unit.entries, unit.end);
-  uint64_t depth = 0, inside_root = 0;  // the depth at which a root was entered; 0: in none
+  uint64_t depth = 0;
   while (!cursor.at_end()) {
     const uint64_t entry = cursor.offset(), code = cursor.uleb();
     if (code == 0) {
       if (depth <= 1) break;
-      if (--depth == inside_root) inside_root = 0;
+      --depth;
       continue;
     }
     const Abbreviation* shape = unit.abbreviations->find(code);
     if (!shape) break;
+    const bool is_inlined = shape->tag == tag::kInlinedSubroutine;
     uint64_t sibling = 0;
-    const bool is_root = inside_root == 0 && shape->role == Abbreviation::Role::Subroutine && shape->has_code;
-    if (is_root) {
+    if (shape->tag == tag::kSubprogram && shape->has_code) {
       CodeAttributes where;
       for (const AttributeShape& one : unit.abbreviations->attributes(*shape)) {
         if (one.attribute == attribute::kLowPc)
@@ -183,8 +187,6 @@ std::vector<RootFunction> find_root_functions(const DwarfFile& dwarf, const Unit
           where.high = dwarf.read_value(cursor, unit, one);
         else if (one.attribute == attribute::kRanges)
           where.ranges = dwarf.read_value(cursor, unit, one);
-        else if (one.attribute == attribute::kSibling && one.form == form::kRef4)
-          sibling = cursor.u32();
         else
           skip_form(cursor, one.form, unit.encoding);
       }
@@ -199,13 +201,12 @@ std::vector<RootFunction> find_root_functions(const DwarfFile& dwarf, const Unit
       if (depth == 0) break;  // a unit of nothing
       continue;
     }
-    const bool no_roots_below =
-        is_root || inside_root != 0 || shape->role != Abbreviation::Role::Other;
+    const bool no_roots_below = is_inlined || shape->role == Abbreviation::Role::CallSite ||
+                                (shape->role == Abbreviation::Role::Type && unit.is_c);
     if (depth > 0 && no_roots_below && sibling > cursor.offset() - unit.offset) {
       cursor.seek(unit.offset + sibling);
       continue;
     }
-    if (is_root) inside_root = depth;
     ++depth;
   }
   std::sort(roots.begin(), roots.end(), [](const RootFunction& a, const RootFunction& b) {

@@ -36,7 +36,7 @@ class NodeRanges {
 
 class FunctionMap {
  public:
-  // The entry at `offset` and all below it; the unit's own entry gives the whole unit.
+  // The function at `offset` with what is inlined into it; the unit's own entry gives the whole unit.
   void read(const DwarfFile& dwarf, const Unit& unit, uint64_t offset);
 
   // Index of the innermost node; kNone: no function is there.
@@ -54,7 +54,7 @@ class FunctionMap {
   std::vector<uint32_t> parents_;
 };
 
-// The functions of a unit that stand in no other one, without what is in them.
+// The functions of a unit without what is inlined into them: also those that stand in a type (a lambda) or function.
 struct RootFunction {
   uint64_t low = 0, high = 0, entry = 0;
 };

@@ -149,8 +149,7 @@ SourceFile LineHeader::file(uint64_t index, std::string_view unit_folder) const 
 }
 
 void LineTable::read(const DwarfFile& dwarf, LineHeader& header) {
-  rows_.clear();
-  sequences_.clear();
+  clear();
   ByteCursor cursor(dwarf.sections().lines, header.program_, header.end_);
   rows_.reserve(std::min<uint64_t>(cursor.left() / 2, kMostRows));
   const unsigned opcode_base = header.opcode_base_, line_range = header.line_range_;

@@ -59,6 +59,10 @@ class LineTable {
   };
   // Runs the program. `header` gets the files that the program defines; what was in this table before goes.
   void read(const DwarfFile& dwarf, LineHeader& header);
+  void clear() {
+    rows_.clear();
+    sequences_.clear();
+  }
 
   const LineRow* find(uint64_t address) const;  // null: no row covers it
   const std::vector<LineRow>& rows() const { return rows_; }

@@ -103,13 +103,6 @@ uint64_t read_cr3() {
   return value;
 }
 
-void interrupts_enable() { asm volatile("sti" ::: "memory"); }
-void interrupts_disable() { asm volatile("cli" ::: "memory"); }
-bool interrupts_enabled() {
-  uint64_t flags;
-  asm volatile("pushfq; popq %0" : "=r"(flags));
-  return (flags & 0x200) != 0;
-}
 void wait_for_interrupt() { asm volatile("sti; hlt; cli" ::: "memory"); }
 
 // RDFSBASE and its like where the processor has them: an MSR costs tens of times as much.

@@ -14,6 +14,11 @@
 namespace kernel {
 
 namespace {
+constexpr uint64_t kNotArmed = ~uint64_t{0};
+}
+constinit OneShotTimer g_one_shot_timer{kNotArmed, false};
+
+namespace {
 
 struct Handler {
   InterruptHandler call;
@@ -24,9 +29,6 @@ uint8_t g_next_vector = kFirstMessageVector;
 
 ClockParameters g_clock;
 uint64_t g_timer_multiplier;  // local APIC counts per nanosecond, << 32
-constexpr uint64_t kNotArmed = ~uint64_t{0};
-uint64_t g_armed_deadline = kNotArmed;  // what the one-shot timer is set to; moments that have passed are set too
-bool g_timer_came = false;
 bool g_in_interrupt = false;
 
 void mask_legacy_controllers() {
@@ -94,8 +96,8 @@ uint64_t tsc_hz_from_cpuid() {
 void dispatch_interrupt(uint8_t vector) {
   if (vector == kSpuriousVector || vector < kTimerVector) return;  // spurious: no end of interrupt
   if (vector == kTimerVector) {
-    g_armed_deadline = kNotArmed;
-    g_timer_came = true;
+    g_one_shot_timer.deadline_ns = kNotArmed;
+    g_one_shot_timer.came = true;
   }
   g_in_interrupt = true;  // handlers run with interrupts off: they do not nest
   if (g_handlers[vector].call != nullptr) g_handlers[vector].call(g_handlers[vector].context);
@@ -121,16 +123,16 @@ bool is_in_interrupt() {
 }
 
 bool timer_interrupt_came() {
-  const bool came = g_timer_came;
-  g_timer_came = false;
+  const bool came = g_one_shot_timer.came;
+  g_one_shot_timer.came = false;
   return came;
 }
 
 void arm_timer(uint64_t deadline_ns) {
   // One that comes earlier is left alone: setting it is slow (an exit of the virtual machine), a switch of threads moves
   // the deadline every time, and whoever gets the early interrupt arms the timer again.
-  if (g_armed_deadline != 0 && g_armed_deadline <= deadline_ns) return;
-  g_armed_deadline = deadline_ns;
+  if (g_one_shot_timer.deadline_ns != 0 && g_one_shot_timer.deadline_ns <= deadline_ns) return;
+  g_one_shot_timer.deadline_ns = deadline_ns;
   uint64_t now = monotonic_ns();
   uint64_t distance = deadline_ns > now ? deadline_ns - now : 1;
   constexpr uint64_t kLongest = 1'000'000'000;  // callers wait in a loop: an early interrupt is allowed

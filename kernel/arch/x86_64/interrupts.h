@@ -29,6 +29,11 @@ struct ClockParameters {
 ClockParameters clock_parameters();
 // One-shot: an interrupt no later than this moment of monotonic_ns (so that wait_for_interrupt returns).
 void arm_timer(uint64_t deadline_ns);
+struct OneShotTimer {
+  uint64_t deadline_ns;  // what it is set to; moments that have passed are set too; all ones: not set
+  bool came;             // an interrupt, since timer_interrupt_came() was asked last
+};
+extern OneShotTimer g_one_shot_timer;  // read on every return to the app
 bool timer_interrupt_came();  // since it was asked last
 bool is_in_interrupt();       // a device's handler runs
 

@@ -124,6 +124,7 @@ extern "C" [[gnu::visibility("hidden")]] bool syscall_dispatch(TrapFrame* frame)
   interrupts_enable();
   linux::handle_syscall(*frame);
   interrupts_disable();
+  if (linux::may_return_at_once(*frame) && may_use_sysret(*frame)) return true;
   prepare_return_to_user(*frame);
   return may_use_sysret(*frame);
 }

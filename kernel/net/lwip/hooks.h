@@ -42,6 +42,13 @@ struct tcp_pcb* lwip_port_tcp_find(const struct ip_addr* peer, uint16_t peer_por
 struct tcp_pcb_listen* lwip_port_tcp_find_listener(const struct ip_addr* peer, uint16_t peer_port,
                                                    const struct ip_addr* own, uint16_t own_port);
 
+/* syn_cookies.cpp */
+uint32_t lwip_port_syn_cookie(const struct tcp_pcb* pcb, uint32_t peer_sequence);
+/* What was agreed on; negative: not a number that was given lately, or nothing had to make room. */
+int lwip_port_syn_cookie_options(const struct ip_addr* own, uint16_t own_port, const struct ip_addr* peer,
+                                 uint16_t peer_port, uint32_t peer_sequence, uint32_t cookie);
+void lwip_port_syn_cookie_apply(struct tcp_pcb* pcb, int options);
+
 /* tcp_ports.cpp; ports are 0 where there is none */
 int lwip_port_tcp_is_taken(const struct tcp_pcb* pcb, const struct ip_addr* own, uint16_t own_port);
 uint16_t lwip_port_tcp_free_port(void);

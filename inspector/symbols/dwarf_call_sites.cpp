@@ -1,0 +1,216 @@
+#include "inspector/symbols/dwarf_call_sites.h"
+
+#include <algorithm>
+#include <unordered_map>
+
+#include "inspector/symbols/index/dwarf_constants.h"
+#include "inspector/symbols/index/function_map.h"
+#include "inspector/symbols/index/function_names.h"
+
+namespace mortem::inspector {
+namespace {
+
+namespace attribute = index::attribute;
+namespace tag = index::tag;
+using index::Value;
+
+constexpr uint16_t kLexicalBlock = 0x0B;  // DW_TAG_lexical_block
+
+struct Entry {  // what is asked of a function's or a call's entry
+  index::CodeAttributes code;
+  Value origin, return_address;
+  bool declaration = false, lists_all_calls = false, tail_call = false, indirect = false;
+};
+
+class DwarfCallSites final : public CallSites {
+ public:
+  DwarfCallSites(index::DwarfFile& dwarf, const index::UnitRanges& ranges, const SymbolTable& symbols)
+      : dwarf_(dwarf), ranges_(ranges), symbols_(symbols), names_(dwarf) {}
+
+  const CallSite* returning_to(uint64_t return_address) override {
+    const Function* function = function_at(return_address - 1);
+    if (!function) return nullptr;
+    const auto found = std::find_if(function->calls.begin(), function->calls.end(),
+                                    [&](const CallSite& one) { return one.return_address == return_address; });
+    return found == function->calls.end() ? nullptr : &*found;
+  }
+
+  std::optional<uint64_t> function_start(uint64_t address) override {
+    if (const Function* function = function_at(address)) return function->start;
+    return symbols_.function_start(address);
+  }
+
+  const std::vector<CallSite>* tail_calls_of(uint64_t start) override {
+    const Function* function = function_at(start);
+    return function && function->start == start ? &function->tail_calls : nullptr;
+  }
+
+ private:
+  struct Function {
+    uint64_t start = 0;
+    std::vector<CallSite> calls;       // tail calls too
+    std::vector<CallSite> tail_calls;  // empty where the compiler did not list them all
+  };
+
+  const Function* function_at(uint64_t address) {
+    const auto* range = ranges_.find(address);
+    const auto unit = range ? dwarf_.unit_at(range->unit) : std::nullopt;
+    if (!unit) return nullptr;
+    auto [place, is_new] = roots_.try_emplace(*unit);
+    if (is_new) {
+      bool overlapping = false;
+      place->second = index::find_root_functions(dwarf_, dwarf_.prepare(*unit), &overlapping);
+    }
+    const auto& roots = place->second;
+    // Of functions that overlap the last that starts before the address and reaches it.
+    auto after = std::upper_bound(roots.begin(), roots.end(), address,
+                                  [](uint64_t value, const auto& one) { return value < one.low; });
+    while (after != roots.begin() && address >= std::prev(after)->high) --after;
+    if (after == roots.begin()) return nullptr;
+    auto [function, is_unread] = functions_.try_emplace(std::prev(after)->entry);
+    if (is_unread) read_function(dwarf_.units()[*unit], std::prev(after)->entry, function->second);
+    return &function->second;
+  }
+
+  // Call sites stand in the function and in the blocks and inlined functions within it.
+  void read_function(const index::Unit& unit, uint64_t offset, Function& function) {
+    if (!unit.abbreviations) return;
+    index::ByteCursor cursor(dwarf_.sections().information, offset, unit.end);
+    std::vector<bool> holds_calls;  // of the entries around the cursor
+    bool lists_all = false;
+    while (!cursor.at_end()) {
+      const uint64_t code = cursor.uleb();
+      if (code == 0) {
+        if (holds_calls.empty()) return;
+        holds_calls.pop_back();
+        if (holds_calls.empty()) return;
+        continue;
+      }
+      const index::Abbreviation* shape = unit.abbreviations->find(code);
+      if (!shape) return;
+      const bool is_call = shape->tag == tag::kCallSite || shape->tag == tag::kGnuCallSite;
+      bool inside = false;
+      if (holds_calls.empty()) {
+        const Entry entry = read_entry(cursor, unit, *shape);
+        const auto starts = starts_of(unit, entry);
+        if (!starts.empty()) function.start = starts.front();
+        lists_all = entry.lists_all_calls;
+        inside = true;
+      } else if (is_call && holds_calls.back()) {
+        add_call(unit, read_entry(cursor, unit, *shape), lists_all, function);
+      } else {
+        unit.abbreviations->step_over(*shape, cursor);
+        inside = holds_calls.back() && (shape->tag == kLexicalBlock || shape->tag == tag::kInlinedSubroutine);
+      }
+      if (shape->has_children)
+        holds_calls.push_back(inside);
+      else if (holds_calls.empty())
+        return;
+    }
+  }
+
+  void add_call(const index::Unit& unit, const Entry& call, bool lists_all, Function& function) {
+    const auto address = dwarf_.address(unit, call.return_address ? call.return_address : call.code.low);
+    if (!address) return;
+    CallSite site;
+    site.return_address = *address;
+    // Indirect: to an address that was in a register or in memory when the call was made.
+    if (!call.indirect) find_targets(call.origin, site);
+    function.calls.push_back(site);
+    if (lists_all && call.tail_call) function.tail_calls.push_back(site);
+  }
+
+  void find_targets(const Value& origin, CallSite& site) {
+    const bool in_alternate = origin.kind == Value::Kind::AltReference;
+    if (!in_alternate) {
+      if (origin.kind != Value::Kind::Reference) return;
+      const auto index = dwarf_.unit_of(origin.number);
+      if (!index) return;
+      const index::Unit& unit = dwarf_.prepare(*index);
+      if (!unit.abbreviations) return;
+      index::ByteCursor cursor(dwarf_.sections().information, origin.number, unit.end);
+      const index::Abbreviation* shape = unit.abbreviations->find(cursor.uleb());
+      if (!shape) return;
+      const Entry callee = read_entry(cursor, unit, *shape);
+      if (!callee.declaration) {
+        site.targets = starts_of(unit, callee);
+        return;
+      }
+    }
+    const std::string_view name = names_.find(origin.number, in_alternate).best();
+    if (name.empty()) return;
+    if (const auto address = symbols_.function(name))
+      site.targets = {*address};
+    else
+      site.external = name;
+  }
+
+  Entry read_entry(index::ByteCursor& cursor, const index::Unit& unit, const index::Abbreviation& shape) const {
+    Entry entry;
+    for (const index::AttributeShape& one : unit.abbreviations->attributes(shape)) {
+      const Value value = dwarf_.read_value(cursor, unit, one);
+      switch (one.attribute) {
+        case attribute::kLowPc:
+          entry.code.low = value;
+          break;
+        case attribute::kHighPc:
+          entry.code.high = value;
+          break;
+        case attribute::kRanges:
+          entry.code.ranges = value;
+          break;
+        case attribute::kCallReturnPc:
+          entry.return_address = value;
+          break;
+        case attribute::kCallOrigin:
+        case attribute::kAbstractOrigin:
+          entry.origin = value;
+          break;
+        case attribute::kCallTarget:
+        case attribute::kGnuCallSiteTarget:
+          entry.indirect = true;
+          break;
+        case attribute::kDeclaration:
+          entry.declaration = value.constant_or(0) != 0;
+          break;
+        case attribute::kCallTailCall:
+        case attribute::kGnuTailCall:
+          entry.tail_call = value.constant_or(0) != 0;
+          break;
+        case attribute::kCallAllCalls:
+        case attribute::kCallAllTailCalls:
+        case attribute::kGnuAllCallSites:
+        case attribute::kGnuAllTailCallSites:
+          entry.lists_all_calls |= value.constant_or(0) != 0;
+          break;
+        default:
+          break;
+      }
+    }
+    return entry;
+  }
+
+  std::vector<uint64_t> starts_of(const index::Unit& unit, const Entry& entry) const {
+    std::vector<index::AddressRange> ranges;
+    dwarf_.ranges(unit, entry.code, ranges);
+    std::vector<uint64_t> starts;
+    for (const index::AddressRange& range : ranges) starts.push_back(range.low);
+    return starts;
+  }
+
+  index::DwarfFile& dwarf_;
+  const index::UnitRanges& ranges_;
+  const SymbolTable& symbols_;
+  index::FunctionNames names_;
+  std::unordered_map<size_t, std::vector<index::RootFunction>> roots_;  // by unit
+  std::unordered_map<uint64_t, Function> functions_;                    // by their entries
+};
+
+}  // namespace
+
+std::unique_ptr<CallSites> read_call_sites(index::DwarfFile& dwarf, const index::UnitRanges& ranges,
+                                           const SymbolTable& symbols) {
+  return std::make_unique<DwarfCallSites>(dwarf, ranges, symbols);
+}
+
+}  // namespace mortem::inspector

@@ -1,0 +1,188 @@
+#include "inspector/symbols/module_symbols.h"
+
+#include <llvm/DebugInfo/DWARF/DWARFCompileUnit.h>
+#include <llvm/DebugInfo/DWARF/DWARFContext.h>
+
+#include "inspector/symbols/demangle.h"
+#include "inspector/symbols/dwarf_call_sites.h"
+#include "inspector/symbols/suspect.h"
+
+namespace mortem::inspector {
+namespace {
+
+namespace dwarf = llvm::dwarf;
+
+const std::string kInvalid = llvm::DILineInfo::BadString;
+
+// The name in the debug information first, as debuggers show it: the symbol table knows clones (`f.constprop.0`). But
+// what stands in an anonymous namespace has its bare name there, and its scope in the symbol table.
+std::string function_name(std::string_view in_debug_information, const Symbol* symbol) {
+  if (!symbol) return std::string(in_debug_information);
+  if (in_debug_information.empty()) return std::string(symbol->name);
+  if (symbol->name.starts_with("_Z") && !in_debug_information.starts_with("_Z"))
+    return std::string(symbol->name.substr(0, symbol->name.find('.')));
+  return std::string(in_debug_information);
+}
+
+}  // namespace
+
+// The module's debug information in the reader of our own.
+class ModuleSymbols::Dwarf {
+ public:
+  Dwarf(const FoundFiles& files, const SymbolTable& table)
+      : alternate_(files.alternate ? std::make_unique<index::DwarfFile>(files.alternate) : nullptr),
+        file_(files.debug, alternate_.get()),
+        ranges_(file_),
+        lookup_(file_),
+        calls_(read_call_sites(file_, ranges_, table)) {}
+
+  // Null: no unit holds it.
+  const index::Unit* unit_at(uint64_t address) {
+    const auto* range = ranges_.find(address);
+    const auto unit = range ? file_.unit_at(range->unit) : std::nullopt;
+    return unit ? &file_.prepare(*unit) : nullptr;
+  }
+  index::DwarfLookup& lookup() { return lookup_; }
+  CallSites& calls() { return *calls_; }
+
+  std::unique_ptr<CallSites> all_calls;    // SplitCallSites
+  std::unique_ptr<CallSites> split_calls;  // LLVM's
+
+ private:
+  std::unique_ptr<index::DwarfFile> alternate_;
+  index::DwarfFile file_;
+  index::UnitRanges ranges_;
+  index::DwarfLookup lookup_;
+  std::unique_ptr<CallSites> calls_;
+};
+
+// Whichever reader knows the function at an address.
+class ModuleSymbols::SplitCallSites final : public CallSites {
+ public:
+  explicit SplitCallSites(ModuleSymbols& module) : module_(module) {}
+  const CallSite* returning_to(uint64_t return_address) override {
+    return calls(return_address - 1).returning_to(return_address);
+  }
+  std::optional<uint64_t> function_start(uint64_t address) override { return calls(address).function_start(address); }
+  const std::vector<CallSite>* tail_calls_of(uint64_t start) override { return calls(start).tail_calls_of(start); }
+
+ private:
+  CallSites& calls(uint64_t address) {
+    Dwarf& own = *module_.dwarf_;
+    if (!module_.in_split_unit(address) || !module_.debug_file()) return own.calls();
+    if (!own.split_calls) own.split_calls = read_call_sites(module_.debug_file()->places(), module_.table());
+    return *own.split_calls;
+  }
+  ModuleSymbols& module_;
+};
+
+ModuleSymbols::ModuleSymbols(const FoundFiles& files, const PathRules& rules) : files_(files), rules_(rules) {
+  if (files_.executable) executable_.emplace(files_.executable, files_.small_symbols);
+  // `strip` takes .symtab away from the program and leaves it in the debug file.
+  if (files_.debug && files_.debug != files_.executable &&
+      (!files_.executable || (!files_.executable->has_symbol_table() && files_.debug->has_symbol_table())))
+    debug_table_.emplace(files_.debug);
+  if (files_.executable && (!files_.debug || !files_.executable->has_symbol_table()))
+    go_lines_ = GoLineTable::create(*files_.executable);
+  if (!files_.debug || distrusted(Reader::Own, files_.debug->name())) return;
+  now_reading(Reader::Own, files_.debug->name());
+  dwarf_ = std::make_unique<Dwarf>(files_, table());
+}
+ModuleSymbols::~ModuleSymbols() = default;
+
+const SymbolTable& ModuleSymbols::table() const {
+  static const SymbolTable none;
+  return debug_table_ ? *debug_table_ : executable_ ? *executable_ : none;
+}
+
+DebugFile* ModuleSymbols::debug_file() {
+  if (!debug_file_tried_ && files_.debug)
+    if (auto file = DebugFile::open(files_.debug, files_.paths.package.string())) debug_file_ = std::move(*file);
+  debug_file_tried_ = true;
+  return debug_file_.get();
+}
+
+CallSites* ModuleSymbols::call_sites() {
+  if (!dwarf_) return nullptr;
+  if (!dwarf_->all_calls) dwarf_->all_calls = std::make_unique<SplitCallSites>(*this);
+  return dwarf_->all_calls.get();
+}
+
+std::optional<uint64_t> ModuleSymbols::exported(const std::string& name) const {
+  return executable_ ? executable_->exported(name) : std::nullopt;
+}
+
+std::optional<uint64_t> ModuleSymbols::find_symbol(const std::string& name) const {
+  if (const auto address = table().address_of(name)) return address;
+  return executable_ ? executable_->address_of(name) : std::nullopt;
+}
+
+bool ModuleSymbols::in_split_unit(uint64_t address) {
+  if (!dwarf_) return false;
+  now_reading(Reader::Own, files_.debug->name());
+  const index::Unit* unit = dwarf_->unit_at(address);
+  return unit && unit->is_split;
+}
+
+std::vector<SourceLocation> ModuleSymbols::locate(uint64_t address) {
+  auto locations = in_split_unit(address) && debug_file() ? locate_split(address) : locate_whole(address);
+  for (SourceLocation& one : locations) one.file = rules_.apply(one.file);
+  return locations;
+}
+
+std::vector<SourceLocation> ModuleSymbols::locate_whole(uint64_t address) {
+  std::vector<index::LookedUpFrame> frames;
+  if (dwarf_) dwarf_->lookup().locate(address, frames);
+  std::vector<SourceLocation> locations;
+  if (go_lines_ && frames.empty() && !table().covering(address)) {
+    for (GoLineTable::Place& one : go_lines_->locate(address))
+      locations.push_back({std::move(one.function), std::move(one.file), one.line, 0, true});
+    if (!locations.empty()) {
+      locations.back().inlined = false;
+      return locations;
+    }
+  }
+  if (frames.empty()) frames.emplace_back();
+  for (const index::LookedUpFrame& one : frames) {
+    SourceLocation& location = locations.emplace_back();
+    location.inlined = &one != &frames.back();
+    location.function =
+        demangle(location.inlined ? std::string(one.function) : function_name(one.function, table().covering(address)));
+    if (one.file) location.file = one.file->path;
+    location.line = one.line;
+    location.column = one.column;
+  }
+  return locations;
+}
+
+std::vector<SourceLocation> ModuleSymbols::locate_split(uint64_t address) {
+  llvm::DWARFContext& context = debug_file()->places();
+  if (llvm::DWARFUnit* unit = context.getCompileUnitForCodeAddress(address)) {
+    const auto entry = unit->getUnitDIE();
+    const char* name = dwarf::toString(entry.find({dwarf::DW_AT_dwo_name, dwarf::DW_AT_GNU_dwo_name}), "");
+    const auto places =
+        rules_.part_places(name, unit->getCompilationDir() ? unit->getCompilationDir() : "", files_.paths);
+    // Opens it: from a .dwp, from where the compiler put it, or from there; LLVM remembers it.
+    const auto whole = unit->getNonSkeletonUnitDIE(false, places.existing);
+    if (!whole || whole.getDwarfUnit() == unit) missing_parts_.insert(places.recorded);
+  }
+  llvm::DIInliningInfo chain =
+      context.getInliningInfoForAddress({address, llvm::object::SectionedAddress::UndefSection},
+                                        {llvm::DILineInfoSpecifier::FileLineInfoKind::AbsoluteFilePath,
+                                         llvm::DILineInfoSpecifier::FunctionNameKind::LinkageName});
+  if (chain.getNumberOfFrames() == 0) chain.addFrame({});
+  std::vector<SourceLocation> locations;
+  for (uint32_t index = 0; index < chain.getNumberOfFrames(); ++index) {
+    const llvm::DILineInfo& one = chain.getFrame(index);
+    SourceLocation& location = locations.emplace_back();
+    location.inlined = index + 1 < chain.getNumberOfFrames();
+    const std::string known = one.FunctionName == kInvalid ? std::string() : one.FunctionName;
+    location.function = demangle(location.inlined ? known : function_name(known, table().covering(address)));
+    if (one.FileName != kInvalid) location.file = one.FileName;
+    location.line = one.Line;
+    location.column = one.Column;
+  }
+  return locations;
+}
+
+}  // namespace mortem::inspector

@@ -1,0 +1,54 @@
+// One module's files, opened: what they say of an address, by the reader of our own (symbols/index) or, where the
+// entries stand in .dwo files, by LLVM.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "inspector/symbols/call_sites.h"
+#include "inspector/symbols/debug_file.h"
+#include "inspector/symbols/go_line_table.h"
+#include "inspector/symbols/index/dwarf_lookup.h"
+#include "inspector/symbols/path_rules.h"
+#include "inspector/symbols/symbol_files.h"
+
+namespace mortem::inspector {
+
+class ModuleSymbols {
+ public:
+  // `rules` must outlive this.
+  ModuleSymbols(const FoundFiles& files, const PathRules& rules);
+  ~ModuleSymbols();
+
+  // Innermost first, never empty. `address`: of the ELF file.
+  std::vector<SourceLocation> locate(uint64_t address);
+  // A function that other modules can call by this name. Debug files keep no dynamic symbols.
+  std::optional<uint64_t> exported(const std::string& name) const;
+  std::optional<uint64_t> find_symbol(const std::string& name) const;
+  DebugFile* debug_file();  // null: no debug information
+  CallSites* call_sites();  // null: no debug information
+  // .dwo files that were wanted and are not there.
+  const std::set<std::string>& missing_parts() const { return missing_parts_; }
+
+ private:
+  class Dwarf;
+  class SplitCallSites;
+  const SymbolTable& table() const;
+  bool in_split_unit(uint64_t address);
+  std::vector<SourceLocation> locate_split(uint64_t address);
+  std::vector<SourceLocation> locate_whole(uint64_t address);
+
+  FoundFiles files_;
+  const PathRules& rules_;
+  std::optional<SymbolTable> executable_, debug_table_;  // debug_table_: where the executable was stripped of its own
+  std::unique_ptr<DebugFile> debug_file_;
+  std::unique_ptr<GoLineTable> go_lines_;  // of a Go program that was stripped
+  bool debug_file_tried_ = false;
+  std::unique_ptr<Dwarf> dwarf_;  // made when first asked for
+  std::set<std::string> missing_parts_;
+};
+
+}  // namespace mortem::inspector

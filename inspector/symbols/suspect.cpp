@@ -1,0 +1,57 @@
+#include "inspector/symbols/suspect.h"
+
+#include <sys/mman.h>
+
+#include <algorithm>
+#include <cstring>
+#include <vector>
+
+namespace mortem::inspector {
+namespace {
+
+struct Shared {
+  Reader reader;
+  char file[4000];
+};
+Shared* shared = nullptr;  // null: nobody contains us, nobody wants to know
+
+std::vector<Suspect>& all_distrusted() {
+  static std::vector<Suspect> all;
+  return all;
+}
+
+}  // namespace
+
+void now_reading(Reader reader, const std::string& file) {
+  if (!shared) return;
+  shared->reader = reader;
+  const size_t length = std::min(file.size(), sizeof(shared->file) - 1);
+  std::memcpy(shared->file, file.data(), length);
+  shared->file[length] = 0;
+}
+
+bool distrusted(Reader reader, const std::string& file) {
+  return std::any_of(all_distrusted().begin(), all_distrusted().end(),
+                     [&](const Suspect& one) { return one.reader == reader && one.file == file; });
+}
+
+void share_suspect() {
+  if (shared) return clear_suspect();
+  void* memory = mmap(nullptr, sizeof(Shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  if (memory != MAP_FAILED) shared = static_cast<Shared*>(memory);
+}
+
+std::optional<Suspect> suspect() {
+  if (!shared || shared->reader == Reader::None) return std::nullopt;
+  return Suspect{shared->reader, std::string(shared->file, strnlen(shared->file, sizeof(shared->file)))};
+}
+
+void clear_suspect() {
+  if (shared) shared->reader = Reader::None;
+}
+
+void distrust(const Suspect& suspect) {
+  all_distrusted().push_back(suspect);
+}
+
+}  // namespace mortem::inspector

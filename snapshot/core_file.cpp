@@ -21,9 +21,9 @@ class ElfCoreFile final : public CoreFile {
         memory_(*bytes_, segments_, notes_.page_map) {
     std::stable_sort(segments_.begin(), segments_.end(),
                      [](const CoreSegment& a, const CoreSegment& b) { return a.address < b.address; });
-    if (notes_.modules.empty())
-      notes_.modules = find_core_modules(
-          [this](uint64_t address, std::span<uint8_t> to) { return memory_.read(address, to); }, notes_);
+    const ReadMemory read = [this](uint64_t address, std::span<uint8_t> to) { return memory_.read(address, to); };
+    if (notes_.modules.empty()) notes_.modules = find_core_modules(read, notes_);
+    add_go_build_ids(read, notes_.modules);
     // Linux and gdb write the crashed thread first; our dumps name it.
     if (notes_.reason && notes_.reason->thread != 0)
       std::stable_partition(notes_.threads.begin(), notes_.threads.end(),

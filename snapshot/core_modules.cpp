@@ -15,7 +15,8 @@ namespace {
 constexpr uint64_t kPageMask = 4095;
 constexpr uint16_t kMaximumProgramHeaders = 256;
 constexpr uint64_t kMaximumNotes = 65536;  // bytes of one PT_NOTE of a module
-constexpr uint64_t kMaximumIdLength = 64;
+constexpr uint64_t kMaximumIdLength = 256;  // Go's is a text of about 80 characters
+constexpr uint32_t kGoBuildId = 4;          // note type of owner "Go" (cmd/internal/buildid)
 
 template <typename T>
 std::optional<T> load_from(const ReadMemory& read, uint64_t address) {
@@ -36,11 +37,12 @@ std::string load_text(const ReadMemory& read, uint64_t address) {
 struct LoadedElf {
   uint64_t load_bias = 0;
   uint64_t end = 0;  // one past the last segment's memory, at run time
-  std::vector<uint8_t> build_id;
+  std::vector<uint8_t> build_id, go_build_id;
 };
 
-// The descriptor of NT_GNU_BUILD_ID in the notes at `address`.
-std::vector<uint8_t> find_build_id(const ReadMemory& read, uint64_t address, uint64_t size) {
+// The descriptor of the note of that owner (four bytes with its NUL) and type in the notes at `address`.
+std::vector<uint8_t> find_note(const ReadMemory& read, uint64_t address, uint64_t size, const char* owner,
+                               uint32_t type) {
   std::vector<uint8_t> notes(std::min(size, kMaximumNotes));
   auto got = read(address, notes);
   if (!got) return {};
@@ -52,7 +54,7 @@ std::vector<uint8_t> find_build_id(const ReadMemory& read, uint64_t address, uin
     const uint64_t descriptor = name + ((uint64_t{header->n_namesz} + 3) & ~3ull);
     const uint64_t end = descriptor + ((uint64_t{header->n_descsz} + 3) & ~3ull);
     if (end > notes.size()) return {};
-    if (header->n_type == NT_GNU_BUILD_ID && header->n_namesz == 4 && std::memcmp(&notes[name], "GNU", 4) == 0 &&
+    if (header->n_type == type && header->n_namesz == 4 && std::memcmp(&notes[name], owner, 4) == 0 &&
         header->n_descsz > 0 && header->n_descsz <= kMaximumIdLength)
       return {notes.begin() + descriptor, notes.begin() + descriptor + header->n_descsz};
     at = end;
@@ -81,8 +83,10 @@ std::optional<LoadedElf> read_loaded_elf(const ReadMemory& read, uint64_t start)
   for (const Elf64_Phdr& one : headers) {
     if (one.p_type == PT_LOAD)
       elf.end = std::max(elf.end, (elf.load_bias + one.p_vaddr + one.p_memsz + kPageMask) & ~kPageMask);
-    if (one.p_type == PT_NOTE && elf.build_id.empty())
-      elf.build_id = find_build_id(read, elf.load_bias + one.p_vaddr, one.p_filesz);
+    if (one.p_type != PT_NOTE) continue;
+    const uint64_t notes = elf.load_bias + one.p_vaddr;
+    if (elf.build_id.empty()) elf.build_id = find_note(read, notes, one.p_filesz, "GNU", NT_GNU_BUILD_ID);
+    if (elf.go_build_id.empty()) elf.go_build_id = find_note(read, notes, one.p_filesz, "Go\0", kGoBuildId);
   }
   return elf;
 }
@@ -142,6 +146,9 @@ class ModuleFinder {
     if (!elf->build_id.empty()) {
       module.id_kind = format::ModuleIdKind::GnuBuildId;
       module.id = std::move(elf->build_id);
+    } else if (!elf->go_build_id.empty()) {
+      module.id_kind = format::ModuleIdKind::GoBuildId;
+      module.id = std::move(elf->go_build_id);
     }
     if (const auto entry = auxiliary(AT_ENTRY); entry && *entry >= module.start && *entry < module.end)
       module.kind = format::ModuleKind::Program;
@@ -161,6 +168,16 @@ class ModuleFinder {
 
 std::vector<CoreModule> find_core_modules(const ReadMemory& read, const CoreNotes& notes) {
   return ModuleFinder(read, notes).find();
+}
+
+void add_go_build_ids(const ReadMemory& read, std::vector<CoreModule>& modules) {
+  for (CoreModule& module : modules) {
+    if (module.id_kind != format::ModuleIdKind::None) continue;
+    auto elf = read_loaded_elf(read, module.start);
+    if (!elf || elf->go_build_id.empty()) continue;
+    module.id_kind = format::ModuleIdKind::GoBuildId;
+    module.id = std::move(elf->go_build_id);
+  }
 }
 
 }  // namespace mortem::snapshot

@@ -14,4 +14,7 @@ using ReadMemory = std::function<Result<size_t>(uint64_t address, std::span<uint
 
 std::vector<CoreModule> find_core_modules(const ReadMemory& read, const CoreNotes& notes);
 
+// A dump's kernel knows modules by GNU build ids; Go's own stand in the program's memory.
+void add_go_build_ids(const ReadMemory& read, std::vector<CoreModule>& modules);
+
 }  // namespace mortem::snapshot

@@ -8,7 +8,12 @@
 #include <filesystem>
 
 #include "inspector/analysis/abort_message.h"
+#include "inspector/analysis/cxx_exception.h"
+#include "inspector/analysis/fault.h"
+#include "inspector/analysis/file_backed_target.h"
+#include "inspector/analysis/function_names.h"
 #include "inspector/analysis/last_words.h"
+#include "inspector/analysis/noise.h"
 #include "snapshot/dump_info.h"
 
 namespace mortem::inspector {
@@ -37,28 +42,21 @@ const char* code_name(int signal, int code) {
   return "";
 }
 
-// A demangled name without its parameters, which only fill a sentence.
-std::string short_name(const std::string& function) {
-  const size_t last = function.rfind(')');
-  if (last == std::string::npos) return function;
-  size_t depth = 0;
-  for (size_t at = last + 1; at-- > 0;) {
-    depth += (function[at] == ')') - (function[at] == '(');
-    if (depth == 0) return at > 0 ? function.substr(0, at) : function;
-  }
-  return function;
-}
-
 class Explanation {
  public:
-  Explanation(const snapshot::CoreFile& core, Symbolizer& symbolizer, const Stack* stack)
-      : core_(core), symbolizer_(symbolizer), stack_(stack), note_(core.reason()) {}
+  explicit Explanation(const CrashScene& scene)
+      : scene_(scene),
+        core_(scene.core),
+        memory_(scene.target, scene.reader),
+        stack_(scene.stack),
+        note_(scene.core.reason()) {}
 
   CrashReason run() {
     read_facts();
     std::string what = kind_text();
     // What the program said of its end itself tells more than where exit was called.
-    if (const std::string place = place_text(); !place.empty() && result_.last_words.empty()) what += place;
+    if (const std::string place = place_text(); !place.empty() && (result_.last_words.empty() || scene_.goroutine))
+      what += place;
     result_.sentence = what;
     return result_;
   }
@@ -86,7 +84,12 @@ class Explanation {
     const ReasonKind kind = note_ ? note_->kind : ReasonKind::Signal;
     switch (kind) {
       case ReasonKind::Exit:
+        result_.exit_status = note_->exit_status;
         result_.last_words = last_words(core_.standard_error());
+        result_.panic = panic_message(core_.standard_error());
+        // Nothing was printed, or to where we do not see it.
+        if (result_.panic.empty() && scene_.goroutine && !scene_.goroutine->panic.empty())
+          result_.panic = result_.last_words = "panic: " + scene_.goroutine->panic;
         return fmt::format("exited with status {}{}{}", note_->exit_status,
                            result_.last_words.empty() ? "" : "; it said last: ", result_.last_words);
       case ReasonKind::KernelPanic:
@@ -96,12 +99,16 @@ class Explanation {
       case ReasonKind::NonMaskableInterrupt:
         return "stopped from outside by a non-maskable interrupt";
       case ReasonKind::OnDemand:
+        result_.crashed = false;
         return message.starts_with("a running guest") ? message : "a dump on demand: nothing crashed";
       case ReasonKind::None:
       case ReasonKind::Signal:
         break;
     }
-    if (!result_.signal) return "no reason is recorded in this core";
+    if (!result_.signal) {
+      result_.crashed = false;
+      return "no reason is recorded in this core";
+    }
     return result_.signal_name + ": " + signal_text();
   }
 
@@ -116,23 +123,17 @@ class Explanation {
   }
 
   std::string signal_text() {
-    const int signal = *result_.signal, code = result_.signal_code.value_or(0);
+    const int signal = *result_.signal;
     switch (signal) {
       case SIGABRT:
-        result_.abort_message = find_abort_message(core_, symbolizer_);
-        if (!result_.abort_message.empty()) return result_.abort_message;
-        if (stack_has("__cxa_throw") && stack_has("std::terminate")) return "a C++ exception that nobody catches";
-        return stack_has("abort") ? "abort() was called" : "sent to the program";
+        return abort_text();
       case SIGFPE:
-        if (code == FPE_INTDIV) return "integer division by zero or overflow of its quotient";
-        return result_.signal_code_name.empty() ? "arithmetic error" : "arithmetic error " + result_.signal_code_name;
       case SIGILL:
-        return "illegal instruction";
       case SIGTRAP:
-        return "breakpoint or trace trap";
       case SIGSEGV:
       case SIGBUS:
-        break;
+        if (result_.signal_code == SI_USER || result_.signal_code == SI_TKILL) return "sent to the program";
+        return fault_text();
       case SIGSYS:
         // The kernel's message names the call: `SIGSYS: execve of "/bin/sh" refused …`.
         if (const std::string message = note_ ? message_of(*note_) : ""; message.starts_with("SIGSYS: "))
@@ -141,121 +142,90 @@ class Explanation {
       default:
         return result_.signal_code == SI_USER ? "sent by kill()" : "a signal without a handler";
     }
-    if (result_.signal_code == SI_USER || result_.signal_code == SI_TKILL) return "sent to the program";
-    constexpr uint32_t kStackFault = 12, kAlignment = 17;
-    if (signal == SIGBUS && (trap() == kAlignment || code == BUS_ADRALN)) return "misaligned access";
-    if (trap() == kStackFault) return "stack access at an address that is not canonical";
-    if (signal == SIGSEGV && (code == SI_KERNEL || trap() == kGeneralProtection))
-      return "general protection fault: an address that is not canonical, a misaligned SSE operand, or a privileged "
-             "instruction";
-    if (!result_.fault_address) return "bad access, its address is not recorded";
-    return access_text(*result_.fault_address);
   }
 
-  static constexpr uint32_t kGeneralProtection = 13, kPageFault = 14;
-  std::optional<uint32_t> trap() const {
-    if (!note_ || (note_->known & format::kReasonHasTrap) == 0) return std::nullopt;
-    return note_->trap_vector;
+  std::string abort_text() {
+    result_.abort_message = find_abort_message(core_, scene_.symbolizer);
+    if (!result_.abort_message.empty()) return result_.abort_message;
+    if (stack_has("__cxa_pure_virtual")) return "a pure virtual function was called";
+    if (std::string text = exception_text(); !text.empty()) return text;
+    result_.panic = panic_message(core_.standard_error());
+    if (result_.panic.empty() && scene_.goroutine && !scene_.goroutine->panic.empty())
+      result_.panic = "panic: " + scene_.goroutine->panic;
+    if (!result_.panic.empty()) return result_.panic;
+    if (!stack_has("abort")) return "sent to the program";
+    result_.last_words = last_words(core_.standard_error());
+    return "abort() was called" + (result_.last_words.empty() ? "" : "; the program said last: " + result_.last_words);
   }
 
-  std::string access_text(uint64_t address) {
-    // Intel SDM vol. 3, figure 4-12: bits of a page fault's error code.
-    constexpr uint64_t kWrite = 2, kInstruction = 16;
-    const auto* thread = crashed_thread();
-    std::string verb = "access to";
-    if (trap() == kPageFault) {
-      verb = (note_->trap_error_code & kInstruction) != 0 ? "execution of"
-             : (note_->trap_error_code & kWrite) != 0     ? "write to"
-                                                          : "read of";
+  std::string exception_text() {
+    const auto exception = stack_ ? find_uncaught_exception(memory_, *stack_) : std::nullopt;
+    if (!exception)
+      return stack_has("__cxa_throw")      ? "a C++ exception that nobody catches"
+             : stack_has("std::terminate") ? "std::terminate() was called"
+                                           : "";
+    result_.exception_type = exception->type;
+    result_.exception_text = exception->what;
+    // What a class of the program's own answers to what() only its code knows: the runtime has printed it.
+    if (!result_.exception_text) result_.exception_text = printed_what(core_.standard_error(), exception->type);
+    std::string text = exception->left_noexcept ? "a C++ exception left a noexcept function: "
+                                                : "a C++ exception that nobody catches: ";
+    text += exception->type;
+    return result_.exception_text ? fmt::format("{} ({})", text, *result_.exception_text) : text;
+  }
+
+  std::string fault_text() {
+    FaultFacts facts;
+    facts.signal = *result_.signal;
+    facts.code = result_.signal_code.value_or(0);
+    facts.address = result_.fault_address;
+    if (note_ && (note_->known & format::kReasonHasTrap) != 0) {
+      facts.trap = note_->trap_vector;
+      facts.error_code = note_->trap_error_code;
     }
-    if (thread && thread->registers.rip == address) verb = "jump to";
-    result_.stack_overflow = verb != "jump to" && thread && is_stack_overflow(address, thread->registers.rsp);
-    if (result_.stack_overflow) return overflow_text(address);
-    return fmt::format("{} address {:#x} ({})", verb, address, mapping_text(address));
-  }
-
-  const snapshot::CoreThread* crashed_thread() const {
-    for (const snapshot::CoreThread& thread : core_.threads())
-      if (!stack_ || thread.id == stack_->thread) return &thread;
-    return nullptr;
-  }
-
-  std::string mapping_text(uint64_t address) const {
-    for (const format::PageMapEntry& entry : core_.page_map())
-      if (address >= entry.virtual_start && address - entry.virtual_start < entry.length)
-        return (entry.flags & format::kPageUser) == 0 && entry.kind != format::PageMapKind::Reserved
-                   ? "the kernel's memory"
-                   : protection_text(entry.kind == format::PageMapKind::Reserved ? 0 : entry.flags);
-    for (const snapshot::CoreSegment& segment : core_.segments())
-      if (address >= segment.address && address - segment.address < segment.memory_size)
-        return protection_text(segment.flags);
-    return "not mapped";
-  }
-
-  // PF_* and PageMapFlags have the same bits for read, write and execute.
-  static std::string protection_text(uint32_t flags) {
-    if ((flags & 7) == 0) return "mapped without access";
-    return fmt::format("mapped {}{}{}", (flags & 4) != 0 ? "r" : "-", (flags & 2) != 0 ? "w" : "-",
-                       (flags & 1) != 0 ? "x" : "-");
-  }
-
-  // The address is not accessible, near the stack pointer, and below the memory that holds the callers' frames.
-  bool is_stack_overflow(uint64_t address, uint64_t stack_pointer) const {
-    constexpr uint64_t kNear = 256 << 10, kGuard = 1 << 20;
-    const uint64_t distance = address > stack_pointer ? address - stack_pointer : stack_pointer - address;
-    if (distance > kNear || !stack_ || stack_->frames.size() < 2) return false;
-    for (const snapshot::CoreSegment& segment : core_.segments()) {
-      if (segment.address <= address || segment.address - address > kGuard || (segment.flags & 2) == 0) continue;
-      return std::any_of(stack_->frames.begin(), stack_->frames.end(), [&](const Frame& frame) {
-        return frame.cfa > segment.address && frame.cfa - segment.address <= segment.memory_size;
-      });
-    }
-    return false;
-  }
-
-  std::string overflow_text(uint64_t address) const {
-    std::string text = fmt::format("stack overflow at address {:#x}, {} frames deep", address, stack_->frames.size());
-    if (stack_->end.starts_with("frame limit")) text += " or more";
-    const auto longest = std::max_element(
-        stack_->recursions.begin(), stack_->recursions.end(),
-        [](const Recursion& a, const Recursion& b) { return a.period * a.count < b.period * b.count; });
-    if (longest == stack_->recursions.end()) return text;
-    return text + fmt::format(", {} {} repeated {} times", longest->period, longest->period == 1 ? "frame" : "frames",
-                              longest->count);
+    Fault fault = explain_fault(scene_, facts);
+    result_.stack_overflow = fault.stack_overflow;
+    result_.access = std::move(fault.access);
+    return fault.text;
   }
 
   bool stack_has(std::string_view function) const {
-    return stack_ && std::any_of(stack_->frames.begin(), stack_->frames.end(), [&](const Frame& frame) {
-             return frame.function == function || frame.function.starts_with(std::string(function) + "(");
-           });
+    return stack_ && std::any_of(stack_->frames.begin(), stack_->frames.end(),
+                                 [&](const Frame& frame) { return stable_function_name(frame.function) == function; });
   }
 
-  // The innermost frame with a source line, for what the program did itself; else the innermost function.
+  // Where it happened: the innermost function, and the one that tells, if that is another, with its line.
   std::string place_text() const {
-    if (!stack_ || stack_->frames.empty()) return {};
-    const bool raised = result_.signal == SIGABRT || (note_ && note_->kind == ReasonKind::Exit);
-    const Frame* best = nullptr;
-    size_t index = 0;
-    for (const Frame& frame : stack_->frames) {
-      if (++index > 64) break;
-      if (!best && !frame.function.empty()) best = &frame;
-      if (frame.line == 0 || frame.file.empty()) {
-        if (!raised && best) break;
-        continue;
-      }
-      best = &frame;
-      break;
+    const Stack* stack = scene_.goroutine ? &scene_.goroutine->stack : stack_;
+    if (!stack || stack->frames.empty()) return {};
+    const auto& frames = stack->frames;
+    size_t telling = first_telling_frame(*stack);
+    if (telling == frames.size()) telling = 0;
+    // A library without lines was called by something that may have some.
+    size_t with_line = telling;
+    while (with_line < frames.size() && with_line < telling + 64 && frames[with_line].line == 0) ++with_line;
+    const bool raised = result_.signal == SIGABRT || result_.exit_status || frames[0].function.empty();
+    std::string text;
+    if (raised || telling != 0) {
+      if (!raised) text += ", in " + plain_function_name(frames[0].function);
+      if (!frames[telling].function.empty()) text += ", called from " + described(frames[telling]);
+    } else {
+      text += ", in " + described(frames[telling]);
     }
-    if (!best) return {};
-    const bool called = best->pc != stack_->frames.front().pc;
-    std::string text = fmt::format("{} {}", called ? ", called from" : " in", short_name(best->function));
-    if (best->line != 0)
-      text += fmt::format(" ({}:{})", std::filesystem::path(best->file).filename().string(), best->line);
+    if (with_line != telling && with_line < frames.size() && frames[with_line].line != 0)
+      text += ", called from " + described(frames[with_line]);
     return text;
   }
 
+  static std::string described(const Frame& frame) {
+    std::string text = plain_function_name(frame.function);
+    if (frame.line != 0)
+      text += fmt::format(" ({}:{})", std::filesystem::path(frame.file).filename().string(), frame.line);
+    return text;
+  }
+  const CrashScene& scene_;
   const snapshot::CoreFile& core_;
-  Symbolizer& symbolizer_;
+  const FileBackedTarget memory_;
   const Stack* stack_;
   std::optional<format::ReasonNote> note_;
   CrashReason result_;
@@ -263,8 +233,8 @@ class Explanation {
 
 }  // namespace
 
-CrashReason explain_crash(const snapshot::CoreFile& core, Symbolizer& symbolizer, const Stack* stack) {
-  return Explanation(core, symbolizer, stack).run();
+CrashReason explain_crash(const CrashScene& scene) {
+  return Explanation(scene).run();
 }
 
 }  // namespace mortem::inspector

@@ -82,14 +82,18 @@ StackReader::StackReader(const Target& target, Symbolizer& symbolizer)
 StackReader::~StackReader() = default;
 
 Result<Stack> StackReader::read(uint32_t thread, const StackOptions& options) {
-  const format::GeneralRegisters registers = TRY(target_.registers(thread));
-  Stack stack;
+  Stack stack = read_from(TRY(target_.registers(thread)), options);
   stack.thread = thread;
   for (const TargetThread& one : target_.threads()) {
     if (one.id != thread) continue;
     stack.thread_name = one.name;
     stack.crashed = one.crashed;
   }
+  return stack;
+}
+
+Stack StackReader::read_from(const format::GeneralRegisters& registers, const StackOptions& options) {
+  Stack stack;
   const UnwoundStack unwound = unwind(FrameRegisters(registers), *modules_, *memory_, options.frame_limit);
   stack.end = unwound.end;
   std::vector<uint64_t> identities;
@@ -111,6 +115,10 @@ Result<Stack> StackReader::read(uint32_t thread, const StackOptions& options) {
 
 size_t StackReader::read_code(uint64_t address, std::span<uint8_t> to) {
   return modules_->read_code(address, to);
+}
+
+size_t StackReader::read_file(uint64_t address, std::span<uint8_t> to) {
+  return modules_->read_file(address, to);
 }
 
 const CoreModule* StackReader::module_at(uint64_t address) const {

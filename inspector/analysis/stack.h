@@ -62,8 +62,12 @@ class StackReader {
   StackReader(const Target& target, Symbolizer& symbolizer);
   ~StackReader();
   Result<Stack> read(uint32_t thread, const StackOptions& options);
+  // Of what is no thread of the target: a goroutine that waits.
+  Stack read_from(const format::GeneralRegisters& registers, const StackOptions& options);
   // Code bytes, from the target's memory or else from the module's file; the number of them.
   size_t read_code(uint64_t address, std::span<uint8_t> to);
+  // Bytes that the module's file gives to the address, if it is in a segment that the program does not write.
+  size_t read_file(uint64_t address, std::span<uint8_t> to);
   const CoreModule* module_at(uint64_t address) const;  // null: in no module
 
  private:

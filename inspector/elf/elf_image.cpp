@@ -92,7 +92,9 @@ std::vector<uint8_t> find_note(std::span<const uint8_t> notes, std::string_view 
     const uint64_t next = descriptor + ((uint64_t{header->n_descsz} + 3) & ~3ull);
     const auto content = part(notes, descriptor, header->n_descsz);
     if (!content) return {};
-    if (header->n_type == type && header->n_namesz == owner.size() + 1 && text_at(notes, name) == owner)
+    // Go counts the padding of its own name in.
+    if (header->n_type == type && header->n_namesz > owner.size() && header->n_namesz <= owner.size() + 4 &&
+        text_at(notes, name) == owner)
       return {content->begin(), content->end()};
     at = next;
   }

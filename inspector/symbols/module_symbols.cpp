@@ -85,6 +85,8 @@ ModuleSymbols::ModuleSymbols(const FoundFiles& files, const PathRules& rules, co
     debug_table_.emplace(files_.debug);
   if (files_.executable && files_.debug)
     index_ = index::ModuleIndex::open(files_.executable, files_.debug, store, &complaint_);
+  if (files_.executable && (!files_.debug || !files_.executable->has_symbol_table()))
+    go_lines_ = GoLineTable::create(*files_.executable);
   if (!files_.debug || distrusted(Reader::Own, files_.debug->name())) return;
   now_reading(Reader::Own, files_.debug->name());
   dwarf_ = std::make_unique<Dwarf>(files_, table());
@@ -143,8 +145,16 @@ std::optional<std::vector<SourceLocation>> ModuleSymbols::locate_in_index(uint64
 std::vector<SourceLocation> ModuleSymbols::locate_whole(uint64_t address) {
   std::vector<index::LookedUpFrame> frames;
   if (dwarf_) dwarf_->lookup().locate(address, false, frames);
-  if (frames.empty()) frames.emplace_back();
   std::vector<SourceLocation> locations;
+  if (go_lines_ && frames.empty() && !table().covering(address)) {
+    for (GoLineTable::Place& one : go_lines_->locate(address))
+      locations.push_back({std::move(one.function), std::move(one.file), one.line, 0, true});
+    if (!locations.empty()) {
+      locations.back().inlined = false;
+      return locations;
+    }
+  }
+  if (frames.empty()) frames.emplace_back();
   for (const index::LookedUpFrame& one : frames) {
     SourceLocation& location = locations.emplace_back();
     location.inlined = &one != &frames.back();

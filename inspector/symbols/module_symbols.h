@@ -10,6 +10,7 @@
 
 #include "inspector/symbols/call_sites.h"
 #include "inspector/symbols/debug_file.h"
+#include "inspector/symbols/go_line_table.h"
 #include "inspector/symbols/index/dwarf_lookup.h"
 #include "inspector/symbols/index/module_index.h"
 #include "inspector/symbols/path_rules.h"
@@ -49,6 +50,7 @@ class ModuleSymbols {
   std::string complaint_;
   std::optional<SymbolTable> executable_, debug_table_;  // debug_table_: where the executable was stripped of its own
   std::unique_ptr<DebugFile> debug_file_;
+  std::unique_ptr<GoLineTable> go_lines_;  // of a Go program that was stripped
   bool debug_file_tried_ = false;
   std::unique_ptr<Dwarf> dwarf_;  // made when first asked for
   std::set<std::string> missing_parts_;

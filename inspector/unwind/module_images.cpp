@@ -76,6 +76,7 @@ void ModuleImages::load(Image& image) {
   for (auto* section : {&eh_frame, &debug_frame})
     if (*section)
       if (auto frames = CallFrameInformation::create(std::move(**section))) image.frames.push_back(std::move(frames));
+  if (image.frames.empty() && image.file) image.go_lines = GoLineTable::create(*image.file);
 }
 
 void ModuleImages::load_from_memory(Image& image) {
@@ -143,7 +144,25 @@ const UnwindRow* ModuleImages::unwind_row(uint64_t address) {
   if (!image) return nullptr;
   for (const auto& frames : image->frames)
     if (const UnwindRow* row = frames->find(address - image->module->load_bias)) return row;
-  return nullptr;
+  return image->go_lines ? go_row(*image, address - image->module->load_bias) : nullptr;
+}
+
+// Go code keeps no register for its caller; where its frames end stands in its own table.
+const UnwindRow* ModuleImages::go_row(Image& image, uint64_t address) {
+  if (const auto known = image.go_rows.find(address); known != image.go_rows.end()) return &known->second;
+  const auto rule = image.go_lines->stack_rule(address);
+  if (!rule) return nullptr;
+  UnwindRow row;
+  row.cfa.kind = UnwindRule::Kind::InRegister;
+  row.cfa.number = FrameRegisters::kRsp;
+  row.cfa.offset = rule->delta + 8;
+  for (UnwindRule& one : row.registers) one.kind = UnwindRule::Kind::Undefined;
+  row.registers[FrameRegisters::kRsp].kind = UnwindRule::Kind::SameValue;
+  if (!rule->outermost) {
+    row.registers[FrameRegisters::kRip].kind = UnwindRule::Kind::AtOffset;
+    row.registers[FrameRegisters::kRip].offset = -8;
+  }
+  return &image.go_rows.emplace(address, row).first->second;
 }
 
 size_t ModuleImages::read_code(uint64_t address, std::span<uint8_t> to) {
@@ -151,6 +170,17 @@ size_t ModuleImages::read_code(uint64_t address, std::span<uint8_t> to) {
   Image* image = image_at(address);
   if (!image || !image->file) return 0;
   return image->file->read_segment(address - image->module->load_bias, to);
+}
+
+size_t ModuleImages::read_file(uint64_t address, std::span<uint8_t> to) {
+  Image* image = image_at(address);
+  if (!image || !image->file) return 0;
+  const uint64_t in_file = address - image->module->load_bias;
+  for (const ElfSegment& segment : image->segments)
+    if (segment.type == PT_LOAD && (segment.flags & PF_W) == 0 && in_file >= segment.address &&
+        in_file - segment.address < segment.file_size)
+      return image->file->read_segment(in_file, to);
+  return 0;
 }
 
 bool ModuleImages::is_return_address(uint64_t return_address) {

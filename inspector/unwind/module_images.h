@@ -2,11 +2,13 @@
 // its code, from the file on this machine or, where there is none, from the target's memory.
 #pragma once
 
+#include <map>
 #include <memory>
 #include <optional>
 #include <vector>
 
 #include "inspector/elf/elf_image.h"
+#include "inspector/symbols/go_line_table.h"
 #include "inspector/symbols/symbolizer.h"
 #include "inspector/target/target.h"
 #include "inspector/unwind/call_frame_information.h"
@@ -24,6 +26,8 @@ class ModuleImages {
   const UnwindRow* unwind_row(uint64_t address);
   // Code bytes, from memory or else from the module's file (Linux leaves unchanged code out of its cores).
   size_t read_code(uint64_t address, std::span<uint8_t> to);
+  // What the module's file gives to `address`, if the program cannot write there: what a core leaves out is still that.
+  size_t read_file(uint64_t address, std::span<uint8_t> to);
   // A call instruction ends at `return_address`, which is executable.
   bool is_return_address(uint64_t return_address);
 
@@ -34,10 +38,13 @@ class ModuleImages {
     std::shared_ptr<const ElfImage> file;
     std::vector<ElfSegment> segments;
     std::vector<std::unique_ptr<CallFrameInformation>> frames;
+    std::unique_ptr<GoLineTable> go_lines;  // of a Go program without call frame information
+    std::map<uint64_t, UnwindRow> go_rows;  // made from it, by address
   };
   Image* image_at(uint64_t address);
   void load(Image& image);
   void load_from_memory(Image& image);
+  static const UnwindRow* go_row(Image& image, uint64_t address);
   std::optional<FrameSection> frames_in_memory(const Image& image);
 
   Symbolizer& symbolizer_;

@@ -2,6 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <array>
+#include <iterator>
 #include <set>
 
 namespace mortem::inspector {
@@ -63,11 +66,13 @@ class Unwinder {
     const UnwindRow* row = modules_.unwind_row(frame_.lookup());
     // A return address at the first instruction of a signal trampoline was put there by the kernel, with no call
     // before it (psABI: the byte before belongs to another function or to none).
+    // Nor can a call end where a function begins: Go's runtime makes threads that it interrupts call its functions.
     if (!frame_.interrupted)
-      if (const UnwindRow* at_pc = modules_.unwind_row(frame_.pc); at_pc && at_pc->signal_frame) {
+      if (const UnwindRow* at_pc = modules_.unwind_row(frame_.pc); at_pc && (at_pc->signal_frame || !row)) {
         row = at_pc;
         frame_.interrupted = true;
       }
+    if ((!row || !row->signal_frame) && by_signal_return()) return true;
     if (!row) {
       reason_ = fmt::format("no unwind information for {:#x}", frame_.pc);
       return false;
@@ -103,6 +108,34 @@ class Unwinder {
     next_.pc = caller_.pc();
     next_.trust = Trust::Cfi;
     next_.interrupted = row->signal_frame;
+    return true;
+  }
+
+  // The end of a signal's handler without call frame information (Go's, musl's): `mov rax, 15; syscall`. The kernel put
+  // the registers into the ucontext that the stack pointer is at (Linux, arch/x86/include/uapi/asm/sigcontext.h).
+  bool by_signal_return() {
+    static constexpr std::array<uint8_t, 9> kLong = {0x48, 0xC7, 0xC0, 0x0F, 0, 0, 0, 0x0F, 0x05};
+    static constexpr std::array<uint8_t, 7> kShort = {0xB8, 0x0F, 0, 0, 0, 0x0F, 0x05};
+    std::array<uint8_t, 9> code{};
+    const size_t got = modules_.read_code(frame_.pc, code);
+    const bool is_it = (got == kLong.size() && code == kLong) ||
+                       (got >= kShort.size() && std::equal(kShort.begin(), kShort.end(), code.begin()));
+    if (!is_it || !modules_.is_executable(frame_.pc)) return false;
+    // DWARF numbers of the registers in the order of struct sigcontext.
+    static constexpr uint8_t kOrder[] = {8, 9, 10, 11, 12, 13, 14, 15, 5, 4, 6, 3, 1, 0, 2, 7, 16};
+    constexpr uint64_t kRegisters = 40;  // of struct ucontext
+    FrameRegisters before;
+    for (size_t index = 0; index < std::size(kOrder); ++index) {
+      const auto word = memory_.read_word(registers_.sp() + kRegisters + 8 * index);
+      if (!word) return false;
+      before.set(kOrder[index], *word);
+    }
+    if (!seen_.insert({frame_.pc, registers_.sp()}).second) return false;
+    caller_ = before;
+    frame_.signal_frame = frame_.interrupted = true;
+    next_.pc = before.pc();
+    next_.trust = Trust::Cfi;
+    next_.interrupted = true;
     return true;
   }
 

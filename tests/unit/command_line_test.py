@@ -11,7 +11,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "schemas"))
 from check import check  # noqa: E402
 
 MORTEM = os.path.abspath(sys.argv.pop(1))
-VERBS = ["image create", "run", "ps", "stop", "logs", "gdb", "serve", "pull", "bt", "report", "core", "info", "threads",
+VERBS = ["image create", "run", "ps", "stop", "logs", "gdb", "serve", "pull", "bt", "report", "goroutines", "core", "info", "threads",
          "search"]
 
 

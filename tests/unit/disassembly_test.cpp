@@ -53,6 +53,51 @@ TEST(Disassembly, TargetsAreAbsoluteAsInGdb) {
   EXPECT_FALSE(instructions[4].target) << "call rax: known at run time only";
 }
 
+// What following a value through code rests on, one instruction a row.
+TEST(InstructionFacts, OperandsAndWhatChanges) {
+  using Kind = InstructionFacts::Kind;
+  constexpr int kRax = 0, kRdx = 1, kRdi = 5, kRbp = 6, kRsp = 7;
+  auto facts = [](std::vector<uint8_t> code) { return instruction_facts(kAddress, code).value(); };
+  const auto load = facts({0x48, 0x8b, 0x47, 0x10});  // mov rax, [rdi+16]
+  EXPECT_EQ(load.kind, Kind::Load);
+  EXPECT_EQ(load.destination, kRax);
+  ASSERT_EQ(load.accesses.size(), 1u);
+  EXPECT_EQ(load.accesses[0].base, kRdi);
+  EXPECT_EQ(load.accesses[0].displacement, 16);
+  EXPECT_EQ(load.access_size, 8u);
+  EXPECT_TRUE(load.reads && !load.writes);
+  EXPECT_EQ(load.changed, 1u << kRax);
+  const auto store = facts({0xc6, 0x04, 0xd1, 0x07});  // mov byte ptr [rcx+rdx*8], 7
+  EXPECT_TRUE(store.writes && !store.reads);
+  EXPECT_EQ(store.access_size, 1u);
+  EXPECT_EQ(store.accesses.at(0).index, kRdx);
+  EXPECT_EQ(store.accesses.at(0).scale, 8u);
+  EXPECT_EQ(store.changed, 0u);
+  const auto address = facts({0x48, 0x8d, 0x14, 0x85, 0, 0, 0, 0});  // lea rdx, [rax*4]
+  EXPECT_EQ(address.kind, Kind::LoadAddress);
+  EXPECT_EQ(address.destination, kRdx);
+  EXPECT_TRUE(address.accesses.empty());
+  EXPECT_EQ(address.memory.value().index, kRax);
+  const auto global = facts({0x8b, 0x05, 0x10, 0, 0, 0});  // mov eax, [rip+16]
+  EXPECT_EQ(global.memory.value().base, MemoryOperand::kNone);
+  EXPECT_EQ(static_cast<uint64_t>(global.memory->displacement), kAddress + 6 + 16);
+  const auto push = facts({0x55});  // push rbp
+  EXPECT_TRUE(push.writes);
+  EXPECT_EQ(push.accesses.at(0).base, kRsp);
+  EXPECT_EQ(push.accesses.at(0).displacement, -8);
+  const auto call = facts({0xff, 0x55, 0xf8});  // call [rbp-8]
+  EXPECT_EQ(call.kind, Kind::Call);
+  EXPECT_EQ(call.accesses.at(0).base, kRbp);
+  EXPECT_TRUE(call.changed >> kRax & 1);
+  EXPECT_FALSE(call.changed >> kRbp & 1);
+  const auto division = facts({0xf7, 0xff});  // idiv edi
+  EXPECT_EQ(division.kind, Kind::Divide);
+  EXPECT_EQ(division.source, kRdi);
+  EXPECT_EQ(division.access_size, 4u);
+  EXPECT_EQ(facts({0x64, 0x8b, 0x04, 0x25, 0x28, 0, 0, 0}).accesses.at(0).thread_local_base, true);  // mov eax, fs:[40]
+  EXPECT_FALSE(instruction_facts(kAddress, std::vector<uint8_t>{0x06}));
+}
+
 TEST(Disassembly, EndsAtWhatIsNoInstruction) {
   const uint8_t code[] = {0x90, 0x06, 0x90};
   EXPECT_EQ(disassemble(kAddress, code, 10).size(), 1u);

@@ -5,6 +5,8 @@ find_package(fmt REQUIRED)
 mortem_unit_test(disassembly LIBRARIES mortem_inspector fmt::fmt)
 mortem_unit_test(tail_calls LIBRARIES mortem_inspector)
 mortem_unit_test(unwind LIBRARIES mortem_inspector dump_builder)
+mortem_unit_test(go_line_table LIBRARIES mortem_inspector dump_builder)
+mortem_unit_test(function_names LIBRARIES mortem_inspector dump_builder)
 mortem_unit_test(symbols LIBRARIES mortem_inspector dump_builder)
 
 # Stacks of real programs, frame by frame against gdb, lldb and eu-stack.

@@ -8,7 +8,11 @@
 #include <memory>
 
 #include "inspector/analysis/disassembly.h"
+#include "inspector/analysis/goroutines.h"
+#include "inspector/analysis/noise.h"
 #include "inspector/analysis/reason.h"
+#include "inspector/analysis/signature.h"
+#include "inspector/analysis/source_text.h"
 #include "inspector/analysis/stack_text.h"
 #include "inspector/elf/elf_image.h"
 #include "snapshot/dump_info.h"
@@ -17,6 +21,7 @@
 #include "tools/target.h"
 #include "tools/verbs.h"
 #include "tools/verbs/contained.h"
+#include "tools/verbs/goroutine_facts.h"
 #include "tools/verbs/stack_facts.h"
 
 namespace mortem::tools {
@@ -25,7 +30,7 @@ namespace {
 using nlohmann::ordered_json;
 
 constexpr size_t kCrashedLines = 100, kOtherLines = 16, kLogLines = 20, kErrorLines = 30, kOutputLines = 10,
-                 kInstructions = 5;
+                 kInstructions = 5, kSourceLines = 3;
 
 struct Options {
   std::string dump;
@@ -49,7 +54,12 @@ struct Facts {
   const snapshot::CoreFile& core;
   snapshot::DumpInfo info;
   inspector::CrashReason reason;
-  std::vector<inspector::Stack> stacks;  // the crashed thread first, if one crashed
+  inspector::CrashSignature signature;
+  std::optional<inspector::Frame> source_frame;   // where the source stops making sense
+  inspector::SourceText source;                   // around it
+  std::optional<inspector::Goroutine> goroutine;  // that the crashed thread runs
+  size_t goroutines = 0;                          // in all; 0: no Go program, or not to be found
+  std::vector<inspector::Stack> stacks;           // the crashed thread first, if one crashed
   std::optional<format::GeneralRegisters> registers;
   Code code;
   std::vector<Mapping> around_fault;
@@ -119,12 +129,25 @@ std::string function_note(const snapshot::CoreModule* module, uint64_t target, i
   return function.empty() ? std::string() : fmt::format(" <{}>", function);
 }
 
+// The innermost frame that has lines and tells something.
+void add_source(Facts& facts, const inspector::Stack& stack, inspector::Symbolizer& symbolizer,
+                const inspector::StackReader& reader) {
+  size_t index = inspector::first_telling_frame(stack);
+  while (index < stack.frames.size() && stack.frames[index].line == 0) ++index;
+  if (index >= stack.frames.size()) return;
+  const inspector::Frame& frame = stack.frames[index];
+  const auto* module = reader.module_at(frame.pc);
+  facts.source_frame = frame;
+  facts.source = inspector::source_text(frame.file, frame.line, kSourceLines,
+                                        module ? symbolizer.files(*module).executable.string() : "");
+}
+
 Result<Facts> gather(const OpenedTarget& opened, const Options& options) {
   const snapshot::CoreFile& core = *opened.core;
   const inspector::Target* target = opened.target.get();
   auto symbolizer = inspector::Symbolizer::create(symbol_options(options.symbols));
   inspector::StackReader reader(*target, *symbolizer);
-  Facts facts{core, snapshot::gather_dump_info(core), {}, {}, {}, {}, {}, {}, {}, {}, {}, {}};
+  Facts facts{core, snapshot::gather_dump_info(core), {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}};
   uint32_t crashed = 0;
   const inspector::Stack* crashed_stack = nullptr;
   for (const auto& thread : target->threads()) {
@@ -133,7 +156,15 @@ Result<Facts> gather(const OpenedTarget& opened, const Options& options) {
   }
   std::stable_partition(facts.stacks.begin(), facts.stacks.end(), [](const auto& stack) { return stack.crashed; });
   if (!facts.stacks.empty() && facts.stacks.front().crashed) crashed_stack = &facts.stacks.front();
-  facts.reason = inspector::explain_crash(core, *symbolizer, crashed_stack);
+  if (auto goroutines = inspector::read_goroutines(*target, *symbolizer, reader, {})) {
+    facts.goroutines = goroutines->all.size();
+    if (const auto* one = inspector::crashed_goroutine(*goroutines, *target)) facts.goroutine = *one;
+  }
+  const inspector::Goroutine* goroutine = facts.goroutine ? &*facts.goroutine : nullptr;
+  facts.reason = inspector::explain_crash({core, *target, *symbolizer, reader, crashed_stack, goroutine});
+  const inspector::Stack* told = goroutine ? &goroutine->stack : crashed_stack;
+  facts.signature = inspector::crash_signature(facts.reason, told);
+  if (told) add_source(facts, *told, *symbolizer, reader);
   if (crashed_stack) {
     facts.registers = TRY(target->registers(crashed));
     facts.code.bytes.resize(64);
@@ -160,6 +191,26 @@ std::string when_text(int64_t nanoseconds) {
   return fmt::format("{:%Y-%m-%d %H:%M:%S} UTC", fmt::gmtime(static_cast<std::time_t>(nanoseconds / 1000000000)));
 }
 
+ordered_json access_facts(const inspector::FaultAccess& access) {
+  ordered_json json;
+  json["verb"] = access.verb;
+  json["size"] = number_or_null(access.size);
+  json["address"] = fmt::format("{:#x}", access.address);
+  json["instruction"] = access.instruction;
+  json["base_register"] = text_or_null(access.base_register);
+  json["pointer"] = text_or_null(access.pointer);
+  json["pointer_value"] = text_or_null(access.pointer_value ? fmt::format("{:#x}", *access.pointer_value) : "");
+  json["pointer_kind"] = inspector::pointer_kind_name(access.pointer_kind);
+  json["offset"] = access.offset;
+  json["type"] = text_or_null(access.type);
+  json["member"] = text_or_null(access.member);
+  json["index"] = text_or_null(access.index);
+  json["index_value"] =
+      access.index_value ? ordered_json(static_cast<int64_t>(*access.index_value)) : ordered_json(nullptr);
+  json["misaligned"] = access.misaligned;
+  return json;
+}
+
 ordered_json report_facts(const Facts& facts) {
   ordered_json json;
   const auto& reason = facts.reason;
@@ -172,6 +223,10 @@ ordered_json report_facts(const Facts& facts) {
   json["stack_overflow"] = reason.stack_overflow;
   json["abort_message"] = text_or_null(reason.abort_message);
   json["last_words"] = text_or_null(reason.last_words);
+  json["exception_type"] = text_or_null(reason.exception_type);
+  json["exception_text"] = reason.exception_text ? ordered_json(*reason.exception_text) : ordered_json(nullptr);
+  json["panic"] = text_or_null(reason.panic);
+  json["access"] = reason.access ? access_facts(*reason.access) : ordered_json(nullptr);
   json["reason_kind"] = text_or_null(facts.info.reason ? facts.info.reason->kind : "");
   json["exit_status"] = facts.info.reason && facts.info.reason->exit_status
                             ? ordered_json(*facts.info.reason->exit_status)
@@ -187,7 +242,10 @@ ordered_json report_facts(const Facts& facts) {
   json["kernel_version"] = text_or_null(identity ? identity->kernel_version : "");
   const auto occurrence = facts.core.occurrence();
   const bool counted = occurrence && occurrence->signature != 0;
-  json["signature"] = text_or_null(counted ? fmt::format("{:016x}", occurrence->signature) : "");
+  json["signature"] = text_or_null(facts.signature.id);
+  json["signature_kind"] = text_or_null(facts.signature.kind);
+  json["signature_frames"] = facts.signature.frames;
+  json["kind"] = text_or_null(counted ? fmt::format("{:016x}", occurrence->signature) : "");
   json["occurrence"] =
       counted && occurrence->occurrence != 0 ? ordered_json(occurrence->occurrence) : ordered_json(nullptr);
   json["uptime_ns"] = identity ? ordered_json(identity->uptime_ns) : ordered_json(nullptr);
@@ -211,6 +269,14 @@ ordered_json report_facts(const Facts& facts) {
                                 {"end", fmt::format("{:#x}", one.end)},
                                 {"protection", protection(one.flags)},
                                 {"path", text_or_null(one.path)}});
+  json["source"] = nullptr;
+  if (!facts.source.lines.empty())
+    json["source"] = {{"file", facts.source_frame->file},
+                      {"line", facts.source_frame->line},
+                      {"first_line", facts.source.first},
+                      {"lines", facts.source.lines},
+                      {"newer_than_program", facts.source.newer}};
+  json["goroutine"] = facts.goroutine ? goroutine_facts(*facts.goroutine) : ordered_json(nullptr);
   json["threads"] = ordered_json::array();
   for (const auto& stack : facts.stacks) json["threads"].push_back(stack_facts(stack));
   json["modules"] = facts.modules;
@@ -230,6 +296,7 @@ class Report {
     line("{}", painted(printable(facts_.reason.sentence), Paint::Bad));
     summary();
     text_lines("\nStandard error, last {} lines:", facts_.error_lines);
+    source();
     stacks();
     registers();
     code();
@@ -262,6 +329,10 @@ class Report {
     if (facts_.info.identity) identity(*facts_.info.identity);
     if (const auto seen = facts_.core.occurrence(); seen && seen->occurrence > 1)
       line("repeats    crash {} of this kind on its disk (kind {:016x})", seen->occurrence, seen->signature);
+    if (!facts_.signature.id.empty())
+      line("signature  {} ({}{}{})", facts_.signature.id, printable(facts_.signature.kind),
+           facts_.signature.frames.empty() ? "" : "; ",
+           printable(fmt::format("{}", fmt::join(facts_.signature.frames, " < "))));
     if (partial(facts_.info)) line("holds      {}: not everything is in this dump", *facts_.info.reason->level);
   }
 
@@ -273,13 +344,56 @@ class Report {
     line("memory     {} in use of {}", human_size(identity.resident_bytes), human_size(identity.memory_bytes));
   }
 
-  void stacks() {
-    for (const auto& stack : facts_.stacks) {
-      text_ += '\n';
-      line("{}", painted_heading(stack));
-      text_ += painted_stack(
-          inspector::stack_text(stack, inspector::Folding::Fold, stack.crashed ? kCrashedLines : kOtherLines));
+  void source() {
+    if (!facts_.source_frame) return;
+    const auto& frame = *facts_.source_frame;
+    if (facts_.source.lines.empty()) return;
+    line("\nSource {}:{}{}", printable(frame.file), frame.line,
+         facts_.source.newer ? " (changed since the program was built)" : "");
+    for (size_t index = 0; index < facts_.source.lines.size(); ++index) {
+      const uint64_t number = facts_.source.first + index;
+      line("{} {:>5}  {}", number == frame.line ? "=>" : "  ", number, printable_source(facts_.source.lines[index]));
     }
+  }
+
+  static std::string printable_source(std::string text) {
+    for (size_t at; (at = text.find('\t')) != std::string::npos;) text.replace(at, 1, "    ");
+    return printable(text);
+  }
+
+  // The crashed one, then the others: those of equal stacks together.
+  void stacks() {
+    if (facts_.goroutine) text_ += "\n" + goroutine_text(*facts_.goroutine, kCrashedLines);
+    std::vector<std::pair<std::string, std::vector<const inspector::Stack*>>> groups;
+    for (const auto& stack : facts_.stacks) {
+      std::string key = stack.crashed ? "crashed" : "";
+      for (const auto& frame : stack.frames)
+        key += fmt::format("{}:{}:{:x}\n", frame.function, frame.line, frame.function.empty() ? frame.pc : 0);
+      const auto same = std::find_if(groups.begin(), groups.end(), [&](const auto& one) { return one.first == key; });
+      if (same == groups.end())
+        groups.push_back({key, {&stack}});
+      else
+        same->second.push_back(&stack);
+    }
+    for (const auto& [key, stacks] : groups) {
+      const auto& first = *stacks.front();
+      text_ += '\n';
+      line("{}", stacks.size() == 1 ? painted_heading(first) : printable(group_heading(stacks)));
+      text_ += painted_stack(
+          inspector::stack_text(first, inspector::Folding::Fold, first.crashed ? kCrashedLines : kOtherLines));
+    }
+    if (facts_.goroutines > 1) line("\n{} goroutines in all; mortem goroutines shows them", facts_.goroutines);
+  }
+
+  // `Threads 7 "worker", 8 "worker" and 62 more, with equal stacks:`
+  static std::string group_heading(const std::vector<const inspector::Stack*>& stacks) {
+    constexpr size_t kNamed = 6;
+    std::string text = "Threads";
+    for (size_t index = 0; index < std::min(kNamed, stacks.size()); ++index)
+      text += fmt::format("{} {}{}", index == 0 ? "" : ",", stacks[index]->thread,
+                          stacks[index]->thread_name.empty() ? "" : fmt::format(" \"{}\"", stacks[index]->thread_name));
+    if (stacks.size() > kNamed) text += fmt::format(" and {} more", stacks.size() - kNamed);
+    return text + ", with equal stacks:";
   }
 
   void registers() {
@@ -349,6 +463,9 @@ class Report {
     if (facts_.missing.empty()) return;
     text_ += "\nMissing symbols:\n";
     for (const std::string& one : facts_.missing) line("  {}", printable(one));
+    line(
+        "  What to do: name the file that was built with -g by --symbols FILE; of a distribution's library install the "
+        "package of its debug symbols (Debian: NAME-dbg or NAME-dbgsym)");
   }
 
   const Facts& facts_;

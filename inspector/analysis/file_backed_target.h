@@ -1,0 +1,32 @@
+// A target whose memory is completed by its modules' files: Linux leaves unchanged pages of files out of its cores.
+#pragma once
+
+#include <algorithm>
+
+#include "inspector/analysis/stack.h"
+#include "inspector/target/target.h"
+
+namespace mortem::inspector {
+
+class FileBackedTarget final : public Target {
+ public:
+  FileBackedTarget(const Target& target, StackReader& reader) : target_(target), reader_(reader) {}
+
+  const std::string& name() const override { return target_.name(); }
+  const std::vector<TargetThread>& threads() const override { return target_.threads(); }
+  Result<format::GeneralRegisters> registers(uint32_t thread) const override { return target_.registers(thread); }
+  const std::vector<CoreModule>& modules() const override { return target_.modules(); }
+
+  Result<size_t> read_memory(uint64_t address, std::span<uint8_t> to) const override {
+    const size_t got = TRY(target_.read_memory(address, to));
+    if (got == to.size()) return got;
+    const CoreModule* module = reader_.module_at(address + got);
+    return module ? got + reader_.read_file(address + got, to.subspan(got)) : got;
+  }
+
+ private:
+  const Target& target_;
+  StackReader& reader_;
+};
+
+}  // namespace mortem::inspector

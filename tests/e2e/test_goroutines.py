@@ -1,0 +1,147 @@
+"""The goroutines of a Go program out of its memory, compared with the traceback that Go's own runtime prints of the same
+moment, and with Debian's delve. `tests/run programs` installs the compiler and delve."""
+import pathlib
+import re
+import resource
+import subprocess
+import unittest
+
+from mortem_test import ROOT, MortemTest
+
+SOURCE = ROOT / "tests" / "programs" / "go_goroutines.go"
+
+
+def runtime_traceback(text):
+    """Goroutine → (state, [(function, file, line)], created by) of what Go prints with GOTRACEBACK=system."""
+    found = {}
+    for block in re.split(r"\n\n+", text):
+        lines = block.splitlines()
+        heading = re.match(r"goroutine (\d+) \[([^,\]]*)", lines[0]) if lines else None
+        if not heading:
+            continue
+        frames, created = [], None
+        for call, place in zip(lines[1::2], lines[2::2]):
+            at = re.match(r"\t(.*):(\d+)", place)
+            if not at:
+                break
+            created_by = call.removeprefix("created by ")
+            if created_by != call:
+                created = (created_by.split(" in goroutine")[0], at[1], int(at[2]))
+                break
+            name = re.sub(r"\([^()]*(\{[^()]*\}[^()]*)*\)$", "", call)
+            frames.append(({"panic": "runtime.gopanic"}.get(name, name), at[1], int(at[2])))
+        found[int(heading[1])] = (heading[2], frames, created)
+    return found
+
+
+def frames_of(goroutine):
+    return [(frame["function"], frame["file"], frame["line"]) for frame in goroutine["frames"]]
+
+
+class Goroutines(MortemTest):
+    def build(self, name, *flags):
+        program = self.files / name
+        subprocess.run(["go", "build", *flags, "-o", program, SOURCE], check=True, timeout=280, capture_output=True,
+                       env={**self.environment, "GOCACHE": str(self.place / "cache" / "go"), "CGO_ENABLED": "0"})
+        return program
+
+    def compare(self, traceback, facts):
+        """Every goroutine of the runtime's text is there, with the same frames, lines and creator."""
+        self.assertGreater(len(traceback), 8, traceback)
+        ours = {one["id"]: one for one in facts["goroutines"]}
+        compared = 0
+        for number, (state, frames, created) in traceback.items():
+            one = ours[number]
+            if created:
+                self.assertEqual((one["created_by"]["function"], one["created_by"]["file"], one["created_by"]["line"]),
+                                 created)
+            if state == "running":
+                # The runtime starts at the panic; it was on its way to the end when the dump was written.
+                self.assertEqual(frames_of(one)[-len(frames):], frames, number)
+                self.assertEqual(one["state"], "running")
+            else:
+                self.assertIn(state, (one["wait_reason"], one["state"]))
+                self.assertEqual(frames_of(one), frames, number)
+            self.assertEqual(one["end"], "thread start", number)
+            compared += 1
+        return compared
+
+    def test_in_a_vm(self):
+        program = self.build("goroutines")
+        done, dump = self.crash(program, "--env", "GOTRACEBACK=system", arguments=["index"], status=2)
+        facts = self.facts("goroutines", dump, "--symbols", program)
+        self.assertRegex(facts["version"], r"^go1\.")
+        self.compare(runtime_traceback((done.stderr + done.stdout).replace("\r", "")), facts)
+        waits = {one["wait_reason"] for one in facts["goroutines"]}
+        self.assertLessEqual({"sleep", "chan receive", "semacquire", "select (no cases)"}, waits)
+        report = self.facts("report", dump, "--symbols", program)
+        self.assertEqual(report["goroutine"]["id"], 1)
+        self.assertEqual(report["panic"], "panic: runtime error: index out of range [6] with length 3")
+        self.assertEqual(report["goroutine"]["panic"], "runtime error: index out of range [6] with length 3")
+        self.assertIn("main.serve (go_goroutines.go:", report["reason"])
+        self.assertEqual(report["signature_frames"], ["main.serve", "main.main"])
+        self.assertEqual(report["signature_kind"], "panic: runtime error: index out of range [#] with length #")
+        text = self.mortem("report", dump, "--symbols", program).stdout
+        self.assertIn("Goroutine 1 [running] on thread", text)
+        self.assertIn("return values[index]", text)
+        # Who runs which: the panicking one is on the thread that ended the program.
+        crashed = next(thread["id"] for thread in report["threads"] if thread["crashed"])
+        self.assertIn({"id": crashed, "goroutine": 1}, [{"id": one["id"], "goroutine": one["goroutine"]}
+                                                      for one in facts["threads"]])
+
+    def core_of(self, program, how):
+        place = self.files / f"core.{program.name}"
+        place.mkdir()
+        hard = resource.getrlimit(resource.RLIMIT_CORE)[1]
+        done = subprocess.run([program, how], cwd=place, capture_output=True, text=True, timeout=60,
+                              env={**self.environment, "GOTRACEBACK": "crash"},
+                              preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_CORE, (hard, hard)))
+        found = list(place.glob("core*"))
+        self.assertTrue(found, "no core: /proc/sys/kernel/core_pattern leads elsewhere")
+        return found[0], done.stderr
+
+    def test_core_of_linux_and_delve(self):
+        program = self.build("goroutines")
+        core, said = self.core_of(program, "nil")
+        facts = self.facts("goroutines", core)
+        self.compare(runtime_traceback(said), facts)
+        listed = subprocess.run(["dlv", "core", program, core, "--allow-non-terminal-interactive", "--check-go-version=false"],
+                                input="goroutines -r\nexit\n", capture_output=True, text=True, timeout=120,
+                                env=self.environment).stdout
+        # Delve's line of a frame that goes on is the next statement's: pc and function are compared.
+        theirs = {int(number): (function, pc) for number, function, pc in re.findall(
+            r"Goroutine (\d+) - Runtime: \S+ (\S+) \((0x[0-9a-f]+)\)", listed)}
+        self.assertEqual(set(theirs), {one["id"] for one in facts["goroutines"]}, listed)
+        for one in facts["goroutines"]:
+            if one["state"] == "waiting":
+                top = one["frames"][0]
+                self.assertEqual(theirs[one["id"]], (top["function"], top["pc"]), listed)
+
+    def test_stripped(self):
+        """Without DWARF and symbols Go's own table gives functions, lines and inlining, and where frames end."""
+        program = self.build("stripped", "-ldflags=-s -w")
+        core, said = self.core_of(program, "nil")
+        frames = runtime_traceback(said)[1][1]
+        stacks = self.facts("bt", core)["threads"]
+        crashed = next(stack for stack in stacks if stack["crashed"])
+        self.assertEqual(frames_of(crashed)[-len(frames):], frames)
+        self.assertTrue(any(frame["inlined"] for frame in crashed["frames"]))
+        done = self.mortem("goroutines", core, status=1)
+        self.assertIn("-ldflags", done.stderr)
+
+    def test_no_go_program(self):
+        source = self.files / "a.c"
+        source.write_text("int main() { __builtin_trap(); }\n")
+        subprocess.run(["gcc", "-o", self.files / "a", source], check=True)
+        (self.files / "core.a").mkdir()
+        hard = resource.getrlimit(resource.RLIMIT_CORE)[1]
+        subprocess.run([self.files / "a"], cwd=self.files / "core.a",
+                       preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_CORE, (hard, hard)))
+        core = next((self.files / "core.a").glob("core*"))
+        done = self.mortem("goroutines", core, status=1)
+        self.assertIn("holds no Go program", done.stderr)
+        self.assertEqual(len(done.stderr.splitlines()), 1)
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -8,6 +8,7 @@
 #include "tools/output.h"
 #include "tools/qemu/instance.h"
 #include "tools/verbs.h"
+#include "tools/verbs/stack_facts.h"
 
 namespace mortem::tools {
 

@@ -142,7 +142,10 @@ void DwarfModule::add_name(const DWARFDie& die, const std::string& scope, NameKi
   if (last.empty()) return;
   const bool elsewhere = static_cast<bool>(die.find(dwarf::DW_AT_specification));
   const NamedEntry entry{reference_to(die), kind};
-  names_[elsewhere ? qualified_name(die) : scope + last].push_back(entry);
+  std::string name = elsewhere ? qualified_name(die) : scope + last;
+  constexpr std::string_view kAnonymous = "(anonymous namespace)::";  // the source does not write it
+  for (size_t at; (at = name.find(kAnonymous)) != std::string::npos;) name.erase(at, kAnonymous.size());
+  names_[name].push_back(entry);
 }
 
 void DwarfModule::read_names_below(const DWARFDie& parent, const std::string& scope, int depth) {

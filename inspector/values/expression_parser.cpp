@@ -75,6 +75,8 @@ class Parser {
 
   Result<void> advance() {
     while (std::isspace(static_cast<unsigned char>(peek()))) ++at_;
+    // Behind what can have members, a point and digits are Rust's `tuple.0`; else .5 is a number.
+    const bool after_value = token_.kind == Token::Kind::Name || is(")") || is("]");
     token_ = {};
     token_.position = at_;
     if (at_ >= text_.size()) return finish(Token::Kind::End);
@@ -90,7 +92,7 @@ class Parser {
       return finish(Token::Kind::Register);
     }
     if (std::isdigit(static_cast<unsigned char>(one)) ||
-        (one == '.' && std::isdigit(static_cast<unsigned char>(peek(1)))))
+        (one == '.' && !after_value && std::isdigit(static_cast<unsigned char>(peek(1)))))
       return number();
     if (one == '\'') return character();
     if (one == '"') return string();

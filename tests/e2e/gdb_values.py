@@ -17,7 +17,7 @@ def leaf(value, depth=0):
     try:
         kind = value.type.strip_typedefs()
         code = kind.code
-        if depth > 12:
+        if depth > 40:
             return "<deep>"
         if code in (gdb.TYPE_CODE_STRUCT, gdb.TYPE_CODE_UNION):
             members = {}

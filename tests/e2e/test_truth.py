@@ -4,9 +4,8 @@ import json
 import subprocess
 import unittest
 
-import check
 import truth_checks
-from mortem_test import GUEST_SOURCES, GUESTS, MORTEM, MortemTest
+from mortem_test import GUEST_SOURCES, GUESTS, MORTEM, MortemTest, check
 
 SOURCES = GUEST_SOURCES / "truth"
 PLANT_FACTOR = 0x0123456789ABCDEF
@@ -65,7 +64,12 @@ class CAndCpp(TruthTest):
         self.check_gdb(program, dump, core, self.explained)
 
     def explained(self, difference):
-        return False
+        """Values at entry that the caller's call site tells: gdb leaves these two out. c_parameters' `a` is among the
+        known values that were compared; the last c_integers was called with 50."""
+        place, ours, theirs = difference
+        if theirs != "<optimized out>":
+            return False
+        return place.endswith("c_parameters: a") or (place, ours) == ("#1 c_integers: depth", "50")
 
     def test_what_is_asked_wrongly(self):
         _, dump, _ = self.dump_of("O0")

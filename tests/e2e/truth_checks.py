@@ -15,7 +15,7 @@ HELPERS = {"run": 0, "with_type": 0, "inlined_into": -1}
 
 def plain_name(function):
     """The last part of a function's name: no scope, template, parameters or clone."""
-    name = re.sub(r"<.*>|\(.*$|\.(constprop|isra|part|cold).*$", "", function or "")
+    name = re.sub(r"::h[0-9a-f]{16}$|<.*>|\(.*$|\.(constprop|isra|part|cold).*$", "", function or "")
     return re.split(r"::|\.", name)[-1]
 
 
@@ -51,11 +51,13 @@ def same(node, expected):
     """Whether a described value is the expected one; None: it says that it is not known."""
     if not node["known"]:
         return None
-    text = re.sub(r"^@0x[0-9a-f]+(: )?", "", node["value"] or "")
+    text = re.sub(r"^@0x[0-9a-f]+(: )?|^\([\w.*{}]+\) ?", "", node["value"] or "")  # a reference; Go's dynamic type
     if isinstance(expected, dict):
         found = {child["name"][1:-1]: child for child in node["children"]}
         return found.keys() == expected.keys() and all(same(found[key], expected[key]) for key in expected)
     if isinstance(expected, list):
+        if not node["elements"] and any(not child["known"] for child in node["children"]):
+            return None  # a slice of which the length is known, and the pointer is not
         return (node["elements"] and node["count"] == len(expected) and node["first"] == 0
                 and all(same(child, value) for child, value in zip(node["children"], expected[:len(node["children"])])))
     if isinstance(expected, bool):
@@ -76,7 +78,7 @@ def same(node, expected):
     # An enum's content, what a smart pointer points to: one step inwards.
     if not matches and len(node["children"]) == 1 and not node["elements"]:
         return same(node["children"][0], expected)
-    return matches
+    return matches or (None if any(not child["known"] for child in node["children"]) else False)
 
 
 def find(frame, expression):

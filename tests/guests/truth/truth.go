@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"syscall"
 )
 
 type Point struct {
@@ -73,8 +74,8 @@ func interfaces(depth int) int {
 	function := func() int { return depth }
 	result := 0
 	if depth >= 48 {
-		var nowhere *Point
-		result = int(nowhere.X)
+		// On this goroutine's own stack: a panic would end the program on the scheduler's.
+		syscall.RawSyscall(syscall.SYS_EXIT_GROUP, 2, 0, 0)
 	} else {
 		result = scalars(depth + 1)
 	}

@@ -21,9 +21,9 @@ class TruthTest(MortemTest):
         self.assertEqual(check.check(found), [])
         return found
 
-    def check_known(self, dump, sources, last, evaluations=1):
+    def check_known(self, dump, sources, last, *options, evaluations=1):
         functions, global_values = truth_checks.known_values(*[SOURCES / name for name in sources])
-        truth = truth_checks.Truth(self.printed, dump)
+        truth = truth_checks.Truth(self.printed, dump, *options)
         truth.check(functions, global_values, last, evaluations)
         self.assertEqual(truth.wrong, [])
         return truth
@@ -118,7 +118,7 @@ class OtherLanguages(TruthTest):
 
     def check_language(self, program, source, status, known_share):
         _, dump = self.crash(program, status=status)
-        truth = self.check_known(dump, [source], last=None)
+        truth = self.check_known(dump, [source], None, "--symbols", program)
         self.assertGreater(truth.equal, 100)
         self.assertGreaterEqual(truth.equal, known_share * (truth.equal + len(truth.unknown)), truth.unknown)
 

@@ -100,14 +100,14 @@ def find(frame, expression):
 class Truth:
     """Checks of one program's dump. `mortem`: a function that runs the command and returns what it printed as JSON."""
 
-    def __init__(self, mortem, dump):
-        self.mortem, self.dump = mortem, dump
-        self.frames = mortem("print", dump, "--all-frames")["frames"]
+    def __init__(self, mortem, dump, *options):
+        self.mortem, self.dump, self.options = mortem, dump, options
+        self.frames = mortem("print", dump, "--all-frames", *options)["frames"]
         self.equal, self.unknown, self.wrong = 0, [], []
 
     def evaluated(self, expression, frame):
         """The value of an expression in a frame, as JSON."""
-        return self.mortem("print", self.dump, expression, "--frame", frame["number"])["value"]
+        return self.mortem("print", self.dump, expression, "--frame", frame["number"], *self.options)["value"]
 
     def check(self, functions, global_values, last, evaluations=2):
         """Compares all known values. `last`: number of the frame that has not begun. Expressions that take a run of the

@@ -58,7 +58,7 @@ func containers(depth int) int {
 	var none map[string]int
 	var missing []int
 	result := interfaces(depth + 1)
-	fmt.Fprint(sink, text, empty, numbers, words, part, array, ages, many, point, pointer, none, missing)
+	fmt.Fprint(sink, Title, text, empty, numbers, words, part, array, ages, many, point, pointer, none, missing)
 	return result
 }
 

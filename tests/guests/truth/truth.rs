@@ -1,8 +1,17 @@
 // A chain of frames with known values (the comments `known:`, as in truth.h; d is the frame's number); the last aborts.
 use std::collections::{BTreeMap, HashMap, VecDeque};
-use std::hint::black_box;
 use std::rc::Rc;
 use std::sync::Arc;
+
+// The compiler does not know that it does nothing (std::hint has one since Rust 1.66).
+#[inline(never)]
+fn black_box<T>(value: T) -> T {
+    unsafe {
+        let copy = std::ptr::read_volatile(&value);
+        std::mem::forget(value);
+        copy
+    }
+}
 
 #[derive(Debug, Clone)]
 pub enum Shape {

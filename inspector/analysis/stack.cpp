@@ -23,6 +23,7 @@ void add_frames(Stack& stack, std::vector<uint64_t>& identities, const PhysicalF
   frame.cfa = physical.cfa;
   frame.trust = physical.trust;
   frame.signal_frame = physical.signal_frame;
+  frame.physical = stack.frames.empty() ? 0 : stack.frames.back().physical + 1;
   if (!module) {
     identities.push_back(identity(physical.pc, 0));
     stack.frames.push_back(std::move(frame));
@@ -38,6 +39,7 @@ void add_frames(Stack& stack, std::vector<uint64_t>& identities, const PhysicalF
     frame.line = place.line;
     frame.column = place.column;
     frame.inlined = place.inlined;
+    frame.inline_depth = static_cast<uint32_t>(index);
     identities.push_back(identity(physical.pc, index));
     stack.frames.push_back(frame);
   }
@@ -94,7 +96,8 @@ Result<Stack> StackReader::read(uint32_t thread, const StackOptions& options) {
 
 Stack StackReader::read_from(const format::GeneralRegisters& registers, const StackOptions& options) {
   Stack stack;
-  const UnwoundStack unwound = unwind(FrameRegisters(registers), *modules_, *memory_, options.frame_limit);
+  const UnwoundStack unwound = unwind(FrameRegisters(registers), *modules_, *memory_, options.frame_limit,
+                                      options.registers ? KeepRegisters::Yes : KeepRegisters::No);
   stack.end = unwound.end;
   std::vector<uint64_t> identities;
   stack.frames.reserve(unwound.frames.size());
@@ -104,10 +107,13 @@ Stack StackReader::read_from(const format::GeneralRegisters& registers, const St
     const PhysicalFrame& physical = unwound.frames[index];
     const CoreModule* called_from = modules_->find(physical.lookup());
     if (options.tail_calls && index > 0 && called_from && module)
-      for (const PhysicalFrame& one : tail_call_frames(unwound.frames[index - 1], physical, target_, symbolizer_))
+      for (const PhysicalFrame& one : tail_call_frames(unwound.frames[index - 1], physical, target_, symbolizer_)) {
         add_frames(stack, identities, one, modules_->find(one.lookup()), symbolizer_, options);
+        if (options.registers) stack.registers.emplace_back();
+      }
     module = called_from;
     add_frames(stack, identities, physical, module, symbolizer_, options);
+    if (options.registers) stack.registers.push_back(unwound.registers[index]);
   }
   stack.recursions = find_recursions(identities);
   return stack;

@@ -10,6 +10,7 @@
 
 #include "inspector/symbols/symbolizer.h"
 #include "inspector/target/target.h"
+#include "inspector/unwind/frame_registers.h"
 
 namespace mortem::inspector {
 
@@ -30,6 +31,8 @@ struct Frame {
   std::string module;          // path; empty: in no module
   uint64_t module_offset = 0;  // address in the ELF file, when module is not empty
   Trust trust = Trust::Registers;
+  uint32_t physical = 0;       // which frame of the stack it stands for: those inlined into one have the same number
+  uint32_t inline_depth = 0;   // 0: the innermost function at this pc
 };
 
 // A run of frames that repeats: `period` frames from `first` on stand `count` times one after another.
@@ -43,6 +46,7 @@ struct Stack {
   bool crashed = false;
   std::vector<Frame> frames;
   std::vector<Recursion> recursions;
+  std::vector<FrameRegisters> registers;  // by Frame::physical, if asked for; of an inferred tail call none is known
   std::string end;  // why it ends where it ends: "thread start", "no unwind information for 0x…", "memory 0x… is not in
                     // the dump", "frame limit"
 };
@@ -51,6 +55,7 @@ struct StackOptions {
   size_t frame_limit = 200000;  // physical frames
   bool inlined = true;
   bool tail_calls = true;
+  bool registers = false;  // keep each frame's registers
 };
 
 class MemoryCache;
@@ -69,6 +74,7 @@ class StackReader {
   // Bytes that the module's file gives to the address, if it is in a segment that the program does not write.
   size_t read_file(uint64_t address, std::span<uint8_t> to);
   const CoreModule* module_at(uint64_t address) const;  // null: in no module
+  MemoryCache& memory() { return *memory_; }
 
  private:
   const Target& target_;

@@ -135,8 +135,8 @@ Result<void> ElfImage::parse() {
   for (uint64_t index = 0; header->e_phentsize == sizeof(Elf64_Phdr) && index < header->e_phnum; ++index) {
     const auto segment = load<Elf64_Phdr>(bytes_, header->e_phoff + index * sizeof(Elf64_Phdr));
     if (!segment) break;
-    segments_.push_back(
-        {segment->p_type, segment->p_flags, segment->p_offset, segment->p_vaddr, segment->p_filesz, segment->p_memsz});
+    segments_.push_back({segment->p_type, segment->p_flags, segment->p_offset, segment->p_vaddr, segment->p_filesz,
+                         segment->p_memsz, segment->p_align});
   }
   if (header->e_shentsize != sizeof(Elf64_Shdr) || header->e_shoff == 0) return {};
   // More than 0xFF00 sections: the count and the name table's index are in section 0 (gABI, "Section Header").

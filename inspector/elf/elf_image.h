@@ -30,6 +30,7 @@ bool is_debug_section(const ElfSection& section, std::string_view name);
 struct ElfSegment {  // a program header
   uint32_t type = 0, flags = 0;
   uint64_t offset = 0, address = 0, file_size = 0, memory_size = 0;
+  uint64_t alignment = 1;
 };
 
 struct DebugLink {  // .gnu_debuglink (GDB manual, "Separate Debug Files")

@@ -88,6 +88,13 @@ class SymbolFileFinder::Search {
 
   // A foreign core's module without an id: whatever stands at its path, marked.
   void by_path() {
+    // What the user gave for it, by its name: nothing else tells that it is the same program.
+    for (const Extra& extra : finder_.extra_)
+      if (extra.path.filename() == fs::path(module_.path).filename()) {
+        take(extra.path, extra.image);
+        unverified_ = true;
+      }
+    if (unverified_) return;
     if (!fs::path(module_.path).is_absolute()) return;
     looked_.push_back(module_.path);
     if (auto image = ElfImage::map_file(module_.path)) {
@@ -182,7 +189,7 @@ class SymbolFileFinder::Search {
         has_id_ ? fmt::format(" (build id {})", hexadecimal(module_.id)) : " (no build id in the core)";
     std::string& text = found_.missing;
     if (unverified_) {
-      text = fmt::format("{}{}: the file of that path on this machine was used, unverified", what, id);
+      text = fmt::format("{}{}: {} was used, unverified", what, id, found_.paths.executable.string());
       if (!found_.debug) text += "; it has no debug information";
     } else if (found_.executable) {
       text = fmt::format("{}{}: no debug information, functions are from the symbol table of {}", what, id,

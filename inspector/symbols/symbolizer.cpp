@@ -29,18 +29,17 @@ class FileSymbolizer final : public Symbolizer {
 
   const std::vector<uint64_t>& tail_calls(const std::vector<snapshot::CoreModule>& modules, uint64_t return_address,
                                           uint64_t callee) override {
-    if (!program_calls_)
-      program_calls_.emplace(
-          modules, [this](const snapshot::CoreModule& module) { return symbols(known(module)).call_sites(); },
-          [this](const snapshot::CoreModule& module, const std::string& name) {
-            return symbols(known(module)).exported(name);
-          });
     auto [place, is_new] = tail_calls_.try_emplace({return_address, callee});
-    if (is_new) place->second = infer_tail_calls(*program_calls_, return_address, callee);
+    if (is_new) place->second = infer_tail_calls(calls_of(modules), return_address, callee);
     return place->second;
   }
 
   DebugFile* debug_file(const snapshot::CoreModule& module) override { return symbols(known(module)).debug_file(); }
+
+  bool entered_by_call(const std::vector<snapshot::CoreModule>& modules, uint64_t return_address,
+                       uint64_t callee) override {
+    return inspector::entered_by_call(calls_of(modules), return_address, callee);
+  }
 
   std::vector<std::string> missing_symbols() const override {
     std::vector<std::string> all;
@@ -83,6 +82,16 @@ class FileSymbolizer final : public Symbolizer {
     std::unique_ptr<ModuleSymbols> symbols;
     std::unordered_map<uint64_t, std::vector<SourceLocation>> locations;  // by address: nodes do not move
   };
+
+  ProgramCallSites& calls_of(const std::vector<snapshot::CoreModule>& modules) {
+    if (!program_calls_)
+      program_calls_.emplace(
+          modules, [this](const snapshot::CoreModule& module) { return symbols(known(module)).call_sites(); },
+          [this](const snapshot::CoreModule& module, const std::string& name) {
+            return symbols(known(module)).exported(name);
+          });
+    return *program_calls_;
+  }
 
   Known& known(const snapshot::CoreModule& module) {
     auto [place, is_new] = known_.try_emplace({module.start, module.path});

@@ -57,6 +57,10 @@ class Symbolizer {
                                                   uint64_t return_address, uint64_t callee) = 0;
   // The module's debug information (debug_file.h), for variables and types; null: none. Lives as long as this.
   virtual DebugFile* debug_file(const snapshot::CoreModule& module) = 0;
+  // The call that returns to `return_address` called the function that holds `callee` itself, and that function was not
+  // entered again by a tail call since: what the caller gave it is its value at entry. False: it cannot be told.
+  virtual bool entered_by_call(const std::vector<snapshot::CoreModule>& modules, uint64_t return_address,
+                               uint64_t callee) = 0;
   // One sentence a module whose symbols were not found: what and where was looked for.
   virtual std::vector<std::string> missing_symbols() const = 0;
   // The ELF image of a module that has no file, as it was read from the target's memory (the vDSO).

@@ -71,4 +71,28 @@ std::vector<uint64_t> infer_tail_calls(CallSites& calls, uint64_t return_address
   return Search(calls, *start).run(*first);
 }
 
+bool entered_by_call(CallSites& calls, uint64_t return_address, uint64_t callee) {
+  const auto start = calls.function_start(callee);
+  const CallSite* call = calls.returning_to(return_address);
+  auto leads_to_start = [&](const CallSite& one) {
+    return std::find(one.targets.begin(), one.targets.end(), *start) != one.targets.end();
+  };
+  if (!start || !call || !leads_to_start(*call)) return false;
+  // Everything that can be reached by tail calls alone: the function itself must not be among it.
+  std::vector<uint64_t> open = {*start}, seen = {*start};
+  while (!open.empty()) {
+    const std::vector<CallSite>* jumps = calls.tail_calls_of(open.back());
+    open.pop_back();
+    if (!jumps || seen.size() > kMostSteps) return false;
+    for (const CallSite& one : *jumps) {
+      if (one.targets.empty() || leads_to_start(one)) return false;
+      const uint64_t target = one.targets.front();
+      if (std::find(seen.begin(), seen.end(), target) != seen.end()) continue;
+      seen.push_back(target);
+      open.push_back(target);
+    }
+  }
+  return true;
+}
+
 }  // namespace mortem::inspector

@@ -18,7 +18,7 @@ class Unwinder {
   Unwinder(const FrameRegisters& registers, ModuleImages& modules, MemoryCache& memory)
       : registers_(registers), modules_(modules), memory_(memory) {}
 
-  UnwoundStack run(size_t frame_limit) {
+  UnwoundStack run(size_t frame_limit, KeepRegisters keep) {
     frame_.pc = registers_.pc();
     frame_.interrupted = true;
     while (true) {
@@ -28,6 +28,7 @@ class Unwinder {
       }
       const bool more = find_caller();
       result_.frames.push_back(frame_);
+      if (keep == KeepRegisters::Yes) result_.registers.push_back(registers_);
       if (!more) break;
       frame_ = next_;
       registers_ = caller_;
@@ -187,8 +188,9 @@ class Unwinder {
 
 }  // namespace
 
-UnwoundStack unwind(const FrameRegisters& registers, ModuleImages& modules, MemoryCache& memory, size_t frame_limit) {
-  return Unwinder(registers, modules, memory).run(frame_limit);
+UnwoundStack unwind(const FrameRegisters& registers, ModuleImages& modules, MemoryCache& memory, size_t frame_limit,
+                    KeepRegisters keep) {
+  return Unwinder(registers, modules, memory).run(frame_limit, keep);
 }
 
 }  // namespace mortem::inspector

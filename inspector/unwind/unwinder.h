@@ -19,11 +19,15 @@ struct PhysicalFrame {
   uint64_t lookup() const { return interrupted || pc == 0 ? pc : pc - 1; }
 };
 
+enum class KeepRegisters { No, Yes };
+
 struct UnwoundStack {
   std::vector<PhysicalFrame> frames;
+  std::vector<FrameRegisters> registers;  // beside frames, if asked for
   std::string end;
 };
 
-UnwoundStack unwind(const FrameRegisters& registers, ModuleImages& modules, MemoryCache& memory, size_t frame_limit);
+UnwoundStack unwind(const FrameRegisters& registers, ModuleImages& modules, MemoryCache& memory, size_t frame_limit,
+                    KeepRegisters keep = KeepRegisters::No);
 
 }  // namespace mortem::inspector

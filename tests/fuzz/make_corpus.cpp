@@ -94,7 +94,8 @@ int main(int count, char** arguments) {
     return 2;
   }
   const std::filesystem::path folder = arguments[1];
-  for (const char* target : {"seekable_zstd", "core_file", "disk_image", "gdb_packets"})
+  for (const char* target :
+       {"seekable_zstd", "core_file", "disk_image", "gdb_packets", "location", "expression_parser"})
     std::filesystem::create_directories(folder / target);
   const Bytes content(3000, 'z');
   test::write_file(folder / "seekable_zstd/plain", test::compress_seekable(content, 1000));
@@ -112,5 +113,18 @@ int main(int count, char** arguments) {
     test::write_file(folder / ("gdb_packets/gdb-" + name), bytes_of(test::as_fuzz_input(test::kGdbSession, step)));
     test::write_file(folder / ("gdb_packets/lldb-" + name), bytes_of(test::as_fuzz_input(test::kLldbSession, step)));
   }
+  // Of what gcc writes: a frame's variable, one in pieces, one by its value at entry, a typed one, a condition.
+  const Bytes locations[] = {{0x91, 0x6C},
+                             {0x50, 0x93, 0x08, 0x61, 0x93, 0x08},
+                             {0xA3, 0x01, 0x55, 0x9F},
+                             {0xA4, 0x01, 0x04, 0x01, 0x00, 0x00, 0x00, 0xA8, 0x00, 0x70, 0x08, 0x22, 0x9F},
+                             {0x72, 0x00, 0x30, 0x29, 0x28, 0x02, 0x00, 0x31, 0x1C, 0x06, 0x9F},
+                             {0x98, 0x11, 0x00, 0x23, 0x80, 0x01, 0x9D, 0x03, 0x02}};
+  for (const Bytes& one : locations) test::write_file(folder / ("location/" + std::to_string(&one - locations)), one);
+  const char* const expressions[] = {"req->headers[2].name", "*(struct node **)&list@4 + sizeof(int)",
+                                     "$rax >> 3 & 0xFFul", "a ? -b : ns::c<int>::d == 'x' || \"t\\n\"",
+                                     "(unsigned long)x.0 * 1.5e3"};
+  for (const char* const& one : expressions)
+    test::write_file(folder / ("expression_parser/" + std::to_string(&one - expressions)), bytes_of(one));
   return 0;
 }

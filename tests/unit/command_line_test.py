@@ -11,8 +11,8 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "schemas"))
 from check import check  # noqa: E402
 
 MORTEM = os.path.abspath(sys.argv.pop(1))
-VERBS = ["image create", "run", "ps", "stop", "logs", "gdb", "serve", "pull", "bt", "report", "goroutines", "core", "info", "threads",
-         "search"]
+VERBS = ["image create", "run", "ps", "stop", "logs", "gdb", "serve", "pull", "bt", "report", "goroutines", "core", "info",
+         "threads", "search", "print", "symbolize", "index"]
 
 
 class CommandLine(unittest.TestCase):

@@ -1,6 +1,8 @@
 # The inspector's core.
 mortem_unit_test(expression LIBRARIES mortem_inspector dump_builder)
 mortem_unit_test(recursion LIBRARIES mortem_inspector)
+mortem_unit_test(location LIBRARIES mortem_inspector dump_builder)
+mortem_unit_test(expression_parser LIBRARIES mortem_inspector)
 find_package(fmt REQUIRED)
 mortem_unit_test(disassembly LIBRARIES mortem_inspector fmt::fmt)
 mortem_unit_test(tail_calls LIBRARIES mortem_inspector)

@@ -1,0 +1,431 @@
+// GNU's C++ library, the layouts of its ABI since GCC 5 (bits/stl_*.h, bits/hashtable.h of libstdc++).
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <functional>
+#include <string_view>
+
+#include "inspector/values/describer.h"
+
+namespace mortem::inspector {
+namespace {
+
+constexpr uint64_t kMaximumElements = 1ull << 40;  // more than any memory holds: the container is broken
+constexpr size_t kMaximumSteps = 1'000'000;        // of a walk over nodes
+
+// "std::vector" of "std::vector<int, std::allocator<int> >"; the library's inline namespaces left out.
+std::string template_name(const Type& type) {
+  std::string name = type.name.substr(0, type.name.find('<'));
+  for (const std::string_view part : {"__cxx11::", "__debug::"})
+    if (const size_t at = name.find(part); at != std::string::npos) name.erase(at, part.size());
+  return name;
+}
+
+const Type* argument(const Type& type, size_t index) {
+  const auto& all = type.complete().template_types;
+  return index < all.size() ? all[index].second : nullptr;
+}
+
+uint64_t size_of(const Type* type) {
+  return type && type->stripped().has_size ? type->stripped().size : 0;
+}
+
+class Container {
+ public:
+  Container(Describer& describer, const Value& value, const Type& type, ValueNode& to, int depth)
+      : describer_(describer), value_(value), type_(type), to_(to), depth_(depth) {}
+
+  bool run() {
+    const std::string name = template_name(type_);
+    if (!name.starts_with("std::")) return false;
+    const std::string_view kind = std::string_view(name).substr(5);
+    if (kind == "basic_string") return text();
+    if (kind == "basic_string_view") return string_view();
+    if (kind == "vector") return vector();
+    if (kind == "array") return elements_of({"_M_elems"});
+    if (kind == "span") return span();
+    if (kind == "deque") return deque();
+    if (kind == "list") return list();
+    if (kind == "forward_list") return forward_list();
+    if (kind == "map" || kind == "multimap") return tree(true);
+    if (kind == "set" || kind == "multiset") return tree(false);
+    if (kind == "unordered_map" || kind == "unordered_multimap") return hashed(true);
+    if (kind == "unordered_set" || kind == "unordered_multiset") return hashed(false);
+    if (kind == "unique_ptr") return unique_pointer();
+    if (kind == "shared_ptr" || kind == "weak_ptr") return shared_pointer();
+    if (kind == "optional") return optional();
+    if (kind == "variant") return variant();
+    if (kind == "tuple") return tuple();
+    if (kind == "stack" || kind == "queue" || kind == "priority_queue") return wrapped({"c"});
+    if (kind == "atomic") return wrapped({"_M_i"}) || wrapped({"_M_base", "_M_i"});
+    if (kind == "filesystem::path" || kind == "filesystem::__cxx11::path") return wrapped({"_M_pathname"});
+    return false;
+  }
+
+ private:
+  bool text() {
+    const auto pointer = describer_.get(value_, {"_M_dataplus", "_M_p"});
+    if (!pointer) return false;
+    const auto address = describer_.reader().read_integer(*pointer);
+    auto length = describer_.number(value_, {"_M_string_length"});
+    if (!address) return false;
+    // Before GCC 5: the length stands in front of the characters (_Rep).
+    if (!length && *address > 24) length = describer_.reader().memory().read_word(*address - 24);
+    const uint64_t size = size_of(pointer->type->stripped().target());
+    if (!length || *length > kMaximumElements || (size != 1 && size != 2 && size != 4)) return false;
+    to_.text = describer_.memory_string(*address, *length, size);
+    return true;
+  }
+
+  bool string_view() {
+    const auto pointer = describer_.get(value_, {"_M_str"});
+    const auto length = describer_.number(value_, {"_M_len"});
+    if (!pointer || !length || *length > kMaximumElements) return false;
+    const auto address = describer_.reader().read_integer(*pointer);
+    const uint64_t size = size_of(pointer->type->stripped().target());
+    if (!address || (size != 1 && size != 2 && size != 4)) return false;
+    to_.text = describer_.memory_string(*address, *length, size);
+    return true;
+  }
+
+  // `count` elements of `element`, the place of each known by its index.
+  bool fill(uint64_t count, const std::function<std::optional<Value>(uint64_t)>& at) {
+    if (count > kMaximumElements) return false;
+    to_.elements = true;
+    to_.count = count;
+    const auto [first, end] = describer_.window(count, depth_);
+    to_.first = first;
+    for (uint64_t index = first; index < end; ++index) {
+      const auto value = at(index);
+      if (!value) return false;
+      if (!describer_.add_element(to_, index, *value, depth_)) break;
+    }
+    return true;
+  }
+
+  bool contiguous(const Type* element, uint64_t start, uint64_t count) {
+    const uint64_t size = size_of(element);
+    if (size == 0) return false;
+    return fill(count, [&](uint64_t index) { return Value::in_memory(element, start + index * size); });
+  }
+
+  bool vector() {
+    const auto first = describer_.get(value_, {"_M_impl", "_M_start"});
+    if (!first) return false;
+    if (first->type->stripped().is_struct()) return bits();
+    const auto start = describer_.reader().read_integer(*first);
+    const auto finish = describer_.number(value_, {"_M_impl", "_M_finish"});
+    const auto capacity = describer_.number(value_, {"_M_impl", "_M_end_of_storage"});
+    const Type* element = first->type->stripped().target();
+    const uint64_t size = size_of(element);
+    if (!start || !finish || !capacity || size == 0 || *finish < *start || *capacity < *finish ||
+        (*finish - *start) % size != 0)
+      return false;
+    return contiguous(element, *start, (*finish - *start) / size);
+  }
+
+  bool bits() {  // vector<bool>
+    const auto start = describer_.number(value_, {"_M_impl", "_M_start", "_M_p"});
+    const auto finish = describer_.number(value_, {"_M_impl", "_M_finish", "_M_p"});
+    const auto offset = describer_.number(value_, {"_M_impl", "_M_finish", "_M_offset"});
+    if (!start || !finish || !offset || *finish < *start || *offset > 63) return false;
+    const Type* boolean = describer_.program().base("bool", TypeKind::Boolean, 1);
+    return fill((*finish - *start) * 8 + *offset, [&](uint64_t index) {
+      Value value = Value::in_memory(boolean, *start + index / 8);
+      value.bit_shift = index % 8;
+      value.bit_size = 1;
+      return value;
+    });
+  }
+
+  bool elements_of(std::initializer_list<const char*> path) {
+    const auto inner = describer_.get(value_, path);
+    if (!inner || !inner->type || !inner->type->stripped().count) {
+      // An array of no elements has a struct in its place.
+      if (!inner) return false;
+      to_.elements = true;
+      to_.count = 0;
+      return true;
+    }
+    return fill(*inner->type->stripped().count, [&](uint64_t index) -> std::optional<Value> {
+      const auto one = describer_.reader().element(*inner, index);
+      return one ? std::optional(*one) : std::nullopt;
+    });
+  }
+
+  bool span() {
+    const auto pointer = describer_.get(value_, {"_M_ptr"});
+    const auto length = describer_.number(value_, {"_M_extent", "_M_extent_value"});
+    if (!pointer || !length) return false;
+    const auto start = describer_.reader().read_integer(*pointer);
+    return start && contiguous(pointer->type->stripped().target(), *start, *length);
+  }
+
+  bool deque() {
+    const auto current = describer_.get(value_, {"_M_impl", "_M_start", "_M_cur"});
+    if (!current) return false;
+    const Type* element = current->type->stripped().target();
+    const uint64_t size = size_of(element);
+    const auto cur = describer_.reader().read_integer(*current);
+    const auto first = describer_.number(value_, {"_M_impl", "_M_start", "_M_first"});
+    const auto node = describer_.number(value_, {"_M_impl", "_M_start", "_M_node"});
+    const auto end_cur = describer_.number(value_, {"_M_impl", "_M_finish", "_M_cur"});
+    const auto end_first = describer_.number(value_, {"_M_impl", "_M_finish", "_M_first"});
+    const auto end_node = describer_.number(value_, {"_M_impl", "_M_finish", "_M_node"});
+    if (!cur || !first || !node || !end_cur || !end_first || !end_node || size == 0 || *end_node < *node ||
+        *cur < *first || *end_cur < *end_first || (*cur - *first) % size != 0 || (*end_cur - *end_first) % size != 0 ||
+        (*end_node - *node) % 8 != 0)
+      return false;
+    const uint64_t a_node = size < 512 ? 512 / size : 1, skipped = (*cur - *first) / size;
+    const uint64_t all = (*end_node - *node) / 8 * a_node + (*end_cur - *end_first) / size;
+    if (all < skipped) return false;
+    return fill(all - skipped, [&](uint64_t index) -> std::optional<Value> {
+      const uint64_t place = skipped + index;
+      const auto block = describer_.reader().memory().read_word(*node + place / a_node * 8);
+      if (!block) return std::nullopt;
+      return Value::in_memory(element, *block + place % a_node * size);
+    });
+  }
+
+  // Nodes one after another: `next` leads from a node to the one behind it, 0 at the end. The values' addresses.
+  bool chain(const Type* element, uint64_t start, uint64_t count, uint64_t value_offset, bool keyed,
+             const std::function<std::optional<uint64_t>(uint64_t)>& next) {
+    const uint64_t size = size_of(element);
+    if (size == 0 || count > kMaximumElements) return false;
+    to_.elements = true;
+    to_.count = count;
+    const auto [first, end] = describer_.window(count, depth_);
+    to_.first = first;
+    uint64_t node = start;
+    for (uint64_t index = 0; index < end && index < kMaximumSteps; ++index) {
+      if (node == 0) {
+        to_.note = fmt::format("broken: it says {} elements and holds {}", count, index);
+        break;
+      }
+      if (index >= first && !add(index, Value::in_memory(element, node + value_offset), keyed)) break;
+      const auto following = next(node);
+      if (!following) {
+        to_.note = fmt::format("broken behind element {}: its node is not in the dump", index);
+        break;
+      }
+      node = *following;
+    }
+    return true;
+  }
+
+  bool add(uint64_t index, const Value& value, bool keyed) {
+    if (!keyed) return describer_.add_element(to_, index, value, depth_);
+    // A pair of a map: its key names its value.
+    const auto key = describer_.get(value, {"first"}), mapped = describer_.get(value, {"second"});
+    if (!key || !mapped) return describer_.add_element(to_, index, value, depth_);
+    const std::string name = value_text(describer_.node(*key, "", depth_ + 1));
+    if (!describer_.add_element(to_, index, *mapped, depth_)) return false;
+    to_.children.back().name = "[" + name + "]";
+    return true;
+  }
+
+  std::optional<uint64_t> word(uint64_t address) { return describer_.reader().memory().read_word(address); }
+
+  bool list() {
+    const auto node = describer_.get(value_, {"_M_impl", "_M_node"});
+    const Type* element = argument(type_, 0);
+    if (!node || !node->address || !element) return false;
+    const uint64_t head = *node->address;
+    auto count = describer_.number(value_, {"_M_impl", "_M_node", "_M_size"});
+    const auto first = word(head);
+    if (!first) return false;
+    auto next = [&](uint64_t at) -> std::optional<uint64_t> {
+      const auto following = word(at);
+      return following && *following == head ? std::optional<uint64_t>(0) : following;
+    };
+    if (!count) return false;
+    return chain(element, *first == head ? 0 : *first, *count, 16, false, next);
+  }
+
+  bool forward_list() {
+    const Type* element = argument(type_, 0);
+    const auto first = describer_.number(value_, {"_M_impl", "_M_head", "_M_next"});
+    if (!first || !element) return false;
+    uint64_t count = 0;
+    for (uint64_t node = *first; node != 0 && count < kMaximumSteps; ++count) {
+      const auto following = word(node);
+      if (!following) break;
+      node = *following;
+    }
+    return chain(element, *first, count, 8, false, [&](uint64_t at) { return word(at); });
+  }
+
+  // The red-black tree (bits/stl_tree.h): a node is colour, parent, left, right, then the value.
+  bool tree(bool keyed) {
+    const auto whole = describer_.get(value_, {"_M_t"});
+    const auto header = describer_.get(value_, {"_M_t", "_M_impl", "_M_header"});
+    const auto count = describer_.number(value_, {"_M_t", "_M_impl", "_M_node_count"});
+    if (!whole || !header || !header->address || !count) return false;
+    const Type* element = argument(whole->type->stripped(), 1);
+    const uint64_t end = *header->address;
+    const auto leftmost = word(end + 16);
+    if (!element || !leftmost) return false;
+    auto next = [&](uint64_t node) -> std::optional<uint64_t> {
+      const auto right = word(node + 24);
+      if (!right) return std::nullopt;
+      if (*right != 0) {
+        uint64_t at = *right;
+        for (size_t steps = 0; steps < 128; ++steps) {  // no tree that fits in memory is deeper
+          const auto left = word(at + 16);
+          if (!left) return std::nullopt;
+          if (*left == 0) return at;
+          at = *left;
+        }
+        return std::nullopt;
+      }
+      uint64_t child = node;
+      for (size_t steps = 0; steps < 128; ++steps) {
+        const auto parent = word(child + 8);
+        if (!parent) return std::nullopt;
+        if (*parent == end) return 0;
+        const auto its_right = word(*parent + 24);
+        if (!its_right) return std::nullopt;
+        if (*its_right != child) return *parent;
+        child = *parent;
+      }
+      return std::nullopt;
+    };
+    // The last one's successor is the header; by then all have been counted.
+    return chain(element, *count == 0 ? 0 : *leftmost, *count, 32, keyed,
+                 [&](uint64_t node) -> std::optional<uint64_t> {
+                   if (const auto rightmost = word(end + 24); rightmost && *rightmost == node) return 0;
+                   return next(node);
+                 });
+  }
+
+  bool hashed(bool keyed) {
+    const auto table = describer_.get(value_, {"_M_h"});
+    const auto first = describer_.number(value_, {"_M_h", "_M_before_begin", "_M_nxt"});
+    const auto count = describer_.number(value_, {"_M_h", "_M_element_count"});
+    if (!table || !first || !count) return false;
+    return chain(argument(table->type->stripped(), 1), *first, *count, 8, keyed, [&](uint64_t at) { return word(at); });
+  }
+
+  // Head and rest of a tuple are bases, the last of them first in memory.
+  void collect_tuple(const Value& value, const Type& type, std::vector<Value>& to, int depth) {
+    if (depth > 64) return;
+    const Member* rest = nullptr;
+    for (const Member& one : type.members()) {
+      if (!one.base || !one.type) continue;
+      const std::string name = template_name(one.type->stripped());
+      if (name == "std::_Tuple_impl") rest = &one;
+      if (name != "std::_Head_base") continue;
+      const auto base = describer_.reader().member(value, one);
+      if (!base) continue;
+      const auto head = describer_.get(*base, {"_M_head_impl"});
+      to.push_back(head ? *head : *base);  // an empty class is a base itself
+    }
+    if (!rest) return;
+    if (const auto inner = describer_.reader().member(value, *rest))
+      collect_tuple(*inner, rest->type->stripped(), to, depth + 1);
+  }
+
+  bool tuple() {
+    std::vector<Value> parts;
+    collect_tuple(value_, type_, parts, 0);
+    if (parts.empty() && size_of(&type_) > 1) return false;
+    return fill(parts.size(), [&](uint64_t index) { return std::optional(parts[index]); });
+  }
+
+  bool unique_pointer() {
+    auto holder = describer_.get(value_, {"_M_t", "_M_t"});
+    if (!holder) return false;
+    std::vector<Value> parts;
+    collect_tuple(*holder, holder->type->stripped(), parts, 0);
+    if (parts.empty() || !parts[0].type->stripped().is_pointer()) return false;
+    const auto address = describer_.reader().read_integer(parts[0]);
+    if (!address) return false;
+    to_.text = fmt::format("{:#x}", *address);
+    describer_.follow(to_, parts[0], depth_);
+    return true;
+  }
+
+  bool shared_pointer() {
+    const auto pointer = describer_.get(value_, {"_M_ptr"});
+    const auto counter = describer_.get(value_, {"_M_refcount", "_M_pi"});
+    if (!pointer || !counter) return false;
+    const auto address = describer_.reader().read_integer(*pointer), block = describer_.reader().read_integer(*counter);
+    if (!address || !block) return false;
+    to_.text = fmt::format("{:#x}", *address);
+    uint64_t uses = 0;
+    if (*block != 0) {
+      const auto count =
+          describer_.number(*counter, {}) ? describer_.reader().dereference(*counter) : Found<Value>(not_known(""));
+      const auto use = count ? describer_.number(*count, {"_M_use_count"}) : std::nullopt;
+      const auto weak = count ? describer_.number(*count, {"_M_weak_count"}) : std::nullopt;
+      if (!use || !weak) {
+        to_.note = "its counters are not in the dump";
+        return true;
+      }
+      uses = *use;
+      to_.note = fmt::format("use count {}, weak count {}", *use, *weak - (*use > 0 ? 1 : 0));
+    }
+    if (uses > 0) describer_.follow(to_, *pointer, depth_);
+    return true;
+  }
+
+  bool optional() {
+    const auto engaged = describer_.number(value_, {"_M_payload", "_M_engaged"});
+    if (!engaged || *engaged > 1) return false;
+    if (*engaged == 0) {
+      to_.text = "std::nullopt";
+      return true;
+    }
+    const auto inner = describer_.get(value_, {"_M_payload", "_M_payload", "_M_value"});
+    return inner && show(*inner);
+  }
+
+  bool variant() {
+    const auto index = describer_.number(value_, {"_M_index"});
+    auto at = describer_.get(value_, {"_M_u"});
+    if (!index || !at) return false;
+    const uint64_t none = size_of(describer_.get(value_, {"_M_index"})->type) == 1 ? 0xFF : ~uint64_t{0};
+    if (*index == none) {
+      to_.text = "(valueless)";
+      return true;
+    }
+    if (*index > 255) return false;
+    for (uint64_t step = 0; step < *index; ++step) {
+      at = describer_.get(*at, {"_M_rest"});
+      if (!at) return false;
+    }
+    const auto first = describer_.get(*at, {"_M_first"});
+    if (!first) return false;
+    const auto storage = describer_.get(*first, {"_M_storage"});
+    const Type* alternative = argument(first->type->stripped(), 0);
+    if (!storage || !alternative) return false;
+    return show(describer_.reader().as(*storage, alternative), fmt::format("index {}", *index));
+  }
+
+  bool wrapped(std::initializer_list<const char*> path) {
+    const auto inner = describer_.get(value_, path);
+    return inner && show(*inner);
+  }
+
+  bool show(const Value& value, std::string note = "") {
+    ValueNode inner = describer_.node(value, to_.name, depth_ + 1);
+    inner.type = to_.type;
+    if (!note.empty()) inner.note = note;
+    to_ = std::move(inner);
+    return true;
+  }
+
+  Describer& describer_;
+  const Value& value_;
+  const Type& type_;
+  ValueNode& to_;
+  int depth_;
+};
+
+}  // namespace
+
+bool describe_libstdcxx(Describer& describer, const Value& value, const Type& type, ValueNode& to, int depth) {
+  return Container(describer, value, type, to, depth).run();
+}
+
+}  // namespace mortem::inspector

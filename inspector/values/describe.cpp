@@ -1,0 +1,424 @@
+#include "inspector/values/describe.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+
+#include "inspector/values/describer.h"
+
+namespace mortem::inspector {
+namespace {
+
+constexpr int kMaximumDepth = 20;        // of values in values
+constexpr size_t kMaximumNodes = 20000;  // of one answer
+constexpr int kMaximumFollowed = 1;      // smart pointers are followed this far: what they point to may lead back
+constexpr uint64_t kInnerLimit = 200;    // elements of containers in containers
+
+std::string hexadecimal_bytes(const std::vector<uint8_t>& bytes) {
+  std::string text = "0x";
+  for (auto one = bytes.rbegin(); one != bytes.rend(); ++one) text += fmt::format("{:02x}", *one);
+  return text;
+}
+
+void set_missing(ValueNode& to, const Missing& missing) {
+  to.known = false;
+  to.text = missing_text(missing);
+}
+
+std::string enumeration_text(const Type& type, uint64_t bits) {
+  const auto value = static_cast<int64_t>(bits);
+  const auto& all = type.complete().enumerators;
+  for (const Enumerator& one : all)
+    if (one.value == value) return one.name;
+  // Flags: single bits put together.
+  std::string text;
+  uint64_t rest = bits;
+  bool are_flags = !all.empty() && bits != 0;
+  for (const Enumerator& one : all) {
+    const auto flag = static_cast<uint64_t>(one.value);
+    if ((flag & (flag - 1)) != 0) are_flags = false;
+    if (flag == 0 || (rest & flag) != flag) continue;
+    text += (text.empty() ? "" : " | ") + one.name;
+    rest &= ~flag;
+  }
+  if (!are_flags || text.empty()) return type.is_signed() ? std::to_string(value) : std::to_string(bits);
+  return rest == 0 ? text : text + fmt::format(" | unknown: {:#x}", rest);
+}
+
+// The data member that a pointer to members leads to, as C++ writes it.
+std::string member_at(const Type& owner, uint64_t offset, int depth) {
+  for (const Member& one : owner.members()) {
+    if (!one.base && one.bit_size == 0 && one.bit_offset == offset * 8 && !one.name.empty() && !one.artificial)
+      return "&" + owner.name + "::" + one.name;
+    if (!one.base || !one.type || !one.offset_expression.empty() || depth > kMaximumDepth) continue;
+    const Type& base = one.type->stripped();
+    const uint64_t start = one.bit_offset / 8;
+    if (base.is_struct() && offset >= start && offset - start < base.size)
+      if (const std::string inner = member_at(base, offset - start, depth + 1); !inner.empty()) return inner;
+  }
+  return "";
+}
+
+}  // namespace
+
+std::string missing_text(const Missing& missing) {
+  return missing.optimized_out ? "<optimized out>" : fmt::format("<unavailable: {}>", missing.why);
+}
+
+std::string quoted_text(std::string_view bytes, char quote) {
+  std::string text(1, quote);
+  for (size_t index = 0; index < bytes.size(); ++index) {
+    const char one = bytes[index];
+    if (one == quote || one == '\\')
+      text += std::string("\\") + one;
+    else if (one == '\n')
+      text += "\\n";
+    else if (one == '\t')
+      text += "\\t";
+    else if (one == '\r')
+      text += "\\r";
+    else if (static_cast<unsigned char>(one) < 0x20 || one == 0x7F)
+      text += fmt::format("\\{:03o}", static_cast<unsigned char>(one));
+    else
+      text += one;
+  }
+  return text + quote;
+}
+
+std::string character_text(uint64_t character, bool is_signed) {
+  const std::string number = is_signed ? std::to_string(static_cast<int64_t>(character)) : std::to_string(character);
+  if (character < 0x80) return number + " " + quoted_text(std::string(1, static_cast<char>(character)), '\'');
+  return number;
+}
+
+std::string float_text(double value, uint64_t size) {
+  if (std::isnan(value)) return std::signbit(value) ? "-nan" : "nan";
+  if (std::isinf(value)) return value < 0 ? "-inf" : "inf";
+  return size == 4 ? fmt::format("{}", static_cast<float>(value)) : fmt::format("{}", value);
+}
+
+std::optional<Value> Describer::get(const Value& value, std::initializer_list<const char*> path) {
+  Value at = value;
+  for (const char* name : path) {
+    auto next = reader_.find_member(at, name);
+    if (!next) return std::nullopt;
+    at = std::move(*next);
+  }
+  return at;
+}
+
+std::optional<uint64_t> Describer::number(const Value& value, std::initializer_list<const char*> path) {
+  const auto place = get(value, path);
+  if (!place) return std::nullopt;
+  const auto bits = reader_.read_integer(*place);
+  return bits ? std::optional(*bits) : std::nullopt;
+}
+
+Describer::Window Describer::window(uint64_t count, int depth) const {
+  if (depth > 0) return {0, std::min(count, kInnerLimit)};
+  const uint64_t first = std::min(options_.offset, count);
+  return {first, std::min(count - first, options_.limit) + first};
+}
+
+bool Describer::add_element(ValueNode& to, uint64_t index, const Value& value, int depth) {
+  if (nodes_ >= kMaximumNodes) return false;
+  to.children.push_back(node(value, fmt::format("[{}]", index), depth + 1));
+  return true;
+}
+
+std::string Describer::memory_string(uint64_t address, uint64_t length, uint64_t character_size) {
+  const uint64_t shown = std::min<uint64_t>(length, options_.string_limit);
+  const auto bytes = reader_.read_memory(address, shown * character_size);
+  if (!bytes) return missing_text(bytes.error());
+  std::string text;
+  for (uint64_t index = 0; index < shown; ++index) {
+    uint32_t character = 0;
+    std::memcpy(&character, bytes->data() + index * character_size, std::min<uint64_t>(character_size, 4));
+    if (character_size == 1 || character < 0x80) {
+      text += static_cast<char>(character);
+    } else if (character < 0x800) {
+      text += {static_cast<char>(0xC0 | character >> 6), static_cast<char>(0x80 | (character & 0x3F))};
+    } else if (character < 0x10000) {
+      text += {static_cast<char>(0xE0 | character >> 12), static_cast<char>(0x80 | (character >> 6 & 0x3F)),
+               static_cast<char>(0x80 | (character & 0x3F))};
+    } else {
+      text += {static_cast<char>(0xF0 | (character >> 18 & 7)), static_cast<char>(0x80 | (character >> 12 & 0x3F)),
+               static_cast<char>(0x80 | (character >> 6 & 0x3F)), static_cast<char>(0x80 | (character & 0x3F))};
+    }
+  }
+  std::string quoted = quoted_text(text, '"');
+  if (shown < length) quoted += fmt::format("… ({} in all)", length);
+  return quoted;
+}
+
+void Describer::follow(ValueNode& to, const Value& pointer, int depth) {
+  if (followed_ >= kMaximumFollowed) return;
+  const Type* target = pointer.type ? pointer.type->stripped().target() : nullptr;
+  if (!target || target->stripped().kind == TypeKind::Function || target->stripped().kind == TypeKind::Void) return;
+  const auto address = reader_.read_integer(pointer);
+  if (!address || *address == 0) return;
+  ++followed_;
+  to.children.push_back(node(Value::in_memory(target, *address), "*", depth + 1));
+  --followed_;
+}
+
+void Describer::pointer(const Value& value, const Type& type, ValueNode& to) {
+  if (const std::string synthetic = reader_.synthetic_at(value); !synthetic.empty()) {
+    to.text = synthetic;
+    return;
+  }
+  const auto address = reader_.read_integer(value);
+  if (!address) return set_missing(to, address.error());
+  to.text = fmt::format("{:#x}", *address);
+  const Type* target = type.target();
+  if (!target || *address == 0) return;
+  const Type& pointed = target->stripped();
+  if (pointed.kind == TypeKind::Function) {
+    const std::string name = program_.symbol_at(*address);
+    if (!name.empty()) to.text += fmt::format(" <{}>", name);
+    return;
+  }
+  // C's and C++'s strings; elsewhere a pointer to a character says nothing of an end.
+  if (pointed.is_character() && pointed.size == 1 && type.language != Language::Rust && type.language != Language::Go) {
+    std::vector<uint8_t> bytes(options_.string_limit + 1);
+    bytes.resize(reader_.memory().read(*address, bytes));
+    const auto end = std::find(bytes.begin(), bytes.end(), 0);
+    const std::string text(bytes.begin(), end);
+    if (end != bytes.end())
+      to.text += " " + quoted_text(text, '"');
+    else if (text.size() > options_.string_limit)
+      to.text += " " + quoted_text(text.substr(0, options_.string_limit), '"') + "…";
+    else if (bytes.empty())
+      to.text += " <unavailable: not in the dump>";
+    else
+      to.text += " " + quoted_text(text, '"') + "… <the rest is not in the dump>";
+  }
+}
+
+void Describer::scalar(const Value& value, const Type& type, ValueNode& to) {
+  if (type.kind == TypeKind::Float) {
+    const auto number = reader_.read_float(value);
+    if (number) {
+      to.text = float_text(*number, type.size);
+      return;
+    }
+    const auto bytes = reader_.read(value, 0, type.size);
+    if (!bytes) return set_missing(to, bytes.error());
+    to.text = hexadecimal_bytes(*bytes);
+    return;
+  }
+  if (type.has_size && type.size > 8 && value.bit_size == 0) {
+    const auto bytes = reader_.read(value, 0, type.size);
+    if (!bytes) return set_missing(to, bytes.error());
+    to.text = hexadecimal_bytes(*bytes);
+    return;
+  }
+  const auto bits = reader_.read_integer(value);
+  if (!bits) return set_missing(to, bits.error());
+  switch (type.kind) {
+    case TypeKind::Boolean:
+      to.text = *bits == 0 ? "false" : *bits == 1 ? "true" : std::to_string(*bits);
+      return;
+    case TypeKind::SignedCharacter:
+    case TypeKind::UnsignedCharacter:
+      to.text = character_text(*bits, type.is_signed());
+      return;
+    case TypeKind::Enumeration:
+      to.text = enumeration_text(type, *bits);
+      return;
+    case TypeKind::Signed:
+      to.text = std::to_string(static_cast<int64_t>(*bits));
+      return;
+    default:
+      to.text = std::to_string(*bits);
+  }
+}
+
+bool Describer::character_array(const Value& value, const Type& type, ValueNode& to) {
+  const Type* element = type.target();
+  if (!element || !element->stripped().is_character() || element->stripped().size != 1 || !type.count) return false;
+  const uint64_t shown = std::min<uint64_t>(*type.count, std::max<size_t>(options_.string_limit, 1) * 4);
+  const auto bytes = reader_.read(value, 0, shown);
+  if (!bytes) return false;
+  size_t length = bytes->size();
+  while (length > 0 && (*bytes)[length - 1] == 0) --length;
+  const bool cut = length > options_.string_limit || (shown < *type.count && length == shown);
+  length = std::min(length, options_.string_limit);
+  to.text = quoted_text(std::string(bytes->begin(), bytes->begin() + static_cast<ptrdiff_t>(length)), '"');
+  if (cut) to.text += fmt::format("… ({} in all)", *type.count);
+  return true;
+}
+
+void Describer::array(const Value& value, const Type& type, ValueNode& to, int depth) {
+  if (!type.count) {
+    to.known = false;
+    to.text = "<unavailable: its length is not known>";
+    return;
+  }
+  to.count = *type.count;
+  if (character_array(value, type, to)) return;
+  to.elements = true;
+  const auto [first, end] = window(*type.count, depth);
+  to.first = first;
+  for (uint64_t index = first; index < end; ++index) {
+    const auto one = reader_.element(value, index);
+    if (!one) return set_missing(to, one.error());
+    if (!add_element(to, index, *one, depth)) break;
+  }
+}
+
+void Describer::structure(const Value& value, const Type& type, ValueNode& to, int depth) {
+  if (type.declaration) {
+    to.known = false;
+    to.text = "<unavailable: the type is only declared>";
+    return;
+  }
+  if (!options_.raw) {
+    const auto describe_container = type.language == Language::Rust ? describe_rust
+                                    : type.language == Language::Go ? describe_go
+                                                                    : describe_libstdcxx;
+    ValueNode container = to;
+    if (describe_container(*this, value, type, container, depth) ||
+        (type.language == Language::Cpp && describe_libcxx(*this, value, type, container = to, depth))) {
+      to = std::move(container);
+      return;
+    }
+  }
+  const TypeDetails& details = type.complete();
+  auto add = [&](const Member& member) {
+    if (nodes_ >= kMaximumNodes) return;
+    const auto part = reader_.member(value, member);
+    std::string name = member.base ? fmt::format("<{}>", member.name) : member.name;
+    if (part) {
+      to.children.push_back(node(*part, std::move(name), depth + 1));
+    } else {
+      ValueNode unknown;
+      unknown.name = std::move(name);
+      unknown.type = type_text(member.type);
+      set_missing(unknown, part.error());
+      to.children.push_back(std::move(unknown));
+    }
+  };
+  for (const Member& member : details.members) add(member);
+  if (!details.variants.empty()) {
+    const auto active = reader_.active_variant(value);
+    if (!active)
+      set_missing(to, active.error());
+    else if (*active)
+      for (const Member& member : (*active)->members) add(member);
+  }
+}
+
+ValueNode Describer::node(const Value& value, std::string name, int depth) {
+  ++nodes_;
+  ValueNode to;
+  to.name = std::move(name);
+  to.type = type_text(value.type);
+  to.address = value.address;
+  if (value.missing) {
+    set_missing(to, *value.missing);
+    return to;
+  }
+  if (!value.type) {
+    to.text = "void";
+    return to;
+  }
+  const Type& type = value.type->stripped();
+  if (depth > kMaximumDepth || nodes_ > kMaximumNodes) {
+    to.note = "more is not shown";
+    to.text = "…";
+    return to;
+  }
+  switch (type.kind) {
+    case TypeKind::Void:
+      to.text = "void";
+      break;
+    case TypeKind::Pointer:
+      if (!options_.raw && type.language == Language::Go && describe_go(*this, value, type, to, depth)) break;
+      pointer(value, type, to);
+      break;
+    case TypeKind::Reference:
+    case TypeKind::RvalueReference: {
+      const auto target = reader_.dereference(value);
+      if (!target) {
+        set_missing(to, target.error());
+        break;
+      }
+      ValueNode inner = node(*target, to.name, depth + 1);
+      inner.type = to.type;
+      if (target->address)
+        inner.text = fmt::format("@{:#x}{}{}", *target->address, inner.text.empty() ? "" : ": ", inner.text);
+      return inner;
+    }
+    case TypeKind::Array:
+      array(value, type, to, depth);
+      break;
+    case TypeKind::Struct:
+    case TypeKind::Class:
+    case TypeKind::Union:
+      structure(value, type, to, depth);
+      break;
+    case TypeKind::Function:
+      if (value.address) {
+        const std::string symbol = program_.symbol_at(*value.address);
+        to.text =
+            fmt::format("{{{}}} {:#x}{}", to.type, *value.address, symbol.empty() ? "" : fmt::format(" <{}>", symbol));
+      }
+      break;
+    case TypeKind::MemberPointer: {
+      const auto bytes = reader_.read(value, 0, type.size);
+      if (!bytes) {
+        set_missing(to, bytes.error());
+        break;
+      }
+      uint64_t first = 0;
+      std::memcpy(&first, bytes->data(), std::min<size_t>(bytes->size(), 8));
+      const bool function = type.size == 16;
+      if (function && first != 0 && (first & 1) == 0) {
+        const std::string symbol = program_.symbol_at(first);
+        to.text = fmt::format("{:#x}{}", first, symbol.empty() ? "" : fmt::format(" <{}>", symbol));
+      } else if (function) {
+        to.text = first == 0 ? "null" : fmt::format("&virtual table offset {}", first - 1);
+      } else {
+        const Type* owner = type.complete().owner;
+        to.text = first == ~uint64_t{0} ? "null" : owner ? member_at(owner->stripped(), first, 0) : "";
+        if (to.text.empty()) to.text = fmt::format("offset {}", first);
+      }
+      break;
+    }
+    case TypeKind::Complex: {
+      const auto bytes = reader_.read(value, 0, type.size);
+      if (!bytes) {
+        set_missing(to, bytes.error());
+        break;
+      }
+      const Type* part = program_.base(type.size == 8    ? "float"
+                                       : type.size == 16 ? "double"
+                                                         : "long double",
+                                       TypeKind::Float, type.size / 2);
+      const auto real = reader_.read_float(reader_.as(value, part)),
+                 imaginary = reader_.read_float(reader_.as(value, part, type.size / 2));
+      to.text = real && imaginary
+                    ? fmt::format("{} + {}i", float_text(*real, type.size / 2), float_text(*imaginary, type.size / 2))
+                    : hexadecimal_bytes(*bytes);
+      break;
+    }
+    case TypeKind::Unknown: {
+      const auto bytes = type.has_size ? reader_.read(value, 0, std::min<uint64_t>(type.size, 64))
+                                       : Found<std::vector<uint8_t>>(not_known("its type is not known"));
+      bytes ? (void)(to.text = hexadecimal_bytes(*bytes)) : set_missing(to, bytes.error());
+      break;
+    }
+    default:
+      scalar(value, type, to);
+  }
+  return to;
+}
+
+ValueNode describe(ProgramValues& program, const Value& value, const DescribeOptions& options) {
+  return Describer(program, options).node(value, "", 0);
+}
+
+}  // namespace mortem::inspector

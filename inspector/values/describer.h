@@ -1,0 +1,51 @@
+// The parts of `describe` that containers use. For this folder.
+#pragma once
+
+#include "inspector/values/describe.h"
+
+namespace mortem::inspector {
+
+class Describer {
+ public:
+  Describer(ProgramValues& program, const DescribeOptions& options)
+      : program_(program), reader_(program.reader()), options_(options) {}
+
+  ValueNode node(const Value& value, std::string name, int depth);
+  ProgramValues& program() { return program_; }
+  ValueReader& reader() { return reader_; }
+
+  // For a container of `count` elements at depth `depth`: which of them to show.
+  struct Window {
+    uint64_t first = 0, end = 0;
+  };
+  Window window(uint64_t count, int depth) const;
+  bool add_element(ValueNode& to, uint64_t index, const Value& value, int depth);  // false: enough was shown
+  // Characters in memory as a quoted string; more than the limit is cut and says so.
+  std::string memory_string(uint64_t address, uint64_t length, uint64_t character_size);
+  void follow(ValueNode& to, const Value& pointer, int depth);  // what a smart pointer points to, one step
+
+  // --- short forms for layouts: nothing if a step fails
+  std::optional<Value> get(const Value& value, std::initializer_list<const char*> path);
+  std::optional<uint64_t> number(const Value& value, std::initializer_list<const char*> path);
+
+ private:
+  void scalar(const Value& value, const Type& type, ValueNode& to);
+  void pointer(const Value& value, const Type& type, ValueNode& to);
+  void array(const Value& value, const Type& type, ValueNode& to, int depth);
+  void structure(const Value& value, const Type& type, ValueNode& to, int depth);
+  bool character_array(const Value& value, const Type& type, ValueNode& to);
+
+  ProgramValues& program_;
+  ValueReader& reader_;
+  DescribeOptions options_;
+  size_t nodes_ = 0;
+  int followed_ = 0;
+};
+
+// Each fills `to` and says true if `value` is one of its library's containers and as it should be.
+bool describe_libstdcxx(Describer& describer, const Value& value, const Type& type, ValueNode& to, int depth);
+bool describe_libcxx(Describer& describer, const Value& value, const Type& type, ValueNode& to, int depth);
+bool describe_rust(Describer& describer, const Value& value, const Type& type, ValueNode& to, int depth);
+bool describe_go(Describer& describer, const Value& value, const Type& type, ValueNode& to, int depth);
+
+}  // namespace mortem::inspector

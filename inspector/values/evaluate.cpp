@@ -1,0 +1,676 @@
+#include "inspector/values/evaluate.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstring>
+
+#include "inspector/values/describe.h"
+#include "inspector/values/expression_tree.h"
+#include "snapshot/format/registers.h"
+
+namespace mortem::inspector {
+namespace {
+
+using Node = ExpressionNode;
+
+struct NamedBase {
+  const char* name;
+  TypeKind kind;
+  uint64_t size;
+};
+constexpr NamedBase kBases[] = {
+    {"char", TypeKind::SignedCharacter, 1},
+    {"signed char", TypeKind::SignedCharacter, 1},
+    {"unsigned char", TypeKind::UnsignedCharacter, 1},
+    {"short", TypeKind::Signed, 2},
+    {"unsigned short", TypeKind::Unsigned, 2},
+    {"int", TypeKind::Signed, 4},
+    {"unsigned int", TypeKind::Unsigned, 4},
+    {"long", TypeKind::Signed, 8},
+    {"unsigned long", TypeKind::Unsigned, 8},
+    {"long long", TypeKind::Signed, 8},
+    {"unsigned long long", TypeKind::Unsigned, 8},
+    {"float", TypeKind::Float, 4},
+    {"double", TypeKind::Float, 8},
+    {"long double", TypeKind::Float, 16},
+    {"bool", TypeKind::Boolean, 1},
+    {"int8_t", TypeKind::Signed, 1},
+    {"uint8_t", TypeKind::Unsigned, 1},
+    {"int16_t", TypeKind::Signed, 2},
+    {"uint16_t", TypeKind::Unsigned, 2},
+    {"int32_t", TypeKind::Signed, 4},
+    {"uint32_t", TypeKind::Unsigned, 4},
+    {"int64_t", TypeKind::Signed, 8},
+    {"uint64_t", TypeKind::Unsigned, 8},
+    {"size_t", TypeKind::Unsigned, 8},
+    {"uintptr_t", TypeKind::Unsigned, 8},
+};
+
+// "long unsigned int", "unsigned", "short int": one name for each type (C11, 6.7.2).
+std::string canonical_base(const std::string& name) {
+  unsigned longs = 0, known = 0, words = 0;
+  bool is_unsigned = false, is_signed = false, is_short = false, is_char = false, is_double = false;
+  for (size_t at = 0; at < name.size();) {
+    const size_t end = std::min(name.find(' ', at), name.size());
+    const std::string word = name.substr(at, end - at);
+    at = end + 1;
+    ++words;
+    ++known;
+    if (word == "unsigned")
+      is_unsigned = true;
+    else if (word == "signed")
+      is_signed = true;
+    else if (word == "long")
+      ++longs;
+    else if (word == "short")
+      is_short = true;
+    else if (word == "char")
+      is_char = true;
+    else if (word == "double")
+      is_double = true;
+    else if (word != "int")
+      --known;
+  }
+  if (known != words) return name == "_Bool" ? "bool" : name;
+  if (is_char) return is_unsigned ? "unsigned char" : is_signed ? "signed char" : "char";
+  if (is_double) return longs > 0 ? "long double" : "double";
+  const std::string base = is_short ? "short" : longs >= 2 ? "long long" : longs == 1 ? "long" : "int";
+  return is_unsigned ? "unsigned " + base : base;
+}
+
+class Evaluator {
+ public:
+  Evaluator(ProgramValues& program, FrameValues* frame, const std::string& text)
+      : program_(program), reader_(program.reader()), frame_(frame), text_(text) {}
+
+  Result<Value> run() {
+    const auto tree = TRY(parse_expression(text_, [this](const std::string& name) { return is_type(name); }));
+    return evaluate(*tree);
+  }
+
+ private:
+  tl::unexpected<Error> error(const Node& node, const std::string& what) {
+    return failure(ErrorKind::BadInput, fmt::format("{} {}", what, at_position(text_, node.position)));
+  }
+  tl::unexpected<Error> error(const Node& node, const Missing& missing) {
+    return failure(missing.optimized_out ? ErrorKind::Unavailable : ErrorKind::NotFound,
+                   fmt::format("{} {}", missing.why, at_position(text_, node.position)));
+  }
+
+  // --- types
+  const Type* find_base(const std::string& name) {
+    const std::string canonical = canonical_base(name);
+    for (const NamedBase& one : kBases)
+      if (canonical == one.name) return program_.base(one.name, one.kind, one.size);
+    return nullptr;
+  }
+  const Type* find_type(const std::string& name) {
+    const std::string canonical = canonical_base(name);
+    const bool is_c = canonical != name || name == "int" || name == "char" || name == "long" || name == "short" ||
+                      name == "float" || name == "double" || name == "bool";
+    if (is_c)
+      if (const Type* base = find_base(name)) return base;
+    if (const Type* type = program_.find_type(name, frame_)) return type;
+    return find_base(name);
+  }
+  // A variable of that name hides a type: (x)-1 is a subtraction then.
+  bool is_type(const std::string& name) {
+    if (frame_ && frame_->find(name)) return false;
+    return name == "void" || find_type(name) != nullptr;
+  }
+
+  Result<const Type*> type_of(const Node& node) {
+    const Type* type = nullptr;
+    if (node.type != "void") {
+      type = find_type(node.type);
+      if (!type) return error(node, fmt::format("there is no type {}", node.type));
+    } else if (node.declarator.empty()) {
+      return error(node, "void has no value");
+    }
+    for (const std::string& one : node.declarator) {
+      if (one == "*")
+        type = program_.pointer_to(type);
+      else if (one == "&")
+        type = program_.pointer_to(type);
+      else
+        type = program_.array_of(type, std::strtoull(one.c_str() + 1, nullptr, 10));
+    }
+    return type;
+  }
+
+  // --- values made here
+  template <typename T>
+  Value made(const Type* type, T content) {
+    std::vector<uint8_t> bytes(type->stripped().size);
+    std::memcpy(bytes.data(), &content, std::min(sizeof(content), bytes.size()));
+    return Value::of_bytes(type, std::move(bytes));
+  }
+  Value made_integer(const Type* type, uint64_t bits) { return made(type, bits); }
+  Value made_int(int64_t value) { return made_integer(find_base("int"), static_cast<uint64_t>(value)); }
+  Value made_float(const Type* type, double value) {
+    if (type->stripped().size == 4) return made(type, static_cast<float>(value));
+    if (type->stripped().size == 8) return made(type, value);
+    return made(find_base("double"), value);
+  }
+
+  // References are what they refer to, everywhere but in their own description.
+  Found<Value> without_reference(const Value& value) {
+    if (!value.type || value.missing) return value;
+    const TypeKind kind = value.type->stripped().kind;
+    if (kind != TypeKind::Reference && kind != TypeKind::RvalueReference) return value;
+    return reader_.dereference(value);
+  }
+  // Arrays become pointers to their first element, functions to themselves.
+  Result<Value> decayed(const Node& node, const Value& value) {
+    const auto plain = without_reference(value);
+    if (!plain) return error(node, plain.error());
+    if (!plain->type || plain->missing) return *plain;
+    const Type& type = plain->type->stripped();
+    if (type.kind == TypeKind::Array) {
+      if (!plain->address) return error(node, "an array that is not in memory has no address");
+      return made_integer(program_.pointer_to(type.target()), *plain->address);
+    }
+    if (type.kind == TypeKind::Function && plain->address)
+      return made_integer(program_.pointer_to(plain->type), *plain->address);
+    return *plain;
+  }
+
+  Result<Value> evaluate(const Node& node) {
+    switch (node.kind) {
+      case Node::Kind::Name:
+        return name(node);
+      case Node::Kind::Integer:
+        return integer(node);
+      case Node::Kind::Float:
+        return made_float(find_base(node.text == "f" ? "float" : "double"), node.real);
+      case Node::Kind::Character:
+        return made_integer(find_base("char"), node.number);
+      case Node::Kind::String: {
+        std::vector<uint8_t> bytes(node.text.begin(), node.text.end());
+        bytes.push_back(0);
+        const Type* type = program_.array_of(find_base("char"), bytes.size());
+        return Value::of_bytes(type, std::move(bytes));
+      }
+      case Node::Kind::Register:
+        return register_value(node);
+      case Node::Kind::Member:
+      case Node::Kind::Arrow:
+        return member(node);
+      case Node::Kind::Index:
+        return index(node);
+      case Node::Kind::Repeat:
+        return repeat(node);
+      case Node::Kind::Unary:
+        return unary(node);
+      case Node::Kind::Binary:
+        return binary(node);
+      case Node::Kind::Conditional: {
+        const bool yes = TRY(truth(*node.parts[0]));
+        return evaluate(*node.parts[yes ? 1 : 2]);
+      }
+      case Node::Kind::Cast:
+        return cast(node);
+      case Node::Kind::SizeOfType: {
+        const Type* type = TRY(type_of(node));
+        if (!type->stripped().has_size) return error(node, "the type's size is not known");
+        return made_integer(find_base("unsigned long"), type->stripped().size);
+      }
+      case Node::Kind::SizeOf: {
+        const Value value = TRY(evaluate(*node.parts[0]));
+        const auto plain = without_reference(value);
+        const Type* type = plain ? plain->type : value.type;
+        if (!type || !type->stripped().has_size) return error(node, "the size is not known");
+        return made_integer(find_base("unsigned long"), type->stripped().size);
+      }
+    }
+    return error(node, "this cannot be evaluated");
+  }
+
+  Result<Value> integer(const Node& node) {
+    const bool is_unsigned = node.text.find('u') != std::string::npos,
+               is_long = node.text.find('l') != std::string::npos;
+    const char* name = is_unsigned ? (is_long || node.number > UINT32_MAX ? "unsigned long" : "unsigned int")
+                       : node.number > INT64_MAX            ? "unsigned long"
+                       : is_long || node.number > INT32_MAX ? "long"
+                                                            : "int";
+    return made_integer(find_base(name), node.number);
+  }
+
+  std::optional<Value> lookup(const std::string& name) {
+    if (frame_) {
+      if (auto local = frame_->find(name)) return local;
+      // A member of the object whose function this is.
+      if (name.find("::") == std::string::npos)
+        if (const auto object = frame_->find("this"); object && object->type && object->type->stripped().is_pointer()) {
+          const Type* target = object->type->stripped().target();
+          if (target && target->stripped().is_struct() && reader_.has_member(target->stripped(), name)) {
+            const auto whole = reader_.dereference(*object);
+            if (!whole) return Value::unknown(nullptr, whole.error());
+            auto member = reader_.find_member(*whole, name);
+            return member ? *member : Value::unknown(nullptr, member.error());
+          }
+        }
+    }
+    if (auto global = program_.find_global(name, frame_)) return global;
+    if (auto function = program_.find_function(name, frame_)) return function;
+    return std::nullopt;
+  }
+
+  Result<Value> name(const Node& node) {
+    if (auto found = lookup(node.text)) return *found;
+    if (node.text == "true" || node.text == "false") return made_integer(find_base("bool"), node.text == "true");
+    if (node.text == "nullptr" || node.text == "NULL" || node.text == "nil")
+      return made_integer(program_.pointer_to(nullptr), 0);
+    if (auto enumerator = find_enumerator(node.text)) return *enumerator;
+    if (const auto address = program_.find_symbol(node.text))
+      return error(node, fmt::format("{} is at {:#x}, and nothing tells its type: cast it, as in *(int *){:#x};",
+                                     node.text, *address, *address));
+    return error(node, fmt::format("there is no {} {}", node.text,
+                                   frame_ ? "in this frame and no global one of that name" : "outside of functions"));
+  }
+
+  std::optional<Value> find_enumerator(const std::string& name) {
+    // Colour::Red: the enumeration is a type of that name.
+    const size_t at = name.rfind("::");
+    if (at == std::string::npos) return std::nullopt;
+    const Type* type = program_.find_type(name.substr(0, at), frame_);
+    if (!type) return std::nullopt;
+    for (const Enumerator& one : type->stripped().complete().enumerators)
+      if (one.name == name.substr(at + 2)) return made_integer(type, static_cast<uint64_t>(one.value));
+    return std::nullopt;
+  }
+
+  Result<Value> register_value(const Node& node) {
+    if (!frame_) return error(node, "registers belong to a frame, and none was chosen;");
+    std::string name = node.text;
+    if (name == "pc") name = "rip";
+    if (name == "sp") name = "rsp";
+    if (name == "fp") name = "rbp";
+    unsigned size = 8;
+    uint64_t number = ~uint64_t{0};
+    for (const format::RegisterDescription& one : format::kGeneralRegisters) {
+      if (one.dwarf_number < 0 || one.dwarf_number > 16) continue;
+      const std::string whole = one.name;
+      if (name == whole) number = static_cast<uint64_t>(one.dwarf_number);
+      // eax, r8d: the low half.
+      if (whole.size() == 3 && whole[0] == 'r' && std::isalpha(static_cast<unsigned char>(whole[1])) &&
+          name == "e" + whole.substr(1))
+        number = static_cast<uint64_t>(one.dwarf_number), size = 4;
+      if (name == whole + "d" && std::isdigit(static_cast<unsigned char>(whole[1])))
+        number = static_cast<uint64_t>(one.dwarf_number), size = 4;
+    }
+    if (name.starts_with("xmm") && name.size() > 3 && name.size() < 6) {
+      const int which = std::atoi(name.c_str() + 3);
+      if (which >= 0 && which < 16 && name == fmt::format("xmm{}", which)) {
+        number = 17 + static_cast<uint64_t>(which);
+        size = 16;
+      }
+    }
+    if (number == ~uint64_t{0}) return error(node, fmt::format("there is no register ${}", node.text));
+    const Type* type = size == 16  ? program_.array_of(find_base("double"), 2, true)
+                       : size == 4 ? find_base("int")
+                       : name == "rip" || name == "rsp" || name == "rbp" ? program_.pointer_to(nullptr)
+                                                                         : find_base("long");
+    auto bytes = frame_->register_bytes(number);
+    if (!bytes) return Value::unknown(type, bytes.error());
+    bytes->resize(size);
+    return Value::of_bytes(type, std::move(*bytes));
+  }
+
+  // Go's packages and such: `main.counter` is one name.
+  std::optional<Value> dotted(const Node& node) {
+    if (node.kind != Node::Kind::Member || node.parts[0]->kind != Node::Kind::Name) return std::nullopt;
+    if (frame_ && frame_->find(node.parts[0]->text)) return std::nullopt;
+    return lookup(node.parts[0]->text + "." + node.text);
+  }
+
+  Result<Value> member(const Node& node) {
+    if (auto whole = dotted(node)) return *whole;
+    const Value left = TRY(evaluate(*node.parts[0]));
+    auto object = without_reference(left);
+    if (!object) return error(node, object.error());
+    if (object->missing) return *object;
+    if (!object->type) return error(node, "void has no members");
+    const Type* type = &object->type->stripped();
+    if (type->is_pointer()) {  // -> and, as gdb allows, . too
+      object = reader_.dereference(*object);
+      if (!object) return error(node, object.error());
+    } else if (node.kind == Node::Kind::Arrow) {
+      if (auto pointed = smart_pointer(*object))
+        object = *pointed;
+      else
+        return error(node, fmt::format("{} is no pointer: -> does not apply", type_text(object->type)));
+    }
+    if (object->missing) return *object;
+    if (!object->type || !object->type->stripped().is_struct())
+      return error(node, fmt::format("{} has no members", type_text(object->type)));
+    const Type& whole = object->type->stripped();
+    if (whole.declaration)
+      return error(node, fmt::format("{} is only declared: its members are not known", type_text(&whole)));
+    if (!reader_.has_member(whole, node.text))
+      return error(node, fmt::format("{} has no member {}", type_text(&whole), node.text));
+    auto part = reader_.find_member(*object, node.text);
+    if (!part) return Value::unknown(nullptr, part.error());
+    return *part;
+  }
+
+  // std::unique_ptr and std::shared_ptr, as their operator* does it.
+  std::optional<Value> smart_pointer(const Value& value) {
+    if (!value.type) return std::nullopt;
+    const std::string& name = value.type->stripped().name;
+    if (!name.starts_with("std::")) return std::nullopt;
+    const ValueNode node = describe(program_, value, {});
+    for (const ValueNode& child : node.children)
+      if (child.name == "*" && child.address)
+        if (const auto& arguments = value.type->stripped().complete().template_types;
+            !arguments.empty() && arguments[0].second)
+          return Value::in_memory(arguments[0].second, *child.address);
+    return std::nullopt;
+  }
+
+  Result<uint64_t> number(const Node& node) {
+    const Value value = TRY(decayed(node, TRY(evaluate(node))));
+    if (value.missing) return error(node, *value.missing);
+    if (!value.type) return error(node, "void is no number");
+    if (value.type->stripped().kind == TypeKind::Float) return error(node, "an integer is wanted here");
+    const auto bits = reader_.read_integer(value);
+    if (!bits) return error(node, bits.error());
+    return *bits;
+  }
+
+  Result<Value> index(const Node& node) {
+    const Value left = TRY(evaluate(*node.parts[0]));
+    const auto object = without_reference(left);
+    if (!object) return error(node, object.error());
+    if (object->missing) return *object;
+    const auto which = static_cast<int64_t>(TRY(number(*node.parts[1])));
+    const Type* type = object->type ? &object->type->stripped() : nullptr;
+    if (type && type->kind == TypeKind::Array) {
+      if (!object->address && (which < 0 || !type->count || static_cast<uint64_t>(which) >= *type->count))
+        return error(node, fmt::format("the index {} is outside of {}", which, type_text(object->type)));
+      if (object->address) return at_offset(node, type->target(), *object->address, which);
+      const auto element = reader_.element(*object, static_cast<uint64_t>(which));
+      if (!element) return error(node, element.error());
+      return *element;
+    }
+    if (type && type->kind == TypeKind::Pointer && !is_go_map(*type)) {
+      const auto address = reader_.read_integer(*object);
+      if (!address) return error(node, address.error());
+      return at_offset(node, type->target(), *address, which);
+    }
+    if (type && type->is_struct()) return container_element(node, *object, which);
+    return error(node, fmt::format("{} has no elements", type_text(object->type)));
+  }
+
+  static bool is_go_map(const Type& type) { return type.language == Language::Go && type.name.starts_with("map["); }
+
+  // The element of a container, found as its description finds it.
+  Result<Value> container_element(const Node& node, const Value& object, int64_t which) {
+    if (which < 0) return error(node, "an index below 0");
+    DescribeOptions options;
+    options.offset = static_cast<uint64_t>(which);
+    options.limit = 1;
+    const ValueNode shown = describe(program_, object, options);
+    if (!shown.elements || !shown.count) return error(node, fmt::format("{} has no elements", type_text(object.type)));
+    if (shown.children.size() != 1 || shown.first != static_cast<uint64_t>(which))
+      return error(node, fmt::format("the index {} is outside: there are {} elements", which, *shown.count));
+    const Type& type = object.type->stripped();
+    const auto& arguments = type.complete().template_types;
+    const Type* element = !arguments.empty() ? arguments[0].second : nullptr;
+    if (!element)
+      if (const auto data = reader_.find_member(object, "array"))
+        element = data->type->stripped().target();  // Go's slices
+    if (!element)
+      if (const auto data = reader_.find_member(object, "data_ptr")) element = data->type->stripped().target();
+    if (!shown.children[0].address || !element) return error(node, "the element has no place in memory");
+    return Value::in_memory(element, *shown.children[0].address);
+  }
+
+  Result<Value> at_offset(const Node& node, const Type* type, uint64_t address, int64_t index) {
+    const Type* whole = type ? &type->stripped() : nullptr;
+    uint64_t size = whole && whole->has_size ? whole->size : 0;
+    if (!whole || whole->kind == TypeKind::Void) return error(node, "void has no size: cast the pointer");
+    if (size == 0 && index != 0) return error(node, fmt::format("the size of {} is not known", type_text(type)));
+    return Value::in_memory(type, address + static_cast<uint64_t>(index) * size);
+  }
+
+  Result<Value> repeat(const Node& node) {
+    const Value first = TRY(evaluate(*node.parts[0]));
+    const auto object = without_reference(first);
+    if (!object) return error(node, object.error());
+    if (object->missing) return *object;
+    const auto count = static_cast<int64_t>(TRY(number(*node.parts[1])));
+    if (count <= 0 || count > (1 << 26)) return error(node, fmt::format("{} is no number of elements", count));
+    if (!object->address || object->bit_size != 0) return error(node, "only what is in memory can be repeated with @");
+    return Value::in_memory(program_.array_of(object->type, static_cast<uint64_t>(count)), *object->address);
+  }
+
+  Result<Value> unary(const Node& node) {
+    const std::string& what = node.text;
+    Value operand = TRY(evaluate(*node.parts[0]));
+    if (what == "&") {
+      const auto object = without_reference(operand);
+      if (!object) return error(node, object.error());
+      if (object->missing) return *object;
+      if (object->bit_size != 0) return error(node, "a bit-field has no address");
+      if (!object->address) return error(node, "it is not in memory: it has no address");
+      return made_integer(program_.pointer_to(object->type), *object->address);
+    }
+    if (what == "*") {
+      if (auto plain = without_reference(operand); plain && !plain->missing)
+        if (auto pointed = smart_pointer(*plain)) return *pointed;
+      const Type* declared = operand.type ? &operand.type->stripped() : nullptr;
+      if (!(declared && declared->kind == TypeKind::Pointer)) operand = TRY(decayed(node, operand));
+      if (operand.missing) return operand;
+      if (!operand.type || !operand.type->stripped().is_pointer())
+        return error(node, fmt::format("{} is no pointer", type_text(operand.type)));
+      const Type* target = operand.type->stripped().target();
+      if (!target || target->stripped().kind == TypeKind::Void)
+        return error(node, "a pointer to void: cast it to what it points to");
+      const auto object = reader_.dereference(operand);
+      if (!object) return Value::unknown(target, object.error());
+      return *object;
+    }
+    operand = TRY(decayed(node, operand));
+    if (operand.missing) return operand;
+    if (what == "!") return made_int(!TRY(truth_of(node, operand)));
+    if (operand.type && operand.type->stripped().kind == TypeKind::Float && what != "~") {
+      const auto value = reader_.read_float(operand);
+      if (!value) return Value::unknown(operand.type, value.error());
+      return made_float(operand.type, what == "-" ? -*value : *value);
+    }
+    const auto bits = reader_.read_integer(operand);
+    if (!bits) return error(node, bits.error());
+    if (operand.type->stripped().is_pointer()) return error(node, fmt::format("{} does not apply to a pointer", what));
+    const Type* type = promoted(operand.type->stripped());
+    return made_integer(type, what == "-" ? 0 - *bits : what == "~" ? ~*bits : *bits);
+  }
+
+  Result<bool> truth(const Node& node) { return truth_of(node, TRY(decayed(node, TRY(evaluate(node))))); }
+  Result<bool> truth_of(const Node& node, const Value& value) {
+    if (value.missing) return error(node, *value.missing);
+    if (value.type && value.type->stripped().kind == TypeKind::Float) {
+      const auto number = reader_.read_float(value);
+      if (!number) return error(node, number.error());
+      return *number != 0;
+    }
+    const auto bits = reader_.read_integer(value);
+    if (!bits) return error(node, bits.error());
+    return *bits != 0;
+  }
+
+  // C11, 6.3.1.1: what is smaller than an int becomes one.
+  const Type* promoted(const Type& type) {
+    if (type.size < 4 || type.kind == TypeKind::Boolean) return find_base("int");
+    if (type.kind == TypeKind::Enumeration || type.is_character())
+      return find_base(type.size == 8     ? (type.is_signed() ? "long" : "unsigned long")
+                       : type.is_signed() ? "int"
+                                          : "unsigned int");
+    return find_base(type.size == 8 ? (type.is_signed() ? "long" : "unsigned long")
+                                    : (type.is_signed() ? "int" : "unsigned int"));
+  }
+
+  Result<Value> binary(const Node& node) {
+    const std::string& what = node.text;
+    if (what == "&&" || what == "||") {
+      const bool left = TRY(truth(*node.parts[0]));
+      if (left == (what == "||")) return made_int(left);
+      return made_int(TRY(truth(*node.parts[1])));
+    }
+    const Value left = TRY(decayed(*node.parts[0], TRY(evaluate(*node.parts[0]))));
+    const Value right = TRY(decayed(*node.parts[1], TRY(evaluate(*node.parts[1]))));
+    if (left.missing) return left;
+    if (right.missing) return right;
+    if (!left.type || !right.type) return error(node, "void is no number");
+    const Type &left_type = left.type->stripped(), &right_type = right.type->stripped();
+    if (left_type.kind == TypeKind::Float || right_type.kind == TypeKind::Float) return binary_float(node, left, right);
+    const auto left_bits = reader_.read_integer(left), right_bits = reader_.read_integer(right);
+    if (!left_bits) return error(*node.parts[0], left_bits.error());
+    if (!right_bits) return error(*node.parts[1], right_bits.error());
+    if (left_type.is_pointer() || right_type.is_pointer())
+      return binary_pointer(node, left, right, *left_bits, *right_bits);
+    return binary_integer(node, left_type, right_type, *left_bits, *right_bits);
+  }
+
+  Result<Value> binary_integer(const Node& node, const Type& left_type, const Type& right_type, uint64_t left,
+                               uint64_t right) {
+    const std::string& what = node.text;
+    const Type &a = promoted(left_type)->stripped(), &b = promoted(right_type)->stripped();
+    // C11, 6.3.1.8; of equal sizes the unsigned one.
+    const bool shift = what == "<<" || what == ">>";
+    const Type& common = shift ? a : a.size != b.size ? (a.size > b.size ? a : b) : a.is_signed() ? b : a;
+    const bool by_sign = common.is_signed();
+    if (common.size == 4) {
+      left = by_sign ? static_cast<uint64_t>(int64_t{static_cast<int32_t>(left)}) : static_cast<uint32_t>(left);
+      if (!shift)
+        right = by_sign ? static_cast<uint64_t>(int64_t{static_cast<int32_t>(right)}) : static_cast<uint32_t>(right);
+    }
+    const auto signed_left = static_cast<int64_t>(left), signed_right = static_cast<int64_t>(right);
+    auto result = [&](uint64_t bits) { return made_integer(&common, bits); };
+    if (what == "+") return result(left + right);
+    if (what == "-") return result(left - right);
+    if (what == "*") return result(left * right);
+    if (what == "&") return result(left & right);
+    if (what == "|") return result(left | right);
+    if (what == "^") return result(left ^ right);
+    if (what == "/" || what == "%") {
+      if (right == 0) return error(node, "division by zero");
+      if (by_sign && signed_right == -1) return result(what == "/" ? 0 - left : 0);
+      if (by_sign)
+        return result(static_cast<uint64_t>(what == "/" ? signed_left / signed_right : signed_left % signed_right));
+      return result(what == "/" ? left / right : left % right);
+    }
+    if (shift) {
+      if (right >= common.size * 8) return error(node, fmt::format("a shift by {} bits", signed_right));
+      if (what == "<<") return result(left << right);
+      return result(by_sign ? static_cast<uint64_t>(signed_left >> right) : left >> right);
+    }
+    return compared(node, by_sign ? (signed_left < signed_right ? -1 : signed_left > signed_right)
+                                  : (left < right ? -1 : left > right));
+  }
+
+  Result<Value> compared(const Node& node, int order) {
+    const std::string& what = node.text;
+    if (what == "==") return made_int(order == 0);
+    if (what == "!=") return made_int(order != 0);
+    if (what == "<") return made_int(order < 0);
+    if (what == ">") return made_int(order > 0);
+    if (what == "<=") return made_int(order <= 0);
+    if (what == ">=") return made_int(order >= 0);
+    return error(node, fmt::format("{} does not apply here", what));
+  }
+
+  Result<Value> binary_float(const Node& node, const Value& left, const Value& right) {
+    auto as_double = [&](const Value& value) -> Found<double> {
+      if (value.type->stripped().kind == TypeKind::Float) return reader_.read_float(value);
+      const auto bits = reader_.read_integer(value);
+      if (!bits) return tl::unexpected(bits.error());
+      return value.type->stripped().is_signed() ? static_cast<double>(static_cast<int64_t>(*bits))
+                                                : static_cast<double>(*bits);
+    };
+    const auto a = as_double(left), b = as_double(right);
+    if (!a) return error(*node.parts[0], a.error());
+    if (!b) return error(*node.parts[1], b.error());
+    const bool is_single = left.type->stripped().size == 4 && right.type->stripped().size == 4;
+    const Type* type = find_base(is_single ? "float" : "double");
+    const std::string& what = node.text;
+    if (what == "+") return made_float(type, *a + *b);
+    if (what == "-") return made_float(type, *a - *b);
+    if (what == "*") return made_float(type, *a * *b);
+    if (what == "/") return made_float(type, *a / *b);
+    if (std::isnan(*a) || std::isnan(*b)) return made_int(what == "!=");
+    return compared(node, *a < *b ? -1 : *a > *b);
+  }
+
+  Result<Value> binary_pointer(const Node& node, const Value& left, const Value& right, uint64_t a, uint64_t b) {
+    const Type &left_type = left.type->stripped(), &right_type = right.type->stripped();
+    const std::string& what = node.text;
+    const Type* target = left_type.is_pointer() ? left_type.target() : right_type.target();
+    const Type* whole = target ? &target->stripped() : nullptr;
+    const uint64_t size = !whole || whole->kind == TypeKind::Void ? 1 : whole->has_size ? whole->size : 0;
+    if (what == "+" || (what == "-" && !right_type.is_pointer())) {
+      if (left_type.is_pointer() && right_type.is_pointer()) return error(node, "two pointers cannot be added");
+      if (size == 0) return error(node, fmt::format("the size of {} is not known", type_text(target)));
+      if (left_type.is_pointer()) return made_integer(left.type, what == "+" ? a + b * size : a - b * size);
+      if (what == "+") return made_integer(right.type, a * size + b);
+      return error(node, "a pointer cannot be subtracted from a number");
+    }
+    if (what == "-") {
+      if (size == 0) return error(node, fmt::format("the size of {} is not known", type_text(target)));
+      return made_integer(find_base("long"),
+                          static_cast<uint64_t>(static_cast<int64_t>(a - b) / static_cast<int64_t>(size)));
+    }
+    return compared(node, a < b ? -1 : a > b);
+  }
+
+  Result<Value> cast(const Node& node) {
+    const Type* type = TRY(type_of(node));
+    const Type& to = type->stripped();
+    const Value operand = TRY(evaluate(*node.parts[0]));
+    // A structure is seen as another one where it stands.
+    if (to.is_struct() || to.kind == TypeKind::Array) {
+      const auto object = without_reference(operand);
+      if (!object) return error(node, object.error());
+      if (object->missing) return *object;
+      if (!object->address) return error(node, "only what is in memory can be seen as a structure");
+      return reader_.as(*object, type);
+    }
+    const Value value = TRY(decayed(node, operand));
+    if (value.missing) return Value::unknown(type, *value.missing);
+    if (!value.type) return error(node, "void has no value");
+    if (!to.has_size || to.size == 0 || (to.size > 8 && to.kind != TypeKind::Float))
+      return error(node, fmt::format("nothing can be cast to {}", type_text(type)));
+    if (value.type->stripped().kind == TypeKind::Float) {
+      const auto number = reader_.read_float(value);
+      if (!number) return Value::unknown(type, number.error());
+      if (to.kind == TypeKind::Float) return made_float(type, *number);
+      if (!to.is_integer()) return error(node, fmt::format("a number with a fraction is no {}", type_text(type)));
+      if (to.kind == TypeKind::Boolean) return made_integer(type, *number != 0);
+      if (!(std::fabs(*number) < 9.2e18)) return error(node, "the number is too large");
+      return made_integer(type, static_cast<uint64_t>(static_cast<int64_t>(*number)));
+    }
+    const auto bits = reader_.read_integer(value);
+    if (!bits) return Value::unknown(type, bits.error());
+    if (to.kind == TypeKind::Float)
+      return made_float(type, value.type->stripped().is_signed() ? static_cast<double>(static_cast<int64_t>(*bits))
+                                                                 : static_cast<double>(*bits));
+    if (to.kind == TypeKind::Boolean) return made_integer(type, *bits != 0);
+    return made_integer(type, *bits);
+  }
+
+  ProgramValues& program_;
+  ValueReader& reader_;
+  FrameValues* frame_;
+  const std::string& text_;
+};
+
+}  // namespace
+
+Result<Value> evaluate(ProgramValues& program, FrameValues* frame, const std::string& expression) {
+  return Evaluator(program, frame, expression).run();
+}
+
+}  // namespace mortem::inspector

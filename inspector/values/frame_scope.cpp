@@ -1,0 +1,210 @@
+#include "inspector/values/frame_scope.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstring>
+
+#include "inspector/values/entry_context.h"
+
+namespace mortem::inspector {
+
+using llvm::DWARFDie;
+namespace dwarf = llvm::dwarf;
+
+namespace {
+
+constexpr int kMaximumEntryValueDepth = 64;
+constexpr uint64_t kFirstXmm = 17, kLastXmm = 32, kFirstSt = 33, kLastSt = 40;  // psABI 1.0, figure 3.36
+constexpr size_t kFxsaveSize = 512, kFxsaveSt = 32, kFxsaveXmm = 160;           // Intel SDM vol. 1, table 10-2
+
+std::string register_text(uint64_t number) {
+  for (const format::RegisterDescription& one : format::kGeneralRegisters)
+    if (one.dwarf_number >= 0 && static_cast<uint64_t>(one.dwarf_number) == number) return one.name;
+  if (number >= kFirstXmm && number <= kLastXmm) return fmt::format("xmm{}", number - kFirstXmm);
+  if (number >= kFirstSt && number <= kLastSt) return fmt::format("st({})", number - kFirstSt);
+  return fmt::format("register {}", number);
+}
+
+DWARFDie find_call_site(const DWARFDie& block, uint64_t return_address, int depth) {
+  constexpr int kMaximumDepth = 256;
+  if (depth > kMaximumDepth) return {};
+  for (const DWARFDie& child : block.children()) {
+    switch (child.getTag()) {
+      case dwarf::DW_TAG_call_site:
+        if (dwarf::toAddress(child.find(dwarf::DW_AT_call_return_pc), 0) == return_address) return child;
+        break;
+      case dwarf::DW_TAG_GNU_call_site:
+        if (dwarf::toAddress(child.find(dwarf::DW_AT_low_pc), 0) == return_address) return child;
+        break;
+      case dwarf::DW_TAG_lexical_block:
+      case dwarf::DW_TAG_inlined_subroutine:
+        if (const DWARFDie found = find_call_site(child, return_address, depth + 1)) return found;
+        break;
+      default:
+        break;
+    }
+  }
+  return {};
+}
+
+bool is_parameter_entry(const DWARFDie& die) {
+  return die.getTag() == dwarf::DW_TAG_call_site_parameter || die.getTag() == dwarf::DW_TAG_GNU_call_site_parameter;
+}
+
+}  // namespace
+
+FrameScope::FrameScope(Program& program, const Stack& stack, size_t physical, size_t first_frame)
+    : program_(program), stack_(stack), physical_(physical), frame_(stack.frames[first_frame]) {
+  interrupted_ = physical == 0 || (first_frame > 0 && stack.frames[first_frame - 1].signal_frame);
+  lookup_ = interrupted_ || frame_.pc == 0 ? frame_.pc : frame_.pc - 1;
+  module_ = program.module_at(lookup_);
+}
+
+const std::vector<EntryReference>& FrameScope::functions() {
+  if (!functions_) {
+    functions_.emplace();
+    if (module_)
+      for (const DWARFDie& die : module_->functions_at(lookup_ - module_->load_bias()))
+        functions_->push_back(reference_to(die));
+  }
+  return *functions_;
+}
+
+std::string FrameScope::why_no_functions() {
+  if (frame_.module.empty()) return fmt::format("{:#x} is in no module", frame_.pc);
+  if (!module_) return fmt::format("{} has no debug information here", frame_.module);
+  return fmt::format("the debug information of {} does not know {:#x}", frame_.module, frame_.pc);
+}
+
+llvm::DWARFUnit* FrameScope::unit() {
+  return functions().empty() ? nullptr : functions().back().unit;
+}
+
+Found<std::vector<uint8_t>> FrameScope::register_bytes(uint64_t number) {
+  const FrameRegisters& registers = stack_.registers[physical_];
+  if (number < FrameRegisters::kCount) {
+    auto value = registers.get(static_cast<unsigned>(number));
+    // Go's functions save no register but the frame pointer: what the ABI of C calls saved is another call's by now
+    // (Go's ABIInternal, "no callee-save registers").
+    const bool rests =
+        number == FrameRegisters::kRsp || number == FrameRegisters::kRbp || number == FrameRegisters::kRip;
+    if (!interrupted_ && !rests && unit() && language_of(*unit()) == Language::Go) value.reset();
+    if (frame_.trust == Trust::TailCall) return not_known("the frame of a tail call is gone, with its registers");
+    if (!value) return not_known(fmt::format("{} was not saved", register_text(number)));
+    std::vector<uint8_t> bytes(8);
+    std::memcpy(bytes.data(), &*value, 8);
+    return bytes;
+  }
+  // All are the callee's to change (psABI 3.2.1).
+  if (physical_ == 0) {
+    const auto saved = program_.target.floating_point(stack_.thread);
+    if (saved.size() >= kFxsaveSize) {
+      size_t offset = 0;
+      if (number >= kFirstXmm && number <= kLastXmm) offset = kFxsaveXmm + 16 * (number - kFirstXmm);
+      if (number >= kFirstSt && number <= kLastSt) offset = kFxsaveSt + 16 * (number - kFirstSt);
+      if (offset != 0)
+        return std::vector<uint8_t>(saved.begin() + static_cast<ptrdiff_t>(offset),
+                                    saved.begin() + static_cast<ptrdiff_t>(offset + 16));
+    }
+  }
+  return not_known(fmt::format("{} was not saved", register_text(number)));
+}
+
+Found<uint64_t> FrameScope::cfa() {
+  // By a frame pointer or a scan the address is likely, and not known.
+  bool by_rules = frame_.cfa != 0;
+  for (const Frame& one : stack_.frames)
+    if (one.physical > physical_ && one.trust != Trust::TailCall) {
+      by_rules = by_rules && one.trust == Trust::Cfi;
+      break;
+    }
+  if (!by_rules) return not_known("the frame's address is not known");
+  return frame_.cfa;
+}
+
+Found<uint64_t> FrameScope::frame_base() {
+  if (functions().empty()) return not_known(why_no_functions());
+  const DWARFDie function = functions().back().get();
+  const auto expression = expression_at(function, dwarf::DW_AT_frame_base, lookup_ - module_->load_bias());
+  if (!expression) return not_known("its function has no frame base");
+  if (!expression->empty() && expression->front() == dwarf::DW_OP_fbreg)
+    return not_known("its function's frame base rests on itself");
+  EntryContext context(program_, *module_, *function.getDwarfUnit(), this);
+  if (++program_.entry_value_depth > kMaximumEntryValueDepth) {
+    --program_.entry_value_depth;
+    return not_known("its function's frame base rests on itself");
+  }
+  const auto value = evaluate_number(*expression, context, program_.reader.memory());
+  --program_.entry_value_depth;
+  return value;
+}
+
+FrameScope* FrameScope::caller() {
+  auto scope = program_.scope(stack_.thread, physical_ + 1);
+  return scope ? *scope : nullptr;
+}
+
+DWARFDie FrameScope::call_site(std::string& why) {
+  FrameScope* above = caller();
+  if (!above || above->functions().empty()) {
+    why = "the value at entry: nothing is known of the caller";
+    return {};
+  }
+  if (frame_.signal_frame || above->interrupted_ || above->frame_.trust != Trust::Cfi) {
+    why = "the value at entry: the caller is not known by its call";
+    return {};
+  }
+  const uint64_t return_address = above->frame_.pc;
+  if (!program_.symbolizer.entered_by_call(program_.target.modules(), return_address, lookup_)) {
+    why = "the value at entry: a tail call may stand between the caller and this frame";
+    return {};
+  }
+  const DWARFDie site =
+      find_call_site(above->functions().back().get(), return_address - above->module_->load_bias(), 0);
+  if (!site) why = "the value at entry: the debug information does not know the call";
+  return site;
+}
+
+Found<uint64_t> FrameScope::call_value(const DWARFDie& parameter) {
+  auto value = parameter.find(dwarf::DW_AT_call_value);
+  if (!value) value = parameter.find(dwarf::DW_AT_GNU_call_site_value);
+  const auto block = value ? value->getAsBlock() : std::nullopt;
+  if (!block) return not_known("the value at entry: the caller does not say what it gave");
+  if (program_.entry_value_depth >= kMaximumEntryValueDepth) return not_known("values at entry rest on one another");
+  FrameScope* above = caller();
+  EntryContext context(program_, *above->module_, *parameter.getDwarfUnit(), above);
+  ++program_.entry_value_depth;
+  const auto result = evaluate_number(std::span(block->data(), block->size()), context, program_.reader.memory());
+  --program_.entry_value_depth;
+  return result;
+}
+
+Found<uint64_t> FrameScope::entry_value(std::span<const uint8_t> expression) {
+  std::string why;
+  const DWARFDie site = call_site(why);
+  if (!site) return not_known(why);
+  for (const DWARFDie& child : site.children()) {
+    if (!is_parameter_entry(child)) continue;
+    const auto location = child.find(dwarf::DW_AT_location);
+    const auto block = location ? location->getAsBlock() : std::nullopt;
+    if (block && std::equal(block->begin(), block->end(), expression.begin(), expression.end()))
+      return call_value(child);
+  }
+  return not_known("the value at entry: the caller does not say what it gave");
+}
+
+Found<uint64_t> FrameScope::parameter_at_entry(uint64_t info_offset) {
+  std::string why;
+  const DWARFDie site = call_site(why);
+  if (!site) return not_known(why);
+  for (const DWARFDie& child : site.children()) {
+    if (!is_parameter_entry(child)) continue;
+    DWARFDie parameter = child.getAttributeValueAsReferencedDie(dwarf::DW_AT_call_parameter);
+    if (!parameter) parameter = child.getAttributeValueAsReferencedDie(dwarf::DW_AT_abstract_origin);
+    if (parameter && parameter.getOffset() == info_offset) return call_value(child);
+  }
+  return not_known("the value at entry: the caller does not say what it gave");
+}
+
+}  // namespace mortem::inspector

@@ -1,0 +1,477 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstring>
+#include <set>
+
+#include "inspector/values/entry_context.h"
+#include "inspector/values/variables.h"
+
+namespace mortem::inspector {
+
+using llvm::DWARFDie;
+namespace dwarf = llvm::dwarf;
+
+namespace {
+
+constexpr uint64_t kMaximumScattered = 1 << 20;  // bytes of an object that is not in memory as a whole
+
+std::optional<std::vector<uint8_t>> constant_bytes(const llvm::DWARFFormValue& value, const Type& type) {
+  if (const auto block = value.getAsBlock()) return std::vector<uint8_t>(block->begin(), block->end());
+  if (const auto text = dwarf::toString(value)) {
+    std::vector<uint8_t> bytes(*text, *text + std::strlen(*text));
+    bytes.push_back(0);
+    return bytes;
+  }
+  uint64_t bits;
+  if (value.getForm() == dwarf::DW_FORM_sdata || value.getForm() == dwarf::DW_FORM_implicit_const) {
+    bits = static_cast<uint64_t>(value.getAsSignedConstant().value_or(0));
+  } else if (const auto number = value.getAsUnsignedConstant()) {
+    bits = *number;
+  } else {
+    return std::nullopt;
+  }
+  if (!type.has_size || type.size > 16) return std::nullopt;
+  std::vector<uint8_t> bytes(type.size);
+  std::memcpy(bytes.data(), &bits, std::min<size_t>(bytes.size(), 8));
+  if (bytes.size() > 8 && type.is_signed() && static_cast<int64_t>(bits) < 0)
+    std::fill(bytes.begin() + 8, bytes.end(), 0xFF);
+  return bytes;
+}
+
+// Puts the pieces of a location together, the first at the lowest address (DWARF 5, section 2.6.1.2).
+class Assembly {
+ public:
+  Assembly(Program& program, DwarfModule& module, FrameScope* frame, LocationContext& context, uint64_t size)
+      : program_(program), module_(module), frame_(frame), context_(context) {
+    to_->bytes.resize(size);
+  }
+
+  std::shared_ptr<const ValueBytes> run(const std::vector<LocationPiece>& pieces, const DWARFDie& entry) {
+    const uint64_t total = to_->bytes.size() * 8;
+    for (const LocationPiece& piece : pieces) {
+      if (at_ >= total) break;
+      const uint64_t size = std::min(piece.bit_size == 0 ? total - at_ : piece.bit_size, total - at_);
+      add(piece, size, entry);
+      at_ += size;
+    }
+    if (at_ < total) gap(total - at_, {true, "optimized out"});
+    return to_;
+  }
+
+ private:
+  void gap(uint64_t size, Missing missing) { to_->gaps.push_back({at_, at_ + size, std::move(missing)}); }
+
+  void copy(std::span<const uint8_t> from, uint64_t bit_offset, uint64_t size) {
+    if (bit_offset % 8 == 0 && at_ % 8 == 0 && size % 8 == 0) {
+      std::memcpy(to_->bytes.data() + at_ / 8, from.data() + bit_offset / 8, size / 8);
+      return;
+    }
+    for (uint64_t bit = 0; bit < size; ++bit)
+      if ((from[(bit_offset + bit) / 8] >> (bit_offset + bit) % 8 & 1) != 0)
+        to_->bytes[(at_ + bit) / 8] |= static_cast<uint8_t>(1u << (at_ + bit) % 8);
+  }
+
+  // As much as `from` holds of `size` bits; the rest is a gap.
+  void copy_known(std::span<const uint8_t> from, uint64_t bit_offset, uint64_t size, const Missing& missing) {
+    const uint64_t held = from.size() * 8 > bit_offset ? std::min(size, from.size() * 8 - bit_offset) : 0;
+    if (held > 0) copy(from, bit_offset, held);
+    if (held == size) return;
+    at_ += held;
+    gap(size - held, missing);
+    at_ -= held;
+  }
+
+  void add(const LocationPiece& piece, uint64_t size, const DWARFDie& entry) {
+    switch (piece.kind) {
+      case LocationPiece::Kind::Memory: {
+        std::vector<uint8_t> bytes((piece.bit_offset + size + 7) / 8);
+        bytes.resize(program_.reader.memory().read(piece.address, bytes));
+        return copy_known(bytes, piece.bit_offset, size,
+                          {false, fmt::format("memory {:#x} is not in the dump", piece.address + bytes.size())});
+      }
+      case LocationPiece::Kind::Register: {
+        const auto bytes = context_.register_bytes(piece.register_number);
+        if (!bytes) return gap(size, bytes.error());
+        return copy_known(*bytes, piece.bit_offset, size, {false, "more than the register's known bytes"});
+      }
+      case LocationPiece::Kind::Bytes:
+        return copy_known(piece.bytes, piece.bit_offset, size, {false, "its debug information says too little"});
+      case LocationPiece::Kind::ImplicitPointer:
+        gap(size, {true, "optimized out"});
+        to_->synthetic.push_back({at_ / 8, target_of(piece, entry)});
+        return;
+      case LocationPiece::Kind::Missing:
+        return gap(size, piece.missing);
+    }
+  }
+
+  std::function<Found<Value>()> target_of(const LocationPiece& piece, const DWARFDie& entry) {
+    Program* program = &program_;
+    DwarfModule* module = &module_;
+    FrameScope* frame = frame_;
+    llvm::DWARFUnit* unit = entry.getDwarfUnit();
+    const uint64_t offset = piece.entry_offset;
+    const int64_t byte_offset = piece.byte_offset;
+    return [program, module, frame, unit, offset, byte_offset]() -> Found<Value> {
+      const DWARFDie die = unit->getContext().getDIEForOffset(offset);
+      if (!die) return not_known("an implicit pointer leads to an entry that is not there");
+      Value value = program->value_of(die, *module, frame);
+      if (byte_offset < 0) return not_known("an implicit pointer leads before its object");
+      if (byte_offset == 0) return value;
+      // Into an array: its element there.
+      const Type* type = value.type ? &value.type->stripped() : nullptr;
+      const Type* element = type && type->kind == TypeKind::Array ? type->target() : nullptr;
+      if (!element) return not_known("an implicit pointer leads into the middle of an object");
+      return program->reader.as(value, element, static_cast<uint64_t>(byte_offset));
+    };
+  }
+
+  Program& program_;
+  DwarfModule& module_;
+  FrameScope* frame_;
+  LocationContext& context_;
+  std::shared_ptr<ValueBytes> to_ = std::make_shared<ValueBytes>();
+  uint64_t at_ = 0;  // bits
+};
+
+DWARFDie same_or_none(const std::vector<DWARFDie>& found) {
+  if (found.empty()) return {};
+  // Several programs' parts may each have their own type of one name: which is meant is not known if they differ.
+  const auto size = dwarf::toUnsigned(found.front().find(dwarf::DW_AT_byte_size));
+  for (const DWARFDie& one : found)
+    if (dwarf::toUnsigned(one.find(dwarf::DW_AT_byte_size)) != size) return {};
+  return found.front();
+}
+
+}  // namespace
+
+Program::Program(const Target& the_target, Symbolizer& the_symbolizer, StackReader& the_stacks)
+    : target(the_target),
+      symbolizer(the_symbolizer),
+      stacks(the_stacks),
+      reader(the_stacks.memory()),
+      types([this](const DWARFDie& declaration) { return find_definition(declaration); }) {}
+
+DwarfModule* Program::open(const CoreModule& module) {
+  auto [place, is_new] = modules_.try_emplace(&module);
+  if (is_new) place->second = DwarfModule::open(module, symbolizer);
+  return place->second.get();
+}
+
+DwarfModule* Program::module_at(uint64_t address) {
+  const CoreModule* module = stacks.module_at(address);
+  return module ? open(*module) : nullptr;
+}
+
+std::vector<DwarfModule*> Program::modules(FrameScope* frame) {
+  std::vector<DwarfModule*> all;
+  if (frame && frame->module()) all.push_back(frame->module());
+  for (const CoreModule& one : target.modules()) {
+    DwarfModule* module = open(one);
+    if (module && std::find(all.begin(), all.end(), module) == all.end()) all.push_back(module);
+  }
+  return all;
+}
+
+DWARFDie Program::find_definition(const DWARFDie& declaration) {
+  if (declaration.find(dwarf::DW_AT_signature))
+    if (const DWARFDie unit_type = declaration.resolveTypeUnitReference(); unit_type && unit_type != declaration)
+      return unit_type;
+  if (is_inside_function(declaration)) return {};
+  const std::string name = qualified_name(declaration);
+  if (name.empty()) return {};
+  const bool is_enumeration = declaration.getTag() == dwarf::DW_TAG_enumeration_type;
+  const bool is_union = declaration.getTag() == dwarf::DW_TAG_union_type;
+  for (DwarfModule* module : modules(nullptr)) {
+    std::vector<DWARFDie> found;
+    for (const NamedEntry& one : module->named(name)) {
+      if (one.kind != NameKind::Type) continue;
+      const DWARFDie die = one.entry.get();
+      if (!die || die.getTag() == dwarf::DW_TAG_typedef || die.getTag() == dwarf::DW_TAG_base_type) continue;
+      if ((die.getTag() == dwarf::DW_TAG_enumeration_type) != is_enumeration) continue;
+      if ((die.getTag() == dwarf::DW_TAG_union_type) != is_union) continue;
+      found.push_back(die);
+    }
+    if (!found.empty()) return same_or_none(found);
+  }
+  return {};
+}
+
+Result<Program::ThreadFrames*> Program::thread_frames(uint32_t thread) {
+  auto found = threads_.find(thread);
+  if (found == threads_.end()) {
+    auto frames = std::make_unique<ThreadFrames>();
+    StackOptions options;
+    options.registers = true;
+    frames->stack = TRY(stacks.read(thread, options));
+    for (size_t index = 0; index < frames->stack.frames.size(); ++index)
+      if (frames->stack.frames[index].physical == frames->first_frames.size()) frames->first_frames.push_back(index);
+    found = threads_.emplace(thread, std::move(frames)).first;
+  }
+  return found->second.get();
+}
+
+Result<const Stack*> Program::stack(uint32_t thread) {
+  return &TRY(thread_frames(thread))->stack;
+}
+
+Result<FrameScope*> Program::scope(uint32_t thread, size_t physical) {
+  ThreadFrames* frames = TRY(thread_frames(thread));
+  if (physical >= frames->first_frames.size() || physical >= frames->stack.registers.size())
+    return failure(ErrorKind::NotFound, fmt::format("thread {} has no frame there", thread));
+  auto& scope = frames->scopes[physical];
+  if (!scope) scope = std::make_unique<FrameScope>(*this, frames->stack, physical, frames->first_frames[physical]);
+  return scope.get();
+}
+
+Program::Named Program::find_named(const std::string& name, NameKind kind, FrameScope* frame) {
+  llvm::DWARFUnit* unit = frame ? frame->unit() : nullptr;
+  Named external, any;
+  for (DwarfModule* module : modules(frame)) {
+    for (const NamedEntry& one : module->named(name)) {
+      if (one.kind != kind) continue;
+      if (unit && one.entry.unit == unit) return {one.entry.get(), module};
+      const DWARFDie die = one.entry.get();
+      if (!external.entry && find_attribute(die, dwarf::DW_AT_external)) external = {die, module};
+      if (!any.entry) any = {die, module};
+    }
+    if (external.entry) return external;
+    if (any.entry) return any;
+  }
+  return {};
+}
+
+Value Program::value_of(const DWARFDie& variable, DwarfModule& module, FrameScope* frame) {
+  const auto address = frame ? std::optional(frame->lookup() - module.load_bias()) : std::nullopt;
+  EntryContext context(*this, module, *variable.getDwarfUnit(), frame);
+  const Type* type = types.of(variable);
+  type = types.in_frame(type, [&](const DWARFDie& range, dwarf::Attribute attribute) -> std::optional<int64_t> {
+    const auto value = range.find(attribute);
+    if (!value) return std::nullopt;
+    if (const auto number = value->getAsSignedConstant()) return number;
+    if (const auto number = value->getAsUnsignedConstant()) return static_cast<int64_t>(*number);
+    if (const auto block = value->getAsBlock()) {
+      const auto number = evaluate_number(std::span(block->data(), block->size()), context, reader.memory());
+      return number ? std::optional(static_cast<int64_t>(*number)) : std::nullopt;
+    }
+    DWARFDie length = range.getAttributeValueAsReferencedDie(attribute);
+    if (!length) return std::nullopt;
+    const auto number = reader.read_integer(value_of(length, module, frame));
+    return number ? std::optional(static_cast<int64_t>(*number)) : std::nullopt;
+  });
+
+  if (const auto constant = find_attribute(variable, dwarf::DW_AT_const_value); constant && type) {
+    if (auto bytes = constant_bytes(*constant, type->stripped())) return Value::of_bytes(type, std::move(*bytes));
+    return Value::unknown(type, {false, "its constant value has a form that is not known"});
+  }
+  const auto expression = expression_at(variable, dwarf::DW_AT_location, address);
+  if (!expression || expression->empty()) {
+    if (has_flag(variable, dwarf::DW_AT_declaration)) {  // `extern int x;` in a function, defined elsewhere
+      const Named definition = find_named(qualified_name(variable), NameKind::Variable, nullptr);
+      if (definition.entry && !has_flag(definition.entry, dwarf::DW_AT_declaration))
+        return value_of(definition.entry, *definition.module, frame);
+      return Value::unknown(type, {false, "it is defined where there is no debug information"});
+    }
+    return Value::unknown(type, {true, "optimized out"});
+  }
+  if (!type) return Value::unknown(type, {false, "its type is not known"});
+  const auto pieces = evaluate_location(*expression, context, reader.memory());
+  if (!pieces) return Value::unknown(type, pieces.error());
+  if (pieces->size() == 1 && pieces->front().bit_size == 0) {
+    const LocationPiece& only = pieces->front();
+    if (only.kind == LocationPiece::Kind::Memory) return Value::in_memory(type, only.address);
+    if (only.kind == LocationPiece::Kind::Missing) return Value::unknown(type, only.missing);
+  }
+  const Type& whole = type->stripped();
+  if (!whole.has_size || whole.size > kMaximumScattered)
+    return Value::unknown(type, {false, "an object of unknown size is not in memory"});
+  Value value;
+  value.type = type;
+  value.bytes = Assembly(*this, module, frame, context, whole.size).run(*pieces, variable);
+  return value;
+}
+
+FrameValues::FrameValues(Program& program, FrameScope& scope, size_t inline_depth)
+    : program_(program), scope_(scope), inline_depth_(inline_depth) {}
+
+namespace {
+
+// Go's compiler moves a variable whose address leaves the function to the heap, and describes a pointer to it: "&name".
+bool is_moved(const DWARFDie& die) {
+  return language_of(*die.getDwarfUnit()) == Language::Go && entry_name(die).starts_with("&");
+}
+std::string name_in_source(const DWARFDie& die) {
+  return is_moved(die) ? entry_name(die).substr(1) : entry_name(die);
+}
+Value value_in_source(Program& program, const DWARFDie& die, FrameScope& scope) {
+  Value value = program.value_of(die, *scope.module(), &scope);
+  if (!is_moved(die)) return value;
+  const auto object = program.reader.dereference(value);
+  const Type* type = value.type && value.type->stripped().is_pointer() ? value.type->stripped().target() : nullptr;
+  return object ? *object : Value::unknown(type, object.error());
+}
+
+}  // namespace
+
+Result<std::vector<Variable>> FrameValues::variables() {
+  const auto& functions = scope_.functions();
+  if (inline_depth_ >= functions.size()) return failure(ErrorKind::Unavailable, scope_.why_no_functions());
+  std::vector<Variable> all;
+  const uint64_t address = scope_.lookup() - scope_.module()->load_bias();
+  for (const VariableEntry& one : variables_of(functions[inline_depth_].get(), address)) {
+    Variable variable;
+    variable.name = name_in_source(one.entry);
+    variable.value = value_in_source(program_, one.entry, scope_);
+    variable.parameter = one.parameter;
+    variable.shadowed = one.shadowed;
+    variable.artificial = find_attribute(one.entry, dwarf::DW_AT_artificial).has_value();
+    variable.line = static_cast<uint32_t>(dwarf::toUnsigned(find_attribute(one.entry, dwarf::DW_AT_decl_line), 0));
+    all.push_back(std::move(variable));
+  }
+  return all;
+}
+
+std::optional<Value> FrameValues::find(const std::string& name) {
+  const auto& functions = scope_.functions();
+  if (inline_depth_ >= functions.size()) return std::nullopt;
+  const uint64_t address = scope_.lookup() - scope_.module()->load_bias();
+  for (const VariableEntry& one : variables_of(functions[inline_depth_].get(), address))
+    if (!one.shadowed && name_in_source(one.entry) == name) return value_in_source(program_, one.entry, scope_);
+  return std::nullopt;
+}
+
+Found<std::vector<uint8_t>> FrameValues::register_bytes(uint64_t dwarf_number) {
+  return scope_.register_bytes(dwarf_number);
+}
+
+Language FrameValues::language() {
+  return scope_.unit() ? language_of(*scope_.unit()) : Language::Other;
+}
+
+ProgramValues::ProgramValues(const Target& target, Symbolizer& symbolizer, StackReader& reader)
+    : program_(std::make_unique<Program>(target, symbolizer, reader)) {}
+ProgramValues::~ProgramValues() = default;
+
+Result<const Stack*> ProgramValues::stack(uint32_t thread) {
+  return program_->stack(thread);
+}
+
+Result<FrameValues> ProgramValues::frame(uint32_t thread, size_t index) {
+  const Stack* stack = TRY(program_->stack(thread));
+  if (index >= stack->frames.size())
+    return failure(ErrorKind::NotFound, fmt::format("thread {} has frames 0 to {}, and no frame {}", thread,
+                                                    stack->frames.size() - 1, index));
+  FrameScope* scope = TRY(program_->scope(thread, stack->frames[index].physical));
+  return FrameValues(*program_, *scope, stack->frames[index].inline_depth);
+}
+
+namespace {
+
+// The namespaces and classes that a frame's function stands in, innermost first; "" last.
+std::vector<std::string> scopes_of(FrameValues* frame) {
+  std::vector<std::string> scopes;
+  if (frame && !frame->scope().functions().empty()) {
+    const auto& functions = frame->scope().functions();
+    std::string name = qualified_name(functions[std::min(frame->inline_depth(), functions.size() - 1)].get());
+    int depth = 0;  // of template arguments: "::" inside of them separates no scopes
+    for (size_t at = name.size(); at > 1; --at) {
+      if (name[at - 1] == '>') ++depth;
+      if (name[at - 1] == '<') --depth;
+      if (depth == 0 && name[at - 1] == ':' && name[at - 2] == ':') scopes.push_back(name.substr(0, at));
+    }
+  }
+  scopes.push_back("");
+  return scopes;
+}
+
+}  // namespace
+
+std::optional<Value> ProgramValues::find_global(const std::string& name, FrameValues* frame) {
+  FrameScope* scope = frame ? &frame->scope() : nullptr;
+  for (const std::string& prefix : scopes_of(frame)) {
+    const Program::Named found = program_->find_named(prefix + name, NameKind::Variable, scope);
+    if (found.entry) return program_->value_of(found.entry, *found.module, scope);
+  }
+  return std::nullopt;
+}
+
+std::optional<Value> ProgramValues::find_function(const std::string& name, FrameValues* frame) {
+  for (const std::string& prefix : scopes_of(frame)) {
+    const Program::Named found =
+        program_->find_named(prefix + name, NameKind::Function, frame ? &frame->scope() : nullptr);
+    if (!found.entry) continue;
+    uint64_t low = 0, high = 0, section = 0;
+    if (!found.entry.getLowAndHighPC(low, high, section)) {
+      auto ranges = found.entry.getAddressRanges();
+      if (!ranges) {
+        llvm::consumeError(ranges.takeError());
+        continue;
+      }
+      if (ranges->empty()) continue;
+      low = ranges->front().LowPC;
+    }
+    return Value::in_memory(program_->types.at(found.entry), low + found.module->load_bias());
+  }
+  return std::nullopt;
+}
+
+const Type* ProgramValues::find_type(const std::string& name, FrameValues* frame) {
+  for (const std::string& prefix : scopes_of(frame)) {
+    const Program::Named found = program_->find_named(prefix + name, NameKind::Type, frame ? &frame->scope() : nullptr);
+    if (found.entry) return program_->types.at(found.entry);
+  }
+  return nullptr;
+}
+
+const Type* ProgramValues::go_type(uint64_t descriptor) {
+  for (DwarfModule* module : program_->modules(nullptr)) {
+    const auto start = program_->symbolizer.find_symbol(module->module(), "runtime.types");
+    if (!start) continue;
+    DWARFDie die = module->go_type(descriptor - *start);
+    if (!die) die = module->go_type(descriptor - module->load_bias());
+    if (die) return program_->types.at(die);
+  }
+  return nullptr;
+}
+
+std::optional<uint64_t> ProgramValues::find_symbol(const std::string& name) {
+  for (const CoreModule& module : program_->target.modules())
+    if (const auto address = program_->symbolizer.find_symbol(module, name)) return address;
+  return std::nullopt;
+}
+
+std::string ProgramValues::symbol_at(uint64_t address) {
+  const CoreModule* module = program_->stacks.module_at(address);
+  if (!module) return "";
+  const uint64_t in_file = address - module->load_bias;
+  if (DwarfModule* debug = program_->open(*module)) {
+    const auto functions = debug->functions_at(in_file);
+    if (!functions.empty()) {
+      auto ranges = functions.back().getAddressRanges();
+      if (!ranges)
+        llvm::consumeError(ranges.takeError());
+      else if (!ranges->empty()) {
+        const std::string name = qualified_name(functions.back());
+        const uint64_t offset = in_file - ranges->front().LowPC;
+        return offset == 0 ? name : fmt::format("{}+{}", name, offset);
+      }
+    }
+  }
+  return "";
+}
+
+ValueReader& ProgramValues::reader() {
+  return program_->reader;
+}
+const Type* ProgramValues::pointer_to(const Type* target) {
+  return program_->types.pointer_to(target);
+}
+const Type* ProgramValues::array_of(const Type* element, uint64_t count, bool vector) {
+  return program_->types.array_of(element, count, vector);
+}
+const Type* ProgramValues::base(const std::string& name, TypeKind kind, uint64_t size) {
+  return program_->types.base(name, kind, size);
+}
+
+}  // namespace mortem::inspector

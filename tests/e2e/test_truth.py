@@ -1,0 +1,142 @@
+"""Every value that `mortem print` shows equals the known one or says that it is unavailable: in 50 frames over C and C++
+with and without optimization (tests/guests/truth), and of Rust and Go; and against gdb's answers on the same core."""
+import json
+import subprocess
+import unittest
+
+import truth_checks
+from mortem_test import GUEST_SOURCES, GUESTS, MORTEM, MortemTest, check
+
+SOURCES = GUEST_SOURCES / "truth"
+PLANT_FACTOR = 0x0123456789ABCDEF
+PLANTED = ["rax", "rbx", "rcx", "rdx", "rsi", "rdi", "rbp", "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15"]
+
+
+class TruthTest(MortemTest):
+    def printed(self, *arguments):
+        """What `mortem … --json` prints, its schema checked; a value that is not known is status 1."""
+        done = self.mortem(*arguments, "--json", status=None)
+        self.assertIn(done.returncode, (0, 1), done.stderr)
+        found = json.loads(done.stdout)
+        self.assertEqual(check.check(found), [])
+        return found
+
+    def check_known(self, dump, sources, last, *options, evaluations=1):
+        functions, global_values = truth_checks.known_values(*[SOURCES / name for name in sources])
+        truth = truth_checks.Truth(self.printed, dump, *options)
+        truth.check(functions, global_values, last, evaluations)
+        self.assertEqual(truth.wrong, [])
+        return truth
+
+
+class CAndCpp(TruthTest):
+    def dump_of(self, optimisation):
+        program = GUESTS / "truth" / f"truth_{optimisation}"
+        _, dump = self.crash(program, status=139)
+        core = self.files / "plain.core"
+        self.mortem("core", dump, "-o", core)
+        return program, dump, core
+
+    def check_registers(self, dump):
+        for index, name in enumerate(PLANTED):
+            if name == "rdi":
+                continue
+            found = self.printed("print", dump, f"(unsigned long)${name}", "--frame", 0)["value"]
+            self.assertEqual(found["value"], str(PLANT_FACTOR * (index + 1) % 2**64), name)
+
+    def check_gdb(self, program, dump, core, explained):
+        compared, found = truth_checks.compare_with_gdb(self.printed, dump, program, core)
+        self.assertGreater(compared, 400)
+        self.assertEqual([one for one in found if not explained(one)], [])
+
+    def test_unoptimized(self):
+        program, dump, core = self.dump_of("O0")
+        truth = self.check_known(dump, ["c_frames.c", "cpp_frames.cpp"], last=50)
+        self.assertEqual(truth.unknown, [])
+        self.assertGreater(truth.equal, 400)
+        self.check_registers(dump)
+        self.check_gdb(program, dump, core, lambda one: False)
+
+    def test_optimized(self):
+        program, dump, core = self.dump_of("O2")
+        truth = self.check_known(dump, ["c_frames.c", "cpp_frames.cpp"], last=50)
+        self.assertGreater(truth.equal, 5 * len(truth.unknown))
+        self.check_gdb(program, dump, core, self.explained)
+
+    def explained(self, difference):
+        """Values at entry that the caller's call site tells: gdb leaves these two out. c_parameters' `a` is among the
+        known values that were compared; the last c_integers was called with 50."""
+        place, ours, theirs = difference
+        if theirs != "<optimized out>":
+            return False
+        return place.endswith("c_parameters: a") or (place, ours) == ("#1 c_integers: depth", "50")
+
+    def test_what_is_asked_wrongly(self):
+        _, dump, _ = self.dump_of("O0")
+        frame = ["--frame", 2]
+        for expression, status, texts in [
+                ("doubled +", 2, ["ends too early", "at the end of"]),
+                ("nowhere", 2, ["no nowhere", "at character 1"]),
+                ("doubled->x", 2, ["no pointer", "at character 8"]),
+                ("label.x", 2, ["no members", "at character 6"]),
+                ("*doubled", 2, ["no pointer"]),
+                ("doubled / 0", 2, ["division by zero", "at character 9"]),
+                ("$nothing", 2, ["no register $nothing"]),
+                ("(struct absent *)label", 2, ["no type absent"]),
+                ("*(long *)16", 1, [])]:
+            done = self.mortem("print", dump, expression, *frame, status=status)
+            for text in texts:
+                self.assertIn(text, done.stderr)
+            self.assertLessEqual(len(done.stderr.splitlines()), 1)
+        self.assertIn("<unavailable: memory 0x10 is not in the dump>",
+                      self.mortem("print", dump, "*(long *)16", *frame, status=1).stdout)
+        self.mortem("print", dump, "--frame", 9999, status=1)
+        self.mortem("print", dump, "--thread", 9999, status=1)
+
+    def test_containers_are_paged(self):
+        _, dump, _ = self.dump_of("O0")
+        frames = self.printed("bt", dump)["threads"][0]["frames"]
+        frame = next(index for index, one in enumerate(frames) if one["function"] == "cpp_containers")
+        page = self.printed("print", dump, "queue", "--frame", frame, "--offset", 10, "--limit", 3)["value"]
+        self.assertEqual((page["count"], page["first"], [one["name"] for one in page["children"]]),
+                         (300, 10, ["[10]", "[11]", "[12]"]))
+        text = self.mortem("print", dump, "queue", "--frame", frame, "--limit", 2).stdout
+        self.assertIn("… 298 more", text)
+        element = self.printed("print", dump, "words[1]", "--frame", frame)["value"]
+        self.assertEqual(element["value"], '"two"')
+
+
+class OtherLanguages(TruthTest):
+    """Programs of other languages; `tests/run programs` installs their compilers."""
+
+    def build(self, source, *command):
+        program = self.place / "program"
+        subprocess.run([*command, "-o", str(program), str(SOURCES / source)], cwd=self.files, check=True, timeout=400,
+                       capture_output=True,
+                       env={**self.environment, "GOCACHE": str(self.place / "go-cache"), "CGO_ENABLED": "0"})
+        return program
+
+    def check_language(self, program, source, status, known_share):
+        _, dump = self.crash(program, status=status)
+        truth = self.check_known(dump, [source], None, "--symbols", program)
+        self.assertGreater(truth.equal, 100)
+        self.assertGreaterEqual(truth.equal, known_share * (truth.equal + len(truth.unknown)), truth.unknown)
+
+    def test_rust_unoptimized(self):
+        self.check_language(self.build("truth.rs", "rustc", "-g", "-C", "target-feature=+crt-static", "-C",
+                                       "relocation-model=static"), "truth.rs", 134, 0.99)
+
+    def test_rust_optimized(self):
+        self.check_language(self.build("truth.rs", "rustc", "-g", "-O", "-C", "target-feature=+crt-static", "-C",
+                                       "relocation-model=static"), "truth.rs", 134, 0.5)
+
+    def test_go_unoptimized(self):
+        self.check_language(self.build("truth.go", "go", "build", "-gcflags=all=-N -l"), "truth.go", 2, 1)
+
+    def test_go_optimized(self):
+        self.check_language(self.build("truth.go", "go", "build"), "truth.go", 2, 0.3)
+
+
+if __name__ == "__main__":
+    assert MORTEM.exists()
+    unittest.main()

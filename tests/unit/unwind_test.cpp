@@ -141,7 +141,7 @@ Bytes eh_frame(uint8_t cfa_offset) {
 }
 
 TEST(CallFrameInformation, ReadsWhatIsGood) {
-  auto frames = CallFrameInformation::create({".eh_frame", 0x5000, eh_frame(8)});
+  auto frames = CallFrameInformation::create({".eh_frame", 0x5000, eh_frame(8), "program"});
   ASSERT_NE(frames, nullptr);
   const UnwindRow* row = frames->find(kCode + 4);
   ASSERT_NE(row, nullptr);
@@ -158,13 +158,14 @@ TEST(CallFrameInformation, ReadsWhatIsGood) {
 TEST(CallFrameInformation, SurvivesBrokenBytes) {
   const Bytes good = eh_frame(8);
   for (size_t length = 0; length < good.size(); ++length)
-    if (auto frames = CallFrameInformation::create({".eh_frame", 0x5000, Bytes(good.begin(), good.begin() + length)}))
+    if (auto frames =
+            CallFrameInformation::create({".eh_frame", 0x5000, Bytes(good.begin(), good.begin() + length), "program"}))
       frames->find(kCode + 4);
   for (size_t at = 0; at < good.size(); ++at)
     for (uint8_t value : {0x00, 0x01, 0x7F, 0x80, 0xFF}) {
       Bytes bad = good;
       bad[at] = value;
-      if (auto frames = CallFrameInformation::create({".eh_frame", 0x5000, bad})) frames->find(kCode + 4);
+      if (auto frames = CallFrameInformation::create({".eh_frame", 0x5000, bad, "program"})) frames->find(kCode + 4);
     }
 }
 

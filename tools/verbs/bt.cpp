@@ -17,7 +17,7 @@ namespace {
 
 using nlohmann::ordered_json;
 
-struct Options {
+struct BtOptions {
   std::string dump;
   SymbolFlags symbols;
   std::vector<std::string> checkouts;
@@ -44,7 +44,7 @@ std::string with_source(const inspector::Stack& stack, const inspector::StackRea
   return text + fmt::format("(end: {})\n", stack.end);
 }
 
-int run(const Options& options) {
+int show_stacks(const BtOptions& options) {
   auto opened = open_target(options.dump);
   if (!opened) return fail(opened.error());
   const inspector::Target& target = *opened->target;
@@ -67,10 +67,10 @@ int run(const Options& options) {
       threads.push_back(stack_facts(*stack));
     } else {
       const auto folding = options.full ? inspector::Folding::ShowAll : inspector::Folding::Fold;
-      write_stdout(
-          fmt::format("{}{}\n{}", found ? "\n" : "", painted_heading(*stack),
-                      options.lines != 0 ? printable_lines(with_source(*stack, reader, options.lines - 1, sources))
-                                         : painted_stack(inspector::stack_text(*stack, folding, 0))));
+      write_stdout(fmt::format("{}{}\n{}", found ? "\n" : "", painted_heading(*stack),
+                               options.lines != 0
+                                   ? printable_lines(with_source(*stack, reader, options.lines - 1, sources))
+                                   : painted_stack(inspector::stack_text(*stack, folding, 0))));
     }
     found = true;
   }
@@ -87,7 +87,7 @@ int run(const Options& options) {
 }
 
 void add_verb(Commands& commands) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<BtOptions>();
   CLI::App* verb =
       commands.add(nullptr, "bt", "Shows all stacks of a dump, core or running guest, with functions and lines",
                    "Example:\n  mortem bt program.core.zst --symbols ./program");
@@ -112,7 +112,7 @@ void add_verb(Commands& commands) {
   verb->add_flag("--json", options->json, "Print the facts as JSON (mortem.bt/1)");
   commands.on(verb, [options, thread] {
     options->has_thread = thread->count() > 0;
-    return contained([&] { return run(*options); });
+    return contained([&] { return show_stacks(*options); });
   });
 }
 

@@ -6,7 +6,9 @@
 #include "inspector/analysis/goroutines.h"
 #include "tools/output.h"
 #include "tools/symbol_options.h"
+#include "tools/target.h"
 #include "tools/verbs.h"
+#include "tools/verbs/contained.h"
 #include "tools/verbs/goroutine_facts.h"
 #include "tools/verbs/stack_facts.h"
 
@@ -17,19 +19,18 @@ using nlohmann::ordered_json;
 
 struct GoroutinesOptions {
   std::string dump;
-  std::vector<std::string> symbols;
+  SymbolFlags symbols;
   std::optional<uint64_t> id;
   bool system = false, json = false;
 };
 
 int show_goroutines(const GoroutinesOptions& options) {
-  auto core = snapshot::CoreFile::open(options.dump);
-  if (!core) return fail(core.error());
-  auto target = inspector::open_core_target(**core);
-  if (!target) return fail(target.error());
+  auto opened = open_target(options.dump);
+  if (!opened) return fail(opened.error());
+  const inspector::Target& target = *opened->target;
   auto symbolizer = inspector::Symbolizer::create(symbol_options(options.symbols));
-  inspector::StackReader reader(**target, *symbolizer);
-  auto found = inspector::read_goroutines(**target, *symbolizer, reader, {});
+  inspector::StackReader reader(target, *symbolizer);
+  auto found = inspector::read_goroutines(target, *symbolizer, reader, {});
   if (!found) {
     fail(found.error());
     return found.error().kind == ErrorKind::NotFound ? kProblem : kFailed;
@@ -54,7 +55,7 @@ int show_goroutines(const GoroutinesOptions& options) {
     return kProblem;
   }
   ordered_json threads = ordered_json::array();
-  for (const auto& thread : (*target)->threads()) {
+  for (const auto& thread : target.threads()) {
     ordered_json one = {{"id", thread.id}, {"name", text_or_null(thread.name)}, {"goroutine", nullptr}};
     for (const inspector::Goroutine& goroutine : found->all)
       if (goroutine.thread == thread.id) one["goroutine"] = goroutine.id;
@@ -76,15 +77,12 @@ void add_goroutines(Commands& commands) {
   auto options = std::make_shared<GoroutinesOptions>();
   CLI::App* verb = commands.add(nullptr, "goroutines", "Shows the goroutines of a Go program, with their stacks",
                                 "Example:\n  mortem goroutines server.core.zst --symbols ./server");
-  verb->add_option("dump", options->dump, "A dump, or any x86-64 ELF core")->required()->type_name("DUMP");
+  verb->add_option("TARGET", options->dump, kTargetHelp)->required()->type_name("TARGET");
   verb->add_option("--id", options->id, "Only the goroutine of this number")->type_name("N");
-  verb->add_option("--symbols", options->symbols, "An ELF file with symbols, used where its build id is a module's")
-      ->type_name("FILE")
-      ->allow_extra_args(false)
-      ->check(CLI::ExistingFile);
+  add_symbol_flags(verb, options->symbols);
   verb->add_flag("--system", options->system, "Show the runtime's own too");
   verb->add_flag("--json", options->json, "Print the facts as JSON (mortem.goroutines/1)");
-  commands.on(verb, [options] { return show_goroutines(*options); });
+  commands.on(verb, [options] { return contained([&] { return show_goroutines(*options); }); });
 }
 
 const VerbRegistration goroutines_registration{63, add_goroutines};

@@ -7,7 +7,9 @@
 #include "inspector/values/evaluate.h"
 #include "tools/output.h"
 #include "tools/symbol_options.h"
+#include "tools/target.h"
 #include "tools/verbs.h"
+#include "tools/verbs/contained.h"
 #include "tools/verbs/stack_facts.h"
 #include "tools/verbs/value_facts.h"
 
@@ -18,7 +20,7 @@ using nlohmann::ordered_json;
 
 struct PrintOptions {
   std::string dump, expression;
-  std::vector<std::string> symbols;
+  SymbolFlags symbols;
   uint32_t thread = 0;
   size_t frame = 0;
   bool has_thread = false, has_frame = false, has_expression = false;
@@ -156,12 +158,11 @@ class PrintVerb {
 };
 
 int run_print(const PrintOptions& options) {
-  auto core = snapshot::CoreFile::open(options.dump);
-  if (!core) return fail(core.error());
-  auto target = inspector::open_core_target(**core);
-  if (!target) return fail(target.error());
+  auto opened = open_target(options.dump);
+  if (!opened) return fail(opened.error());
+  const inspector::Target& target = *opened->target;
   auto symbolizer = inspector::Symbolizer::create(symbol_options(options.symbols));
-  return PrintVerb(options, **target, *symbolizer).run();
+  return PrintVerb(options, target, *symbolizer).run();
 }
 
 void add_print_verb(Commands& commands) {
@@ -171,7 +172,7 @@ void add_print_verb(Commands& commands) {
                                 "members, indices, dereferences, casts, arithmetic, $registers, a@n for n elements.\n"
                                 "Examples:\n  mortem print program.core.zst\n"
                                 "  mortem print program.core.zst 'req->headers[2]' --thread 7 --frame 3");
-  verb->add_option("dump", options->dump, "A dump, or any x86-64 ELF core")->required()->type_name("DUMP");
+  verb->add_option("TARGET", options->dump, kTargetHelp)->required()->type_name("TARGET");
   CLI::Option* expression =
       verb->add_option("expression", options->expression, "What to show")->type_name("EXPRESSION");
   CLI::Option* thread =
@@ -191,16 +192,13 @@ void add_print_verb(Commands& commands) {
       ->capture_default_str()
       ->check(CLI::Range(1, 1 << 20));
   verb->add_flag("--raw", options->describe.raw, "Containers as the structures they are");
-  verb->add_option("--symbols", options->symbols, "An ELF file with symbols, used where its build id is a module's")
-      ->type_name("FILE")
-      ->allow_extra_args(false)
-      ->check(CLI::ExistingFile);
+  add_symbol_flags(verb, options->symbols);
   verb->add_flag("--json", options->json, "Print the facts as JSON (mortem.print/1)");
   commands.on(verb, [options, thread, frame, expression] {
     options->has_thread = thread->count() > 0;
     options->has_frame = frame->count() > 0;
     options->has_expression = expression->count() > 0;
-    return run_print(*options);
+    return contained([&] { return run_print(*options); });
   });
 }
 

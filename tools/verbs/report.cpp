@@ -32,7 +32,7 @@ using nlohmann::ordered_json;
 constexpr size_t kCrashedLines = 100, kOtherLines = 16, kLogLines = 20, kErrorLines = 30, kOutputLines = 10,
                  kInstructions = 5, kSourceLines = 3;
 
-struct Options {
+struct ReportOptions {
   std::string dump;
   SymbolFlags symbols;
   bool json = false;
@@ -142,7 +142,7 @@ void add_source(Facts& facts, const inspector::Stack& stack, inspector::Symboliz
                                         module ? symbolizer.files(*module).executable.string() : "");
 }
 
-Result<Facts> gather(const OpenedTarget& opened, const Options& options) {
+Result<Facts> gather(const OpenedTarget& opened, const ReportOptions& options) {
   const snapshot::CoreFile& core = *opened.core;
   const inspector::Target* target = opened.target.get();
   auto symbolizer = inspector::Symbolizer::create(symbol_options(options.symbols));
@@ -472,7 +472,7 @@ class Report {
   std::string text_;
 };
 
-int run(const Options& options) {
+int show_report(const ReportOptions& options) {
   auto opened = open_target(options.dump);
   if (!opened) return fail(opened.error());
   auto facts = gather(*opened, options);
@@ -485,13 +485,13 @@ int run(const Options& options) {
 }
 
 void add_verb(Commands& commands) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<ReportOptions>();
   CLI::App* verb = commands.add(nullptr, "report", "Shows why the program crashed, and everything around it",
                                 "Example:\n  mortem report program.core.zst --symbols ./program");
   verb->add_option("TARGET", options->dump, kTargetHelp)->required()->type_name("TARGET");
   add_symbol_flags(verb, options->symbols);
   verb->add_flag("--json", options->json, "Print the facts as JSON (mortem.report/1)");
-  commands.on(verb, [options] { return contained([&] { return run(*options); }); });
+  commands.on(verb, [options] { return contained([&] { return show_report(*options); }); });
 }
 
 const VerbRegistration report_registration{61, add_verb};

@@ -155,9 +155,9 @@ class Answerer {
       return text_.code(file, question.file, address, question.address, answers_);
     if (question.kind == Question::Kind::Data)
       return text_.data(file, question.file, address, question.address, answers_);
-    const auto& symbols = file->symbols_named(question.text);
+    const auto symbols = file->symbols_named(question.text);
     if (symbols.empty()) return text_.unknown(question.file, question.text, {}, answers_);
-    for (const auto* symbol : symbols) text_.code(file, question.file, symbol->address, symbol->address, answers_);
+    for (const auto& symbol : symbols) text_.code(file, question.file, symbol.address, symbol.address, answers_);
   }
 
   const SymbolizeOptions& options_;

@@ -73,6 +73,7 @@ std::unique_ptr<ServedFiles::File> ServedFiles::find(std::string_view path) cons
     if (path.starts_with(folder)) return find_of_process(path.substr(folder.size()));
   for (const CoreModule& module : target_.modules())
     if (module.path == path && !path.empty()) return file_of(module);
+  if (const auto name = names_.find(std::string(path)); name != names_.end()) return file_of(*name->second);
   return find_debug_file(path);
 }
 
@@ -149,6 +150,7 @@ int64_t ServedFiles::status(uint64_t number, gdbstub::FileStatus& status) const 
 
 int64_t ServedFiles::path_status(std::string_view path, gdbstub::FileStatus& status) const {
   ServedFiles other(target_, symbolizer_, process_);
+  other.names_ = names_;
   const int64_t number = other.open(path);
   return number < 0 ? number : other.status(static_cast<uint64_t>(number), status);
 }

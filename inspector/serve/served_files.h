@@ -4,6 +4,7 @@
 
 #include <array>
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -30,6 +31,10 @@ class ServedFiles {
 
   const CoreModule* program() const;  // null: none is known
 
+  // Another name of a module's file: the dynamic linker knows it by the link that it opened.
+  void add_name(const std::string& path, const CoreModule& module) { names_[path] = &module; }
+  const std::map<std::string, const CoreModule*>& names() const { return names_; }
+
  private:
   struct File {
     std::shared_ptr<const ElfImage> image;  // null: `text` is the content
@@ -50,6 +55,7 @@ class ServedFiles {
   Symbolizer& symbolizer_;
   const uint32_t process_;
   std::array<std::unique_ptr<File>, 64> files_;
+  std::map<std::string, const CoreModule*> names_;
 };
 
 }  // namespace mortem::inspector

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "gdbstub/program_image.h"
 #include "snapshot/dump_info.h"
 #include "snapshot/little_endian.h"
 
@@ -52,6 +53,28 @@ ServedTarget::ServedTarget(const inspector::Target& target, Symbolizer& symboliz
     auxiliary_vector_.resize(auxiliary_vector_.size() + 16);  // AT_NULL
   }
   find_file_regions();
+  find_linker_names();
+}
+
+// A module's path is that of the mapped file; the dynamic linker's list has the link that led there (libz.so.1), and
+// that is what debuggers ask for. Both know where it was loaded.
+void ServedTarget::find_linker_names() {
+  constexpr int kMostLibraries = 4096;
+  gdbstub::LinkMapList list;
+  const uint64_t address = gdbstub::first_link_map_list(*this);
+  if (address == 0 || !gdbstub::read_link_map_list(*this, address, list)) return;
+  gdbstub::LinkMap map;
+  uint64_t at = list.first;
+  for (int count = 0; at != 0 && count < kMostLibraries && gdbstub::read_object(*this, at, map);
+       ++count, at = map.next) {
+    std::array<uint8_t, 4096> bytes;
+    const size_t length = read_memory(map.name, bytes);
+    const auto* text = reinterpret_cast<const char*>(bytes.data());
+    const std::string name(text, strnlen(text, length));
+    if (name.empty() || name.size() == length) continue;
+    for (const CoreModule& module : target_.modules())
+      if (map.dynamic >= module.start && map.dynamic < module.end && module.path != name) files_.add_name(name, module);
+  }
 }
 
 gdbstub::Stop ServedTarget::stop() const {

@@ -21,6 +21,9 @@ class ServedTarget final : public gdbstub::Target {
   // for now; both references must outlive this.
   ServedTarget(const inspector::Target& target, Symbolizer& symbolizer, std::function<void()> first_write);
 
+  // The dynamic linker's names of the modules' files, where they are not the modules' own.
+  const std::map<std::string, const CoreModule*>& linker_names() const { return files_.names(); }
+
   // What to tell a client that asks why it stopped.
   gdbstub::Stop stop() const;
   // What the server is to be told after it was fed: a client that has killed the program, or comes back to it.
@@ -74,6 +77,7 @@ class ServedTarget final : public gdbstub::Target {
   void note_write();
   bool has_thread(gdbstub::ThreadId thread) const;
   void find_file_regions();
+  void find_linker_names();
   size_t read_from_file(uint64_t address, std::span<uint8_t> to);
   std::span<const uint8_t> extended_state(gdbstub::ThreadId thread) const;
 

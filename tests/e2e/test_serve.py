@@ -181,6 +181,17 @@ class Dynamic(Serve):
         self.assertRegex(text, r"#0 .*die .*null_read\.c:\d+")
         self.assertRegex(text, r"kernel::crash\(.*\) in section \.text")
 
+    # The mapped file is libstdc++.so.6.0.30; gdb asks for what the dynamic linker opened.
+    def test_libraries_behind_links(self):
+        _, dump = self.crash(GUESTS / "throw_without_catch_dynamic", status=134)
+        line = self.mortem("gdb", dump, "--print").stdout.strip()
+        for text in (self.plain_gdb("-ex", line, "-ex", "info sharedlibrary", "-ex", "bt"),
+                     self.gdb_on(dump, "info sharedlibrary", "bt")):
+            text = text[text.find("From   "):]
+            self.assertRegex(text, r"Yes .*libstdc\+\+\.so\.6\n")
+            self.assertNotRegex(text, r"(?m)^ +No +/")
+            self.assertRegex(text, r"(?m)^#\d+ .* main \(")
+
     def test_a_core_of_linux(self):
         program = GUESTS / "sleeper"
         sleeper = subprocess.Popen([str(program)], stdout=subprocess.PIPE)

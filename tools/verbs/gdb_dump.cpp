@@ -12,6 +12,7 @@
 #include <thread>
 
 #include "inspector/serve/serve_client.h"
+#include "inspector/serve/served_target.h"
 #include "snapshot/dump_info.h"
 #include "tools/child_program.h"
 #include "tools/elf_file.h"
@@ -33,7 +34,9 @@ class FoundFiles {
  public:
   FoundFiles(const inspector::Target& target, inspector::Symbolizer& symbolizer, fs::path folder)
       : folder_(std::move(folder)) {
-    for (const auto& module : target.modules()) add(module, symbolizer.files(module));
+    for (const auto& module : target.modules()) add(module, module.path, symbolizer.files(module));
+    const inspector::ServedTarget served(target, symbolizer, {});
+    for (const auto& [name, module] : served.linker_names()) add(*module, name, symbolizer.files(*module));
   }
 
   std::vector<std::string> gdb_arguments() const {
@@ -49,7 +52,8 @@ class FoundFiles {
   }
 
  private:
-  void add(const snapshot::CoreModule& module, const inspector::SymbolFiles& files) {
+  // `path`: the target's name of the file.
+  void add(const snapshot::CoreModule& module, const std::string& path, const inspector::SymbolFiles& files) {
     if (files.executable.empty()) return;
     std::error_code ignored;
     // gdb loads helpers (py-bt of CPython) by the program's own path: that file, if it is the same build.
@@ -64,7 +68,7 @@ class FoundFiles {
       return;
     }
     // The path comes out of the dump: it must not lead out of the folder.
-    const fs::path inside = fs::path("/" + module.path).lexically_normal().relative_path();
+    const fs::path inside = fs::path("/" + path).lexically_normal().relative_path();
     if (!inside.empty() && inside.has_filename()) link(executable, folder_ / "root" / inside);
     if (files.debug.empty() || files.debug == files.executable || id.size() < 4) return;
     link(fs::absolute(files.debug, ignored),

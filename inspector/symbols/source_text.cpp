@@ -8,21 +8,31 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr uint64_t kLargestSource = 64 << 20;
+constexpr size_t kLongestLine = 1000;
 
 bool is_source(const fs::path& path) {
   std::error_code error;
   return fs::is_regular_file(path, error) && fs::file_size(path, error) <= kLargestSource && !error;
 }
 
+bool is_newer(const fs::path& source, const fs::path& program) {
+  std::error_code error;
+  const auto written = fs::last_write_time(source, error);
+  if (error || program.empty()) return false;
+  const auto built = fs::last_write_time(program, error);
+  return !error && written > built;
+}
+
 }  // namespace
 
-std::optional<SourceLines> SourceText::lines(std::span<const uint8_t> build_id, const std::string& file, uint32_t line,
-                                             uint32_t around) {
+std::optional<SourceLines> SourceText::lines(std::span<const uint8_t> build_id, const fs::path& program,
+                                             const std::string& file, uint32_t line, uint32_t around) {
   if (file.empty() || line == 0) return std::nullopt;
   const Text& text = text_of(build_id, file);
   if (line > text.lines.size()) return std::nullopt;
   SourceLines result;
   result.from = text.from;
+  result.newer = is_newer(text.from, program);
   result.first = line > around ? line - around : 1;
   const size_t last = std::min<size_t>(text.lines.size(), size_t{line} + around);
   result.lines.assign(text.lines.begin() + result.first - 1, text.lines.begin() + static_cast<ptrdiff_t>(last));
@@ -35,7 +45,12 @@ const SourceText::Text& SourceText::text_of(std::span<const uint8_t> build_id, c
   place->second.from = find(build_id, file);
   std::ifstream stream(place->second.from);
   for (std::string line; std::getline(stream, line);) {
+    if (line.find('\0') != std::string::npos) {  // no text
+      place->second.lines.clear();
+      break;
+    }
     if (line.ends_with('\r')) line.pop_back();
+    if (line.size() > kLongestLine) line.resize(kLongestLine);
     place->second.lines.push_back(std::move(line));
   }
   return place->second;

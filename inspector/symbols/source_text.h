@@ -15,6 +15,7 @@ struct SourceLines {
   std::filesystem::path from;
   uint32_t first = 0;  // number of the first line
   std::vector<std::string> lines;
+  bool newer = false;  // changed here after the program was built, as far as the files' times tell
 };
 
 class SourceText {
@@ -24,9 +25,9 @@ class SourceText {
       : rules_(options.substitutions), checkouts_(std::move(checkouts)) {}
 
   // Lines `line` - `around` to `line` + `around` of a file that a SourceLocation names; `build_id`: the module's, for
-  // servers. Nothing: the file is nowhere, or has no such line.
-  std::optional<SourceLines> lines(std::span<const uint8_t> build_id, const std::string& file, uint32_t line,
-                                   uint32_t around);
+  // servers; `program`: its file here, empty: none. Nothing: the source is nowhere, is no text, or has no such line.
+  std::optional<SourceLines> lines(std::span<const uint8_t> build_id, const std::filesystem::path& program,
+                                   const std::string& file, uint32_t line, uint32_t around);
 
  private:
   struct Text {

@@ -28,15 +28,16 @@ struct BtOptions {
 };
 
 // After every frame with a known line: that line of its source, and `around` more on either side.
-std::string with_source(const inspector::Stack& stack, const inspector::StackReader& reader, uint32_t around,
-                        inspector::SourceText& sources) {
+std::string with_source(const inspector::Stack& stack, const inspector::StackReader& reader,
+                        inspector::Symbolizer& symbolizer, uint32_t around, inspector::SourceText& sources) {
   std::string text;
   for (size_t index = 0; index < stack.frames.size(); ++index) {
     const inspector::Frame& frame = stack.frames[index];
     text += inspector::frame_text(index, frame);
     const auto* module = reader.module_at(frame.pc);
-    const auto found = sources.lines(module ? std::span<const uint8_t>(module->id) : std::span<const uint8_t>(),
-                                     frame.file, frame.line, around);
+    if (!module) continue;
+    const auto found = sources.lines(module->id, symbolizer.files(*module).executable, frame.file, frame.line, around);
+    if (found && found->newer) text += "     (changed since the program was built)\n";
     for (size_t line = 0; found && line < found->lines.size(); ++line)
       text += fmt::format("     {} {:>6}  {}\n", found->first + line == frame.line ? "=>" : "  ", found->first + line,
                           found->lines[line]);
@@ -67,10 +68,10 @@ int show_stacks(const BtOptions& options) {
       threads.push_back(stack_facts(*stack));
     } else {
       const auto folding = options.full ? inspector::Folding::ShowAll : inspector::Folding::Fold;
-      write_stdout(fmt::format("{}{}\n{}", found ? "\n" : "", painted_heading(*stack),
-                               options.lines != 0
-                                   ? printable_lines(with_source(*stack, reader, options.lines - 1, sources))
-                                   : painted_stack(inspector::stack_text(*stack, folding, 0))));
+      write_stdout(fmt::format(
+          "{}{}\n{}", found ? "\n" : "", painted_heading(*stack),
+          options.lines != 0 ? printable_lines(with_source(*stack, reader, *symbolizer, options.lines - 1, sources))
+                             : painted_stack(inspector::stack_text(*stack, folding, 0))));
     }
     found = true;
   }

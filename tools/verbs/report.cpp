@@ -12,9 +12,9 @@
 #include "inspector/analysis/noise.h"
 #include "inspector/analysis/reason.h"
 #include "inspector/analysis/signature.h"
-#include "inspector/analysis/source_text.h"
 #include "inspector/analysis/stack_text.h"
 #include "inspector/elf/elf_image.h"
+#include "inspector/symbols/source_text.h"
 #include "snapshot/dump_info.h"
 #include "tools/output.h"
 #include "tools/symbol_options.h"
@@ -56,7 +56,7 @@ struct Facts {
   inspector::CrashReason reason;
   inspector::CrashSignature signature;
   std::optional<inspector::Frame> source_frame;   // where the source stops making sense
-  inspector::SourceText source;                   // around it
+  std::optional<inspector::SourceLines> source;   // around it; none: not here
   std::optional<inspector::Goroutine> goroutine;  // that the crashed thread runs
   size_t goroutines = 0;                          // in all; 0: no Go program, or not to be found
   std::vector<inspector::Stack> stacks;           // the crashed thread first, if one crashed
@@ -131,21 +131,23 @@ std::string function_note(const snapshot::CoreModule* module, uint64_t target, i
 
 // The innermost frame that has lines and tells something.
 void add_source(Facts& facts, const inspector::Stack& stack, inspector::Symbolizer& symbolizer,
-                const inspector::StackReader& reader) {
+                const inspector::StackReader& reader, inspector::SourceText& sources) {
   size_t index = inspector::first_telling_frame(stack);
   while (index < stack.frames.size() && stack.frames[index].line == 0) ++index;
   if (index >= stack.frames.size()) return;
   const inspector::Frame& frame = stack.frames[index];
   const auto* module = reader.module_at(frame.pc);
+  if (!module) return;
   facts.source_frame = frame;
-  facts.source = inspector::source_text(frame.file, frame.line, kSourceLines,
-                                        module ? symbolizer.files(*module).executable.string() : "");
+  facts.source = sources.lines(module->id, symbolizer.files(*module).executable, frame.file, frame.line, kSourceLines);
 }
 
 Result<Facts> gather(const OpenedTarget& opened, const ReportOptions& options) {
   const snapshot::CoreFile& core = *opened.core;
   const inspector::Target* target = opened.target.get();
-  auto symbolizer = inspector::Symbolizer::create(symbol_options(options.symbols));
+  const inspector::SymbolOptions where = symbol_options(options.symbols);
+  auto symbolizer = inspector::Symbolizer::create(where);
+  inspector::SourceText sources(where, {});
   inspector::StackReader reader(*target, *symbolizer);
   Facts facts{core, snapshot::gather_dump_info(core), {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}};
   uint32_t crashed = 0;
@@ -164,7 +166,7 @@ Result<Facts> gather(const OpenedTarget& opened, const ReportOptions& options) {
   facts.reason = inspector::explain_crash({core, *target, *symbolizer, reader, crashed_stack, goroutine});
   const inspector::Stack* told = goroutine ? &goroutine->stack : crashed_stack;
   facts.signature = inspector::crash_signature(facts.reason, told);
-  if (told) add_source(facts, *told, *symbolizer, reader);
+  if (told) add_source(facts, *told, *symbolizer, reader, sources);
   if (crashed_stack) {
     facts.registers = TRY(target->registers(crashed));
     facts.code.bytes.resize(64);
@@ -270,12 +272,12 @@ ordered_json report_facts(const Facts& facts) {
                                 {"protection", protection(one.flags)},
                                 {"path", text_or_null(one.path)}});
   json["source"] = nullptr;
-  if (!facts.source.lines.empty())
+  if (facts.source)
     json["source"] = {{"file", facts.source_frame->file},
                       {"line", facts.source_frame->line},
-                      {"first_line", facts.source.first},
-                      {"lines", facts.source.lines},
-                      {"newer_than_program", facts.source.newer}};
+                      {"first_line", facts.source->first},
+                      {"lines", facts.source->lines},
+                      {"newer_than_program", facts.source->newer}};
   json["goroutine"] = facts.goroutine ? goroutine_facts(*facts.goroutine) : ordered_json(nullptr);
   json["threads"] = ordered_json::array();
   for (const auto& stack : facts.stacks) json["threads"].push_back(stack_facts(stack));
@@ -345,14 +347,13 @@ class Report {
   }
 
   void source() {
-    if (!facts_.source_frame) return;
+    if (!facts_.source) return;
     const auto& frame = *facts_.source_frame;
-    if (facts_.source.lines.empty()) return;
     line("\nSource {}:{}{}", printable(frame.file), frame.line,
-         facts_.source.newer ? " (changed since the program was built)" : "");
-    for (size_t index = 0; index < facts_.source.lines.size(); ++index) {
-      const uint64_t number = facts_.source.first + index;
-      line("{} {:>5}  {}", number == frame.line ? "=>" : "  ", number, printable_source(facts_.source.lines[index]));
+         facts_.source->newer ? " (changed since the program was built)" : "");
+    for (size_t index = 0; index < facts_.source->lines.size(); ++index) {
+      const uint64_t number = facts_.source->first + index;
+      line("{} {:>5}  {}", number == frame.line ? "=>" : "  ", number, printable_source(facts_.source->lines[index]));
     }
   }
 

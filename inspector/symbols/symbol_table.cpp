@@ -58,24 +58,29 @@ std::vector<Symbol> SymbolTable::read(const ElfImage& image, const char* section
   const auto names = image.content(image.sections()[section->link]);
   if (!bytes || !names) return symbols;
   symbols.reserve(bytes->size() / sizeof(Elf64_Sym));
+  std::string_view file;
   for (size_t at = sizeof(Elf64_Sym); bytes->size() - at >= sizeof(Elf64_Sym) && at < bytes->size();
        at += sizeof(Elf64_Sym)) {
     Elf64_Sym one;
     std::memcpy(&one, bytes->data() + at, sizeof(one));
     // More than 0xFF00 sections (SHN_XINDEX) do not occur in linked files.
-    if (one.st_shndx == SHN_UNDEF || one.st_shndx >= image.sections().size()) continue;
+    if (one.st_shndx == SHN_UNDEF || one.st_shndx >= image.sections().size()) {
+      if (ELF64_ST_TYPE(one.st_info) == STT_FILE) file = text_at(*names, one.st_name);
+      continue;
+    }
     Symbol& symbol = symbols.emplace_back();
     symbol.address = one.st_value;
     symbol.size = one.st_size;
     symbol.name = text_at(*names, one.st_name);
     symbol.type = ELF64_ST_TYPE(one.st_info);
     symbol.local = ELF64_ST_BIND(one.st_info) == STB_LOCAL;
+    if (symbol.local) symbol.file = file;
     symbol.allocated = (image.sections()[one.st_shndx].flags & SHF_ALLOC) != 0;
   }
   return symbols;
 }
 
-const Symbol* SymbolTable::covering(uint64_t address) const {
+const std::vector<const Symbol*>& SymbolTable::by_address() const {
   if (!by_address_) {
     by_address_.emplace();
     for (const Symbol& one : static_.empty() ? dynamic_ : static_)
@@ -83,7 +88,11 @@ const Symbol* SymbolTable::covering(uint64_t address) const {
         by_address_->push_back(&one);
     sort_by_address(*by_address_);
   }
-  return covering_symbol(*by_address_, address);
+  return *by_address_;
+}
+
+const Symbol* SymbolTable::covering(uint64_t address) const {
+  return covering_symbol(by_address(), address);
 }
 
 std::optional<uint64_t> SymbolTable::address_of(std::string_view name) const {

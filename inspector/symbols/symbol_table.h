@@ -14,6 +14,7 @@ namespace mortem::inspector {
 struct Symbol {
   uint64_t address = 0, size = 0;
   std::string_view name;  // into the file
+  std::string_view file;  // of a local symbol: the STT_FILE before it; empty: none
   uint8_t type = 0;       // STT_*
   bool local = false;
   bool allocated = false;  // in a section that is in memory at run time
@@ -29,6 +30,8 @@ class SymbolTable {
   // reaches to the next. The same as LLVM's (llvm/DebugInfo/Symbolize/SymbolizableObjectFile.h), so that names of
   // functions without debug information are those of llvm-symbolizer.
   const Symbol* covering(uint64_t address) const;
+  // Those that covering() gives, one an address.
+  const std::vector<const Symbol*>& by_address() const;
   // Defined symbols of any kind, .symtab's before .dynsym's.
   std::optional<uint64_t> address_of(std::string_view name) const;
   // What other modules can call by this name: .dynsym.

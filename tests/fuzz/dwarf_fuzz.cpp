@@ -2,7 +2,7 @@
 #include <cstdlib>
 
 #include "inspector/symbols/index/dwarf_lookup.h"
-#include "inspector/symbols/index/symbol_list.h"
+#include "inspector/symbols/symbol_table.h"
 
 using namespace mortem;
 using namespace mortem::inspector;
@@ -12,14 +12,14 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (!image) return 0;
   index::DwarfFile dwarf(*image);
   index::DwarfLookup lookup(dwarf);
-  const index::SymbolList symbols(*image);
+  const SymbolTable symbols(*image);
   std::vector<index::LookedUpFrame> frames;
   auto ask = [&](uint64_t address) {
     lookup.locate(address, true, frames);
     for (const auto& frame : frames)
       if (frame.file && (frame.file->relative > frame.file->path.size() || frame.file->name > frame.file->path.size()))
         abort();
-    (void)symbols.find(address);
+    (void)symbols.covering(address);
   };
   size_t asked = 0;
   for (const auto& range : index::UnitRanges(dwarf).all()) {

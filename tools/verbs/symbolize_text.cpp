@@ -7,9 +7,9 @@
 namespace mortem::tools {
 namespace {
 
+using inspector::Symbol;
 using inspector::index::LookedUpFrame;
 using inspector::index::SourceFile;
-using inspector::index::Symbol;
 
 constexpr size_t kMostNames = 1 << 18;  // demangled ones that are kept
 

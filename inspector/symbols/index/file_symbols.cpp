@@ -10,7 +10,7 @@ namespace {
 // The debug information, read when it is first needed.
 struct Direct {
   explicit Direct(const FilePair& files) : symbols(files.executable), dwarf(files.debug), lookup(dwarf) {}
-  SymbolList symbols;
+  SymbolTable symbols;
   DwarfFile dwarf;
   DwarfLookup lookup;
 };
@@ -35,7 +35,7 @@ class OpenedFile final : public FileSymbols {
   const Symbol* symbol_at(uint64_t address) override {
     if (index_) symbol_ = index_->symbol_at(address, IndexSection::Symbols);
     if (!index_is_good()) {
-      const Symbol* found = direct().symbols.find(address);
+      const Symbol* found = direct().symbols.covering(address);
       symbol_ = found ? std::optional(*found) : std::nullopt;
     }
     return symbol_ ? &*symbol_ : nullptr;
@@ -43,14 +43,9 @@ class OpenedFile final : public FileSymbols {
 
   std::vector<Symbol> symbols_named(std::string_view name) override {
     std::vector<Symbol> result;
-    if (!index_ && direct_) {
-      for (const Symbol& one : direct_->symbols.all())
-        if (one.name == name) result.push_back(one);
-      return result;
-    }
-    const SymbolList symbols(files_.executable);
-    for (const Symbol& one : symbols.all())
-      if (one.name == name) result.push_back(one);
+    const SymbolTable read_now = direct_ ? SymbolTable() : SymbolTable(files_.executable);
+    for (const Symbol* one : (direct_ ? direct_->symbols : read_now).by_address())
+      if (one->name == name) result.push_back(*one);
     return result;
   }
 

@@ -3,8 +3,8 @@
 #pragma once
 
 #include "inspector/symbols/index/address_lookup.h"
-#include "inspector/symbols/index/symbol_list.h"
 #include "inspector/symbols/symbol_files.h"
+#include "inspector/symbols/symbol_table.h"
 
 namespace mortem::inspector::index {
 

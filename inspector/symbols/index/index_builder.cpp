@@ -9,7 +9,7 @@
 
 #include "inspector/symbols/index/index_part.h"
 #include "inspector/symbols/index/index_writer.h"
-#include "inspector/symbols/index/symbol_list.h"
+#include "inspector/symbols/symbol_table.h"
 
 namespace mortem::inspector::index {
 namespace {
@@ -118,10 +118,10 @@ class Joiner {
 
 std::vector<IndexSymbol> index_symbols(const std::shared_ptr<const ElfImage>& image, IndexWriter& writer) {
   std::vector<IndexSymbol> result;
-  const SymbolList symbols(image);
-  for (const Symbol& one : symbols.all())
+  const SymbolTable symbols(image);
+  for (const Symbol* one : symbols.by_address())
     result.push_back(
-        {one.address, one.size, writer.text(one.name), one.file.empty() ? kNothing : writer.text(one.file)});
+        {one->address, one->size, writer.text(one->name), one->file.empty() ? kNothing : writer.text(one->file)});
   return result;
 }
 

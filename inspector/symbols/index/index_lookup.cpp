@@ -88,8 +88,12 @@ std::optional<Symbol> IndexLookup::symbol_at(uint64_t address, IndexSection tabl
   }
   const auto* one = low == 0 ? nullptr : file_.at<IndexSymbol>(table, low - 1);
   if (!one || (one->size != 0 && address - one->address >= one->size)) return std::nullopt;
-  return Symbol{one->address, one->size, file_.text(one->name),
-                one->file == kNothing ? std::string_view() : file_.text(one->file)};
+  Symbol symbol;
+  symbol.address = one->address;
+  symbol.size = one->size;
+  symbol.name = file_.text(one->name);
+  if (one->file != kNothing) symbol.file = file_.text(one->file);
+  return symbol;
 }
 
 }  // namespace mortem::inspector::index

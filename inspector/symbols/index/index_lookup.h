@@ -3,7 +3,7 @@
 
 #include "inspector/symbols/index/address_lookup.h"
 #include "inspector/symbols/index/index_file.h"
-#include "inspector/symbols/index/symbol_list.h"
+#include "inspector/symbols/symbol_table.h"
 
 namespace mortem::inspector::index {
 

@@ -15,7 +15,6 @@ class FileBackedTarget final : public Target {
   const std::string& name() const override { return target_.name(); }
   const std::vector<TargetThread>& threads() const override { return target_.threads(); }
   Result<format::GeneralRegisters> registers(uint32_t thread) const override { return target_.registers(thread); }
-  std::vector<uint8_t> floating_point(uint32_t thread) const override { return target_.floating_point(thread); }
   const std::vector<CoreModule>& modules() const override { return target_.modules(); }
   const std::vector<TargetRegion>& regions() const override { return target_.regions(); }
   std::span<const uint8_t> extended_state(uint32_t thread) const override { return target_.extended_state(thread); }

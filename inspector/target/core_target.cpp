@@ -52,14 +52,6 @@ class CoreTarget final : public Target {
     return failure(ErrorKind::NotFound, fmt::format("{}: has no thread {}", core_.name(), thread));
   }
 
-  std::vector<uint8_t> floating_point(uint32_t thread) const override {
-    for (const TargetThread& one : threads_)
-      if (one.id == thread && one.in_kernel) return {};  // the registers are the kernel's, these are not
-    for (const snapshot::CoreThread& one : core_.threads())
-      if (one.id == thread) return one.floating_point;
-    return {};
-  }
-
   Result<size_t> read_memory(uint64_t address, std::span<uint8_t> to) const override {
     return core_.read_memory(address, to);
   }

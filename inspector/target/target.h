@@ -37,8 +37,6 @@ class Target {
   virtual const std::string& name() const = 0;
   virtual const std::vector<TargetThread>& threads() const = 0;
   virtual Result<format::GeneralRegisters> registers(uint32_t thread) const = 0;
-  // NT_FPREGSET, the 512 bytes of FXSAVE (Intel SDM vol. 1, table 10-2); empty: not known.
-  virtual std::vector<uint8_t> floating_point(uint32_t) const { return {}; }
   virtual const std::vector<CoreModule>& modules() const = 0;
   // Number of bytes read from `address` on; 0: not there. Never zeros for the unknown.
   virtual Result<size_t> read_memory(uint64_t address, std::span<uint8_t> to) const = 0;

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "gdbstub/register_file.h"
 #include "inspector/values/entry_context.h"
 
 namespace mortem::inspector {
@@ -16,7 +17,6 @@ namespace {
 
 constexpr int kMaximumEntryValueDepth = 64;
 constexpr uint64_t kFirstXmm = 17, kLastXmm = 32, kFirstSt = 33, kLastSt = 40;  // psABI 1.0, figure 3.36
-constexpr size_t kFxsaveSize = 512, kFxsaveSt = 32, kFxsaveXmm = 160;           // Intel SDM vol. 1, table 10-2
 
 std::string register_text(uint64_t number) {
   for (const format::RegisterDescription& one : format::kGeneralRegisters)
@@ -24,6 +24,25 @@ std::string register_text(uint64_t number) {
   if (number >= kFirstXmm && number <= kLastXmm) return fmt::format("xmm{}", number - kFirstXmm);
   if (number >= kFirstSt && number <= kLastSt) return fmt::format("st({})", number - kFirstSt);
   return fmt::format("register {}", number);
+}
+
+// xmm and st registers of a thread, as its innermost frame has them. gdbstub knows what XSAVE leaves out of its area.
+std::optional<std::vector<uint8_t>> extended_register(const Target& target, uint32_t thread, uint64_t number) {
+  constexpr size_t kGdbSt = 24, kGdbXmm = 40;  // gdb/features/i386/64bit-core.xml and 64bit-sse.xml
+  size_t gdb_number = 0;
+  if (number >= kFirstXmm && number <= kLastXmm) gdb_number = kGdbXmm + (number - kFirstXmm);
+  if (number >= kFirstSt && number <= kLastSt) gdb_number = kGdbSt + (number - kFirstSt);
+  const auto& threads = target.threads();
+  const auto known = std::find_if(threads.begin(), threads.end(), [&](const auto& one) { return one.id == thread; });
+  if (gdb_number == 0 || known == threads.end() || known->in_kernel) return std::nullopt;  // the frame is the kernel's
+  const auto state = target.extended_state(thread);
+  gdbstub::RegisterFile file;
+  file.extended_size = std::min(state.size(), file.extended.size());
+  std::copy_n(state.begin(), file.extended_size, file.extended.begin());
+  std::vector<uint8_t> value(gdbstub::kRegisterLayout[gdb_number].size);
+  if (!file.read(gdb_number, value)) return std::nullopt;
+  value.resize(16);  // an st register is ten bytes of them
+  return value;
 }
 
 DWARFDie find_call_site(const DWARFDie& block, uint64_t return_address, int depth) {
@@ -97,17 +116,8 @@ Found<std::vector<uint8_t>> FrameScope::register_bytes(uint64_t number) {
     return bytes;
   }
   // All are the callee's to change (psABI 3.2.1).
-  if (physical_ == 0) {
-    const auto saved = program_.target.floating_point(stack_.thread);
-    if (saved.size() >= kFxsaveSize) {
-      size_t offset = 0;
-      if (number >= kFirstXmm && number <= kLastXmm) offset = kFxsaveXmm + 16 * (number - kFirstXmm);
-      if (number >= kFirstSt && number <= kLastSt) offset = kFxsaveSt + 16 * (number - kFirstSt);
-      if (offset != 0)
-        return std::vector<uint8_t>(saved.begin() + static_cast<ptrdiff_t>(offset),
-                                    saved.begin() + static_cast<ptrdiff_t>(offset + 16));
-    }
-  }
+  if (physical_ == 0)
+    if (auto bytes = extended_register(program_.target, stack_.thread, number)) return std::move(*bytes);
   return not_known(fmt::format("{} was not saved", register_text(number)));
 }
 

@@ -15,36 +15,12 @@ namespace {
 using llvm::DWARFDie;
 namespace dwarf = llvm::dwarf;
 
-class DwarfCallSites final : public CallSites {
+class DwarfCallSites final : public FunctionCallSites {
  public:
-  DwarfCallSites(llvm::DWARFContext& debug, const SymbolTable& symbols) : debug_(debug), symbols_(symbols) {}
-
-  const CallSite* returning_to(uint64_t return_address) override {
-    const Function* function = function_at(return_address - 1);
-    if (!function) return nullptr;
-    const auto found = std::find_if(function->calls.begin(), function->calls.end(),
-                                    [&](const CallSite& one) { return one.return_address == return_address; });
-    return found == function->calls.end() ? nullptr : &*found;
-  }
-
-  std::optional<uint64_t> function_start(uint64_t address) override {
-    if (const Function* function = function_at(address)) return function->start;
-    return symbols_.function_start(address);
-  }
-
-  const std::vector<CallSite>* tail_calls_of(uint64_t start) override {
-    const Function* function = function_at(start);
-    return function && function->start == start ? &function->tail_calls : nullptr;
-  }
+  DwarfCallSites(llvm::DWARFContext& debug, const SymbolTable& symbols) : FunctionCallSites(symbols), debug_(debug) {}
 
  private:
-  struct Function {
-    uint64_t start = 0;
-    std::vector<CallSite> calls;       // tail calls too
-    std::vector<CallSite> tail_calls;  // empty where the compiler did not list them all
-  };
-
-  const Function* function_at(uint64_t address) {
+  const Function* function_at(uint64_t address) override {
     llvm::DWARFUnit* unit = debug_.getCompileUnitForCodeAddress(address);
     if (!unit) return nullptr;
     DWARFDie die = unit->getNonSkeletonUnitDIE(false);  // its .dwo file's
@@ -93,10 +69,7 @@ class DwarfCallSites final : public CallSites {
     const char* name = callee.getLinkageName();
     if (!name) name = callee.getShortName();
     if (!name) return;
-    if (const auto address = symbols_.function(name))
-      site.targets = {*address};
-    else
-      site.external = name;
+    set_target(site, name);
   }
 
   static std::vector<uint64_t> starts_of(const DWARFDie& function) {
@@ -116,11 +89,35 @@ class DwarfCallSites final : public CallSites {
   }
 
   llvm::DWARFContext& debug_;
-  const SymbolTable& symbols_;
   std::map<std::pair<const llvm::DWARFUnit*, uint64_t>, Function> functions_;  // by unit and offset of the entry
 };
 
 }  // namespace
+
+const CallSite* FunctionCallSites::returning_to(uint64_t return_address) {
+  const Function* function = function_at(return_address - 1);
+  if (!function) return nullptr;
+  const auto found = std::find_if(function->calls.begin(), function->calls.end(),
+                                  [&](const CallSite& one) { return one.return_address == return_address; });
+  return found == function->calls.end() ? nullptr : &*found;
+}
+
+std::optional<uint64_t> FunctionCallSites::function_start(uint64_t address) {
+  if (const Function* function = function_at(address)) return function->start;
+  return symbols_.function_start(address);
+}
+
+const std::vector<CallSite>* FunctionCallSites::tail_calls_of(uint64_t start) {
+  const Function* function = function_at(start);
+  return function && function->start == start ? &function->tail_calls : nullptr;
+}
+
+void FunctionCallSites::set_target(CallSite& site, std::string_view name) const {
+  if (const auto address = symbols_.function(name))
+    site.targets = {*address};
+  else
+    site.external = name;
+}
 
 std::unique_ptr<CallSites> read_call_sites(llvm::DWARFContext& debug, const SymbolTable& symbols) {
   return std::make_unique<DwarfCallSites>(debug, symbols);

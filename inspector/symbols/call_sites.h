@@ -32,6 +32,27 @@ class CallSites {
   virtual const std::vector<CallSite>* tail_calls_of(uint64_t start) = 0;
 };
 
+// Of debug information that lists the calls function by function.
+class FunctionCallSites : public CallSites {
+ public:
+  // `symbols` must outlive this.
+  explicit FunctionCallSites(const SymbolTable& symbols) : symbols_(symbols) {}
+  const CallSite* returning_to(uint64_t return_address) final;
+  std::optional<uint64_t> function_start(uint64_t address) final;
+  const std::vector<CallSite>* tail_calls_of(uint64_t start) final;
+
+ protected:
+  struct Function {
+    uint64_t start = 0;
+    std::vector<CallSite> calls;       // tail calls too
+    std::vector<CallSite> tail_calls;  // empty where the compiler did not list them all
+  };
+  virtual const Function* function_at(uint64_t address) = 0;  // null: none with debug information
+  void set_target(CallSite& site, std::string_view name) const;
+
+  const SymbolTable& symbols_;
+};
+
 // Both must outlive the result.
 std::unique_ptr<CallSites> read_call_sites(llvm::DWARFContext& debug, const SymbolTable& symbols);
 

@@ -22,37 +22,13 @@ struct Entry {  // what is asked of a function's or a call's entry
   bool declaration = false, lists_all_calls = false, tail_call = false, indirect = false;
 };
 
-class DwarfCallSites final : public CallSites {
+class DwarfCallSites final : public FunctionCallSites {
  public:
   DwarfCallSites(index::DwarfFile& dwarf, const index::UnitRanges& ranges, const SymbolTable& symbols)
-      : dwarf_(dwarf), ranges_(ranges), symbols_(symbols), names_(dwarf) {}
-
-  const CallSite* returning_to(uint64_t return_address) override {
-    const Function* function = function_at(return_address - 1);
-    if (!function) return nullptr;
-    const auto found = std::find_if(function->calls.begin(), function->calls.end(),
-                                    [&](const CallSite& one) { return one.return_address == return_address; });
-    return found == function->calls.end() ? nullptr : &*found;
-  }
-
-  std::optional<uint64_t> function_start(uint64_t address) override {
-    if (const Function* function = function_at(address)) return function->start;
-    return symbols_.function_start(address);
-  }
-
-  const std::vector<CallSite>* tail_calls_of(uint64_t start) override {
-    const Function* function = function_at(start);
-    return function && function->start == start ? &function->tail_calls : nullptr;
-  }
+      : FunctionCallSites(symbols), dwarf_(dwarf), ranges_(ranges), names_(dwarf) {}
 
  private:
-  struct Function {
-    uint64_t start = 0;
-    std::vector<CallSite> calls;       // tail calls too
-    std::vector<CallSite> tail_calls;  // empty where the compiler did not list them all
-  };
-
-  const Function* function_at(uint64_t address) {
+  const Function* function_at(uint64_t address) override {
     const auto* range = ranges_.find(address);
     const auto unit = range ? dwarf_.unit_at(range->unit) : std::nullopt;
     if (!unit) return nullptr;
@@ -75,7 +51,7 @@ class DwarfCallSites final : public CallSites {
   // Call sites stand in the function and in the blocks and inlined functions within it.
   void read_function(const index::Unit& unit, uint64_t offset, Function& function) {
     if (!unit.abbreviations) return;
-    index::ByteCursor cursor(dwarf_.sections().information, offset, unit.end);
+    ByteCursor cursor(dwarf_.sections().information, offset, unit.end);
     std::vector<bool> holds_calls;  // of the entries around the cursor
     bool lists_all = false;
     while (!cursor.at_end()) {
@@ -128,7 +104,7 @@ class DwarfCallSites final : public CallSites {
       if (!index) return;
       const index::Unit& unit = dwarf_.prepare(*index);
       if (!unit.abbreviations) return;
-      index::ByteCursor cursor(dwarf_.sections().information, origin.number, unit.end);
+      ByteCursor cursor(dwarf_.sections().information, origin.number, unit.end);
       const index::Abbreviation* shape = unit.abbreviations->find(cursor.uleb());
       if (!shape) return;
       const Entry callee = read_entry(cursor, unit, *shape);
@@ -139,13 +115,10 @@ class DwarfCallSites final : public CallSites {
     }
     const std::string_view name = names_.find(origin.number, in_alternate).best();
     if (name.empty()) return;
-    if (const auto address = symbols_.function(name))
-      site.targets = {*address};
-    else
-      site.external = name;
+    set_target(site, name);
   }
 
-  Entry read_entry(index::ByteCursor& cursor, const index::Unit& unit, const index::Abbreviation& shape) const {
+  Entry read_entry(ByteCursor& cursor, const index::Unit& unit, const index::Abbreviation& shape) const {
     Entry entry;
     for (const index::AttributeShape& one : unit.abbreviations->attributes(shape)) {
       const Value value = dwarf_.read_value(cursor, unit, one);
@@ -200,7 +173,6 @@ class DwarfCallSites final : public CallSites {
 
   index::DwarfFile& dwarf_;
   const index::UnitRanges& ranges_;
-  const SymbolTable& symbols_;
   index::FunctionNames names_;
   std::unordered_map<size_t, std::vector<index::RootFunction>> roots_;  // by unit
   std::unordered_map<uint64_t, Function> functions_;                    // by their entries

@@ -5,7 +5,7 @@
 
 #include <cstring>
 
-#include "inspector/symbols/index/byte_cursor.h"
+#include "inspector/elf/byte_cursor.h"
 #include "inspector/symbols/symbol_files.h"
 
 namespace mortem::inspector {
@@ -22,7 +22,7 @@ std::optional<AlternateLink> supplementary(const ElfImage& image, bool of_the_fi
   const ElfSection* section = image.debug_section("sup");
   const auto bytes = section ? image.content(*section) : std::nullopt;
   if (!bytes) return std::nullopt;
-  index::ByteCursor cursor(*bytes, 0);
+  ByteCursor cursor(*bytes, 0);
   const uint16_t version = cursor.u16();
   const bool is_supplementary = cursor.u8() != 0;
   AlternateLink link;
@@ -39,7 +39,7 @@ std::optional<AlternateLink> alternate_link(const ElfImage& image) {
   if (const ElfSection* section = image.section(".gnu_debugaltlink")) {
     const auto bytes = image.content(*section);
     if (!bytes) return std::nullopt;
-    index::ByteCursor cursor(*bytes, 0);
+    ByteCursor cursor(*bytes, 0);
     AlternateLink link;
     link.name = cursor.text();
     if (cursor.bad()) return std::nullopt;

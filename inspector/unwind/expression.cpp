@@ -1,9 +1,8 @@
 #include "inspector/unwind/expression.h"
 
-#include <libdwarf/dwarf.h>
-
-#include <cstring>
 #include <vector>
+
+#include "inspector/unwind/constant_operators.h"
 
 namespace mortem::inspector {
 namespace {
@@ -14,11 +13,11 @@ constexpr size_t kMaximumSteps = 1000;  // DW_OP_bra can loop
 class Evaluation {
  public:
   Evaluation(std::span<const uint8_t> bytes, const FrameRegisters& registers, MemoryCache& memory)
-      : bytes_(bytes), registers_(registers), memory_(memory) {}
+      : cursor_(bytes, 0), registers_(registers), memory_(memory) {}
 
   std::optional<uint64_t> run(std::optional<uint64_t> initial) {
     if (initial) push(*initial);
-    for (size_t steps = 0; good_ && at_ < bytes_.size(); ++steps) {
+    for (size_t steps = 0; good_ && !cursor_.at_end(); ++steps) {
       if (steps == kMaximumSteps) return std::nullopt;
       step();
     }
@@ -44,23 +43,15 @@ class Evaluation {
 
   template <typename T>
   T fixed() {
-    T value{};
-    if (bytes_.size() - at_ < sizeof(T)) return fail(), value;
-    std::memcpy(&value, bytes_.data() + at_, sizeof(T));
-    at_ += sizeof(T);
+    const T value = cursor_.fixed<T>();
+    if (cursor_.bad()) fail();
     return value;
   }
 
   uint64_t leb(bool is_signed) {
-    uint64_t value = 0;
-    for (unsigned shift = 0;; shift += 7) {
-      const uint8_t byte = fixed<uint8_t>();
-      if (!good_) return 0;
-      if (shift < 64) value |= uint64_t{byte & 0x7Fu} << shift;
-      if ((byte & 0x80) != 0) continue;
-      if (is_signed && (byte & 0x40) != 0 && shift + 7 < 64) value |= ~uint64_t{0} << (shift + 7);
-      return value;
-    }
+    const uint64_t value = is_signed ? static_cast<uint64_t>(cursor_.sleb()) : cursor_.uleb();
+    if (cursor_.bad()) fail();
+    return value;
   }
 
   void push_register(unsigned number, uint64_t offset) {
@@ -77,17 +68,19 @@ class Evaluation {
   }
 
   void jump(int16_t distance) {
-    const int64_t target = static_cast<int64_t>(at_) + distance;
-    if (target < 0 || target > static_cast<int64_t>(bytes_.size())) return fail();
-    at_ = static_cast<size_t>(target);
+    const uint64_t target = cursor_.offset() + static_cast<uint64_t>(int64_t{distance});  // negative: beyond the end
+    cursor_.seek(target);
+    if (cursor_.bad()) fail();
   }
 
   void step() {
     const uint8_t operation = fixed<uint8_t>();
-    if (operation >= DW_OP_lit0 && operation <= DW_OP_lit31) return push(operation - DW_OP_lit0);
+    if (const auto number = read_constant(operation, cursor_)) return cursor_.bad() ? fail() : push(*number);
     if (operation >= DW_OP_breg0 && operation <= DW_OP_breg31) return push_register(operation - DW_OP_breg0, leb(true));
-    if (constant(operation) || stack_operation(operation) || unary(operation)) return;
+    if (stack_operation(operation) || unary(operation)) return;
     switch (operation) {
+      case DW_OP_addr:
+        return push(fixed<uint64_t>());
       case DW_OP_bregx: {
         const uint64_t number = leb(false);
         return number < FrameRegisters::kCount ? push_register(static_cast<unsigned>(number), leb(true)) : fail();
@@ -107,42 +100,6 @@ class Evaluation {
         return;
       default:
         return binary(operation);
-    }
-  }
-
-  bool constant(uint8_t operation) {
-    switch (operation) {
-      case DW_OP_addr:
-      case DW_OP_const8u:
-      case DW_OP_const8s:
-        push(fixed<uint64_t>());
-        return true;
-      case DW_OP_const1u:
-        push(fixed<uint8_t>());
-        return true;
-      case DW_OP_const1s:
-        push(static_cast<uint64_t>(int64_t{fixed<int8_t>()}));
-        return true;
-      case DW_OP_const2u:
-        push(fixed<uint16_t>());
-        return true;
-      case DW_OP_const2s:
-        push(static_cast<uint64_t>(int64_t{fixed<int16_t>()}));
-        return true;
-      case DW_OP_const4u:
-        push(fixed<uint32_t>());
-        return true;
-      case DW_OP_const4s:
-        push(static_cast<uint64_t>(int64_t{fixed<int32_t>()}));
-        return true;
-      case DW_OP_constu:
-        push(leb(false));
-        return true;
-      case DW_OP_consts:
-        push(leb(true));
-        return true;
-      default:
-        return false;
     }
   }
 
@@ -242,11 +199,10 @@ class Evaluation {
     }
   }
 
-  std::span<const uint8_t> bytes_;
+  ByteCursor cursor_;
   const FrameRegisters& registers_;
   MemoryCache& memory_;
   std::vector<uint64_t> stack_;
-  size_t at_ = 0;
   bool good_ = true;
 };
 

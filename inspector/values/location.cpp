@@ -1,11 +1,11 @@
 #include "inspector/values/location.h"
 
 #include <fmt/format.h>
-#include <libdwarf/dwarf.h>
 
 #include <bit>
 #include <cstring>
 
+#include "inspector/unwind/constant_operators.h"
 #include "inspector/values/expression_arithmetic.h"
 
 namespace mortem::inspector {
@@ -26,20 +26,16 @@ class Evaluation {
   }
 
   bool run(std::span<const uint8_t> bytes, int depth = 0) {
-    const auto saved_bytes = bytes_;
-    const size_t saved_at = at_;
-    bytes_ = bytes;
-    at_ = 0;
+    const ByteCursor saved = std::exchange(cursor_, ByteCursor(bytes, 0));
     depth_ = depth;
-    while (!broken_ && at_ < bytes_.size()) {
+    while (!broken_ && !cursor_.at_end()) {
       if (++steps_ > kMaximumSteps) {
         fail("its location loops");
         break;
       }
       step();
     }
-    bytes_ = saved_bytes;
-    at_ = saved_at;
+    cursor_ = saved;
     depth_ = depth - 1;
     return !broken_;
   }
@@ -100,28 +96,22 @@ class Evaluation {
   // --- operands
   template <typename T>
   T fixed() {
-    T value{};
-    if (bytes_.size() - at_ < sizeof(T)) return fail("its location is cut off"), value;
-    std::memcpy(&value, bytes_.data() + at_, sizeof(T));
-    at_ += sizeof(T);
+    const T value = cursor_.fixed<T>();
+    check_operand();
     return value;
   }
   uint64_t leb(bool is_signed) {
-    uint64_t value = 0;
-    for (unsigned shift = 0;; shift += 7) {
-      const uint8_t byte = fixed<uint8_t>();
-      if (broken_) return 0;
-      if (shift < 64) value |= uint64_t{byte & 0x7Fu} << shift;
-      if ((byte & 0x80) != 0) continue;
-      if (is_signed && (byte & 0x40) != 0 && shift + 7 < 64) value |= ~uint64_t{0} << (shift + 7);
-      return value;
-    }
+    const uint64_t value = is_signed ? static_cast<uint64_t>(cursor_.sleb()) : cursor_.uleb();
+    check_operand();
+    return value;
   }
   std::span<const uint8_t> block(uint64_t length) {
-    if (length > bytes_.size() - at_) return fail("its location is cut off"), std::span<const uint8_t>{};
-    const auto result = bytes_.subspan(at_, length);
-    at_ += length;
+    const auto result = cursor_.block(length);
+    check_operand();
     return result;
+  }
+  void check_operand() {
+    if (cursor_.bad()) fail("its location is cut off");
   }
   uint64_t reference() { return context_.offset_size() == 8 ? fixed<uint64_t>() : fixed<uint32_t>(); }
 
@@ -200,9 +190,8 @@ class Evaluation {
   }
 
   void jump(int16_t distance) {
-    const int64_t target = static_cast<int64_t>(at_) + distance;
-    if (target < 0 || target > static_cast<int64_t>(bytes_.size())) return fail("its location is broken");
-    at_ = static_cast<size_t>(target);
+    cursor_.seek(cursor_.offset() + static_cast<uint64_t>(int64_t{distance}));  // negative: beyond the end
+    if (cursor_.bad()) fail("its location is broken");
   }
 
   ExpressionType type_at(uint64_t unit_offset) {
@@ -214,49 +203,24 @@ class Evaluation {
 
   void step() {
     const uint8_t operation = fixed<uint8_t>();
-    if (operation >= DW_OP_lit0 && operation <= DW_OP_lit31) return push_number(operation - DW_OP_lit0);
+    if (const auto number = read_constant(operation, cursor_)) {
+      check_operand();
+      return push_number(*number);
+    }
     if (operation >= DW_OP_reg0 && operation <= DW_OP_reg31) return pend_register(operation - DW_OP_reg0);
     if (operation >= DW_OP_breg0 && operation <= DW_OP_breg31) {
       const uint64_t offset = leb(true);
       return push_found(register_value(operation - DW_OP_breg0), offset);
     }
-    if (constant(operation) || stack_operation(operation) || place(operation) || typed(operation)) return;
+    if (address(operation) || stack_operation(operation) || place(operation) || typed(operation)) return;
     if (is_arithmetic(operation)) return arithmetic(operation);
     fail(fmt::format("its location has the unknown operator {:#x}", operation));
   }
 
-  bool constant(uint8_t operation) {
+  bool address(uint8_t operation) {
     switch (operation) {
       case DW_OP_addr:
         push_number(fixed<uint64_t>() + context_.load_bias());
-        return true;
-      case DW_OP_const8u:
-      case DW_OP_const8s:
-        push_number(fixed<uint64_t>());
-        return true;
-      case DW_OP_const1u:
-        push_number(fixed<uint8_t>());
-        return true;
-      case DW_OP_const1s:
-        push_number(static_cast<uint64_t>(int64_t{fixed<int8_t>()}));
-        return true;
-      case DW_OP_const2u:
-        push_number(fixed<uint16_t>());
-        return true;
-      case DW_OP_const2s:
-        push_number(static_cast<uint64_t>(int64_t{fixed<int16_t>()}));
-        return true;
-      case DW_OP_const4u:
-        push_number(fixed<uint32_t>());
-        return true;
-      case DW_OP_const4s:
-        push_number(static_cast<uint64_t>(int64_t{fixed<int32_t>()}));
-        return true;
-      case DW_OP_constu:
-        push_number(leb(false));
-        return true;
-      case DW_OP_consts:
-        push_number(leb(true));
         return true;
       case DW_OP_addrx:
       case DW_OP_GNU_addr_index:
@@ -482,8 +446,8 @@ class Evaluation {
   LocationContext& context_;
   MemoryCache& memory_;
   const LocationInput& input_;
-  std::span<const uint8_t> bytes_;
-  size_t at_ = 0, steps_ = 0;
+  ByteCursor cursor_;
+  size_t steps_ = 0;
   int depth_ = 0;
   std::vector<ExpressionValue> stack_;
   std::vector<LocationPiece> pieces_;

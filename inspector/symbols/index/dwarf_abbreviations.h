@@ -7,7 +7,7 @@
 #include <unordered_map>
 #include <vector>
 
-#include "inspector/symbols/index/byte_cursor.h"
+#include "inspector/elf/byte_cursor.h"
 #include "inspector/symbols/index/dwarf_sections.h"
 
 namespace mortem::inspector::index {

@@ -7,7 +7,7 @@
 #include <string>
 #include <string_view>
 
-#include "inspector/symbols/index/byte_cursor.h"
+#include "inspector/elf/byte_cursor.h"
 #include "inspector/symbols/index/dwarf_abbreviations.h"
 #include "inspector/symbols/index/dwarf_sections.h"
 

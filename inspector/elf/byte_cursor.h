@@ -7,7 +7,7 @@
 #include <span>
 #include <string_view>
 
-namespace mortem::inspector::index {
+namespace mortem::inspector {
 
 class ByteCursor {
  public:
@@ -41,9 +41,20 @@ class ByteCursor {
     }
     return *at_++;
   }
-  uint16_t u16() { return number<uint16_t>(); }
-  uint32_t u32() { return number<uint32_t>(); }
-  uint64_t u64() { return number<uint64_t>(); }
+  uint16_t u16() { return fixed<uint16_t>(); }
+  uint32_t u32() { return fixed<uint32_t>(); }
+  uint64_t u64() { return fixed<uint64_t>(); }
+  template <typename T>
+  T fixed() {
+    if (left() < sizeof(T)) {
+      fail();
+      return 0;
+    }
+    T value;
+    std::memcpy(&value, at_, sizeof(T));
+    at_ += sizeof(T);
+    return value;
+  }
   uint32_t u24() {
     const uint32_t low = u16();
     return low | uint32_t{u8()} << 16;
@@ -92,6 +103,11 @@ class ByteCursor {
     while (u8() >= 0x80) {
     }
   }
+  std::span<const uint8_t> block(uint64_t length) {
+    const uint8_t* const first = at_;
+    skip(length);
+    return bad_ ? std::span<const uint8_t>() : std::span<const uint8_t>(first, at_);
+  }
   // Without its end; a string that nothing ends is none.
   std::string_view text() {
     const void* end = at_ == end_ ? nullptr : std::memchr(at_, 0, left());
@@ -106,17 +122,6 @@ class ByteCursor {
   }
 
  private:
-  template <typename T>
-  T number() {
-    if (left() < sizeof(T)) {
-      fail();
-      return 0;
-    }
-    T value;
-    std::memcpy(&value, at_, sizeof(T));
-    at_ += sizeof(T);
-    return value;
-  }
   void fail() {
     at_ = end_;
     bad_ = true;
@@ -126,4 +131,4 @@ class ByteCursor {
   bool bad_ = false;
 };
 
-}  // namespace mortem::inspector::index
+}  // namespace mortem::inspector

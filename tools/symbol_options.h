@@ -19,8 +19,5 @@ void add_symbol_flags(CLI::App* verb, SymbolFlags& flags);
 // ({"DebugFolders": [DIR, ...], "Substitute": {FROM: TO, ...}}), the local store, this build's kernel beside the
 // program, /usr/lib/debug.
 inspector::SymbolOptions symbol_options(const SymbolFlags& flags);
-inline inspector::SymbolOptions symbol_options(const std::vector<std::string>& files) {
-  return symbol_options(SymbolFlags{files, {}, {}});
-}
 
 }  // namespace mortem::tools

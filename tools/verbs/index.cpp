@@ -16,7 +16,8 @@ namespace mortem::tools {
 namespace {
 
 struct IndexOptions {
-  std::vector<std::string> files, symbols;
+  std::vector<std::string> files;
+  SymbolFlags symbols;
   bool json = false;
 };
 
@@ -59,11 +60,7 @@ void add_index(Commands& commands) {
                                 "~/.cache/mortem/index (4 GiB in all, MORTEM_INDEX_BYTES; the oldest go).\n\n"
                                 "Example:\n  mortem index /usr/bin/ceph-osd");
   verb->add_option("file", options->files, "Programs or libraries")->required()->type_name("FILE");
-  verb->add_option("--symbols", options->symbols,
-                   "An ELF file with debug information, used where its build id is FILE's")
-      ->type_name("FILE")
-      ->allow_extra_args(false)
-      ->check(CLI::ExistingFile);
+  add_symbol_flags(verb, options->symbols);
   verb->add_flag("--json", options->json, "Print the facts as JSON (mortem.index/1)");
   commands.on(verb, [options] { return make_indexes(*options); });
 }

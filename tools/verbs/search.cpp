@@ -24,7 +24,7 @@ using nlohmann::ordered_json;
 
 struct SearchOptions {
   std::string target, bytes, text, pointer;
-  std::vector<std::string> symbols;
+  SymbolFlags symbols;
   uint64_t range = 1;
   size_t limit = 1000;
   bool by_bytes = false, by_text = false, unaligned = false, json = false;
@@ -221,10 +221,7 @@ void add_search(Commands& commands) {
   verb->add_flag("--unaligned", options->unaligned, "Pointers at addresses that are no multiples of 8, too")
       ->needs(pointer);
   verb->add_option("--limit", options->limit, "Show this many at most")->type_name("N")->capture_default_str();
-  verb->add_option("--symbols", options->symbols, "An ELF file with symbols, used where its build id is a module's")
-      ->type_name("FILE")
-      ->allow_extra_args(false)
-      ->check(CLI::ExistingFile);
+  add_symbol_flags(verb, options->symbols);
   verb->add_flag("--json", options->json, "Print the facts as JSON (mortem.search/1)");
   commands.on(verb, [options, bytes, text] {
     options->by_bytes = bytes->count() > 0;

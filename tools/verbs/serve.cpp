@@ -22,7 +22,7 @@ namespace fs = std::filesystem;
 
 struct ServeVerbOptions {
   std::string target, socket;
-  std::vector<std::string> symbols;
+  SymbolFlags symbols;
   int port = -1;
   bool stdio = false, once = false, kernel = false;
 };
@@ -115,10 +115,7 @@ void add_serve(Commands& commands) {
   ways->add_option("--unix", options->socket, "Path for a Unix socket")->type_name("PATH");
   ways->add_flag("--stdio", options->stdio, "One client on standard input and output");
   ways->require_option(1);
-  verb->add_option("--symbols", options->symbols, "An ELF file with symbols, used where its build id is a module's")
-      ->type_name("FILE")
-      ->allow_extra_args(false)
-      ->check(CLI::ExistingFile);
+  add_symbol_flags(verb, options->symbols);
   verb->add_flag("--once", options->once, "End when the first client has left");
   verb->add_flag("--kernel", options->kernel, "Show the kernel, too: its module, its memory, and a crash in it");
   commands.on(verb, [options] { return serve_target(*options); });

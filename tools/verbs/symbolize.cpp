@@ -24,7 +24,8 @@ using inspector::index::FileSymbols;
 constexpr size_t kBatch = 8 << 20;  // bytes of input that are answered together, sorted by address
 
 struct SymbolizeOptions {
-  std::vector<std::string> addresses, symbols;
+  std::vector<std::string> addresses;
+  SymbolFlags symbols;
   std::string file, style = "LLVM", functions = "linkage";
   std::string adjust;
   bool basenames = false, relative = false, json = false;
@@ -290,11 +291,7 @@ void add_symbolize(Commands& commands) {
   verb->add_flag("--relativenames", options->relative, "File names without the folder of the compilation");
   verb->add_flag("-v,--verbose", options->form.verbose, "Where functions start, too");
   verb->add_option("--adjust-vma", options->adjust, "Added to every address")->type_name("OFFSET");
-  verb->add_option("--symbols", options->symbols,
-                   "An ELF file with debug information, used where its build id is FILE's")
-      ->type_name("FILE")
-      ->allow_extra_args(false)
-      ->check(CLI::ExistingFile);
+  add_symbol_flags(verb, options->symbols);
   commands.on(verb, [options] {
     SymbolizeForm& form = options->form;
     form.style = options->json || options->style == "JSON" ? SymbolizeStyle::Json

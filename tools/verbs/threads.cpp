@@ -21,7 +21,7 @@ using nlohmann::ordered_json;
 
 struct ThreadsOptions {
   std::string target;
-  std::vector<std::string> symbols;
+  SymbolFlags symbols;
   bool stacks = false, json = false;
 };
 
@@ -158,10 +158,7 @@ void add_threads(Commands& commands) {
                                 "Examples:\n  mortem threads web\n  mortem threads program.core.zst --stacks");
   verb->add_option("TARGET", options->target, kTargetHelp)->required();
   verb->add_flag("--stacks", options->stacks, "Show the stacks, too: one for all threads that have the same");
-  verb->add_option("--symbols", options->symbols, "An ELF file with symbols, used where its build id is a module's")
-      ->type_name("FILE")
-      ->allow_extra_args(false)
-      ->check(CLI::ExistingFile);
+  add_symbol_flags(verb, options->symbols);
   verb->add_flag("--json", options->json, "Print the facts as JSON (mortem.threads/1)");
   commands.on(verb, [options] { return show_threads(*options); });
 }

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <time.h>
@@ -87,10 +88,11 @@ static void show_time_wait(int options, int options_later, int is_alive) {
   const int client = connected_to(port), server = accept(listener, NULL, NULL);
   char byte;
   if (!is_alive) {
-    close(server);
+    shutdown(server, SHUT_WR);
     if (read(client, &byte, 1) != 0) printf("no end\n");
     close(client);
-    usleep(20000);  // for the client's end to arrive
+    if (read(server, &byte, 1) != 0) printf("no end of the client's\n");
+    close(server);
   }
   close(listener);
   listener = make(AF_INET, SOCK_STREAM, options_later);
@@ -146,12 +148,13 @@ static void show_datagrams(int options) {
     sendto(sender, "x", 1, 0, (const struct sockaddr*)&to, sizeof to);
     close(sender);
   }
-  usleep(20000);
-  for (int index = 0; index < 2; ++index) {
-    char byte;
-    while (recv(receivers[index], &byte, 1, MSG_DONTWAIT) == 1) ++counts[index];
-    close(receivers[index]);
-  }
+  struct pollfd ready[2] = {{receivers[0], POLLIN, 0}, {receivers[1], POLLIN, 0}};
+  while (counts[0] + counts[1] < 100 && poll(ready, 2, 5000) > 0)
+    for (int index = 0; index < 2; ++index) {
+      char byte;
+      while (recv(receivers[index], &byte, 1, MSG_DONTWAIT) == 1) ++counts[index];
+    }
+  for (int index = 0; index < 2; ++index) close(receivers[index]);
   printf("UDP options %d: of 100 datagrams the first gets %s, the second %s\n", options,
          counts[0] == 0     ? "none"
          : counts[0] == 100 ? "all"

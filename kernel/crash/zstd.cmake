@@ -14,7 +14,11 @@ foreach(file common/debug common/entropy_common common/error_private common/fse_
 endforeach()
 add_library(mortem_kernel_zstd STATIC ${ZSTD_FILES})
 set_target_properties(mortem_kernel_zstd PROPERTIES EXPORT_COMPILE_COMMANDS OFF)
-target_compile_options(mortem_kernel_zstd PRIVATE ${KERNEL_FLAGS} -O3 -w -Wno-error)
+target_compile_options(mortem_kernel_zstd PRIVATE ${KERNEL_FLAGS} -g1 -O3 -w -Wno-error)
+# Strategies of higher levels than the dump's (kCompressionLevel): linked, never run, and half of the compiler's work.
+foreach(file double_fast lazy ldm opt)
+  set_property(SOURCE ${ZSTD_FOLDER}/compress/zstd_${file}.c APPEND PROPERTY COMPILE_OPTIONS -O0)
+endforeach()
 target_compile_definitions(mortem_kernel_zstd PRIVATE DYNAMIC_BMI2=0 ZSTD_DISABLE_ASM=1 ZSTD_LEGACY_SUPPORT=0
   ZSTD_NO_INTRINSICS=1 ZSTD_TRACE=0 XXH_NAMESPACE=ZSTD_ NDEBUG)
 target_include_directories(mortem_kernel_zstd BEFORE PRIVATE ${CMAKE_SOURCE_DIR}/kernel/library/freestanding)

@@ -95,7 +95,9 @@ class Restarts(Gdb):
     same as without one."""
 
     def stopped_again_and_again(self, program, count, seconds):
-        linux = subprocess.run([program], stdin=subprocess.DEVNULL, capture_output=True, timeout=60, check=True).stdout
+        linux = subprocess.Popen([program], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
+        self.addCleanup(linux.stdout.close)
+        self.addCleanup(linux.kill)
         command = self.start("run", program, "--name", "r", "--wait")
         wait_until(lambda: any(one["name"] == "r" for one in self.facts("ps")["instances"]), "the guest")
         script = self.files / "interrupt.py"
@@ -108,7 +110,8 @@ class Restarts(Gdb):
         self.assertGreater(len(stops), 5, done.stdout + done.stderr)
         # What is left of an interrupted nanosleep is told at each interruption, on Linux too (do_nanosleep), though the
         # call goes on.
-        told = [re.sub(r"(?m)^rest \d$", "rest", text.decode(errors="replace")) for text in (output, linux)]
+        told = [re.sub(r"(?m)^rest \d$", "rest", text.decode(errors="replace")) for text in (output, linux.communicate(timeout=60)[0])]
+        self.assertEqual(linux.returncode, 0)
         self.assertEqual(*told, errors)
 
     def test_restart_threads(self):

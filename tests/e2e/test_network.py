@@ -190,10 +190,12 @@ class TapNetwork(TapTest):
         dump = self.files / "load.core.zst"
         self.serve_on_tap("--on-crash", "stop", "--dump", dump)
         answers = [0] * 8
+        connections = []
 
         def ask(number):
             try:
                 with self.connect() as connection:
+                    connections.append(connection)
                     while connection.sendall(b"x" * 4000) is None and receive(connection, 4000):
                         answers[number] += 1
             except OSError:
@@ -206,8 +208,13 @@ class TapNetwork(TapTest):
         with self.connect() as connection:
             connection.sendall(b"!crash")
             self.assertEqual(self.process.wait(ANSWER * 2), 128 + 11)
+        for connection in connections:
+            try:
+                connection.shutdown(socket.SHUT_RDWR)  # nobody else ends it
+            except OSError:
+                pass
         for client in clients:
-            client.join()  # their time is up at some point
+            client.join()
         self.assertTrue(dump.exists())
         self.assertIn("network_server.c", self.mortem("bt", dump).stdout)
 

@@ -78,7 +78,8 @@ int main(void) {
   // What is there can be written over; a hole of a mapping cannot be filled.
   make_piece(0);
   printf("over: %d\n", pwrite(kept, piece, kPiece, 0) == kPiece);
-  printf("behind: %d %s\n", (int)pwrite(kept, piece, kPiece, kPiece), strerror(errno));
+  const int behind = (int)pwrite(kept, piece, kPiece, kPiece);
+  printf("behind: %d %s\n", behind, strerror(errno));
   unlink("/var/lib/small");
   rmdir("/var/lib/folder");
   ftruncate(big, size / 2);

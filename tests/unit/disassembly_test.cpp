@@ -6,7 +6,8 @@
 
 #include <cstdio>
 #include <fstream>
-#include <regex>
+
+#include "pattern_matches.h"
 
 namespace mortem::inspector {
 namespace {
@@ -42,8 +43,7 @@ TEST(Disassembly, TargetsAreAbsoluteAsInGdb) {
   std::string theirs = output_of(
       fmt::format("gdb -nx -q -batch -ex 'set disassembly-flavor intel' -ex 'x/8i {:#x}' {}.elf 2>&1", kAddress, name));
   std::vector<std::string> targets;
-  const std::regex jump("(?:jmp|call|jne|loop) +(0x[0-9a-f]+)");
-  for (std::sregex_iterator at(theirs.begin(), theirs.end(), jump), end; at != end; ++at) targets.push_back((*at)[1]);
+  for (const auto& match : test::matches_of("(jmp|call|jne|loop) +(0x[0-9a-f]+)", theirs)) targets.push_back(match[2]);
   ASSERT_EQ(targets.size(), 4u) << theirs;
   for (size_t index = 0; index < targets.size(); ++index) {
     EXPECT_NE(instructions[index].text.find(" " + targets[index]), std::string::npos) << instructions[index].text;

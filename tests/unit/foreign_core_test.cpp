@@ -4,10 +4,10 @@
 
 #include <algorithm>
 #include <map>
-#include <regex>
 #include <sstream>
 
 #include "dump_builder.h"
+#include "pattern_matches.h"
 #include "snapshot/core_file.h"
 #include "snapshot/dump_info.h"
 #include "snapshot/little_endian.h"
@@ -109,11 +109,10 @@ TEST_P(ForeignCore, RegistersAreGdbs) {
       tool("gdb -nx -batch -ex 'thread apply all info registers' " + program.string() + " " + path.string());
   std::istringstream lines(output);
   std::map<uint32_t, std::map<std::string, uint64_t>> expected;
-  std::smatch match;
   uint32_t thread = 0;
   for (std::string line; std::getline(lines, line);) {
-    if (std::regex_search(line, match, std::regex(R"(^Thread \d+ .*LWP (\d+))"))) thread = std::stoul(match[1]);
-    if (std::regex_search(line, match, std::regex(R"(^(\w+) +0x([0-9a-f]+) )")))
+    for (const auto& match : test::matches_of("^Thread [0-9]+ .*LWP ([0-9]+)", line)) thread = std::stoul(match[1]);
+    for (const auto& match : test::matches_of("^([a-z0-9_]+) +0x([0-9a-f]+) ", line))
       expected[thread][match[1]] = number(match[2]);
   }
   ASSERT_EQ(expected.size(), 3u) << output;
@@ -135,10 +134,9 @@ TEST_P(ForeignCore, RegistersAreGdbs) {
 
 TEST_P(ForeignCore, SegmentBasesAreEuReadelfs) {
   const std::string notes = tool("eu-readelf -n " + path.string());
-  std::regex line("fs\\.base: +0x([0-9a-f]+) +gs\\.base: +0x([0-9a-f]+)");
   std::vector<std::pair<uint64_t, uint64_t>> expected, got;
-  for (std::sregex_iterator at(notes.begin(), notes.end(), line), end; at != end; ++at)
-    expected.emplace_back(number((*at)[1]), number((*at)[2]));
+  for (const auto& match : test::matches_of("fs\\.base: +0x([0-9a-f]+) +gs\\.base: +0x([0-9a-f]+)", notes))
+    expected.emplace_back(number(match[1]), number(match[2]));
   for (const auto& one : core->threads()) got.emplace_back(one.registers.fs_base, one.registers.gs_base);
   EXPECT_EQ(got, expected);
   EXPECT_EQ(got.size(), 3u);
@@ -166,11 +164,10 @@ TEST_P(ForeignCore, ModulesHaveTheFilesBuildIdsAndBiases) {
   const std::string notes = tool("readelf -n " + program.string());
   EXPECT_NE(notes.find("Build ID: " + snapshot::hexadecimal(found->id)), std::string::npos) << notes;
 
-  std::smatch match;
-  const std::string symbols = tool("nm " + program.string());
-  ASSERT_TRUE(std::regex_search(symbols, match, std::regex("([0-9a-f]+) D planted")));
+  const auto symbols = test::matches_of("([0-9a-f]+) D planted$", tool("nm " + program.string()));
+  ASSERT_EQ(symbols.size(), 1u);
   uint64_t planted[4] = {};
-  auto got = core->read_memory(number(match[1]) + found->load_bias, snapshot::writable_bytes_of(planted));
+  auto got = core->read_memory(number(symbols[0][1]) + found->load_bias, snapshot::writable_bytes_of(planted));
   ASSERT_TRUE(got);
   EXPECT_EQ(*got, sizeof(planted));
   EXPECT_EQ(planted[0], 0x1111222233334444u);
@@ -195,10 +192,9 @@ TEST_P(ForeignCore, ModulesHaveTheFilesBuildIdsAndBiases) {
 
 TEST_P(ForeignCore, FileMappingsAreEuReadelfs) {
   const std::string notes = tool("eu-readelf -n " + path.string());
-  std::regex line("\n +([0-9a-f]+)-([0-9a-f]+) ([0-9a-f]+) [0-9]+ +(/[^\n]+)");
   std::vector<snapshot::CoreFileMapping> expected;
-  for (std::sregex_iterator at(notes.begin(), notes.end(), line), end; at != end; ++at)
-    expected.push_back({number((*at)[1]), number((*at)[2]), number((*at)[3]), (*at)[4]});
+  for (const auto& match : test::matches_of("^ +([0-9a-f]+)-([0-9a-f]+) ([0-9a-f]+) [0-9]+ +(/.+)$", notes))
+    expected.push_back({number(match[1]), number(match[2]), number(match[3]), match[4]});
   ASSERT_FALSE(expected.empty());
   ASSERT_EQ(core->file_mappings().size(), expected.size());
   for (size_t index = 0; index < expected.size(); ++index) {

@@ -10,7 +10,7 @@ foreach(source drivers/control_frames drivers/pci drivers/serial drivers/virtque
   list(APPEND KERNEL_LOGIC ${KERNEL_SOURCE}/${source}.cpp)
 endforeach()
 add_library(kernel_logic STATIC ${KERNEL_LOGIC})
-target_link_libraries(kernel_logic PUBLIC mortem_common)
+target_link_libraries(kernel_logic PUBLIC mortem_host)
 target_compile_options(kernel_logic PRIVATE -Ulinux)
 
 # These bring along what is below them.
@@ -36,9 +36,13 @@ foreach(test ext2 ext3 ext3_power_cut page_cache path partition_table)
   mortem_unit_test(${test} LIBRARIES image_files kernel_fakes)
 endforeach()
 # Damaged images are read under the sanitizers: a wild access is a failed test, not luck.
-mortem_unit_test(ext2_damage OPTIMIZED SOURCES image_files.cpp ${KERNEL_DISK_SOURCES} ${KERNEL_FAKES})
-target_compile_options(ext2_damage_test PRIVATE -Ulinux -fsanitize=address,undefined -fno-sanitize-recover=all)
-target_link_options(ext2_damage_test PRIVATE -fsanitize=address,undefined)
+set(SANITIZERS -fsanitize=address,undefined -fno-sanitize-recover=all)
+add_library(kernel_disk_sanitized STATIC ${KERNEL_DISK_SOURCES})
+target_link_libraries(kernel_disk_sanitized PUBLIC mortem_host)
+target_compile_options(kernel_disk_sanitized PRIVATE -Ulinux -O1 ${SANITIZERS})
+mortem_unit_test(ext2_damage SANITIZED SOURCES image_files.cpp ${KERNEL_FAKES} LIBRARIES kernel_disk_sanitized)
+target_compile_options(ext2_damage_test PRIVATE ${TEST_OPTIONS} ${SANITIZERS})
+target_link_options(ext2_damage_test PRIVATE ${SANITIZERS})
 
 # The crash path over a guest of bytes. libzstd is the host's; the kernel's own build of it is tested by the guests.
 find_package(PkgConfig REQUIRED)
@@ -50,7 +54,7 @@ add_library(crash_path STATIC crash_fake_guest.cpp ${CRASH}/checked_memory.cpp $
   ${CRASH}/modules.cpp ${CRASH}/memory_file_walk.cpp ${CRASH}/page_walk.cpp ${CRASH}/report.cpp
   ${CRASH}/seekable_compressor.cpp ${CRASH}/signature.cpp ${CRASH}/text.cpp ${CRASH}/threads.cpp
   ${CRASH}/trap_message.cpp)
-target_link_libraries(crash_path PUBLIC mortem_common mortem_snapshot PkgConfig::ZSTD)
+target_link_libraries(crash_path PUBLIC mortem_host mortem_snapshot PkgConfig::ZSTD)
 target_include_directories(crash_path PUBLIC ${CMAKE_CURRENT_SOURCE_DIR})
 mortem_unit_test(crash_core LIBRARIES crash_path)
 mortem_unit_test(crash_report LIBRARIES crash_path)

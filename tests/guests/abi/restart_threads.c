@@ -1,6 +1,7 @@
 // Blocking calls that another thread interrupts: with SA_RESTART, without, and by a signal that is ignored. What each
 // returns, whether it went on, and that the whole took its time and no longer (musl's sigtimedwait begins again).
 // Built with musl too.
+// Waits most of its time.
 #include "abi.h"
 
 #include <linux/futex.h>

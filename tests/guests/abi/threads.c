@@ -107,8 +107,10 @@ static void signals_to_threads(void) {
   void* result;
   pthread_join(thread, &result);
   printf("handled %ld in the thread: %d\n", (long)(intptr_t)result, pthread_equal(handler_thread, thread) != 0);
-  printf("tgkill of nobody: %d %d\n", (int)syscall(SYS_tgkill, getpid(), 999999, 0), errno);
-  printf("tgkill of another process: %d %d\n", (int)syscall(SYS_tgkill, getpid() + 1, gettid(), 0), errno);
+  int answer = (int)syscall(SYS_tgkill, getpid(), 999999, 0);
+  printf("tgkill of nobody: %d %d\n", answer, errno);
+  answer = (int)syscall(SYS_tgkill, getpid() + 1, gettid(), 0);
+  printf("tgkill of another process: %d %d\n", answer, errno);
 }
 
 // A signal for the process goes to the thread that does not block it.

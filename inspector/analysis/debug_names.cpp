@@ -17,7 +17,7 @@ namespace {
 using llvm::DWARFDie;
 namespace dwarf = llvm::dwarf;
 
-constexpr unsigned kDeepest = 64;  // typedefs of typedefs, structures in structures: broken files go round
+constexpr unsigned kDeepestType = 64;  // typedefs of typedefs, structures in structures: broken files go round
 
 // A location of one operation: register, register plus offset, frame base plus offset, address.
 struct SimpleLocation {
@@ -87,7 +87,7 @@ DWARFDie type_of(const DWARFDie& die) {
 
 // Without typedefs and qualifiers.
 DWARFDie stripped(DWARFDie type) {
-  for (unsigned depth = 0; type && depth < kDeepest; ++depth) {
+  for (unsigned depth = 0; type && depth < kDeepestType; ++depth) {
     switch (type.getTag()) {
       case dwarf::DW_TAG_typedef:
       case dwarf::DW_TAG_const_type:
@@ -297,7 +297,7 @@ class DwarfNames final : public DebugNames {
   static std::vector<DWARFDie> variables(const Place& place) {
     std::vector<DWARFDie> found;
     DWARFDie scope = place.function;
-    for (unsigned depth = 0; scope && depth < kDeepest; ++depth) {
+    for (unsigned depth = 0; scope && depth < kDeepestType; ++depth) {
       std::vector<DWARFDie> here;
       DWARFDie next;
       for (const DWARFDie& child : scope.children()) {
@@ -351,7 +351,7 @@ class DwarfNames final : public DebugNames {
   // Goes down into members and elements until what stands at `offset` is as large as the access.
   bool descend(const DWARFDie& type, uint64_t offset, uint64_t size, MemberAt& result, unsigned depth) {
     const DWARFDie plain = definition_of(stripped(type));
-    if (!plain || depth > kDeepest) return false;
+    if (!plain || depth > kDeepestType) return false;
     if (plain.getTag() == dwarf::DW_TAG_array_type) {
       const DWARFDie element = type_of(plain);
       const auto element_size = size_of(element), whole = size_of(plain);

@@ -20,7 +20,7 @@ namespace dwarf = llvm::dwarf;
 
 constexpr std::array<std::string_view, 4> kVariables = {"allgs", "waitReasonStrings", "buildVersion", "allm"};
 constexpr std::array<std::string_view, 4> kStructures = {"g", "m", "_panic", "_type"};
-constexpr unsigned kDeepest = 3;  // g.sched.pc
+constexpr unsigned kDeepestSchedule = 3;  // g.sched.pc
 
 std::string name_of(const DWARFDie& die) {
   const char* name = dwarf::toString(die.find(dwarf::DW_AT_name), nullptr);
@@ -45,7 +45,7 @@ void add_fields(const DWARFDie& structure, const std::string& prefix, uint64_t b
     const auto size = type ? type.getTypeSize(8) : std::nullopt;
     if (!size || *size == 0) continue;
     to.try_emplace(path, GoRuntime::Field{offset, *size});
-    if (type.getTag() != dwarf::DW_TAG_structure_type || depth >= kDeepest) continue;
+    if (type.getTag() != dwarf::DW_TAG_structure_type || depth >= kDeepestSchedule) continue;
     add_fields(type, path, offset, depth + 1, to);
     // runtime/internal/atomic.Uint32 and its like.
     if (const auto value = to.find(path + ".value"); value != to.end()) to[path] = value->second;

@@ -9,16 +9,14 @@
 namespace mortem::inspector {
 namespace {
 
-constexpr uint64_t kMaximumElements = 1ull << 40;
 constexpr uint64_t kMaximumBuckets = 1ull << 24, kBucketCells = 8;
 constexpr uint8_t kMinimumTopHash = 5, kEvacuatedX = 2, kEvacuatedEmpty = 4;
 constexpr uint64_t kKindOffset = 23;          // of runtime._type.kind
 constexpr uint8_t kDirectInterface = 1 << 5;  // the data word is the value itself
 
-class Container {
+class GoContainer : Container {
  public:
-  Container(Describer& describer, const Value& value, const Type& type, ValueNode& to, int depth)
-      : describer_(describer), value_(value), type_(type), to_(to), depth_(depth) {}
+  using Container::Container;
 
   bool run() {
     if (type_.kind == TypeKind::Pointer) return is_map() && map();
@@ -160,18 +158,12 @@ class Container {
     to_ = std::move(inner);
     return true;
   }
-
-  Describer& describer_;
-  const Value& value_;
-  const Type& type_;
-  ValueNode& to_;
-  int depth_;
 };
 
 }  // namespace
 
 bool describe_go(Describer& describer, const Value& value, const Type& type, ValueNode& to, int depth) {
-  return Container(describer, value, type, to, depth).run();
+  return GoContainer(describer, value, type, to, depth).run();
 }
 
 }  // namespace mortem::inspector

@@ -9,13 +9,11 @@
 namespace mortem::inspector {
 namespace {
 
-constexpr uint64_t kMaximumElements = 1ull << 40;
 constexpr size_t kMaximumSteps = 1'000'000;
 
-class Container {
+class LibcxxContainer : Container {
  public:
-  Container(Describer& describer, const Value& value, const Type& type, ValueNode& to, int depth)
-      : describer_(describer), value_(value), type_(type), to_(to), depth_(depth) {}
+  using Container::Container;
 
   bool run() {
     const std::string name = type_.name.substr(0, type_.name.find('<'));
@@ -36,11 +34,6 @@ class Container {
   }
 
  private:
-  const Type* argument(size_t index) {
-    const auto& all = type_.complete().template_types;
-    return index < all.size() ? all[index].second : nullptr;
-  }
-  std::optional<uint64_t> word(uint64_t address) { return describer_.reader().memory().read_word(address); }
   std::optional<uint64_t> integer(const Value& value) {
     const auto bits = describer_.reader().read_integer(value);
     return bits ? std::optional(*bits) : std::nullopt;
@@ -158,7 +151,7 @@ class Container {
     if (!end || !end->address || !count) return false;
     const auto first = word(*end->address + 8);
     if (!first) return false;
-    return chain(argument(0), *first == *end->address ? 0 : *first, *count, 16, false,
+    return chain(argument(type_, 0), *first == *end->address ? 0 : *first, *count, 16, false,
                  [&](uint64_t at) -> std::optional<uint64_t> {
                    const auto next = word(at + 8);
                    return next && *next == *end->address ? std::optional<uint64_t>(0) : next;
@@ -173,7 +166,7 @@ class Container {
     const auto third = describer_.get(*whole, {"__pair3_"});
     const auto count = third ? integer(unpaired(*third)) : describer_.number(*whole, {"__size_"});
     if (!begin || !count) return false;
-    const Type* element = argument(0);
+    const Type* element = argument(type_, 0);
     // Of a map: a pair, which the allocator's argument names; __value_type holds nothing else.
     if (keyed) element = pair_type();
     auto next = [&](uint64_t node) -> std::optional<uint64_t> {
@@ -223,7 +216,7 @@ class Container {
     const auto count = second ? integer(unpaired(*second)) : describer_.number(*table, {"__size_"});
     const auto start = first ? describer_.number(unpaired(*first), {"__next_"}) : std::nullopt;
     if (!start || !count) return false;
-    return chain(keyed ? pair_type() : argument(0), *start, *count, 16, keyed, [&](uint64_t at) { return word(at); });
+    return chain(keyed ? pair_type() : argument(type_, 0), *start, *count, 16, keyed, [&](uint64_t at) { return word(at); });
   }
 
   bool shared_pointer() {
@@ -263,24 +256,14 @@ class Container {
       return true;
     }
     const auto inner = describer_.get(value_, {"__val_"});
-    if (!inner) return false;
-    ValueNode shown = describer_.node(*inner, to_.name, depth_ + 1);
-    shown.type = to_.type;
-    to_ = std::move(shown);
-    return true;
+    return inner && show(*inner);
   }
-
-  Describer& describer_;
-  const Value& value_;
-  const Type& type_;
-  ValueNode& to_;
-  int depth_;
 };
 
 }  // namespace
 
 bool describe_libcxx(Describer& describer, const Value& value, const Type& type, ValueNode& to, int depth) {
-  return Container(describer, value, type, to, depth).run();
+  return LibcxxContainer(describer, value, type, to, depth).run();
 }
 
 }  // namespace mortem::inspector

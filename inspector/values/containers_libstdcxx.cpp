@@ -10,7 +10,6 @@
 namespace mortem::inspector {
 namespace {
 
-constexpr uint64_t kMaximumElements = 1ull << 40;  // more than any memory holds: the container is broken
 constexpr size_t kMaximumSteps = 1'000'000;        // of a walk over nodes
 
 // "std::vector" of "std::vector<int, std::allocator<int> >"; the library's inline namespaces left out.
@@ -21,19 +20,13 @@ std::string template_name(const Type& type) {
   return name;
 }
 
-const Type* argument(const Type& type, size_t index) {
-  const auto& all = type.complete().template_types;
-  return index < all.size() ? all[index].second : nullptr;
-}
-
 uint64_t size_of(const Type* type) {
   return type && type->stripped().has_size ? type->stripped().size : 0;
 }
 
-class Container {
+class LibstdcxxContainer : Container {
  public:
-  Container(Describer& describer, const Value& value, const Type& type, ValueNode& to, int depth)
-      : describer_(describer), value_(value), type_(type), to_(to), depth_(depth) {}
+  using Container::Container;
 
   bool run() {
     const std::string name = template_name(type_);
@@ -224,8 +217,6 @@ class Container {
     return true;
   }
 
-  std::optional<uint64_t> word(uint64_t address) { return describer_.reader().memory().read_word(address); }
-
   bool list() {
     const auto node = describer_.get(value_, {"_M_impl", "_M_node"});
     const Type* element = argument(type_, 0);
@@ -354,16 +345,19 @@ class Container {
     to_.text = fmt::format("{:#x}", *address);
     uint64_t uses = 0;
     if (*block != 0) {
-      const auto count =
-          describer_.number(*counter, {}) ? describer_.reader().dereference(*counter) : Found<Value>(not_known(""));
-      const auto use = count ? describer_.number(*count, {"_M_use_count"}) : std::nullopt;
-      const auto weak = count ? describer_.number(*count, {"_M_weak_count"}) : std::nullopt;
+      const Found<Value> counts = describer_.reader().dereference(*counter);
+      const auto use = counts ? describer_.number(*counts, {"_M_use_count"}) : std::nullopt;
+      const auto weak = counts ? describer_.number(*counts, {"_M_weak_count"}) : std::nullopt;
       if (!use || !weak) {
         to_.note = "its counters are not in the dump";
         return true;
       }
-      uses = *use;
-      to_.note = fmt::format("use count {}, weak count {}", *use, *weak - (*use > 0 ? 1 : 0));
+      uses = use.value_or(0);
+      const uint64_t weak_uses = weak.value_or(0), shared = uses > 0 ? 1 : 0;  // all users together hold one weak count
+      if (weak_uses < shared)
+        to_.note = fmt::format("broken: use count {}, but no weak count", uses);
+      else
+        to_.note = fmt::format("use count {}, weak count {}", uses, weak_uses - shared);
     }
     if (uses > 0) describer_.follow(to_, *pointer, depth_);
     return true;
@@ -406,26 +400,12 @@ class Container {
     const auto inner = describer_.get(value_, path);
     return inner && show(*inner);
   }
-
-  bool show(const Value& value, std::string note = "") {
-    ValueNode inner = describer_.node(value, to_.name, depth_ + 1);
-    inner.type = to_.type;
-    if (!note.empty()) inner.note = note;
-    to_ = std::move(inner);
-    return true;
-  }
-
-  Describer& describer_;
-  const Value& value_;
-  const Type& type_;
-  ValueNode& to_;
-  int depth_;
 };
 
 }  // namespace
 
 bool describe_libstdcxx(Describer& describer, const Value& value, const Type& type, ValueNode& to, int depth) {
-  return Container(describer, value, type, to, depth).run();
+  return LibstdcxxContainer(describer, value, type, to, depth).run();
 }
 
 }  // namespace mortem::inspector

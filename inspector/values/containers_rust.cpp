@@ -11,13 +11,11 @@
 namespace mortem::inspector {
 namespace {
 
-constexpr uint64_t kMaximumElements = 1ull << 40;
 constexpr uint64_t kMaximumBuckets = 1ull << 28;
 
-class Container {
+class RustContainer : Container {
  public:
-  Container(Describer& describer, const Value& value, const Type& type, ValueNode& to, int depth)
-      : describer_(describer), value_(value), type_(type), to_(to), depth_(depth) {}
+  using Container::Container;
 
   bool run() {
     if (!type_.complete().variants.empty()) return enumeration();
@@ -62,11 +60,6 @@ class Container {
   std::optional<uint64_t> number(std::initializer_list<const char*> path) {
     const auto place = describer_.get(value_, path);
     return place ? plain_number(*place) : std::nullopt;
-  }
-
-  const Type* argument(const Type& type, size_t index) {
-    const auto& all = type.complete().template_types;
-    return index < all.size() ? all[index].second : nullptr;
   }
 
   bool fill(const Type* element, uint64_t count, const std::function<uint64_t(uint64_t)>& at) {
@@ -231,18 +224,12 @@ class Container {
     to_.children = inner.children;
     return true;
   }
-
-  Describer& describer_;
-  const Value& value_;
-  const Type& type_;
-  ValueNode& to_;
-  int depth_;
 };
 
 }  // namespace
 
 bool describe_rust(Describer& describer, const Value& value, const Type& type, ValueNode& to, int depth) {
-  return Container(describer, value, type, to, depth).run();
+  return RustContainer(describer, value, type, to, depth).run();
 }
 
 }  // namespace mortem::inspector

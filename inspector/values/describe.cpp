@@ -11,7 +11,7 @@
 namespace mortem::inspector {
 namespace {
 
-constexpr int kMaximumDepth = 20;        // of values in values
+constexpr int kMaximumValueDepth = 20;        // of values in values
 constexpr size_t kMaximumNodes = 20000;  // of one answer
 constexpr int kMaximumFollowed = 1;      // smart pointers are followed this far: what they point to may lead back
 constexpr uint64_t kInnerLimit = 200;    // elements of containers in containers
@@ -52,7 +52,7 @@ std::string member_at(const Type& owner, uint64_t offset, int depth) {
   for (const Member& one : owner.members()) {
     if (!one.base && one.bit_size == 0 && one.bit_offset == offset * 8 && !one.name.empty() && !one.artificial)
       return "&" + owner.name + "::" + one.name;
-    if (!one.base || !one.type || !one.offset_expression.empty() || depth > kMaximumDepth) continue;
+    if (!one.base || !one.type || !one.offset_expression.empty() || depth > kMaximumValueDepth) continue;
     const Type& base = one.type->stripped();
     const uint64_t start = one.bit_offset / 8;
     if (base.is_struct() && offset >= start && offset - start < base.size)
@@ -326,7 +326,7 @@ ValueNode Describer::node(const Value& value, std::string name, int depth) {
     return to;
   }
   const Type& type = value.type->stripped();
-  if (depth > kMaximumDepth || nodes_ > kMaximumNodes) {
+  if (depth > kMaximumValueDepth || nodes_ > kMaximumNodes) {
     to.note = "more is not shown";
     to.text = "…";
     return to;

@@ -42,6 +42,37 @@ class Describer {
   int followed_ = 0;
 };
 
+// What the libraries' containers have in common.
+class Container {
+ public:
+  Container(Describer& describer, const Value& value, const Type& type, ValueNode& to, int depth)
+      : describer_(describer), value_(value), type_(type), to_(to), depth_(depth) {}
+
+ protected:
+  static constexpr uint64_t kMaximumElements = 1ull << 40;  // more than any memory holds: the container is broken
+
+  static const Type* argument(const Type& type, size_t index) {  // of its template; null if there is none
+    const auto& all = type.complete().template_types;
+    return index < all.size() ? all[index].second : nullptr;
+  }
+  std::optional<uint64_t> word(uint64_t address) { return describer_.reader().memory().read_word(address); }
+
+  // The container looks as what it holds.
+  bool show(const Value& value, std::string note = "") {
+    ValueNode inner = describer_.node(value, to_.name, depth_ + 1);
+    inner.type = to_.type;
+    if (!note.empty()) inner.note = std::move(note);
+    to_ = std::move(inner);
+    return true;
+  }
+
+  Describer& describer_;
+  const Value& value_;
+  const Type& type_;
+  ValueNode& to_;
+  int depth_;
+};
+
 // Each fills `to` and says true if `value` is one of its library's containers and as it should be.
 bool describe_libstdcxx(Describer& describer, const Value& value, const Type& type, ValueNode& to, int depth);
 bool describe_libcxx(Describer& describer, const Value& value, const Type& type, ValueNode& to, int depth);

@@ -9,7 +9,7 @@ namespace dwarf = llvm::dwarf;
 
 namespace {
 
-constexpr int kMaximumDepth = 40;            // of types in types, as they are made
+constexpr int kMaximumTypeDepth = 40;            // of types in types, as they are made
 constexpr uint64_t kMaximumCount = 1 << 30;  // elements of an array; more is a broken file
 constexpr size_t kMaximumMembers = 100000;
 
@@ -72,7 +72,7 @@ const Type* DwarfTypes::at(const DWARFDie& die) {
   if (!die) return nullptr;
   const auto found = by_entry_.find(reference_to(die));
   if (found != by_entry_.end()) return found->second;
-  if (depth_ > kMaximumDepth) return base("?", TypeKind::Unknown, 0);
+  if (depth_ > kMaximumTypeDepth) return base("?", TypeKind::Unknown, 0);
   ++depth_;
   const Type* type = make(die);
   --depth_;

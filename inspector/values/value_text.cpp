@@ -7,7 +7,7 @@ namespace mortem::inspector {
 namespace {
 
 constexpr size_t kLineLength = 110;
-constexpr int kMaximumDepth = 64;
+constexpr int kMaximumTextDepth = 64;
 
 std::string hidden_text(const ValueNode& node) {
   if (!node.elements || !node.count) return "";
@@ -30,7 +30,7 @@ std::string one_line(const ValueNode& node, size_t budget, int depth) {
     if (!text.empty()) text += " ";
     text += "{";
     for (size_t index = 0; index < node.children.size(); ++index) {
-      if (text.size() > budget || depth > kMaximumDepth) return text + "…";  // too long anyway
+      if (text.size() > budget || depth > kMaximumTextDepth) return text + "…";  // too long anyway
       text += (index > 0 ? ", " : "") +
               part_text(node, node.children[index], one_line(node.children[index], budget, depth + 1));
     }
@@ -43,7 +43,7 @@ std::string one_line(const ValueNode& node, size_t budget, int depth) {
 
 void write(const ValueNode& node, size_t indent, std::string& to, int depth) {
   const std::string line = one_line(node, kLineLength, 0);
-  if (node.children.empty() || depth > kMaximumDepth || line.size() + indent <= kLineLength) {
+  if (node.children.empty() || depth > kMaximumTextDepth || line.size() + indent <= kLineLength) {
     to += line;
     return;
   }

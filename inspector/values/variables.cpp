@@ -9,14 +9,14 @@ namespace dwarf = llvm::dwarf;
 
 namespace {
 
-constexpr int kMaximumDepth = 256;  // of blocks in blocks
+constexpr int kMaximumBlockDepth = 256;  // of blocks in blocks
 
 bool is_variable(const DWARFDie& die) {
   return die.getTag() == dwarf::DW_TAG_formal_parameter || die.getTag() == dwarf::DW_TAG_variable;
 }
 
 void collect(const DWARFDie& block, uint64_t address, int depth, std::vector<VariableEntry>& to) {
-  if (depth > kMaximumDepth) return;
+  if (depth > kMaximumBlockDepth) return;
   std::set<uint64_t> mentioned;  // entries of the abstract block that have a concrete one here
   for (const DWARFDie& child : block.children()) {
     if (const DWARFDie origin = child.getAttributeValueAsReferencedDie(dwarf::DW_AT_abstract_origin))

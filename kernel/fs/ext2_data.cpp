@@ -10,7 +10,7 @@ namespace {
 // st_blocks counts sectors of 512 bytes in 32 bits: so many blocks of 4096, less those of pointers.
 constexpr uint64_t kLargestFile = ((uint64_t{1} << 32) / 8 - 1 - 525'826) * kPageSize;
 constexpr uint64_t kLargestSmallFile = 0x7FFF'FFFF;  // above it the superblock says that there are large files
-constexpr uint64_t kPagesAtOnce = 512;
+constexpr uint64_t kMostPagesOfARun = 512;
 
 // Caching is not worth the program's last pages.
 bool has_memory_to_cache() {
@@ -88,7 +88,7 @@ Result<size_t> Ext2Inode::read_cached(uint64_t offset, std::span<uint8_t> to) {
       continue;
     }
     // Up to the next page that is in memory, in one go.
-    for (uint64_t count = 1; part < left && count < kPagesAtOnce && pages.find(*this, index + count) == nullptr;
+    for (uint64_t count = 1; part < left && count < kMostPagesOfARun && pages.find(*this, index + count) == nullptr;
          ++count)
       part = left - part < kPageSize ? left : part + kPageSize;
     const size_t count = TRY(read_data(at, to.subspan(done, part)));

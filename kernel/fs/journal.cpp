@@ -8,7 +8,7 @@
 namespace kernel::ext2 {
 namespace {
 
-Error refuse(const char* what) {
+Error refuse_journal(const char* what) {
   log(LogLevel::Warning, "ext3: journal: %s", what);
   return Error::Io;
 }
@@ -49,13 +49,13 @@ Result<void> Journal::open(uint32_t* blocks, uint32_t count, uint32_t block_size
   TRY(disk_.read(uint64_t{blocks[0]} * block_size, {reinterpret_cast<uint8_t*>(&superblock_), sizeof superblock_}));
   const uint32_t type = superblock_.header.type;
   if (superblock_.header.magic != kJournalMagic || (type != kSuperblockV1 && type != kSuperblockV2))
-    return refuse("no superblock in its first block");
-  if (superblock_.block_size != block_size) return refuse("its block size is not the file system's");
-  if (superblock_.error != 0) return refuse("it was stopped by an error: run e2fsck on the image");
+    return refuse_journal("no superblock in its first block");
+  if (superblock_.block_size != block_size) return refuse_journal("its block size is not the file system's");
+  if (superblock_.error != 0) return refuse_journal("it was stopped by an error: run e2fsck on the image");
   block_count_ = superblock_.block_count;
   first_ = superblock_.first;
   if (block_count_ > count || first_ == 0 || first_ >= block_count_ || block_count_ - first_ < kLeastLogBlocks)
-    return refuse("impossible size");
+    return refuse_journal("impossible size");
   if (type == kSuperblockV2) {
     const uint32_t unknown = superblock_.feature_incompatible & ~kJournalRevokes;
     if (unknown != 0 || superblock_.feature_read_only != 0) {
@@ -64,7 +64,7 @@ Result<void> Journal::open(uint32_t* blocks, uint32_t count, uint32_t block_size
     }
   }
   start_ = superblock_.start;
-  if (start_ != 0 && (start_ < first_ || start_ >= block_count_)) return refuse("impossible start of the log");
+  if (start_ != 0 && (start_ < first_ || start_ >= block_count_)) return refuse_journal("impossible start of the log");
   next_sequence_ = superblock_.sequence;
   committed_sequence_ = next_sequence_ - 1;
   head_ = first_;

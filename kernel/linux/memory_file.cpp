@@ -7,7 +7,7 @@
 namespace kernel::linux {
 namespace {
 
-uint64_t g_next_number = 1;
+uint64_t g_next_file_number = 1;
 constinit MemoryLimit g_no_limit{};
 
 void set_time(int64_t& seconds, uint32_t& nanoseconds, int64_t time_ns) {
@@ -22,7 +22,7 @@ void set_time(int64_t& seconds, uint32_t& nanoseconds, int64_t time_ns) {
 
 MemoryInode::MemoryInode(uint64_t device, FileType type, uint16_t permissions, uint32_t links) {
   status_.device = device;
-  status_.inode = g_next_number++;
+  status_.inode = g_next_file_number++;
   status_.type = type;
   status_.permissions = permissions;
   status_.links = links;

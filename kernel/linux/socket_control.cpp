@@ -11,7 +11,7 @@ struct ControlHeader {  // struct cmsghdr
   uint64_t length;      // itself included
   int32_t level, type;
 };
-constexpr uint64_t kMostControl = 20480;  // Linux: net.core.optmem_max
+constexpr uint64_t kMostOptionMemory = 20480;  // Linux: net.core.optmem_max
 
 constexpr uint64_t aligned(uint64_t length) {
   return (length + 7) & ~uint64_t{7};
@@ -46,7 +46,7 @@ Result<void> take_credentials(uint64_t user_credentials, uint64_t length, SendRe
 }  // namespace
 
 Result<void> read_control(uint64_t control, uint64_t length, const Socket& socket, SendRequest& request) {
-  if (length > kMostControl) return Error::NoBuffers;
+  if (length > kMostOptionMemory) return Error::NoBuffers;
   uint64_t offset = 0;
   while (length >= sizeof(ControlHeader) && offset <= length - sizeof(ControlHeader)) {
     const auto header = TRY(read_user<ControlHeader>(control + offset));

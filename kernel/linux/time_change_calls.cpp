@@ -7,19 +7,19 @@
 namespace kernel::linux {
 namespace {
 
-constexpr int64_t kSecond = 1'000'000'000;
+constexpr int64_t kSecondInNs = 1'000'000'000;
 
 // One of utimensat's two times; nothing: it stays.
 Result<std::optional<int64_t>> new_time(const TimeSpecification& time) {
   constexpr int64_t kNow = (1 << 30) - 1, kOmit = (1 << 30) - 2;  // UTIME_NOW, UTIME_OMIT
   if (time.nanoseconds == kOmit) return std::optional<int64_t>();
   if (time.nanoseconds == kNow) return std::optional<int64_t>(wall_clock_ns());
-  if (time.nanoseconds < 0 || time.nanoseconds >= kSecond) return Error::Invalid;
+  if (time.nanoseconds < 0 || time.nanoseconds >= kSecondInNs) return Error::Invalid;
   // What the disk cannot say is cut to what it can, as Linux does; ext3 ends in 2446.
   constexpr int64_t kLeast = -0x8000'0000ll, kMost = 0x3'7FFF'FFFFll;
   int64_t seconds = time.seconds < kLeast ? kLeast : time.seconds;
   if (seconds > kMost) seconds = kMost;
-  return std::optional<int64_t>(seconds * kSecond + time.nanoseconds);
+  return std::optional<int64_t>(seconds * kSecondInNs + time.nanoseconds);
 }
 
 Result<uint64_t> set_times(Inode* inode, const NewTimes& times) {

@@ -10,7 +10,7 @@
 namespace kernel::linux {
 namespace {
 
-uint64_t g_next_number = 1;
+uint64_t g_next_unix_number = 1;
 
 Result<int> checked_type(int type, int protocol) {
   if (protocol != 0 && protocol != kFamilyUnix) return Error::ProtocolNotSupported;
@@ -29,7 +29,7 @@ Result<int> checked_type(int type, int protocol) {
 }  // namespace
 
 UnixSocket::UnixSocket(int type, int protocol, int flags, UnixSender& sender)
-    : Socket(kFamilyUnix, type, protocol, flags), sender_(sender), number_(g_next_number++) {
+    : Socket(kFamilyUnix, type, protocol, flags), sender_(sender), number_(g_next_unix_number++) {
   sender_.owner = this;
   format_text(path_, sizeof path_, "socket:[%lu]", number_);
 }

@@ -15,12 +15,12 @@ constexpr int kTypeOfService = 1, kTimeToLive = 2, kMtuDiscover = 10, kReceiveEr
 constexpr int kUnicastHops = 16, kMulticastHops = 18, kMtuDiscover6 = 23, kReceiveErrors6 = 25, kOnlyInet6 = 26,
               kReceivePacketInformation = 49, kTrafficClass = 67;
 
-uint64_t g_next_number = 4096;
+uint64_t g_next_inet_number = 4096;
 
 }  // namespace
 
 InetSocket::InetSocket(int family, int type, int protocol, int flags)
-    : Socket(family, type, protocol, flags), number_(g_next_number++) {
+    : Socket(family, type, protocol, flags), number_(g_next_inet_number++) {
   format_text(path_, sizeof path_, "socket:[%lu]", number_);
 }
 

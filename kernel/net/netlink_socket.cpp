@@ -27,11 +27,11 @@ struct Waiting {
 
 bool g_process_port_is_taken = false;
 uint32_t g_next_port = 0xFFFFF000;
-uint64_t g_next_number = 1;
+uint64_t g_next_netlink_number = 1;
 
 class NetlinkSocket final : public Socket {
  public:
-  NetlinkSocket(int type, int flags) : Socket(kFamilyNetlink, type, 0, flags), number_(g_next_number++) {}
+  NetlinkSocket(int type, int flags) : Socket(kFamilyNetlink, type, 0, flags), number_(g_next_netlink_number++) {}
   ~NetlinkSocket() override {
     if (port_ == kProcessId) g_process_port_is_taken = false;
     while (first_ != nullptr) drop_first();

@@ -8,8 +8,8 @@
 namespace kernel::net {
 namespace {
 
-using List = Chain<tcp_pcb, &tcp_pcb::next, &tcp_pcb::prev>;
-using OfPort = ShortChain<tcp_pcb, &tcp_pcb::port_next>;
+using TcpList = Chain<tcp_pcb, &tcp_pcb::next, &tcp_pcb::prev>;
+using TcpsOfPort = ShortChain<tcp_pcb, &tcp_pcb::port_next>;
 using OfHash = ShortChain<tcp_pcb, &tcp_pcb::hash_next>;
 using Busy = Chain<tcp_pcb, &tcp_pcb::busy_next, &tcp_pcb::busy_prev>;
 using HalfOpen = Chain<tcp_pcb, &tcp_pcb::half_next, &tcp_pcb::half_prev>;
@@ -118,9 +118,9 @@ tcp_pcb* lwip_port_tcp_busy = nullptr;
 tcp_pcb* lwip_port_tcp_oldest_time_wait = nullptr;
 
 void lwip_port_tcp_added(tcp_pcb** list, tcp_pcb* pcb) {
-  List::add(*list, *pcb);
+  TcpList::add(*list, *pcb);
   pcb->is_listed = 1;
-  if (pcb->is_accepted == 0) OfPort::add(g_owners.chain(pcb->local_port), *pcb);
+  if (pcb->is_accepted == 0) TcpsOfPort::add(g_owners.chain(pcb->local_port), *pcb);
   if (!is_connection(list)) return;
   OfHash::add(g_connections.chain(hash_of_pcb(*pcb)), *pcb);
   if (list == &tcp_active_pcbs) {
@@ -141,9 +141,9 @@ void lwip_port_tcp_removed(tcp_pcb** list, tcp_pcb* pcb) {
     if (lwip_port_tcp_oldest_time_wait == pcb) lwip_port_tcp_oldest_time_wait = pcb->prev;
     --g_time_wait_count;
   }
-  List::remove(*list, *pcb);
+  TcpList::remove(*list, *pcb);
   pcb->is_listed = 0;
-  if (pcb->is_accepted == 0) OfPort::remove(g_owners.chain(pcb->local_port), *pcb);
+  if (pcb->is_accepted == 0) TcpsOfPort::remove(g_owners.chain(pcb->local_port), *pcb);
   if (!is_connection(list)) return;
   OfHash::remove(g_connections.chain(hash_of_pcb(*pcb)), *pcb);
   set_busy(*pcb, false);

@@ -10,8 +10,8 @@ extern "C" u8_t udp_input_local_match(udp_pcb* pcb, netif* interface, u8_t broad
 namespace kernel::net {
 namespace {
 
-using List = Chain<udp_pcb, &udp_pcb::next, &udp_pcb::prev>;
-using OfPort = ShortChain<udp_pcb, &udp_pcb::port_next>;
+using UdpList = Chain<udp_pcb, &udp_pcb::next, &udp_pcb::prev>;
+using UdpsOfPort = ShortChain<udp_pcb, &udp_pcb::port_next>;
 
 HashTable<udp_pcb> g_ports;
 
@@ -34,14 +34,14 @@ using namespace kernel::net;
 extern "C" {
 
 void lwip_port_udp_added(udp_pcb* pcb) {
-  List::add(udp_pcbs, *pcb);
-  OfPort::add(g_ports.chain(pcb->local_port), *pcb);
+  UdpList::add(udp_pcbs, *pcb);
+  UdpsOfPort::add(g_ports.chain(pcb->local_port), *pcb);
   pcb->is_listed = 1;
 }
 
 void lwip_port_udp_removed(udp_pcb* pcb) {
-  List::remove(udp_pcbs, *pcb);
-  OfPort::remove(g_ports.chain(pcb->local_port), *pcb);
+  UdpList::remove(udp_pcbs, *pcb);
+  UdpsOfPort::remove(g_ports.chain(pcb->local_port), *pcb);
   pcb->is_listed = 0;
 }
 

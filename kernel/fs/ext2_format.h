@@ -62,6 +62,7 @@ struct DiskInode {
   uint32_t reserved_end;
 };
 static_assert(sizeof(DiskInode) == 128 && offsetof(DiskInode, block) == 40);
+inline constexpr size_t kFastSymlinkSize = sizeof(DiskInode::block);  // shorter targets stand in the inode
 
 // What follows in inodes of 256 bytes; `size` of these bytes are in use. A time's word: bits 0-1 are bits 32-33 of the
 // seconds, the rest is nanoseconds.

@@ -5,7 +5,6 @@
 namespace kernel::ext2 {
 namespace {
 
-constexpr size_t kFastSymlinkSize = sizeof(DiskInode::block);
 constexpr size_t kMaximumSymlinkSize = 4095;  // PATH_MAX without its NUL
 
 // The device number of a device node: the old 16-bit form in the first word, else the new one in the second.

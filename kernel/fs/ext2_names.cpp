@@ -7,7 +7,6 @@ namespace {
 
 constexpr uint16_t kMostLinks = 65'000, kMostFolders = 32'000;  // what ext4's and ext3's Linux allow
 constexpr size_t kMaximumName = 255;
-constexpr size_t kFastSymlinkSize = sizeof(DiskInode::block);
 constexpr uint16_t kSetGroup = 02000;
 constexpr char kDotDot[] = {'.', '.'};
 

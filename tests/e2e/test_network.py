@@ -81,6 +81,18 @@ class UserNetwork(NetworkTest):
         taken = self.mortem("run", SERVER, "-p", f"{tcp}:{PORT}", status=2)
         self.assertRegex(taken.stderr, rf"^mortem: -p {tcp}:{PORT}: TCP port {tcp} of 127.0.0.1: Address already in use\n$")
 
+    def test_12_mebibytes(self):
+        """The smallest machine serves, and has room left to dump."""
+        port, dump = free_port(), self.files / "small.core.zst"
+        self.serve("--memory", "12M", "-p", f"{port}:{PORT}", "--on-crash", "stop", "--dump", dump)
+        where = {"address": "127.0.0.1", "port": port}
+        many = os.urandom(300_000)
+        self.assertEqual(self.echo(many, **where), many)
+        with self.connect(**where) as connection:
+            connection.sendall(b"!crash")
+            self.assertEqual(self.process.wait(ANSWER * 2), 128 + 11)
+        self.assertIn("network_server.c", self.mortem("bt", dump).stdout)
+
     def test_bad_options(self):
         for options, words in ((("-p", "0:80"), "ports from 1 to 65535"),
                                (("-p", "80:80:80:80"), "HOST:GUEST"), (("-p", "8080:80/sctp"), "HOST:GUEST"),

@@ -39,11 +39,11 @@ class RealProgram(MortemTest):
                     *(["--", *source[1:]] if source[1:] else []))
         self.root = RootFiles(self.image)
 
-    def serve(self, *source, guest_port=8000, options=(), name="server"):
+    def serve(self, *source, guest_port=8000, options=(), name="server", machine=()):
         """Starts a server in the background; returns the port of this host that leads to it."""
         port = free_port()
         self.pack(*source, options=options)
-        self.mortem("run", self.image, "-p", f"{port}:{guest_port}", "--detach", "--name", name)
+        self.mortem("run", self.image, "-p", f"{port}:{guest_port}", "--detach", "--name", name, *machine)
         self.addCleanup(self.mortem, "stop", name, status=None)
         return port
 
@@ -306,6 +306,42 @@ class Servers(RealProgram):
         self.assertEqual(self.until_answer("curl", "-sf", f"http://127.0.0.1:{port}/x"), "hello /x from Go\n")
         self.assertEqual(client("curl", "-sf", f"http://127.0.0.1:{port}/goroutines"), "4950\n")
         self.assertIn("requests in", client("wrk", "-c", 32, "-t", 1, "-d", 2, f"http://127.0.0.1:{port}/"))
+        self.stop()
+
+    def dies_and_serves_again(self, crash, *question):
+        """After `crash` the next boot answers, and the dump has every thread's stack."""
+        (boot,) = self.facts("ps")["instances"]
+        asking = subprocess.Popen([*map(str, crash)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        try:
+            wait_until(lambda: self.facts("ps")["instances"][0]["crashes"] == boot["crashes"] + 1, "the crash", READY)
+        finally:  # nobody answers it
+            asking.kill()
+            asking.wait()
+        self.until_answer(*question)
+        (dump,) = self.files.glob("*.zst")
+        report = self.facts("report", dump)
+        self.assertGreater(min(len(thread["frames"]) for thread in self.facts("bt", dump)["threads"]), 1)
+        dump.unlink()
+        return report
+
+    def test_go_in_16_mebibytes(self):
+        self.compile("go", "build", "-o", self.files / "server", PROGRAMS / "go_server.go")
+        port = self.serve(self.files / "server", machine=["--memory", "16M"])
+        question = ["curl", "-sf", f"http://127.0.0.1:{port}/x"]
+        self.assertEqual(self.until_answer(*question), "hello /x from Go\n")
+        for _ in range(100):
+            client(*question)
+        self.dies_and_serves_again(["curl", f"http://127.0.0.1:{port}/crash"], *question)
+        self.stop()
+
+    def test_redis_in_18_mebibytes(self):
+        # Its own test of all its memory after a crash writes into all of it: that is more than there is.
+        port = self.serve("redis-server", "--protected-mode", "no", "--save", "", "--enable-debug-command", "yes",
+                          "--crash-memcheck-enabled", "no", guest_port=6379, machine=["--memory", "18M"])
+        redis = ["redis-cli", "-p", port]
+        self.assertEqual(self.until_answer(*redis, "ping"), "PONG\n")
+        client("redis-benchmark", "-p", port, "-q", "-n", 2000, "-c", 10, "-t", "set,get", deadline=120)
+        self.dies_and_serves_again([*redis, "debug", "segfault"], *redis, "ping")
         self.stop()
 
     def test_rust_tcp(self):

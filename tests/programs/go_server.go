@@ -26,6 +26,9 @@ func main() {
 		}
 		fmt.Fprintln(writer, total)
 	})
+	http.HandleFunc("/crash", func(writer http.ResponseWriter, request *http.Request) {
+		go panic("asked to") // net/http recovers those of its own goroutines
+	})
 	stop := make(chan os.Signal, 1)
 	signal.Notify(stop, syscall.SIGTERM)
 	go func() { <-stop; fmt.Println("stopping"); os.Exit(0) }()

@@ -24,6 +24,8 @@ Descriptor* descriptor_at(int descriptor);  // null: not open
 int descriptor_table_size();
 void set_descriptor_limit(uint64_t limit);
 
+bool is_running_program(const Inode* inode);  // nobody may change it (ETXTBSY)
+
 // File system context.
 struct WorkingDirectory {
   Inode* inode;

@@ -37,6 +37,8 @@ std::span<const char> span_of(std::string_view text) {
 
 Result<uint64_t> open_again(int descriptor, int flags) {
   OpenFile* file = TRY(open_file(descriptor));
+  const bool changes = (flags & kOpenAccessMask) != kOpenReadOnly || (flags & kOpenTruncate) != 0;
+  if (changes && is_running_program(file->inode())) return Error::TextBusy;
   if (file->inode() == nullptr) {
     file->retain();
     return install(file, (flags & kOpenCloseOnExec) != 0);
@@ -106,6 +108,7 @@ Result<uint64_t> open_path(int directory, uint64_t user_path, int flags, uint16_
     if (status.type == FileType::Fifo || status.type == FileType::Socket) return Error::NoDevice;  // nobody at its end
     const bool changes = writes || (flags & kOpenTruncate) != 0;
     if (status.type == FileType::Regular && changes && is_read_only(*inode)) return Error::ReadOnly;
+    if (changes && is_running_program(inode)) return Error::TextBusy;
     // Files of /proc and /sys have no length to lose.
     const bool has_length = status.device != kProcDevice && status.device != kSysDevice;
     if (status.type == FileType::Regular && (flags & kOpenTruncate) != 0 && (flags & kOpenPath) == 0 && has_length &&
@@ -341,6 +344,7 @@ Result<uint64_t> resize(Inode& inode, uint64_t size) {
   const InodeStatus status = TRY(inode.status());
   if (status.type == FileType::Directory) return Error::IsDirectory;
   if (status.type != FileType::Regular) return Error::Invalid;
+  if (is_running_program(&inode)) return Error::TextBusy;
   const InodeHold hold(&inode);
   TRY(inode.resize(size));
   return 0;

@@ -177,6 +177,10 @@ void host_message(mortem::format::ControlType type, std::span<const uint8_t>) {
 
 }  // namespace
 
+bool is_running_program(const Inode* inode) {
+  return inode != nullptr && inode == g_program.inode;
+}
+
 void fail_to_start(int status, const char* format, ...) {
   char line[512];
   va_list arguments;

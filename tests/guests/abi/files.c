@@ -40,6 +40,12 @@ int main(int argc, char** argv) {
   printf("empty: %s\n", error_of(open("", O_RDONLY)));
   printf("directory for writing: %s\n", error_of(open("/", O_RDWR)));
   printf("O_DIRECTORY of a file: %s\n", error_of(open(argv[0], O_DIRECTORY)));
+  printf("the program for writing: %s %s %s\n", error_of(open(argv[0], O_WRONLY)), error_of(open(argv[0], O_RDWR)),
+         error_of(open(argv[0], O_RDONLY | O_TRUNC)));
+  printf("by its link: %s %s\n", error_of(open("/proc/self/exe", O_RDWR)), error_of(truncate("/proc/self/exe", 100)));
+  char again[40];
+  snprintf(again, sizeof again, "/proc/self/fd/%d", file);
+  printf("by its descriptor: %s\n", error_of(open(again, O_WRONLY)));
   memset(below, 'a', 4199), below[0] = '/', below[4199] = 0;
   printf("too long: %s\n", error_of(open(below, O_RDONLY)));
   printf("bad descriptor: %s %s\n", error_of(close(77)), error_of(read(-1, bytes, 1)));

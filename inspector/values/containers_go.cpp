@@ -129,6 +129,16 @@ class GoContainer : Container {
     return true;
   }
 
+  // The dynamic type that runtime.itab at `address` is for; nothing if none is there: it repeats its type's hash.
+  std::optional<uint64_t> itab_type(uint64_t address) {
+    constexpr uint64_t kType = 8, kHash = 16, kHashOfType = 16;
+    const auto type = word(address + kType);
+    if (!type) return std::nullopt;
+    const auto hash = describer_.reader().read_memory(address + kHash, 4);
+    const auto hash_of_type = describer_.reader().read_memory(*type + kHashOfType, 4);
+    return hash && hash_of_type && *hash == *hash_of_type ? type : std::nullopt;
+  }
+
   bool interface(bool with_methods) {
     auto type = describer_.number(value_, {with_methods ? "tab" : "_type"});
     const auto data = describer_.number(value_, {"data"});
@@ -137,8 +147,15 @@ class GoContainer : Container {
       to_.text = "nil";
       return true;
     }
-    if (with_methods) type = describer_.reader().memory().read_word(*type + 8);  // itab._type
-    if (!type) return false;
+    if (with_methods) {
+      const auto table = itab_type(*type);
+      if (!table) {
+        to_.known = false;
+        to_.text = "not known: its first word points to no table of methods";
+        return true;
+      }
+      type = *table;
+    }
     const Type* dynamic = describer_.program().go_type(*type);
     if (!dynamic) {
       to_.note = "its dynamic type is not in the debug information";

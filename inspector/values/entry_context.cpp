@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 namespace mortem::inspector {
 
 using llvm::DWARFDie;
@@ -35,6 +37,18 @@ std::optional<std::vector<uint8_t>> expression_at(const DWARFDie& die, dwarf::At
   }
   if (!chosen) return std::nullopt;
   return std::vector<uint8_t>(chosen->Expr.begin(), chosen->Expr.end());
+}
+
+bool has_location_of_a_part(const DWARFDie& variable, uint64_t size) {
+  if (size <= sizeof(uint64_t) || language_of(*variable.getDwarfUnit()) != Language::Go) return false;
+  auto locations = variable.getLocations(dwarf::DW_AT_location);
+  if (!locations) {
+    llvm::consumeError(locations.takeError());
+    return false;
+  }
+  return std::ranges::any_of(*locations, [](const llvm::DWARFLocationExpression& one) {
+    return one.Expr.size() == 1 && one.Expr[0] >= dwarf::DW_OP_reg0 && one.Expr[0] <= dwarf::DW_OP_reg31;
+  });
 }
 
 Found<std::vector<uint8_t>> EntryContext::register_bytes(uint64_t number) {

@@ -276,6 +276,8 @@ Value Program::value_of(const DWARFDie& variable, DwarfModule& module, FrameScop
     return Value::unknown(type, {true, "optimized out"});
   }
   if (!type) return Value::unknown(type, {false, "its type is not known"});
+  if (type->stripped().has_size && has_location_of_a_part(variable, type->stripped().size))
+    return Value::unknown(type, {false, "its debug information says where a part of it is, not which part"});
   const auto pieces = evaluate_location(*expression, context, reader.memory());
   if (!pieces) return Value::unknown(type, pieces.error());
   if (pieces->size() == 1 && pieces->front().bit_size == 0) {

@@ -98,10 +98,11 @@ def find(frame, expression):
 
 
 class Truth:
-    """Checks of one program's dump. `mortem`: a function that runs the command and returns what it printed as JSON."""
+    """Checks of one program's dump. `mortem`: a function that runs the command and returns what it printed as JSON.
+    `names`: the variables that a function's debug information has at all; None: all of its source's."""
 
-    def __init__(self, mortem, dump, *options):
-        self.mortem, self.dump, self.options = mortem, dump, options
+    def __init__(self, mortem, dump, *options, names=None):
+        self.mortem, self.dump, self.options, self.names = mortem, dump, options, names
         self.frames = mortem("print", dump, "--all-frames", *options)["frames"]
         self.equal, self.unknown, self.wrong = 0, [], []
 
@@ -119,6 +120,9 @@ class Truth:
             for expression, value in functions[name]:
                 expected = eval(value, {"d": number})  # noqa: S307 (our own sources)
                 node = find(frame, expression)
+                if node is None and self.names and re.search(r"[A-Za-z_]\w*", expression)[0] not in self.names(name):
+                    self.unknown.append(f"frame {frame['number']} {name}({number}): {expression}: not in the program")
+                    continue
                 if node is None:
                     if runs.setdefault((name, expression), 0) >= evaluations:
                         continue

@@ -401,14 +401,32 @@ static void refresh(struct random* random) {
     call(SYS_read, (const uint64_t[6]){(uint64_t)g_pair[0], place, sizeof words, 0, 0, 0});
 }
 
+// Shared segments that a thread made and places where it attached some: they would fill the memory.
+struct segments {
+  uint64_t made[64], attached[64];
+  unsigned made_count, attached_count;
+};
+
+static void keep(uint64_t* list, unsigned* count, uint64_t value) {
+  if (*count < 64) list[(*count)++] = value;
+}
+
+// Ends what calls left.
+static void tidy(struct segments* segments) {
+  call(SYS_close_range, (const uint64_t[6]){FIRST_FILE + FILES, PAIR - 1, 0, 0, 0, 0});
+  call(SYS_close_range, (const uint64_t[6]){PAIR + 2, 1u << 20, 0, 0, 0, 0});
+  while (segments->made_count > 0)
+    call(SYS_shmctl, (const uint64_t[6]){segments->made[--segments->made_count], 0 /* IPC_RMID */, 0, 0, 0, 0});
+  while (segments->attached_count > 0)
+    call(SYS_shmdt, (const uint64_t[6]){segments->attached[--segments->attached_count], 0, 0, 0, 0, 0});
+}
+
 static void* work(void* seed) {
   struct random random = {(uint64_t)seed};
+  struct segments segments = {0};
   for (unsigned long round = 0;; ++round) {
     if (round % 8 == 0) refresh(&random);
-    if (round % 512 == 0) {  // what calls left open
-      call(SYS_close_range, (const uint64_t[6]){FIRST_FILE + FILES, PAIR - 1, 0, 0, 0, 0});
-      call(SYS_close_range, (const uint64_t[6]){PAIR + 2, 1u << 20, 0, 0, 0, 0});
-    }
+    if (round % 512 == 0 || segments.made_count == 64 || segments.attached_count == 64) tidy(&segments);
     uint64_t argument[6];
     for (int index = 0; index < 6; ++index) argument[index] = anything(&random);
     const long number = one_in(&random, 50) ? (long)next(&random) : (long)below(&random, HIGHEST_CALL);
@@ -419,6 +437,10 @@ static void* work(void* seed) {
     const long result = call(number, argument);
     ++g_calls;
     if (result >= 0 || result < -4095) ++g_fine;
+    if (number == SYS_shmget && result >= 0) keep(segments.made, &segments.made_count, (uint64_t)result);
+    const int in_arena = (uint64_t)result - (uint64_t)g_arena < ARENA;
+    if (number == SYS_shmat && !in_arena && (result > 0 || result < -4095))
+      keep(segments.attached, &segments.attached_count, (uint64_t)result);
     if (!touched_kernel(number, argument, result)) continue;
     g_broken = 1;
     printf("call %ld(%#lx, %#lx, %#lx, %#lx, %#lx, %#lx) = %ld\n", number, argument[0], argument[1], argument[2],

@@ -51,6 +51,7 @@ class Evaluation {
     if (!pieces_.empty()) return not_known("a number is put together of pieces");
     if (pending_) {
       if (pending_->kind == Kind::Bytes) {
+        if (pending_->bytes.empty()) return not_known("a value without bytes is no number");
         uint64_t value = 0;
         std::memcpy(&value, pending_->bytes.data(), std::min<size_t>(pending_->bytes.size(), 8));
         return value;
@@ -118,6 +119,7 @@ class Evaluation {
   Found<uint64_t> register_value(uint64_t number) {
     const auto bytes = context_.register_bytes(number);
     if (!bytes) return tl::unexpected(bytes.error());
+    if (bytes->empty()) return not_known("a register without bytes");
     uint64_t value = 0;
     std::memcpy(&value, bytes->data(), std::min<size_t>(bytes->size(), 8));
     return value;
@@ -171,7 +173,7 @@ class Evaluation {
     if (value.known) {
       piece.kind = Kind::Bytes;
       piece.bytes.resize(value.type.size);
-      std::memcpy(piece.bytes.data(), &value.bits, std::min<size_t>(value.type.size, 8));
+      if (!piece.bytes.empty()) std::memcpy(piece.bytes.data(), &value.bits, std::min<size_t>(value.type.size, 8));
     } else {
       piece.missing = why_;
     }

@@ -22,7 +22,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     (void)symbols.covering(address);
   };
   size_t asked = 0;
-  for (const auto& range : index::UnitRanges(dwarf).all()) {
+  const index::UnitRanges ranges(dwarf);
+  for (const auto& range : ranges.all()) {
     ask(range.low);
     ask(range.low + (range.high - range.low) / 2);
     ask(range.high - 1);

@@ -22,11 +22,17 @@ class OnePage final : public Target {
     std::memset(to.data(), static_cast<int>(address & 0x7F), length);
     return length;
   }
+  const std::vector<TargetRegion>& regions() const override { return regions_; }
+  std::span<const uint8_t> extended_state(uint32_t) const override { return {}; }
+  std::span<const uint8_t> signal_information(uint32_t) const override { return {}; }
+  int stop_signal(uint32_t) const override { return 0; }
+  const snapshot::CoreFile& core() const override { abort(); }  // a location asks nothing of it
 
  private:
   std::string name_ = "one page";
   std::vector<TargetThread> threads_;
   std::vector<CoreModule> modules_;
+  std::vector<TargetRegion> regions_;
 };
 
 // Every second question has an answer.

@@ -401,32 +401,48 @@ static void refresh(struct random* random) {
     call(SYS_read, (const uint64_t[6]){(uint64_t)g_pair[0], place, sizeof words, 0, 0, 0});
 }
 
-// Shared segments that a thread made and places where it attached some: they would fill the memory.
-struct segments {
-  uint64_t made[64], attached[64];
-  unsigned made_count, attached_count;
+// Shared segments that a thread made, places where it attached some, and what it mapped outside of the arena: they would
+// fill the memory.
+enum { MOST_LEFT = 64 };
+struct left {
+  uint64_t segments[MOST_LEFT], attached[MOST_LEFT], mapped[MOST_LEFT][2];
+  unsigned segment_count, attached_count, mapped_count;
 };
 
-static void keep(uint64_t* list, unsigned* count, uint64_t value) {
-  if (*count < 64) list[(*count)++] = value;
-}
-
 // Ends what calls left.
-static void tidy(struct segments* segments) {
+static void tidy(struct left* left) {
   call(SYS_close_range, (const uint64_t[6]){FIRST_FILE + FILES, PAIR - 1, 0, 0, 0, 0});
   call(SYS_close_range, (const uint64_t[6]){PAIR + 2, 1u << 20, 0, 0, 0, 0});
-  while (segments->made_count > 0)
-    call(SYS_shmctl, (const uint64_t[6]){segments->made[--segments->made_count], 0 /* IPC_RMID */, 0, 0, 0, 0});
-  while (segments->attached_count > 0)
-    call(SYS_shmdt, (const uint64_t[6]){segments->attached[--segments->attached_count], 0, 0, 0, 0, 0});
+  while (left->segment_count > 0)
+    call(SYS_shmctl, (const uint64_t[6]){left->segments[--left->segment_count], 0 /* IPC_RMID */, 0, 0, 0, 0});
+  while (left->attached_count > 0)
+    call(SYS_shmdt, (const uint64_t[6]){left->attached[--left->attached_count], 0, 0, 0, 0, 0});
+  while (left->mapped_count > 0) {
+    const uint64_t* mapped = left->mapped[--left->mapped_count];
+    call(SYS_munmap, (const uint64_t[6]){mapped[0], mapped[1], 0, 0, 0, 0});
+  }
+}
+
+static void remember(struct left* left, long number, const uint64_t* argument, long result) {
+  const uint64_t value = (uint64_t)result;
+  if (value >= (uint64_t)-4095) return;
+  if (number == SYS_shmget) left->segments[left->segment_count++] = value;
+  if (value - (uint64_t)g_arena < ARENA) return;
+  if (number == SYS_shmat) left->attached[left->attached_count++] = value;
+  if (number == SYS_mmap || number == SYS_mremap) {
+    uint64_t* mapped = left->mapped[left->mapped_count++];
+    mapped[0] = value, mapped[1] = number == SYS_mmap ? argument[1] : argument[2];
+  }
+  if (left->segment_count == MOST_LEFT || left->attached_count == MOST_LEFT || left->mapped_count == MOST_LEFT)
+    tidy(left);
 }
 
 static void* work(void* seed) {
   struct random random = {(uint64_t)seed};
-  struct segments segments = {0};
+  struct left left = {0};
   for (unsigned long round = 0;; ++round) {
     if (round % 8 == 0) refresh(&random);
-    if (round % 512 == 0 || segments.made_count == 64 || segments.attached_count == 64) tidy(&segments);
+    if (round % 512 == 0) tidy(&left);
     uint64_t argument[6];
     for (int index = 0; index < 6; ++index) argument[index] = anything(&random);
     const long number = one_in(&random, 50) ? (long)next(&random) : (long)below(&random, HIGHEST_CALL);
@@ -437,10 +453,7 @@ static void* work(void* seed) {
     const long result = call(number, argument);
     ++g_calls;
     if (result >= 0 || result < -4095) ++g_fine;
-    if (number == SYS_shmget && result >= 0) keep(segments.made, &segments.made_count, (uint64_t)result);
-    const int in_arena = (uint64_t)result - (uint64_t)g_arena < ARENA;
-    if (number == SYS_shmat && !in_arena && (result > 0 || result < -4095))
-      keep(segments.attached, &segments.attached_count, (uint64_t)result);
+    remember(&left, number, argument, result);
     if (!touched_kernel(number, argument, result)) continue;
     g_broken = 1;
     printf("call %ld(%#lx, %#lx, %#lx, %#lx, %#lx, %#lx) = %ld\n", number, argument[0], argument[1], argument[2],

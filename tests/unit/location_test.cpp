@@ -175,6 +175,7 @@ TEST_F(Location, CallsAndWhatIsBroken) {
   EXPECT_EQ(number({DW_OP_plus}), std::nullopt);
   EXPECT_EQ(number({DW_OP_const4u, 1}), std::nullopt);
   EXPECT_EQ(number({DW_OP_implicit_value, 9, 1}), std::nullopt);
+  EXPECT_EQ(number({DW_OP_implicit_value, 0}), std::nullopt);  // found by tests/fuzz
   EXPECT_EQ(number({0xEE}), std::nullopt);
 }
 

@@ -171,7 +171,7 @@ void LineTable::read(const DwarfFile& dwarf, LineHeader& header) {
   reset();
   while (!cursor.at_end() && rows_.size() < kMostRows) {
     const uint8_t opcode = cursor.u8();
-    if (opcode >= opcode_base && opcode_base != 0) {
+    if (opcode != 0 && opcode >= opcode_base) {  // a base of 0: no standard opcodes, as llvm takes it
       const unsigned adjusted = opcode - opcode_base;
       if (line_range != 0) {
         row.address += adjusted / line_range * minimum_length;

@@ -12,11 +12,9 @@ namespace kernel {
 
 class BlockCache {
  public:
-  static constexpr size_t kChunkSize = 64 << 10;
-  static constexpr size_t kMaximumChunks = 64;
-
-  // The part [offset, offset + length) of the device, at most `chunks` chunks of it in memory at a time.
-  BlockCache(BlockDevice& device, uint64_t offset, uint64_t length, size_t chunks);
+  // The part [offset, offset + length) of the device, in about `memory` bytes: chunks of 256 KiB, which take a quarter
+  // of the requests, or of 64 KiB where there would be few.
+  BlockCache(BlockDevice& device, uint64_t offset, uint64_t length, size_t memory);
 
   uint64_t length() const { return length_; }
   // Bytes [offset, offset + size) of the part, which lie within one chunk; they stay until the next call of any method.
@@ -35,11 +33,12 @@ class BlockCache {
     uint64_t number;
     uint64_t last_use;  // 0: empty
     uint8_t* bytes;
-    uint16_t unreadable;  // bit n: piece n could not be read
+    uint64_t unreadable;  // bit n: piece n could not be read
   };
   // A bad sector takes this much with it, not the whole chunk.
   static constexpr size_t kPieceSize = 4096;
-  static_assert(kChunkSize / kPieceSize == 16);
+  static constexpr size_t kSmallChunk = 64 << 10, kLargeChunk = 256 << 10, kMaximumChunks = 64;
+  static_assert(kLargeChunk / kPieceSize <= 64);
 
   Chunk* find(uint64_t number);
   Result<void> fill(Chunk& chunk, uint64_t start, size_t size);
@@ -49,7 +48,7 @@ class BlockCache {
 
   BlockDevice& device_;
   uint64_t offset_, length_;
-  size_t chunk_limit_;
+  size_t chunk_size_, chunk_limit_;
   uint64_t clock_ = 0;
   Chunk chunks_[kMaximumChunks] = {};
 };

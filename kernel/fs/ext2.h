@@ -35,8 +35,8 @@ enum class Room : bool { Wait, Now };  // Now: Error::Again
 // What is the same for all inodes of one file system.
 class Volume {
  public:
-  Volume(BlockDevice& device, uint64_t offset, uint64_t length, size_t cache_chunks, size_t page_limit)
-      : cache_(device, offset, length, cache_chunks), pages_(page_limit), journal_(cache_) {}
+  Volume(BlockDevice& device, uint64_t offset, uint64_t length, size_t cache_size, size_t page_limit)
+      : cache_(device, offset, length, cache_size), pages_(page_limit), journal_(cache_) {}
   ~Volume();
   Volume(const Volume&) = delete;
   Volume& operator=(const Volume&) = delete;

@@ -14,8 +14,8 @@ ext2::Volume* g_volume = nullptr;  // the one that is mounted
 
 Result<Inode*> mount_ext2(BlockDevice& device, uint64_t offset, uint64_t length) {
   // A 64th of memory for the cache of the disk: 4 MiB of 256. Pages of files give way when memory is short.
-  const size_t chunks = ram_page_count() / 64 * kPageSize / BlockCache::kChunkSize;
-  auto* volume = TRY(make<ext2::Volume>(device, offset, length, chunks, ram_page_count() / 2));
+  auto* volume =
+      TRY(make<ext2::Volume>(device, offset, length, ram_page_count() / 64 * kPageSize, ram_page_count() / 2));
   auto mounted = volume->mount();
   if (mounted.is_error()) {
     destroy(volume);

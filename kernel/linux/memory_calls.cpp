@@ -32,9 +32,11 @@ void populate(uint64_t start, uint64_t end, Access access) {
     if (address_space().fault(page, access) != FaultResult::Resolved) return;
 }
 
-// Linux's heuristic overcommit: only what could never fit is refused.
+// Linux's heuristic overcommit: only what could never fit is refused. Small machines answer as one of 128 MiB would:
+// Go's runtime reserves 32 MiB at once and touches a few pages of it.
 bool could_fit(uint64_t length) {
-  return length / kPageSize <= ram_page_count();
+  constexpr uint64_t kAlwaysFits = 128 << 20;
+  return length <= kAlwaysFits || length / kPageSize <= ram_page_count();
 }
 
 // A file of its own behind MAP_SHARED | MAP_ANONYMOUS, as on Linux, so that views of it can be made (mremap).

@@ -3,9 +3,11 @@ with and without optimization (tests/guests/truth), and of Rust and Go; and agai
 import functools
 import json
 import re
+import struct
 import subprocess
 import unittest
 
+import elf_core
 import truth_checks
 from mortem_test import GUEST_SOURCES, GUESTS, MORTEM, MortemTest, check
 
@@ -106,6 +108,26 @@ class CAndCpp(TruthTest):
         self.assertIn("… 298 more", text)
         element = self.printed("print", dump, "words[1]", "--frame", frame)["value"]
         self.assertEqual(element["value"], '"two"')
+
+
+    def test_broken_use_count(self):
+        """No weak count beside a use count: said so, not counted to minus one."""
+        program, dump, core = self.dump_of("O0")
+        frames = self.printed("bt", dump)["threads"][0]["frames"]
+        frame = next(index for index, one in enumerate(frames) if one["function"] == "cpp_containers")
+
+        def shared():
+            return self.printed("print", core, "shared", "--frame", frame, "--symbols", program)["value"]
+        self.assertEqual(shared()["note"], "use count 1, weak count 0")
+        weak_count = int(re.match("0x[0-9a-f]+", shared()["value"])[0], 16) - 4  # in front of the object (libstdc++)
+        (place,) = [offset + weak_count - start for _, offset, start, _, size, _ in elf_core.Core(core).loads()
+                    if start <= weak_count < start + size]
+        with open(core, "r+b") as file:
+            file.seek(place)
+            self.assertEqual(file.read(4), struct.pack("<I", 1))
+            file.seek(place)
+            file.write(bytes(4))
+        self.assertEqual(shared()["note"], "broken: use count 1, but no weak count")
 
 
 class OtherLanguages(TruthTest):

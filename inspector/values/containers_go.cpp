@@ -151,7 +151,7 @@ class GoContainer : Container {
       const auto table = itab_type(*type);
       if (!table) {
         to_.known = false;
-        to_.text = "not known: its first word points to no table of methods";
+        to_.text = missing_text({false, "its first word points to no table of methods"});
         return true;
       }
       type = *table;

@@ -44,6 +44,7 @@ class EventBuffer {
 };
 
 WaitResult wait_for_events(Epoll& epoll, EventBuffer& buffer, size_t most, uint64_t deadline, size_t& count) {
+  do_put_off_work();  // also where nothing has to be waited for
   while (true) {
     count = epoll.collect(buffer.events, most);
     if (count > 0) return WaitResult::Done;
@@ -69,6 +70,7 @@ Result<uint64_t> wait_until(const Arguments& argument, uint64_t deadline,
   size_t count = 0;
   const WaitResult result = wait_for_events(*epoll, buffer, at_once, deadline, count);
   epoll->release();
+  g_events_in_hand = static_cast<unsigned>(count);
   if (result == WaitResult::Signal) return repeat_until(deadline, repeat);
   TRY(copy_to_user(argument[1], buffer.events, count * sizeof(EpollEvent)));
   return count;

@@ -34,7 +34,8 @@ VirtioNetwork* g_card = nullptr;
 netif g_interface;
 ReceiveBuffer* g_free_buffers = nullptr;
 size_t g_buffer_count = 0, g_free_count = 0;
-bool g_must_tell = false, g_queued = false;  // the card has not been told of buffers, of frames
+bool g_must_tell = false;  // the card has not been told of buffers
+size_t g_queued = 0;       // nor of so many frames
 
 // Frames that found the send queue full, oldest first.
 constexpr size_t kWaitingFrames = 256;
@@ -164,7 +165,7 @@ bool put_into_queue(pbuf* frame) {
     return true;
   }
   if (!g_card->send({segments, count}, frame)) return false;
-  g_queued = true;
+  ++g_queued;
   return true;
 }
 
@@ -285,9 +286,15 @@ bool ethernet_receive(size_t most) {
 void ethernet_flush() {
   if (g_card == nullptr) return;
   offer_buffers_if_few();  // they come back when the program reads
-  if (g_queued) g_card->tell_sent();
+  if (g_queued > 0) g_card->tell_sent();
   if (g_must_tell) g_card->tell_offered();
-  g_queued = g_must_tell = false;
+  g_must_tell = false;
+  g_queued = 0;
+}
+
+bool ethernet_may_put_off() {
+  constexpr size_t kFew = 32;
+  return g_queued > 0 && g_queued < kFew;
 }
 
 bool ethernet_wait_for_news() {

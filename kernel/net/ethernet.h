@@ -30,6 +30,7 @@ netif& ethernet_interface();
 // The rest: within a NetworkScope, nothing without a card.
 bool ethernet_receive(size_t most);  // hands over what came; true: there is more
 void ethernet_flush();               // frames go out, memory goes to the card
+bool ethernet_may_put_off();         // few frames wait for ethernet_flush(), but some
 bool ethernet_wait_for_news();       // interrupts on again; true: something came already
 void ethernet_set_mtu(unsigned mtu);
 

@@ -20,6 +20,7 @@ namespace {
 
 constexpr size_t kBudget = 64;                        // frames before the program gets a turn
 constexpr uint64_t kProgramTurn = 200'000;            // how long, while more frames wait
+constexpr uint64_t kPutOff = 1'000'000;               // how long a frame waits for others at most
 constexpr uint64_t kAddressPatience = 1'000'000'000;  // how long the program's start waits for DHCP
 
 int g_depth = 0;
@@ -63,7 +64,7 @@ void serve() {
 
 }  // namespace
 
-NetworkScope::NetworkScope() {
+NetworkScope::NetworkScope(Output output) : output_(output) {
   ++g_depth;
 }
 
@@ -74,13 +75,20 @@ NetworkScope::~NetworkScope() {
   }
   // Still inside: what is delivered here may send again, and that loops back once more until there is nothing left.
   netif_poll_all();
-  ethernet_flush();
+  if (output_ == Output::MayWait && g_events_in_hand > 1 && ethernet_may_put_off()) {
+    if (!g_work_is_put_off) set_alarm_at(monotonic_ns() + kPutOff);
+    g_work_is_put_off = true;
+  } else {
+    ethernet_flush();
+    g_work_is_put_off = false;
+  }
   --g_depth;
   set_alarm();
 }
 
 void initialize() {
   set_deferred_work(serve);
+  set_put_off_work([] { const NetworkScope scope; });
   hash_initialize();
   tcp_tables_initialize();
   udp_tables_initialize();

@@ -16,10 +16,16 @@ void wait_for_address();
 // device, and the alarm is set to lwIP's next deadline.
 class NetworkScope {
  public:
-  NetworkScope();
+  // MayWait: for the bytes of connections. The device is told of frames later while the program has more events in
+  // hand.
+  enum class Output : bool { Now, MayWait };
+  explicit NetworkScope(Output output = Output::Now);
   ~NetworkScope();
   NetworkScope(const NetworkScope&) = delete;
   NetworkScope& operator=(const NetworkScope&) = delete;
+
+ private:
+  Output output_;
 };
 
 }  // namespace kernel::net

@@ -3,6 +3,7 @@
 #include "kernel/net/network.h"
 #include "kernel/net/path_mtu.h"
 #include "kernel/net/tcp_socket.h"
+#include "kernel/task/wait.h"
 #include "lwip/tcp.h"
 
 namespace kernel::net {
@@ -61,7 +62,7 @@ Result<size_t> TcpSocket::receive(std::span<uint8_t> to, ReceiveRequest& request
                                           looks ? ReceiveQueue::Take::Look : ReceiveQueue::Take::Yes);
       done += count;
       if (!looks && pcb_ != nullptr) {
-        const NetworkScope scope;  // the window opens
+        const NetworkScope scope(NetworkScope::Output::MayWait);  // the window opens
         for (size_t left = count; left > 0;) {
           const size_t part = left < 0xFFFF ? left : 0xFFFF;
           tcp_recved(pcb_, static_cast<u16_t>(part));
@@ -123,7 +124,8 @@ Result<size_t> TcpSocket::send(std::span<const uint8_t> bytes, const SendRequest
       return done > 0 ? Result<size_t>(done) : Error::BrokenPipe;
     bool no_memory = false;
     {
-      const NetworkScope scope;
+      const NetworkScope scope(NetworkScope::Output::MayWait);
+      if (g_events_in_hand > 0) --g_events_in_hand;
       try_larger_segments(*pcb_);
       const bool is_part = corked_ || (request.flags & kMessageMore) != 0;
       while (done < bytes.size()) {

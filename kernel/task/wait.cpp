@@ -9,6 +9,7 @@ namespace kernel {
 namespace {
 
 bool (*g_is_interrupted)() = nullptr;
+void (*g_put_off_work)() = nullptr;
 
 void deadline_came(Timer& timer) {
   wake(*reinterpret_cast<Thread*>(reinterpret_cast<uint8_t*>(&timer) - offsetof(Thread, wait_timer)));
@@ -16,12 +17,24 @@ void deadline_came(Timer& timer) {
 
 }  // namespace
 
+unsigned g_events_in_hand = 0;
+bool g_work_is_put_off = false;
+
+void set_put_off_work(void (*work)()) {
+  g_put_off_work = work;
+}
+
+void do_put_off_work() {
+  if (g_work_is_put_off) g_put_off_work();
+}
+
 void set_interruption_check(bool (*is_interrupted)()) {
   g_is_interrupted = is_interrupted;
 }
 
 WaitResult wait_until(bool (*condition)(void* context), void* context, uint64_t deadline_ns, uint64_t poll_ns) {
   Thread& self = *g_current_thread;
+  do_put_off_work();
   InterruptGuard guard;
   WaitResult result;
   while (true) {

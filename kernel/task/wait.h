@@ -42,6 +42,14 @@ inline WaitResult wait_until_deadline(uint64_t deadline_ns) {
   return wait_for([] { return false; }, deadline_ns);
 }
 
+// Work that is cheaper done once for many calls (telling a card of frames) is put off while the program still has
+// events in hand, each of which brings more of it. It is done before a thread waits, and by its owner after a moment at
+// the latest.
+extern unsigned g_events_in_hand;  // that the last wait for events gave the program
+extern bool g_work_is_put_off;
+void set_put_off_work(void (*work)());
+void do_put_off_work();
+
 // Whether something is there that ends the running thread's wait: a signal, a debugger's stop (linux/ says).
 void set_interruption_check(bool (*is_interrupted)());
 

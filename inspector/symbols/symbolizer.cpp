@@ -36,6 +36,10 @@ class FileSymbolizer final : public Symbolizer {
 
   DebugFile* debug_file(const snapshot::CoreModule& module) override { return symbols(known(module)).debug_file(); }
 
+  std::shared_ptr<index::IndexFile> index_file(const snapshot::CoreModule& module) override {
+    return symbols(known(module)).index_file();
+  }
+
   bool entered_by_call(const std::vector<snapshot::CoreModule>& modules, uint64_t return_address,
                        uint64_t callee) override {
     return inspector::entered_by_call(calls_of(modules), return_address, callee);

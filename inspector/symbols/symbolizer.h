@@ -39,6 +39,9 @@ struct SymbolOptions {
 };
 
 class DebugFile;
+namespace index {
+class IndexFile;
+}
 
 class Symbolizer {
  public:
@@ -57,6 +60,8 @@ class Symbolizer {
                                                   uint64_t return_address, uint64_t callee) = 0;
   // The module's debug information (debug_file.h), for variables and types; null: none. Lives as long as this.
   virtual DebugFile* debug_file(const snapshot::CoreModule& module) = 0;
+  // The module's index; null: there is none.
+  virtual std::shared_ptr<index::IndexFile> index_file(const snapshot::CoreModule& module) = 0;
   // The call that returns to `return_address` called the function that holds `callee` itself, and that function was not
   // entered again by a tail call since: what the caller gave it is its value at entry. False: it cannot be told.
   virtual bool entered_by_call(const std::vector<snapshot::CoreModule>& modules, uint64_t return_address,

@@ -11,6 +11,7 @@
 #include "tools/progress_bar.h"
 #include "tools/symbol_options.h"
 #include "tools/verbs.h"
+#include "tools/verbs/contained.h"
 
 namespace mortem::tools {
 namespace {
@@ -28,15 +29,14 @@ int make_indexes(const IndexOptions& options) {
   const index::IndexStore store(where.store);
   nlohmann::ordered_json facts = nlohmann::ordered_json::array();
   for (const std::string& name : options.files) {
-    auto files = index::FilePair::find(name, where);
+    auto files = index::IndexedFiles::find(name, where);
     if (!files) return fail(files.error());
     if (!files->debug->has_debug_information())
       return fail(
           fmt::format("{}: no debug information, in it or elsewhere; give the file that has it with --symbols", name));
     const auto path = store.path_of(*files->executable);
     if (path.empty()) return fail(fmt::format("{}: has no build id, by which an index is found again", name));
-    if (auto made = index::build_index(files->executable, files->debug, path, progress_bar("index")); !made)
-      return fail(made.error());
+    if (auto made = index::build_index(*files, path, progress_bar("index")); !made) return fail(made.error());
     store.shrink(path);
     std::error_code ignored;
     const uint64_t size = std::filesystem::file_size(path, ignored);
@@ -62,7 +62,7 @@ void add_index(Commands& commands) {
   verb->add_option("file", options->files, "Programs or libraries")->required()->type_name("FILE");
   add_symbol_flags(verb, options->symbols);
   verb->add_flag("--json", options->json, "Print the facts as JSON (mortem.index/1)");
-  commands.on(verb, [options] { return make_indexes(*options); });
+  commands.on(verb, [options] { return contained([&] { return make_indexes(*options); }); });
 }
 
 const VerbRegistration index_registration{86, add_index};

@@ -36,8 +36,8 @@ fs::path IndexStore::path_of(const ElfImage& executable) const {
   return folder_ / "index" / text.substr(0, 2) / text.substr(2);
 }
 
-std::unique_ptr<IndexFile> IndexStore::open(const ElfImage& executable, const ElfImage& debug,
-                                            std::string* complaint) const {
+std::unique_ptr<IndexFile> IndexStore::open(const IndexedFiles& files, std::string* complaint) const {
+  const ElfImage& executable = *files.executable;
   const fs::path path = path_of(executable);
   if (path.empty()) return nullptr;
   auto file = IndexFile::open(path);
@@ -50,7 +50,9 @@ std::unique_ptr<IndexFile> IndexStore::open(const ElfImage& executable, const El
   const IndexHeader& header = (*file)->header();
   const auto id = executable.build_id();
   const bool same = header.build_id_size == id.size() && std::memcmp(header.build_id, id.data(), id.size()) == 0 &&
-                    header.executable_size == executable.bytes().size() && header.debug_size == debug.bytes().size();
+                    header.executable_size == executable.bytes().size() &&
+                    header.debug_size == files.debug->bytes().size() &&
+                    header.alternate_size == (files.alternate ? files.alternate->bytes().size() : 0);
   if (!same) return nullptr;  // say, the debug information was not there yet when it was made
   utimensat(AT_FDCWD, path.c_str(), nullptr, 0);
   return std::move(*file);

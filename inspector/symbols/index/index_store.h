@@ -1,8 +1,8 @@
 // Where indexes are kept: one a build id, in the user's cache folder, bounded in total.
 #pragma once
 
-#include "inspector/elf/elf_image.h"
 #include "inspector/symbols/index/index_file.h"
+#include "inspector/symbols/index/indexed_files.h"
 
 namespace mortem::inspector::index {
 
@@ -16,7 +16,7 @@ class IndexStore {
   // index/XX/REST of the executable's build id; empty: it has none, or there is no store.
   std::filesystem::path path_of(const ElfImage& executable) const;
   // The index of just these files; null: there is none. One that is broken goes; `complaint` says so then.
-  std::unique_ptr<IndexFile> open(const ElfImage& executable, const ElfImage& debug, std::string* complaint) const;
+  std::unique_ptr<IndexFile> open(const IndexedFiles& files, std::string* complaint) const;
   // Removes those used longest ago until the rest fits; `spare` stays.
   void shrink(const std::filesystem::path& spare) const;
 

@@ -4,13 +4,12 @@
 
 namespace mortem::inspector::index {
 
-std::unique_ptr<ModuleIndex> ModuleIndex::open(const std::shared_ptr<const ElfImage>& executable,
-                                               const std::shared_ptr<const ElfImage>& debug,
-                                               const std::filesystem::path& store, std::string* complaint) {
+std::unique_ptr<ModuleIndex> ModuleIndex::open(const IndexedFiles& files, const std::filesystem::path& store,
+                                               std::string* complaint) {
   const IndexStore indexes(store);
-  auto file = indexes.open(*executable, *debug, complaint);
+  auto file = indexes.open(files, complaint);
   if (!file) return nullptr;
-  return std::unique_ptr<ModuleIndex>(new ModuleIndex(std::move(file), indexes.path_of(*executable)));
+  return std::unique_ptr<ModuleIndex>(new ModuleIndex(std::move(file), indexes.path_of(*files.executable)));
 }
 
 std::optional<std::vector<SourceLocation>> ModuleIndex::locate(uint64_t address) {

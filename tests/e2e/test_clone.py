@@ -2,11 +2,10 @@
 import json
 import os
 import pathlib
-import signal
 import subprocess
 import unittest
 
-from mortem_test import GUESTS, MORTEM, MortemTest, is_alive, wait_until
+from mortem_test import GUESTS, MortemTest, wait_until
 
 
 class CloneTest(MortemTest):
@@ -47,6 +46,40 @@ class Folders(CloneTest):
         self.assertEqual([path.name for path in self.files.iterdir() if path.name.startswith(".")], [])
         self.mortem("stop", "dormouse")
         self.assert_nothing_left()
+
+    def test_looked_into_without_a_start(self):
+        self.start_guest(GUESTS / "sleeper", "dormouse", says="sleeping")
+        self.mortem("clone", "dormouse", "-o", "asleep")
+        self.mortem("stop", "dormouse")
+        self.assert_nothing_left()
+        (thread,) = self.facts("bt", "asleep")["threads"]
+        names = [frame["function"] for frame in thread["frames"]]
+        self.assertEqual(names[0], "kernel::wait_for_interrupt()")  # where an idle guest is
+        self.assertIn("main", names)
+        main = next(frame for frame in thread["frames"] if frame["function"] == "main")
+        self.assertIn("sleeper.c", main["file"])
+        self.assertIn("a clone of dormouse", self.mortem("info", "asleep").stdout)
+        shown = self.mortem("gdb", "asleep", "--", "-nx", "-batch", "-ex", "bt", "-ex", "info threads").stdout
+        self.assertRegex(shown, r"#\d+ .* main \(\) at .*sleeper.c")
+        self.mortem("core", "asleep", "-o", "asleep.core")
+        plain = subprocess.run(["gdb", "-nx", "-batch", "-ex", "bt", str(GUESTS / "sleeper"), "asleep.core"],
+                               cwd=self.files, capture_output=True, text=True, timeout=60)
+        self.assertRegex(plain.stdout, r"#\d+ .* main \(\) at .*sleeper.c", plain.stderr)
+
+    def test_damaged(self):
+        self.start_guest(GUESTS / "sleeper", "dormouse", says="sleeping")
+        self.mortem("clone", "dormouse", "-o", "whole")
+        self.mortem("stop", "dormouse")
+        state = (self.files / "whole" / "state").read_bytes()
+        for name, content, text in (("state", state[:-100], "cut short"), ("state", b"", "cut short"),
+                                    ("state", state[:5000] + b"x" + state[5001:], "checksum"),
+                                    ("memory", b"", "cut short"), ("clone.json", b"{", "not a clone's description"),
+                                    ("clone.json", b"{}", "not a clone's description")):
+            whole = (self.files / "whole" / name).read_bytes()
+            (self.files / "whole" / name).write_bytes(content)
+            self.assert_refused("bt", "whole", naming=[f"whole/{name}", text])
+            (self.files / "whole" / name).write_bytes(whole)
+        self.mortem("bt", "whole")
 
     def test_refusals(self):
         self.assertIn("nobody", self.mortem("clone", "nobody", status=1).stderr)

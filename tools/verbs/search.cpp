@@ -7,6 +7,7 @@
 #include <cstdlib>
 #include <memory>
 
+#include "inspector/analysis/address_labels.h"
 #include "inspector/analysis/search.h"
 #include "inspector/values/value_search.h"
 #include "snapshot/dump_info.h"
@@ -35,60 +36,6 @@ struct SearchOptions {
 struct SearchHit {
   uint64_t address;  // where it was found; of a value: where the value begins
   std::vector<uint8_t> bytes;
-};
-
-// Where an address is, for people.
-class Places {
- public:
-  explicit Places(const inspector::Target& target) : target_(target) {
-    for (const auto& thread : target.threads())
-      if (const auto registers = target.registers(thread.id)) stacks_.push_back({registers->rsp, &thread});
-    std::sort(stacks_.begin(), stacks_.end(), [](const Stack& a, const Stack& b) { return a.pointer < b.pointer; });
-  }
-
-  const inspector::TargetRegion* region(uint64_t address) const {
-    const auto& regions = target_.regions();
-    const auto after = std::upper_bound(regions.begin(), regions.end(), address,
-                                        [](uint64_t value, const auto& one) { return value < one.start; });
-    if (after == regions.begin() || address >= std::prev(after)->end) return nullptr;
-    return &*std::prev(after);
-  }
-
-  const snapshot::CoreModule* module(uint64_t address) const {
-    for (const auto& module : target_.modules())
-      if (address >= module.start && address < module.end) return &module;
-    return nullptr;
-  }
-
-  // The thread in whose stack it is: of those whose stack pointer is in the same region, the nearest below. What stands
-  // below all stack pointers belongs to no thread that lives.
-  const inspector::TargetThread* thread(uint64_t address) const {
-    constexpr uint64_t kRedZone = 128;  // a leaf function may use this much below its stack pointer (AMD64 psABI 3.2.2)
-    const auto* here = region(address);
-    if (!here) return nullptr;
-    const inspector::TargetThread* found = nullptr;
-    for (const Stack& stack : stacks_)
-      if (stack.pointer >= here->start && stack.pointer < here->end && stack.pointer <= address + kRedZone)
-        found = stack.thread;
-    return found;
-  }
-
-  std::string text(uint64_t address) const {
-    if (const auto* one = module(address)) return fmt::format("{}+{:#x}", one->path, address - one->load_bias);
-    if (const auto* one = thread(address))
-      return fmt::format("stack of thread {}{}", one->id, one->name.empty() ? "" : fmt::format(" \"{}\"", one->name));
-    const auto* here = region(address);
-    if (here && !here->path.empty()) return here->path;
-    return here && here->start >= uint64_t{1} << 63 ? "the kernel's memory" : "memory of its own";
-  }
-
- private:
-  struct Stack {
-    uint64_t pointer;
-    const inspector::TargetThread* thread;
-  };
-  const inspector::Target& target_;
-  std::vector<Stack> stacks_;  // by pointer
 };
 
 // An address in hexadecimal (0x…) or decimal digits, or a symbol.
@@ -153,7 +100,7 @@ uint64_t word_of(const SearchHit& hit) {
   return word;
 }
 
-ordered_json hit_facts(const SearchHit& hit, const Places& places, bool is_pointer) {
+ordered_json hit_facts(const SearchHit& hit, const inspector::AddressLabels& places, bool is_pointer) {
   const auto* module = places.module(hit.address);
   const auto* thread = module ? nullptr : places.thread(hit.address);
   const auto* region = places.region(hit.address);
@@ -195,7 +142,7 @@ int search_target(const SearchOptions& options) {
                    [](const SearchHit& a, const SearchHit& b) { return a.address < b.address; });
   if (interrupted_by()) return fail(std::string("interrupted"));
 
-  const Places places(target);
+  const inspector::AddressLabels places(target);
   const bool is_pointer = searches->front().search.pattern.bytes.empty();
   if (options.json) {
     ordered_json list = ordered_json::array();

@@ -61,6 +61,7 @@ void Application::set_preset(const std::string& name) {
   auto parsed = kept != workspace_.settings.layouts.end() ? TileTree::parse(kept->second) : TileTree::parse(text);
   if (!parsed) parsed = TileTree::parse(text);  // a file that somebody has edited
   tiles_.tiles = std::move(*parsed);
+  tiles_.tiles.keep_only([](const std::string& view) { return find_view_kind(view) != nullptr; });
   if (name == "crash") tiles_.open("summary");
 }
 

@@ -95,6 +95,19 @@ std::pair<Tile*, float> largest_tile(Tile& tile, float area) {
   return first.second >= second.second ? first : second;
 }
 
+void drop_views(Tile& tile, const std::function<bool(const std::string&)>& known) {
+  if (tile.kind != Tile::Kind::Tabs) {
+    drop_views(*tile.first, known);
+    drop_views(*tile.second, known);
+    return;
+  }
+  const std::string active = tile.views.empty() ? std::string() : tile.views[tile.active];
+  std::erase_if(tile.views, [&](const std::string& view) { return !known(view); });
+  tile.active = 0;
+  for (size_t index = 0; index < tile.views.size(); ++index)
+    if (tile.views[index] == active) tile.active = index;
+}
+
 // What is left of a tree when its empty tiles are gone; null: nothing.
 std::unique_ptr<Tile> without_empty(std::unique_ptr<Tile> tile) {
   if (tile->kind == Tile::Kind::Tabs) return tile->views.empty() ? nullptr : std::move(tile);
@@ -143,6 +156,12 @@ Tile& TileTree::open(std::string_view view, Tile* otherwise) {
   }
   tile->active = std::find(tile->views.begin(), tile->views.end(), view) - tile->views.begin();
   return *tile;
+}
+
+void TileTree::keep_only(const std::function<bool(const std::string& view)>& known) {
+  drop_views(*root_, known);
+  root_ = without_empty(std::move(root_));
+  if (!root_) root_ = std::make_unique<Tile>();
 }
 
 void TileTree::close(std::string_view view) {

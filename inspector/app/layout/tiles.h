@@ -1,6 +1,7 @@
 // How the window is divided: a tree of tiles, each with views as tabs. Written to a text file and read from one.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -39,6 +40,7 @@ class TileTree {
   Tile& first_tabs();
   // Brings the view to the front of its tile; one that is nowhere becomes a tab of `otherwise` (null: the largest tile).
   Tile& open(std::string_view view, Tile* otherwise);
+  void keep_only(const std::function<bool(const std::string& view)>& known);  // if any is left
   void close(std::string_view view);  // a tile without views goes away, but not the last
   // Takes the view out of its tile and puts it into `to`: before the tab `before` (npos: behind the last), or into a new
   // tile at one side of it.

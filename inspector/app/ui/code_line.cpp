@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <cctype>
+
 namespace mortem::inspector::app::ui {
 namespace {
 
@@ -16,6 +18,26 @@ std::string without_tabs(std::string_view text) {
       out += '.';
   }
   return out;
+}
+
+// The whole of a chain of members whose last name is text[from, to).
+std::string with_owner(const std::string& text, size_t from, size_t to) {
+  const auto is_name = [](char letter) { return std::isalnum(static_cast<unsigned char>(letter)) || letter == '_'; };
+  size_t begin = from;
+  for (;;) {
+    size_t at = begin;
+    if (at >= 2 && text[at - 1] == '>' && text[at - 2] == '-')
+      at -= 2;
+    else if (at >= 1 && text[at - 1] == '.')
+      at -= 1;
+    else
+      break;
+    size_t owner = at;
+    while (owner > 0 && is_name(text[owner - 1])) --owner;
+    if (owner == at) break;
+    begin = owner;
+  }
+  return text.substr(begin, to - begin);
 }
 
 }  // namespace
@@ -49,7 +71,7 @@ std::string code_line(const CodeLine& line, OpenText& open) {
     const std::string_view part = std::string_view(text).substr(span.from, span.to - span.from);
     const float part_width = ImGui::CalcTextSize(part.data(), part.data() + part.size()).x;
     list.AddText(ImVec2(x, y), colour(span.tint), part.data(), part.data() + part.size());
-    if (span.is_name && under_mouse && mouse.x >= x && mouse.x < x + part_width) name = part;
+    if (span.is_name && under_mouse && mouse.x >= x && mouse.x < x + part_width) name = with_owner(text, span.from, span.to);
     x += part_width;
   }
   ImGui::Dummy(ImVec2(x - at.x, height - ImGui::GetStyle().ItemSpacing.y));

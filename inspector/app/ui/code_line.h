@@ -21,7 +21,7 @@ struct CodeLine {
 };
 
 // Draws at the cursor and moves it one line down. Tabs are eight wide. Returns the name under the mouse, if that may be
-// a variable; empty: none.
+// a variable, with what it is a member of: "conn->buffer.length"; empty: none.
 std::string code_line(const CodeLine& line, OpenText& open);
 
 }  // namespace mortem::inspector::app::ui

@@ -48,7 +48,9 @@ void draw_program(const Summary& summary) {
   ImGui::TableSetupColumn("name", ImGuiTableColumnFlags_WidthFixed, ImGui::GetFontSize() * 9);
   ImGui::TableSetupColumn("value", ImGuiTableColumnFlags_WidthStretch);
   const snapshot::DumpInfo& info = summary.info;
-  fact("Program", info.program_name);
+  // What a core calls its program is the name of the thread that died.
+  for (const auto& module : info.modules)
+    if (module.kind == "program") fact("Program", module.path);
   fact("Command", info.command_line);
   fact("Signature", summary.findings.signature.id.empty()
                         ? std::string()
@@ -64,7 +66,7 @@ void draw_program(const Summary& summary) {
   fact("Threads", std::to_string(info.threads.size()));
   if (summary.findings.goroutines > 0) fact("Goroutines", std::to_string(summary.findings.goroutines));
   for (const auto& module : info.modules)
-    if (module.kind == "program" || &module == &info.modules.front()) {
+    if (module.kind == "program") {
       fact("Build", module.id.empty() ? "no build id" : module.id);
       break;
     }

@@ -70,10 +70,16 @@ class ThreadsView : public View {
       if (ui::fits_filter(filter_, words)) shown.push_back(&one);
     }
     handle_arrows(workspace, shown);
+    size_t name_width = 4, state_width = 4;
+    for (const ThreadFacts* one : shown) {
+      name_width = std::max(name_width, std::min<size_t>(name_of(*one).size(), 16));
+      state_width = std::max(state_width, std::min<size_t>(one->state.size(), 20));
+    }
     ImGuiListClipper clipper;
     clipper.Begin(int(shown.size()), line_height());
     while (clipper.Step())
-      for (int index = clipper.DisplayStart; index < clipper.DisplayEnd; ++index) draw_thread(workspace, *shown[index]);
+      for (int index = clipper.DisplayStart; index < clipper.DisplayEnd; ++index) 
+        draw_thread(workspace, *shown[index], name_width, state_width);
     if (shown.empty()) ui::text(Tint::Dim, threads.empty() ? "…" : "No thread fits");
   }
 
@@ -87,7 +93,9 @@ class ThreadsView : public View {
     workspace.select_thread(shown[size_t(std::clamp(at + step, 0, int(shown.size()) - 1))]->thread.id);
   }
 
-  static void draw_thread(Workspace& workspace, const ThreadFacts& one) {
+  static std::string name_of(const ThreadFacts& one) { return one.thread.name.empty() ? "(no name)" : one.thread.name; }
+
+  static void draw_thread(Workspace& workspace, const ThreadFacts& one, size_t name_width, size_t state_width) {
     const uint32_t thread = one.thread.id;
     const std::string id = fmt::format("thread {}", thread);
     const float y = ImGui::GetCursorPosY();
@@ -96,11 +104,11 @@ class ThreadsView : public View {
     if (ImGui::IsItemHovered(ImGuiHoveredFlags_ForTooltip))
       ui::tooltip(fmt::format("thread {} {}\n{}\n{}", thread, one.thread.name, one.state, top));
     if (ui::begin_context_menu(id, fmt::format("{} {} {} {}", thread, one.thread.name, one.state, top))) ui::end_context_menu();
-    ui::text(Tint::Dim, fmt::format("{:>3}", thread));
+    ui::text(Tint::Dim, fmt::format("{:>2}", thread));
     ImGui::SameLine();
-    ui::text(Tint::Text, one.thread.name.empty() ? "(no name)" : one.thread.name);
+    ui::text(Tint::Text, fmt::format("{:<{}.16}", name_of(one), name_width));
     ImGui::SameLine();
-    ui::text(one.thread.crashed ? Tint::Error : Tint::Dim, one.state);
+    ui::text(one.thread.crashed ? Tint::Error : Tint::Dim, fmt::format("{:<{}.20}", one.state, state_width));
     ImGui::SameLine();
     ui::text(Tint::Accent, top);
     ui::end_row(y);

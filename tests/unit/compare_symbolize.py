@@ -143,7 +143,8 @@ def compare_stacks(mortem, program, cache, index, folder):
         if cold.returncode != 0 or cold.stdout != warm.stdout or cold.stderr != warm.stderr:
             problems.append("bt %s with an index differs: %s" % (form, warm.stderr))
     frames = cold.stdout.count("#")
-    break_index_of_stacks([mortem, "bt", core, "--full"], cache, index)
+    if frames < 100:
+        break_index_of_stacks([mortem, "bt", core, "--full"], cache, index)
     print("bt of %s: %d frames, with and without an index" % (os.path.basename(program), frames))
     if frames < 2:
         problems.append("bt shows %d frames" % frames)

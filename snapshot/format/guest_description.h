@@ -60,7 +60,7 @@ struct GuestDescription {
   uint64_t module_table;            // ModuleEntry bytes as in the Modules note
   uint64_t module_table_length;     // address of the uint64_t that holds its length in bytes
   uint64_t event_ring;
-  uint64_t socket_table;
+  uint64_t open_file_tables;  // OpenFileTables (open_files.h): descriptors and sockets
 };
 static_assert(sizeof(GuestDescription) <= 4096);
 

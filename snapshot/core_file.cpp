@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "snapshot/clone/clone_core.h"
+#include "snapshot/clone/clone_description.h"
 #include "snapshot/core_memory.h"
 #include "snapshot/core_modules.h"
 #include "snapshot/core_notes.h"
@@ -72,6 +74,7 @@ Result<std::unique_ptr<CoreFile>> CoreFile::from(std::unique_ptr<ByteSource> byt
 }
 
 Result<std::unique_ptr<CoreFile>> CoreFile::open(const std::filesystem::path& path) {
+  if (is_clone_folder(path)) return from(TRY(open_clone(path)));
   return from(TRY(open_bytes(path)));
 }
 

@@ -119,7 +119,10 @@ Result<void> Ext2Inode::read_page(uint64_t index, uint8_t* to) {
 Result<CachedPage*> Ext2Inode::load_page(uint64_t index) {
   if (CachedPage* page = volume_.pages().find(*this, index)) return page;
   CachedPage* page = TRY(volume_.pages().add(*this, index));
-  auto loaded = read_page(index, page->bytes());
+  const auto loaded = [&] {
+    const PageHold hold(*page);
+    return read_page(index, page->bytes());
+  }();
   if (loaded.is_error()) {
     volume_.pages().drop(*page);
     return loaded.error();
@@ -150,6 +153,7 @@ Result<void> Ext2Inode::grow_to(uint64_t new_size) {
 
 // The page's block, given out if there is none. The page is dirty then, and stays in memory meanwhile.
 Result<void> Ext2Inode::allocate_for(CachedPage& page) {
+  const PageHold hold(page);
   const Run run = TRY(map(page.index, 1));
   volume_.pages().mark_dirty(page);
   volume_.note_dirty(*this);

@@ -3,12 +3,28 @@
 #include "kernel/library/log.h"
 #include "kernel/memory/heap.h"
 #include "kernel/memory/physical.h"
+#include "kernel/memory/pressure.h"
 #include "kernel/memory/reclaim.h"
+#include "kernel/task/file_mappings.h"
 
 namespace kernel {
 namespace {
 
 ext2::Volume* g_volume = nullptr;  // the one that is mounted
+
+size_t give_back(size_t wanted) {
+  return g_volume->pages().reclaim(wanted);
+}
+
+size_t take_mapped(size_t wanted, MemoryRelief::Take take) {
+  return g_volume->pages().reclaim_mapped(wanted, take, [](const CachedFile& file, uint64_t index) {
+    return unmap_unused_file_page(static_cast<const ext2::Ext2Inode&>(file), index);
+  });
+}
+
+bool write_changed() {
+  return g_volume->pages().dirty_count() > 0 && !g_volume->sync(nullptr, SyncKind::Content).is_error();
+}
 
 }  // namespace
 
@@ -23,7 +39,10 @@ Result<Inode*> mount_ext2(BlockDevice& device, uint64_t offset, uint64_t length)
   }
   g_volume = volume;
   static bool is_registered = false;
-  if (!is_registered) register_reclaimer([](size_t wanted) { return g_volume->pages().reclaim(wanted); });
+  if (!is_registered) {
+    register_reclaimer(give_back);
+    set_memory_relief({take_mapped, write_changed});
+  }
   is_registered = true;
   return volume->inode(ext2::kRootInode);
 }
@@ -34,6 +53,11 @@ Result<void> sync_root() {
 
 void unmount_root() {
   if (g_volume != nullptr) g_volume->unmount();
+}
+
+CachedPages cached_pages() {
+  return g_volume != nullptr ? CachedPages{g_volume->pages().page_count(), g_volume->pages().dirty_count()}
+                             : CachedPages{0, 0};
 }
 
 namespace ext2 {

@@ -182,10 +182,34 @@ size_t PageCache::reclaim(size_t wanted) {
   size_t freed = 0;
   for (CachedPage *page = oldest_, *newer; page != nullptr && freed < wanted; page = newer) {
     newer = page->newer;
-    if (page->dirty || page->in_flight || page_users(page->physical) > 1) continue;
+    if (!is_spare(*page) || page_users(page->physical) > 1) continue;
     forget(*page);
     free(*page);
     ++freed;
+  }
+  return freed;
+}
+
+size_t PageCache::reclaim_mapped(size_t wanted, MemoryRelief::Take take, Unmap unmap) {
+  constexpr size_t kWorthToLookAt = 16;
+  if (changing_) return 0;
+  const Changing changing(changing_);
+  const bool any = take == MemoryRelief::Take::Any;
+  size_t freed = 0, looks = any ? ~size_t{0} : wanted * kWorthToLookAt;
+  for (int round = 0; round < (any ? 2 : 1) && freed < wanted; ++round) {
+    CachedPage *const last = newest_, *newer;
+    for (CachedPage* page = oldest_; page != nullptr && freed < wanted && looks > 0; page = newer) {
+      newer = page != last ? page->newer : nullptr;
+      if (!is_spare(*page)) continue;
+      --looks;
+      if (!unmap(*page->file, page->index)) {
+        touch(*page);
+      } else if (page_users(page->physical) == 1) {  // else a call has it
+        forget(*page);
+        free(*page);
+        ++freed;
+      }
+    }
   }
   return freed;
 }

@@ -8,6 +8,7 @@
 
 #include "kernel/library/result.h"
 #include "kernel/memory/physical.h"
+#include "kernel/memory/pressure.h"
 
 namespace kernel {
 
@@ -20,10 +21,23 @@ struct CachedPage {
   bool dirty;      // the disk has something older
   bool in_flight;  // is being written to the disk
   bool detached;   // cut off while in flight: belongs to no file any more
+  uint8_t holds;   // of those who work with it and may allocate meanwhile (PageHold)
   CachedPage* next_in_bucket;
   CachedPage *older, *newer;    // of all pages
   CachedPage *next, *previous;  // of the file: the dirty ones first
   uint8_t* bytes() const { return direct_map<uint8_t>(physical); }
+};
+
+// The page is not given back meanwhile. (It may be dropped only when the hold has ended.)
+class PageHold {
+ public:
+  explicit PageHold(CachedPage& page) : page_(page) { ++page_.holds; }
+  ~PageHold() { --page_.holds; }
+  PageHold(const PageHold&) = delete;
+  PageHold& operator=(const PageHold&) = delete;
+
+ private:
+  CachedPage& page_;
 };
 
 // What the cache knows of a file; part of its inode.
@@ -56,6 +70,11 @@ class PageCache {
   void written(CachedPage& page);  // no longer in flight
 
   size_t reclaim(size_t wanted);  // see kernel/memory/reclaim.h
+  // The same of pages that are mapped. `unmap` takes a page out of all mappings, unless the program used it through one
+  // since it was asked last (false). Any: of those, too, the oldest go when there are too few others; else only so many
+  // are looked at as may be worth it.
+  using Unmap = bool (*)(const CachedFile& file, uint64_t index);
+  size_t reclaim_mapped(size_t wanted, MemoryRelief::Take take, Unmap unmap);
   size_t page_count() const { return page_count_; }
   size_t dirty_count() const { return dirty_count_; }
   bool has_too_many_dirty() const { return dirty_count_ > page_limit_ / 2; }
@@ -68,6 +87,7 @@ class PageCache {
   void touch(CachedPage& page);
   void forget(CachedPage& page);  // out of bucket, age list and file
   void free(CachedPage& page);
+  static bool is_spare(const CachedPage& page) { return !page.dirty && !page.in_flight && page.holds == 0; }
 
   size_t page_limit_, page_count_ = 0, dirty_count_ = 0;
   CachedPage** buckets_ = nullptr;

@@ -4,6 +4,7 @@
 #include "kernel/linux/app.h"
 #include "kernel/linux/calls.h"
 #include "kernel/linux/linux.h"
+#include "kernel/memory/pressure.h"
 
 namespace kernel::linux {
 namespace {
@@ -59,6 +60,7 @@ void handle_syscall(TrapFrame& frame) {
     frame.rax = static_cast<uint64_t>(-static_cast<int64_t>(Error::NoSyscall));
     return;
   }
+  relieve_memory_if_short();
   const Arguments arguments{{frame.rdi, frame.rsi, frame.rdx, frame.r10, frame.r8, frame.r9}, frame};
   auto result = g_table.entries[number].call(arguments);
   frame.rax = result ? result.value() : static_cast<uint64_t>(-static_cast<int64_t>(result.error()));

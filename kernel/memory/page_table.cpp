@@ -21,9 +21,9 @@ uint64_t entry_flags(PageAccess access) {
   return flags;
 }
 
-size_t index_at(uint64_t address, int level) { return address >> (12 + 9 * level) & 511; }
-
-void flush(uint64_t address) { asm volatile("invlpg (%0)" ::"r"(address) : "memory"); }
+size_t index_at(uint64_t address, int level) {
+  return address >> (12 + 9 * level) & 511;
+}
 
 constinit PageTable g_kernel_page_table(0);
 uint64_t g_stack_region, g_stack_next, g_device_next;
@@ -64,6 +64,10 @@ std::optional<PageMapping> walk(PhysicalAddress root, uint64_t address, Check ch
 
 }  // namespace
 
+void PageTable::flush(uint64_t address) {
+  asm volatile("invlpg (%0)" ::"r"(address) : "memory");
+}
+
 Result<void> PageTable::map(uint64_t address, PhysicalAddress physical, PageAccess access) {
   uint64_t* table = direct_map<uint64_t>(root_);
   for (int level = 3; level > 0; --level) {
@@ -99,12 +103,16 @@ void PageTable::protect(uint64_t address, PageAccess access) {
   flush(address);
 }
 
-std::optional<PageMapping> PageTable::lookup(uint64_t address) const { return walk(root_, address, Check::No); }
+std::optional<PageMapping> PageTable::lookup(uint64_t address) const {
+  return walk(root_, address, Check::No);
+}
 std::optional<PageMapping> PageTable::lookup_checked(uint64_t address) const {
   return walk(root_, address, Check::Yes);
 }
 
-PageTable& kernel_page_table() { return g_kernel_page_table; }
+PageTable& kernel_page_table() {
+  return g_kernel_page_table;
+}
 
 void page_tables_initialize() {
   g_kernel_page_table = PageTable(g_boot_info.root);

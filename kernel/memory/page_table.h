@@ -10,7 +10,7 @@ namespace kernel {
 
 struct PageAccess {
   bool write = false;
-  bool execute = false;   // never together with write for the kernel
+  bool execute = false;  // never together with write for the kernel
   bool user = false;
   bool uncached = false;  // device memory
 };
@@ -18,7 +18,7 @@ struct PageAccess {
 struct PageMapping {
   PhysicalAddress physical;  // of the byte at the address asked for
   PageAccess access;
-  uint64_t page_size;        // bytes: 4096, 2 MiB or 1 GiB
+  uint64_t page_size;  // bytes: 4096, 2 MiB or 1 GiB
 };
 
 class PageTable {
@@ -26,8 +26,9 @@ class PageTable {
   explicit constexpr PageTable(PhysicalAddress root) : root_(root) {}
 
   Result<void> map(uint64_t address, PhysicalAddress physical, PageAccess access);  // one 4 KiB page; replaces
-  void unmap(uint64_t address);                     // one 4 KiB page; nothing there is no error; flushes the TLB
+  void unmap(uint64_t address);                       // one 4 KiB page; nothing there is no error; flushes the TLB
   void protect(uint64_t address, PageAccess access);  // one 4 KiB page that is mapped, else nothing
+  static void flush(uint64_t address);                // out of the TLB
   std::optional<PageMapping> lookup(uint64_t address) const;
   // The same for the crash path: trusts no pointer, checks that every table is a RAM page.
   std::optional<PageMapping> lookup_checked(uint64_t address) const;

@@ -4,6 +4,7 @@
 #include "kernel/arch/x86_64/interrupt_guard.h"
 #include "kernel/memory/memory_initialize.h"
 #include "kernel/memory/page_frames.h"
+#include "kernel/memory/pressure.h"
 #include "kernel/memory/reclaim.h"
 
 namespace kernel {
@@ -13,6 +14,7 @@ uint64_t g_direct_map_base;
 namespace {
 
 PageFrames g_frames;
+uint64_t g_low = 0;  // low_page_count()
 
 // The last pages are the kernel's: a program that takes all memory must not take what its calls need to fail well.
 bool may_have(size_t count, PageOwner owner) {
@@ -39,6 +41,7 @@ Result<uint64_t> allocate_frames(size_t count, PageOwner owner) {
 void physical_initialize() {
   g_direct_map_base = g_boot_info.direct_map_base;
   g_frames.initialize(g_boot_info.page_owners, g_boot_info.page_count);
+  g_low = low_page_count();
   // Without memory for it no page can be shared.
   const size_t table_pages = page_up(g_boot_info.page_count * sizeof(uint16_t)) / kPageSize;
   if (auto table = allocate_pages(table_pages, PageOwner::KernelHeap))
@@ -47,7 +50,9 @@ void physical_initialize() {
 
 Result<PhysicalAddress> allocate_pages(size_t count, PageOwner owner) {
   InterruptGuard guard;
-  const PhysicalAddress first = TRY(allocate_frames(count, owner)) * kPageSize;
+  auto allocated = allocate_frames(count, owner);
+  if (g_frames.free_count() < g_low) g_memory_is_short = true;
+  const PhysicalAddress first = TRY(allocated) * kPageSize;
   __builtin_memset(direct_map(first), 0, count * kPageSize);
   return first;
 }

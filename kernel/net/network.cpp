@@ -3,6 +3,7 @@
 #include "kernel/arch/x86_64/interrupt_guard.h"
 #include "kernel/arch/x86_64/interrupts.h"
 #include "kernel/library/log.h"
+#include "kernel/memory/pressure.h"
 #include "kernel/net/configuration.h"
 #include "kernel/net/ethernet.h"
 #include "kernel/net/hash_table.h"
@@ -45,6 +46,7 @@ void device_has_news(void*) {
 
 // Frames, then what is due.
 void serve() {
+  relieve_memory_if_short();  // frames would find no room, and the program that makes some sleeps
   bool more;
   {
     const NetworkScope scope;

@@ -64,6 +64,7 @@ class AddressSpace {
   uint64_t free_place(uint64_t length, uint64_t hint) const;  // 0: none
 
  private:
+  FaultResult resolve(uint64_t address, Access access);
   FaultResult bring_in(const MemoryArea& area, uint64_t page, Access access);
   FaultResult bring_in_file_page(const MemoryArea& area, uint64_t page, Access access);
   FaultResult bring_in_copies(const MemoryArea& area, uint64_t page);

@@ -20,13 +20,17 @@ void for_each_view(const Inode& inode, uint64_t first, uint64_t last, Visitor vi
   }
 }
 
+// A page that a private mapping has for itself, because it was written there.
+bool is_copy(const MemoryArea& area, PhysicalAddress page) {
+  return !area.shared && page_owner(page) == PageOwner::App;
+}
+
 }  // namespace
 
 void unmap_file_pages(const Inode& inode, uint64_t first, uint64_t last, PrivateCopies copies) {
   for_each_view(inode, first, last, [copies](const MemoryArea& area, uint64_t start, uint64_t end) {
     for_each_user_page(start, end, [&](uint64_t address, PhysicalAddress page) {
-      const bool is_copy = !area.shared && page_owner(page) == PageOwner::App;
-      if (is_copy && copies == PrivateCopies::Stay) return;
+      if (copies == PrivateCopies::Stay && is_copy(area, page)) return;
       unmap_user_page(address);
       free_pages(page, 1);
     });
@@ -40,6 +44,16 @@ void write_protect_file_pages(const Inode& inode, uint64_t first, uint64_t last)
       if (user_page(address).writable) kernel_page_table().protect(address, page_access(area, false));
     });
   });
+}
+
+bool unmap_unused_file_page(const Inode& inode, uint64_t index) {
+  bool was_used = false;
+  for_each_view(inode, index, index + 1, [&was_used](const MemoryArea& area, uint64_t address, uint64_t) {
+    if (!is_copy(area, user_page(address).physical)) was_used |= forget_user_page_use(address);
+  });
+  if (was_used) return false;
+  unmap_file_pages(inode, index, index + 1, PrivateCopies::Stay);
+  return true;
 }
 
 bool has_writable_mapping(const Inode& inode) {

@@ -17,6 +17,11 @@ void unmap_file_pages(const Inode& inode, uint64_t first, uint64_t last, Private
 // the page with PageUse::Write again.
 void write_protect_file_pages(const Inode& inode, uint64_t first, uint64_t last);
 
+// Memory is short: page `index` of the file goes out of every mapping that shows it, so that the next access asks the
+// file again (mlock(2) is no more than a wish). Not if the program used it through one of them since this was asked
+// last: false.
+bool unmap_unused_file_page(const Inode& inode, uint64_t index);
+
 // Does a shared mapping that may be written exist?
 bool has_writable_mapping(const Inode& inode);
 

@@ -3,6 +3,7 @@
 // private mapping of a file shows the page of the file's cache until the first write copies it; a shared one has that
 // page itself, and the file is told of its first write. A file system that keeps no pages gives copies.
 #include "kernel/fs/inode.h"
+#include "kernel/memory/pressure.h"
 #include "kernel/task/address_space.h"
 #include "kernel/task/user_pages.h"
 
@@ -38,6 +39,11 @@ FaultResult result_of(Error error) {
   }
 }
 
+// A debugger, or the kernel before there is a program, does not wait for the disk.
+MayWait may_write_for_memory() {
+  return g_current_thread != nullptr && g_current_thread->kind == ThreadKind::App ? MayWait::Yes : MayWait::No;
+}
+
 // In the page table at `page`, which takes over the reference.
 FaultResult map_page(const MemoryArea& area, uint64_t page, PhysicalAddress physical, bool writable) {
   const Visibility visibility = area.protection != 0 ? Visibility::Visible : Visibility::Hidden;
@@ -49,6 +55,14 @@ FaultResult map_page(const MemoryArea& area, uint64_t page, PhysicalAddress phys
 }  // namespace
 
 FaultResult AddressSpace::fault(uint64_t address, Access access) {
+  relieve_memory_if_short();
+  while (true) {
+    const FaultResult result = resolve(address, access);
+    if (result != FaultResult::NoMemory || !find_memory(may_write_for_memory())) return result;
+  }
+}
+
+FaultResult AddressSpace::resolve(uint64_t address, Access access) {
   const MemoryArea* found = areas.find(address);
   if (found == nullptr) return FaultResult::NotMapped;
   if (!is_allowed(*found, access)) return FaultResult::AccessDenied;

@@ -6,6 +6,7 @@
 #include "kernel/arch/x86_64/interrupts.h"
 #include "kernel/crash/crash.h"
 #include "kernel/memory/heap.h"
+#include "kernel/memory/pressure.h"
 
 namespace kernel {
 
@@ -262,6 +263,7 @@ void arm_for_return() {
 }
 
 void give_way() {
+  relieve_memory_if_short();
   InterruptGuard guard;
   (void)reschedule_if_needed();
   arm_for_return();

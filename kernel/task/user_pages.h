@@ -39,6 +39,16 @@ inline void unmap_user_page(uint64_t address) {
   if (uint64_t* entry = user_page_entry(address)) *entry = 0;
 }
 
+// Did the program, or the kernel for it, use the page since this was asked last? (The processor's accessed flag.)
+inline bool forget_user_page_use(uint64_t address) {
+  constexpr uint64_t kPresent = 1, kAccessed = 0x20;
+  uint64_t* entry = user_page_entry(address);
+  if (entry == nullptr || (*entry & (kPresent | kAccessed)) != (kPresent | kAccessed)) return false;
+  *entry &= ~kAccessed;
+  kernel_page_table().flush(address);  // else the processor, which has it in its TLB, does not set it again
+  return true;
+}
+
 enum class Visibility : bool { Hidden, Visible };
 inline Result<void> map_user_page(uint64_t address, PhysicalAddress page, PageAccess access, Visibility visibility) {
   if (visibility == Visibility::Visible) return kernel_page_table().map(address, page, access);

@@ -17,7 +17,8 @@ class OutOfMemory(MortemTest):
         self.assertEqual((reason["kind"], reason["signal"]), ("signal", 9))
         message = reason["message"]
         self.assertRegex(message, r"out of memory: no page for 0x[0-9a-f]+ at rip 0x[0-9a-f]+; of \d+ KiB the app has \d+ "
-                                  r"\(most: .*\), shared memory \d+, page cache \d+, kernel heap \d+$")
+                                  r"\(most: .*\), shared memory \d+, page cache \d+, kernel heap \d+, "
+                                  r"device buffers \d+$")
         report = self.mortem("report", dump).stdout
         self.assertIn("out of memory", report)
         return message
@@ -28,6 +29,13 @@ class OutOfMemory(MortemTest):
 
     def test_calls_that_fill_memory_without_end(self):
         self.check_end("read")
+
+    def test_mapped_files_give_way(self):
+        """What a file's mapping shows can be read again: it goes when the program wants memory, and nothing is lost."""
+        done = self.mortem("run", PROGRAM, "--memory", "24M", "--", "squeeze")
+        right = "of the file: 0 words wrong, of memory: 0"
+        self.assertEqual(done.stdout.splitlines(), ["read through a mapping: 0 words wrong", right, right,
+                                                    "read from the file: 0 words wrong"])
 
     def test_a_program_that_looks(self):
         done = self.mortem("run", PROGRAM, "--memory", "32M", "--", "look")

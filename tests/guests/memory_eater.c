@@ -53,11 +53,59 @@ static void look(void) {
   printf("its memory is back\n");
 }
 
+// Words that say where they stand.
+static void fill(unsigned long* words, size_t size, unsigned long mark) {
+  for (size_t at = 0; at < size / sizeof *words; ++at) words[at] = at ^ mark;
+}
+static size_t wrong_words(const unsigned long* words, size_t size, unsigned long mark) {
+  size_t wrong = 0;
+  for (size_t at = 0; at < size / sizeof *words; ++at) wrong += words[at] != (at ^ mark);
+  return wrong;
+}
+
+// A file is mapped whole and read, and part of it changed, privately and not; then the program takes memory for which
+// the file's pages have to go. Nothing may be lost.
+static void squeeze(size_t file_size, size_t memory_size) {
+  const size_t page = 4096, private_at = file_size / 2, shared_at = file_size / 4;
+  unsigned long* block = malloc(MIB);
+  int file = open("/mapped", O_RDWR | O_CREAT | O_TRUNC, 0600);
+  for (size_t at = 0; at < file_size; at += MIB) {
+    fill(block, MIB, at);
+    if (write(file, block, MIB) != MIB) printf("write: %s\n", strerror(errno));
+  }
+  fsync(file);
+  char* private = mmap(0, file_size, PROT_READ | PROT_WRITE, MAP_PRIVATE, file, 0);
+  char* shared = mmap(0, file_size, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
+  size_t wrong = 0;
+  for (size_t at = 0; at < file_size; at += MIB) wrong += wrong_words((void*)(private + at), MIB, at);
+  printf("read through a mapping: %zu words wrong\n", wrong);
+  fill((void*)(private + private_at), 16 * page, 1);
+  fill((void*)(shared + shared_at), 16 * page, 2);
+  char* memory = mmap(0, memory_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  for (int round = 0; round < 2; ++round) {
+    fill((void*)memory, memory_size, 3);
+    wrong = 0;
+    for (size_t at = 0; at < file_size; at += page) {
+      const int is_private = at >= private_at && at < private_at + 16 * page;
+      const int is_shared = at >= shared_at && at < shared_at + 16 * page;
+      const unsigned long in_file = at / MIB * MIB ^ at % MIB / sizeof *block;
+      const unsigned long word = is_shared ? 2 ^ (at - shared_at) / sizeof *block : in_file;
+      wrong += *(unsigned long*)(shared + at) != word;
+      wrong += *(unsigned long*)(private + at) != (is_private ? 1 ^ (at - private_at) / sizeof *block : word);
+    }
+    printf("of the file: %zu words wrong, of memory: %zu\n", wrong, wrong_words((void*)memory, memory_size, 3));
+  }
+  munmap(shared, file_size);
+  pread(file, block, 16 * page, shared_at);
+  printf("read from the file: %zu words wrong\n", wrong_words(block, 16 * page, 2));
+}
+
 int main(int argc, char** argv) {
   setvbuf(stdout, 0, _IOLBF, 0);
   const char* what = argc > 1 ? argv[1] : "";
   if (strcmp(what, "touch") == 0) touch_without_end();
   if (strcmp(what, "read") == 0) read_without_end();
   if (strcmp(what, "look") == 0) look();
+  if (strcmp(what, "squeeze") == 0) squeeze(12 * MIB, 12 * MIB);
   return 0;
 }

@@ -6,7 +6,7 @@ list(APPEND KERNEL_DISK_SOURCES ${KERNEL_SOURCE}/drivers/partition_table.cpp ${K
 set(KERNEL_LOGIC ${KERNEL_DISK_SOURCES})
 foreach(source drivers/control_frames drivers/pci drivers/serial drivers/virtqueue library/chacha20
     library/command_line library/format_text linux/epoll linux/memory_content linux/memory_file linux/temporary_files
-    memory/page_frames memory/page_tree memory/reclaim task/area_list task/timer_queue)
+    memory/page_frames memory/page_tree memory/pressure memory/reclaim task/area_list task/timer_queue)
   list(APPEND KERNEL_LOGIC ${KERNEL_SOURCE}/${source}.cpp)
 endforeach()
 add_library(kernel_logic STATIC ${KERNEL_LOGIC})
@@ -14,7 +14,7 @@ target_link_libraries(kernel_logic PUBLIC mortem_host)
 target_compile_options(kernel_logic PRIVATE -Ulinux)
 
 # These bring along what is below them.
-foreach(test area_list chacha20 clock_arithmetic format_text page_frames page_tree pci reclaim serial temporary_files timer_queue)
+foreach(test area_list chacha20 clock_arithmetic format_text page_frames page_tree pci pressure reclaim serial temporary_files timer_queue)
   mortem_unit_test(${test} LIBRARIES kernel_logic)
 endforeach()
 mortem_unit_test(heap SOURCES ${KERNEL_SOURCE}/memory/heap.cpp LIBRARIES kernel_logic)

@@ -2,6 +2,7 @@
 #include <cstdlib>
 
 #include "kernel/fs/disk_writer.h"
+#include "kernel/memory/pressure.h"
 #include "kernel/memory/reclaim.h"
 #include "kernel/task/file_mappings.h"
 #include "kernel/task/process.h"
@@ -21,6 +22,10 @@ WaitResult wait_until(bool (*)(void*), void*, uint64_t, uint64_t) {
   abort();  // there is nobody to wait for
 }
 void register_reclaimer(Reclaimer) {}
+void set_memory_relief(const MemoryRelief&) {}
+bool unmap_unused_file_page(const Inode&, uint64_t) {
+  return true;
+}
 void unmap_file_pages(const Inode&, uint64_t, uint64_t, PrivateCopies) {}
 void write_protect_file_pages(const Inode&, uint64_t first, uint64_t last) {
   for (uint64_t index = first; index < last; ++index) kernel_fakes::g_protected.insert(index);

@@ -1,6 +1,9 @@
 // Pages that are found, written, given back.
 #include <gtest/gtest.h>
 
+#include <map>
+#include <set>
+
 #include "kernel/fs/page_cache.h"
 #include "tests/unit/kernel_device_fakes.h"
 
@@ -44,6 +47,72 @@ TEST(PageCache, GivesBackTheOldestThatNobodyNeeds) {
   EXPECT_EQ(cache.page_count(), 3u);
   free_pages(mapped, 1);
   EXPECT_EQ(cache.reclaim(100), 1u);
+}
+
+// What a mapping shows, and through which the program looked at some of it.
+std::set<uint64_t> g_used;
+std::map<uint64_t, PhysicalAddress> g_mapped;
+bool unmap(const CachedFile&, uint64_t index) {
+  if (g_used.erase(index) > 0) return false;
+  if (g_mapped.contains(index)) free_pages(g_mapped[index], 1);
+  g_mapped.erase(index);
+  return true;
+}
+
+TEST(PageCache, TakesMappedPagesThatTheProgramDoesNotUse) {
+  PageCache cache(1000);
+  CachedFile file;
+  for (uint64_t index = 0; index < 10; ++index) {
+    const PhysicalAddress page = cache.add(file, index).value()->physical;
+    ASSERT_FALSE(retain_page(page).is_error());
+    g_mapped[index] = page;
+  }
+  cache.mark_dirty(*cache.find(file, 0));
+  g_used = {1, 2, 3};
+  EXPECT_EQ(cache.reclaim(100), 0u);
+  EXPECT_EQ(cache.reclaim_mapped(2, MemoryRelief::Take::Idle, unmap), 2u);
+  EXPECT_NE(cache.find(file, 3), nullptr) << "it was used";
+  EXPECT_EQ(cache.find(file, 4), nullptr);
+  EXPECT_EQ(cache.find(file, 5), nullptr);
+  EXPECT_TRUE(g_used.empty()) << "the next use counts";
+  // A call has this one: out of the mapping, but not gone.
+  ASSERT_FALSE(retain_page(g_mapped[6]).is_error());
+  const PhysicalAddress held = g_mapped[6];
+  {
+    const PageHold hold(*cache.find(file, 9));
+    EXPECT_EQ(cache.reclaim_mapped(100, MemoryRelief::Take::Any, unmap), 5u);
+  }
+  EXPECT_FALSE(g_mapped.contains(6));
+  free_pages(held, 1);
+  EXPECT_TRUE(g_mapped.contains(0)) << "it is dirty";
+  EXPECT_TRUE(g_mapped.contains(9)) << "somebody works with it";
+  EXPECT_EQ(cache.page_count(), 3u);
+}
+
+TEST(PageCache, TakesWhatIsUsedOnlyForWhoCannotGoOn) {
+  PageCache cache(1000);
+  CachedFile file;
+  for (uint64_t index = 0; index < 4; ++index) {
+    const PhysicalAddress page = cache.add(file, index).value()->physical;
+    ASSERT_FALSE(retain_page(page).is_error());
+    g_mapped[index] = page;
+  }
+  g_used = {0, 1, 2, 3};
+  EXPECT_EQ(cache.reclaim_mapped(1, MemoryRelief::Take::Idle, unmap), 0u);
+  g_used = {0, 1, 2, 3};
+  EXPECT_EQ(cache.reclaim_mapped(1, MemoryRelief::Take::Any, unmap), 1u);
+  EXPECT_EQ(cache.find(file, 0), nullptr) << "the oldest";
+}
+
+TEST(PageCache, APageThatIsHeldStays) {
+  PageCache cache(1000);
+  CachedFile file;
+  CachedPage* page = cache.add(file, 0).value();
+  {
+    const PageHold hold(*page);
+    EXPECT_EQ(cache.reclaim(10), 0u);
+  }
+  EXPECT_EQ(cache.reclaim(10), 1u);
 }
 
 TEST(PageCache, KeepsToItsLimit) {

@@ -19,6 +19,7 @@
 
 #include "tools/child_program.h"
 #include "tools/output.h"
+#include "tools/qemu/machine_json.h"
 #include "tools/qemu/qmp.h"
 
 namespace mortem::tools {
@@ -153,6 +154,7 @@ Result<void> GuestRun::start_qemu(Descriptor console_end, Descriptor control_end
   }
   qemu_ = Descriptor(int(syscall(SYS_pidfd_open, qemu_id_, 0)));
   if (!qemu_) return system_failure("cannot watch", line[0]);
+  plan_.facts.machine = machine_to_json(plan_.machine).dump();
   plan_.facts.qemu = identify_process(qemu_id_);
   plan_.facts.keeper = identify_process(getpid());
   return instance_.write(plan_.facts);

@@ -90,12 +90,12 @@ class ModuleSymbols::AllCallSites final : public CallSites {
   ModuleSymbols& module_;
 };
 
-ModuleSymbols::ModuleSymbols(const FoundFiles& files, const PathRules& rules, const std::filesystem::path& store)
+ModuleSymbols::ModuleSymbols(const FoundFiles& files, const PathRules& rules, const index::IndexStore& indexes)
     : files_(files), rules_(rules) {
   const index::IndexedFiles indexed(files_);
   if (files_.executable) executable_.emplace(files_.executable, files_.small_symbols);
   if (indexed.symbols_are_in_debug_file()) debug_table_.emplace(files_.debug);
-  if (files_.executable && files_.debug) index_ = index::ModuleIndex::open(indexed, store, &complaint_);
+  if (files_.executable) index_ = index::ModuleIndex::open(indexed, indexes, &complaint_);
   if (files_.executable && (!files_.debug || !files_.executable->has_symbol_table()))
     go_lines_ = GoLineTable::create(*files_.executable);
 }
@@ -123,7 +123,7 @@ DebugFile* ModuleSymbols::debug_file() {
 }
 
 CallSites* ModuleSymbols::call_sites() {
-  if (!index_ && !dwarf()) return nullptr;
+  if (!files_.debug || (!index_ && !dwarf())) return nullptr;
   if (!calls_) calls_ = std::make_unique<AllCallSites>(*this);
   return calls_.get();
 }
@@ -152,7 +152,7 @@ std::vector<SourceLocation> ModuleSymbols::locate(uint64_t address) {
 }
 
 std::optional<std::vector<SourceLocation>> ModuleSymbols::locate_in_index(uint64_t address) {
-  if (!index_) return std::nullopt;
+  if (!index_ || (go_lines_ && !files_.debug)) return std::nullopt;
   if (auto locations = index_->locate(address)) return locations;
   complaint_ = index_->take_complaint();
   index_.reset();

@@ -20,8 +20,8 @@ namespace mortem::inspector {
 
 class ModuleSymbols {
  public:
-  // `rules` must outlive this. `store`: where the indexes stand.
-  ModuleSymbols(const FoundFiles& files, const PathRules& rules, const std::filesystem::path& store);
+  // `rules` must outlive this. `indexes`: where they stand.
+  ModuleSymbols(const FoundFiles& files, const PathRules& rules, const index::IndexStore& indexes);
   ~ModuleSymbols();
 
   // Innermost first, never empty. `address`: of the ELF file.

@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include "inspector/symbols/export_lookup.h"
+
 namespace mortem::inspector {
 namespace {
 
@@ -110,6 +112,8 @@ std::optional<uint64_t> SymbolTable::address_of(std::string_view name) const {
 }
 
 std::optional<uint64_t> SymbolTable::exported(std::string_view name) const {
+  if (!image_) return std::nullopt;
+  if (const ExportAnswer answer = look_up_export(*image_, name); answer.has_table) return answer.address;
   if (!exports_) {
     exports_.emplace();
     for (const Symbol& one : tables().in_dynsym) exports_->try_emplace(one.name, one.address);

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -35,6 +36,8 @@ struct SymbolOptions {
   std::filesystem::path store;                                            // ~/.cache/mortem
   // --substitute FROM=TO: where sources and .dwo files of the machine that compiled are on this one.
   std::vector<std::pair<std::string, std::string>> substitutions;
+  // An index was found broken, or of another version, and is gone: whoever can has it made anew. True: that has begun.
+  std::function<bool(const std::string& executable, const std::string& debug)> make_index_anew;
   std::vector<std::filesystem::path> kernel_files;  // where this build's kernel may stand, for modules of kind Kernel
 };
 

@@ -1,6 +1,7 @@
 // Bytes of TCP connections, in and out.
 #include "kernel/net/lwip_memory.h"
 #include "kernel/net/network.h"
+#include "kernel/net/path_mtu.h"
 #include "kernel/net/tcp_socket.h"
 #include "lwip/tcp.h"
 
@@ -123,6 +124,7 @@ Result<size_t> TcpSocket::send(std::span<const uint8_t> bytes, const SendRequest
     bool no_memory = false;
     {
       const NetworkScope scope;
+      try_larger_segments(*pcb_);
       const bool is_part = corked_ || (request.flags & kMessageMore) != 0;
       while (done < bytes.size()) {
         size_t count = room();

@@ -61,7 +61,7 @@ class OpenedFile final : public FileSymbols {
     if (!index_file_->broken()) return true;
     index_.reset();
     index_file_.reset();
-    complaint_ = discard_broken(store_.path_of(*files_.executable));
+    complaint_ = store_.discard(files_);
     return false;
   }
   Direct& direct() {
@@ -83,7 +83,7 @@ class OpenedFile final : public FileSymbols {
 
 Result<std::unique_ptr<FileSymbols>> FileSymbols::open(const std::filesystem::path& path,
                                                        const SymbolOptions& options) {
-  return std::make_unique<OpenedFile>(TRY(IndexedFiles::find(path, options)), IndexStore(options.store));
+  return std::make_unique<OpenedFile>(TRY(IndexedFiles::find(path, options)), IndexStore(options));
 }
 
 }  // namespace mortem::inspector::index

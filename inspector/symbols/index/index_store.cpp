@@ -24,9 +24,16 @@ uint64_t index_bound() {
 
 }  // namespace
 
-std::string discard_broken(const fs::path& path) {
+std::string IndexStore::discard(const IndexedFiles& files) const {
+  const fs::path path = path_of(*files.executable);
+  return removed(files, path, fmt::format("{}: is broken", path.string()));
+}
+
+std::string IndexStore::removed(const IndexedFiles& files, const fs::path& path, std::string_view what) const {
   unlink(path.c_str());
-  return fmt::format("{}: is broken and was removed; mortem index makes it anew", path.string());
+  const bool begun = make_anew_ && make_anew_(files.executable->name(), files.debug->name());
+  return fmt::format("{}{}", what,
+                     begun ? " and is made anew in the background" : " and was removed; mortem index makes it anew");
 }
 
 fs::path IndexStore::path_of(const ElfImage& executable) const {
@@ -43,8 +50,7 @@ std::unique_ptr<IndexFile> IndexStore::open(const IndexedFiles& files, std::stri
   auto file = IndexFile::open(path);
   if (!file) {
     if (file.error().kind == ErrorKind::NotFound) return nullptr;
-    *complaint = fmt::format("{} and was removed; mortem index makes it anew", file.error().message);
-    unlink(path.c_str());
+    *complaint = removed(files, path, file.error().message);
     return nullptr;
   }
   const IndexHeader& header = (*file)->header();

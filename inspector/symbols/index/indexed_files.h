@@ -10,17 +10,17 @@
 namespace mortem::inspector::index {
 
 struct IndexedFiles {
-  std::shared_ptr<const ElfImage> executable, debug;  // may be the same
+  std::shared_ptr<const ElfImage> executable, debug;  // the same where nothing else has debug information
   std::shared_ptr<const ElfImage> alternate;          // what dwz moved parts of `debug` to; null: none
   std::shared_ptr<const ElfImage> small_symbols;      // of `executable`; null: none
 
   IndexedFiles() = default;
   explicit IndexedFiles(const FoundFiles& found)
       : executable(found.executable),
-        debug(found.debug),
+        debug(found.debug ? found.debug : found.executable),
         alternate(found.alternate),
         small_symbols(found.small_symbols) {}
-  // `debug` is found by build id or debug link, as for a module of a dump; without one it is the file itself.
+  // `debug` is found by build id or debug link, as for a module of a dump.
   static Result<IndexedFiles> find(const std::filesystem::path& path, const SymbolOptions& options);
 
   // `strip` takes .symtab away from the program and leaves it in the debug file.

@@ -11,8 +11,7 @@ namespace mortem::inspector::index {
 class ModuleIndex {
  public:
   // Null: there is none, or it is broken, which `complaint` says then.
-  static std::unique_ptr<ModuleIndex> open(const IndexedFiles& files, const std::filesystem::path& store,
-                                           std::string* complaint);
+  static std::unique_ptr<ModuleIndex> open(const IndexedFiles& files, const IndexStore& store, std::string* complaint);
   // As Symbolizer::locate. Nothing: the index was found broken, and is gone.
   std::optional<std::vector<SourceLocation>> locate(uint64_t address);
   const std::shared_ptr<IndexFile>& file() const { return file_; }
@@ -20,13 +19,14 @@ class ModuleIndex {
   std::string take_complaint() { return std::exchange(complaint_, {}); }
 
  private:
-  ModuleIndex(std::shared_ptr<IndexFile> file, std::filesystem::path path)
-      : file_(std::move(file)), lookup_(*file_), calls_(*file_), path_(std::move(path)) {}
+  ModuleIndex(std::shared_ptr<IndexFile> file, const IndexedFiles& files, const IndexStore& store)
+      : file_(std::move(file)), lookup_(*file_), calls_(*file_), files_(files), store_(store) {}
 
   std::shared_ptr<IndexFile> file_;
   IndexLookup lookup_;
   IndexCallSites calls_;
-  std::filesystem::path path_;
+  const IndexedFiles files_;
+  const IndexStore store_;
   std::string complaint_;
   std::vector<LookedUpFrame> frames_;
 };

@@ -52,6 +52,7 @@ class ElfCoreFile final : public CoreFile {
   std::string program_name() const override { return notes_.program_name; }
   std::string command_line() const override { return notes_.command_line; }
   const std::vector<CoreNote>& notes() const override { return notes_.all; }
+  const OpenFiles& open_files() const override { return notes_.open_files; }
 
   Result<size_t> read_memory(uint64_t address, std::span<uint8_t> to) const override {
     return memory_.read(address, to);

@@ -7,6 +7,7 @@
 #include "kernel/arch/x86_64/cpuid.h"
 #include "kernel/arch/x86_64/entry.h"
 #include "kernel/crash/crash.h"
+#include "kernel/crash/open_files.h"
 #include "kernel/crash/reboot_record.h"
 #include "kernel/debug/debugger.h"
 #include "kernel/drivers/console.h"
@@ -198,6 +199,7 @@ void start_program() {
     fail_to_start(kCannotRun, "no root file system; boot an image that `mortem image create` made");
   read_manifest();
   net::initialize();
+  open_file_tables_initialize();
   const char* path = setting("program");
   if (path == nullptr)
     fail_to_start(kNotFound, "no program given: program= on the kernel command line or in /etc/mortem.manifest");

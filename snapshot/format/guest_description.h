@@ -60,7 +60,7 @@ struct GuestDescription {
   uint64_t module_table;           // address of the pointer to ModuleEntry bytes as in the Modules note
   uint64_t module_table_length;    // address of the uint64_t that holds its length in bytes
   uint64_t event_ring;
-  uint64_t socket_table;
+  uint64_t open_file_tables;  // OpenFileTables (open_files.h): descriptors and sockets
   // What follows came later: `size` says whether it is there.
   uint64_t current_thread;           // address of the pointer to the thread that runs or ran last, 0: none yet
   uint32_t thread_gs_base_offset;    // uint64_t

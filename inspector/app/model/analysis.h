@@ -5,6 +5,7 @@
 #include <memory>
 #include <unordered_map>
 
+#include "inspector/analysis/disassembly.h"
 #include "inspector/app/model/open_state.h"
 #include "inspector/symbols/source_text.h"
 #include "inspector/symbols/symbol_table.h"
@@ -36,6 +37,24 @@ class Analysis {
   Result<std::string> symbol_at(uint64_t address);
   Result<uint64_t> address_of(const std::string& text);
   Result<std::vector<RegisterSet>> registers(uint32_t thread, size_t frame);
+  // --- for control of a live guest
+  SourceLocation line_at(uint64_t pc);  // of the innermost function there; line 0: unknown
+  std::optional<InstructionFacts> instruction_at(uint64_t pc);
+  // Of a function's name (behind its prologue), of "file.c:12", of an address: where a breakpoint stands.
+  Result<std::vector<uint64_t>> code_addresses(const std::string& where);
+  Result<bool> is_true(const std::string& condition, uint32_t thread);
+  struct ValuePlace {
+    uint64_t address = 0, size = 0;
+  };
+  Result<ValuePlace> place_of(const std::string& expression, uint32_t thread, size_t frame);
+  // What the value of `text` is as the type of `expression`, and where that one stands.
+  struct Assignment {
+    ValuePlace place;
+    std::vector<uint8_t> bytes;
+  };
+  Result<Assignment> assignment(const std::string& expression, const std::string& text, uint32_t thread, size_t frame);
+  Result<uint64_t> number(const std::string& expression, uint32_t thread, size_t frame);
+
   MemoryPage memory(uint64_t address);  // what the target does not hold from the modules' files
 
  private:

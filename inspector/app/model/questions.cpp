@@ -72,6 +72,13 @@ void Questions::outdate() {
   ++revision_;
 }
 
+void Questions::hold(bool held) {
+  const std::lock_guard lock(mutex_);
+  held_ = held;
+  ++revision_;
+  work_came_.notify_all();
+}
+
 void Questions::forget() {
   const std::lock_guard lock(mutex_);
   ++generation_;
@@ -146,7 +153,7 @@ bool Questions::serve_one(Lane lane, std::unique_lock<std::mutex>& lock) {
     lock.lock();
     return true;
   }
-  auto* one = most_wanted(lane);
+  auto* one = held_ ? nullptr : most_wanted(lane);
   if (!one) return false;
   state.working = &one->first;
   answer(lane, *one, lock);

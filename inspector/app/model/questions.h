@@ -56,8 +56,10 @@ class Questions {
   // Work of the lane that answers nothing: a command. In the order given, before all questions.
   void run(Lane lane, std::function<void()> work);
 
-  void next_frame();                     // what was not asked for in the frame before is not begun any more
-  void outdate();                        // the target moved: every answer must be found anew, and is shown until then
+  void next_frame();  // what was not asked for in the frame before is not begun any more
+  void outdate();     // the target moved: every answer must be found anew, and is shown until then
+  // While the program runs nothing can be asked of it: questions wait, commands go on.
+  void hold(bool held);
   void forget();                         // every answer, at once
   uint64_t revision() const;             // changes when something arrives
   bool busy(Lane lane) const;            // something is worked on, or waits
@@ -107,7 +109,7 @@ class Questions {
   std::array<LaneState, kLaneCount> lanes_;
   std::unordered_map<uint32_t, std::string> words_;
   uint64_t frame_ = 1, order_ = 0, generation_ = 1, revision_ = 1;
-  bool ending_ = false;
+  bool ending_ = false, held_ = false;
 };
 
 }  // namespace mortem::inspector::app

@@ -6,7 +6,7 @@
 #include <filesystem>
 
 #include "inspector/app/model/analysis.h"
-#include "inspector/target/live_core.h"
+#include "inspector/app/model/live_control.h"
 
 namespace mortem::inspector::app {
 
@@ -77,6 +77,11 @@ Session::Session(SessionSetup setup) : setup_(std::move(setup)) {
 }
 
 Session::~Session() {
+  {
+    // A lane may be waiting for its next stop.
+    const std::lock_guard lock(mutex_);
+    if (live_) live_->give_up();
+  }
   jobs_.reset();
   questions_.reset();
 }
@@ -85,7 +90,16 @@ Session::~Session() {
 void Session::open() {
   auto opened = [&]() -> Result<std::shared_ptr<OpenState>> {
     OpenedSource source = TRY(setup_.open(setup_.target));
-    if (source.stub_socket >= 0) source.core = TRY(open_live_core(source.stub_socket, setup_.target));
+    if (source.stub_socket >= 0) {
+      auto guest = TRY(LiveGuest::attach(source.stub_socket, setup_.target));
+      source.core = TRY(guest->snapshot());
+      auto live = std::make_shared<LiveControl>(
+          std::move(guest),
+          LiveControl::Access{[this]() -> Analysis& { return analysis(); },
+                              [this]() -> Result<void> { return take_state(TRY(live_->guest().snapshot())); }});
+      const std::lock_guard lock(mutex_);
+      live_ = std::move(live);
+    }
     return OpenState::from(std::move(source.core));
   }();
   const std::lock_guard lock(mutex_);
@@ -113,8 +127,11 @@ std::string Session::problem() const {
   return problem_;
 }
 
-bool Session::live() const {
-  return false;
+void Session::next_frame() {
+  questions_->next_frame();
+  std::vector<std::shared_ptr<OpenState>> gone;
+  const std::lock_guard lock(mutex_);
+  gone.swap(before_);
 }
 
 // In the analysis lane. What was read until the crash is lost; the file that crashed its reader is not read so again.
@@ -184,6 +201,12 @@ const std::string& Session::kernel_log() const {
 const snapshot::DumpInfo* Session::info() const {
   const auto now = state();
   return now ? &now->info : nullptr;
+}
+
+const snapshot::OpenFiles& Session::open_files() const {
+  static const snapshot::OpenFiles none;
+  const auto now = state();
+  return now ? now->core->open_files() : none;
 }
 
 Answer<Summary> Session::summary() {

@@ -13,6 +13,7 @@
 #include "inspector/app/model/answer.h"
 #include "inspector/app/model/facts.h"
 #include "inspector/app/model/jobs.h"
+#include "inspector/app/model/live_facts.h"
 #include "inspector/app/model/places.h"
 #include "inspector/app/model/questions.h"
 #include "inspector/symbols/symbolizer.h"
@@ -53,6 +54,7 @@ struct SearchQuery {
 };
 
 class Analysis;
+class LiveControl;
 struct OpenState;
 
 class Session {
@@ -63,7 +65,7 @@ class Session {
   Session& operator=(const Session&) = delete;
 
   // --- once a frame
-  void next_frame() { questions_->next_frame(); }
+  void next_frame();
   uint64_t revision() const { return questions_->revision() + jobs_changes(); }
 
   const std::string& target() const { return setup_.target; }
@@ -82,7 +84,8 @@ class Session {
   uint32_t first_thread() const;             // the crashed one, or the first; 0: none
   std::vector<snapshot::CoreModule> modules() const;
   const std::string& kernel_log() const;
-  const snapshot::DumpInfo* info() const;  // null: not opened yet
+  const snapshot::DumpInfo* info() const;         // null: not opened yet
+  const snapshot::OpenFiles& open_files() const;  // what is not known is not in it
 
   // --- from debug information
   Answer<Summary> summary();
@@ -116,6 +119,23 @@ class Session {
 
   PlaceHistory& history() { return history_; }
 
+  // --- of a live guest (live() is true). What cannot be done stands in jobs() with its reason.
+  void move(Motion motion, uint32_t thread);  // runs until the next stop
+  void interrupt();
+  std::string stop_text() const;    // why it stopped last: "breakpoint 1: main"; empty: it was opened, or it ended
+  uint32_t stopped_thread() const;  // 0: none yet
+  std::vector<BreakpointFacts> breakpoints() const;
+  void add_breakpoint(const std::string& where, const std::string& condition = {});
+  void add_watchpoint(const std::string& expression, uint32_t thread, size_t frame);
+  void remove_breakpoint(uint32_t id);
+  void enable_breakpoint(uint32_t id, bool enabled);
+  void set_condition(uint32_t id, const std::string& condition);
+  void assign(const std::string& expression, const std::string& value, uint32_t thread, size_t frame);
+  void set_register(uint32_t thread, const std::string& name, std::vector<uint8_t> value);
+  void write_memory(uint64_t address, std::vector<uint8_t> bytes);
+  uint64_t call(const std::string& expression, uint32_t thread,
+                size_t frame);  // a job's number; its text: what it gave
+
  private:
   enum class Kind : uint32_t;
   template <typename T>
@@ -126,6 +146,9 @@ class Session {
   template <typename T>
   bool not_ready(Answer<T>& answer) const;
   void open();
+  Result<void> take_state(std::unique_ptr<snapshot::CoreFile> core);
+  void control(std::string title, std::function<Result<void>(LiveControl&)> work);
+  Result<void> run(LiveControl& live, Motion motion, uint32_t thread);
   std::shared_ptr<OpenState> state() const;
   Analysis& analysis();  // of the analysis lane
   bool handle_crash(Lane lane, const Crash& crash);
@@ -139,6 +162,9 @@ class Session {
   Phase phase_ = Phase::Opening;
   std::string problem_;
   std::shared_ptr<OpenState> state_;
+  std::vector<std::shared_ptr<OpenState>> before_;  // that somebody may still look at in this frame
+  std::shared_ptr<LiveControl> live_;
+  std::string stop_text_;
   struct SearchState;
   std::map<uint64_t, std::shared_ptr<SearchState>> searches_;
 

@@ -239,6 +239,10 @@ bool ethernet_initialize(void (*news)(void* context)) {
   return true;
 }
 
+void ethernet_set_hardware_address(std::span<const uint8_t, 6> address) {
+  if (g_card != nullptr) __builtin_memcpy(g_interface.hwaddr, address.data(), 6);
+}
+
 netif& ethernet_interface() {
   return g_interface;
 }

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "snapshot/clone/clone_core.h"
+#include "snapshot/clone/clone_description.h"
 #include "snapshot/core_memory.h"
 #include "snapshot/core_modules.h"
 #include "snapshot/core_notes.h"
@@ -50,6 +52,7 @@ class ElfCoreFile final : public CoreFile {
   std::string program_name() const override { return notes_.program_name; }
   std::string command_line() const override { return notes_.command_line; }
   const std::vector<CoreNote>& notes() const override { return notes_.all; }
+  const OpenFiles& open_files() const override { return notes_.open_files; }
 
   Result<size_t> read_memory(uint64_t address, std::span<uint8_t> to) const override {
     return memory_.read(address, to);
@@ -71,6 +74,7 @@ Result<std::unique_ptr<CoreFile>> CoreFile::from(std::unique_ptr<ByteSource> byt
 }
 
 Result<std::unique_ptr<CoreFile>> CoreFile::open(const std::filesystem::path& path) {
+  if (is_clone_folder(path)) return from(TRY(open_clone(path)));
   return from(TRY(open_bytes(path)));
 }
 

@@ -11,6 +11,7 @@
 
 #include "snapshot/byte_source.h"
 #include "snapshot/format/notes.h"
+#include "snapshot/open_files.h"
 #include "snapshot/result.h"
 
 namespace mortem::snapshot {
@@ -79,6 +80,11 @@ class CoreFile {
   virtual std::string program_name() const = 0;
   virtual std::string command_line() const = 0;
   virtual const std::vector<CoreNote>& notes() const = 0;
+  // Of Mortem's guests.
+  virtual const OpenFiles& open_files() const {
+    static const OpenFiles unknown;
+    return unknown;
+  }
 
   // Reads what is there from `address` on; returns the number of bytes, 0: that address is not in the core.
   // Never claims a byte that the core does not hold (p_filesz < p_memsz is not there).

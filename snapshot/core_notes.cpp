@@ -135,6 +135,12 @@ class NoteReader {
       case format::NoteType::StandardOutput:
         reader = &NoteReader::read_standard_output;
         break;
+      case format::NoteType::DescriptorTable:
+        reader = &NoteReader::read_descriptors;
+        break;
+      case format::NoteType::SocketTable:
+        reader = &NoteReader::read_sockets;
+        break;
     }
     if (!reader) return {};
     TRY_VOID(load_descriptor(note));
@@ -318,6 +324,19 @@ class NoteReader {
       notes_.modules.push_back(std::move(module));
       at += entry->entry_length;
     }
+    return {};
+  }
+
+  Result<void> read_descriptors(CoreNote&) {
+    auto read = parse_descriptor_table(std::span(descriptor_).subspan(sizeof(format::NoteHeader)));
+    if (!read) return broken("MORTEM descriptors note: " + read.error().message);
+    notes_.open_files.descriptors = std::move(*read);
+    return {};
+  }
+  Result<void> read_sockets(CoreNote&) {
+    auto read = parse_socket_table(std::span(descriptor_).subspan(sizeof(format::NoteHeader)));
+    if (!read) return broken("MORTEM sockets note: " + read.error().message);
+    notes_.open_files.sockets = std::move(*read);
     return {};
   }
 

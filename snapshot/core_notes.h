@@ -25,6 +25,7 @@ struct CoreNotes {
   std::vector<format::PageMapEntry> page_map;
   std::string kernel_log, standard_error, standard_output;
   std::optional<format::OccurrenceNote> occurrence;
+  OpenFiles open_files;
   std::vector<CoreNote> all;
 };
 

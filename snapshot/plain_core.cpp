@@ -8,7 +8,7 @@
 namespace mortem::snapshot {
 namespace {
 
-constexpr size_t kPiece = 1 << 20;
+constexpr size_t kCopiedAtOnce = 1 << 20;
 constexpr size_t kHoleSize = 4096;  // the block of the usual file systems
 
 bool is_zero(std::span<const uint8_t> bytes) {
@@ -36,9 +36,9 @@ Result<void> write_plain_core(const CoreFile& core, const std::filesystem::path&
                               const Progress& progress) {
   const ByteSource& bytes = core.bytes();
   OutputFile file = TRY(OutputFile::create(path, existing));
-  std::vector<uint8_t> piece(kPiece);
-  for (uint64_t offset = 0; offset < bytes.size(); offset += kPiece) {
-    const auto part = std::span(piece).first(std::min<uint64_t>(kPiece, bytes.size() - offset));
+  std::vector<uint8_t> piece(kCopiedAtOnce);
+  for (uint64_t offset = 0; offset < bytes.size(); offset += kCopiedAtOnce) {
+    const auto part = std::span(piece).first(std::min<uint64_t>(kCopiedAtOnce, bytes.size() - offset));
     TRY_VOID(bytes.read(offset, part));
     TRY_VOID(write_sparse(file, offset, part));
     if (progress && progress(offset + part.size(), bytes.size()) == ProgressAnswer::Cancel)

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <mutex>
 #include <vector>
 
 namespace mortem::inspector {
@@ -13,10 +14,15 @@ struct Shared {
   Reader reader;
   char file[4000];
 };
-Shared* shared = nullptr;  // null: nobody contains us, nobody wants to know
+// Of each thread its own. Null: nobody contains us, nobody wants to know.
+thread_local Shared* shared = nullptr;
 
-std::vector<Suspect>& all_distrusted() {
-  static std::vector<Suspect> all;
+struct Distrusted {
+  std::mutex mutex;
+  std::vector<Suspect> all;
+};
+Distrusted& all_distrusted() {
+  static Distrusted all;
   return all;
 }
 
@@ -31,7 +37,9 @@ void now_reading(Reader reader, const std::string& file) {
 }
 
 bool distrusted(Reader reader, const std::string& file) {
-  return std::any_of(all_distrusted().begin(), all_distrusted().end(),
+  Distrusted& known = all_distrusted();
+  const std::lock_guard lock(known.mutex);
+  return std::any_of(known.all.begin(), known.all.end(),
                      [&](const Suspect& one) { return one.reader == reader && one.file == file; });
 }
 
@@ -51,7 +59,9 @@ void clear_suspect() {
 }
 
 void distrust(const Suspect& suspect) {
-  all_distrusted().push_back(suspect);
+  Distrusted& known = all_distrusted();
+  const std::lock_guard lock(known.mutex);
+  known.all.push_back(suspect);
 }
 
 }  // namespace mortem::inspector

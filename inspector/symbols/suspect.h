@@ -19,7 +19,7 @@ struct Suspect {
 void now_reading(Reader reader, const std::string& file);
 bool distrusted(Reader reader, const std::string& file);
 
-// Before a fork: what the child reads is known to the parent from now on.
+// Of this thread, before a fork: what the child reads is known to the parent from now on.
 void share_suspect();
 std::optional<Suspect> suspect();  // nothing: no file was being read
 void clear_suspect();

@@ -70,7 +70,7 @@ CoreThread thread_of(const std::string& digits) {
 
 class LiveCore final : public snapshot::CoreFile {
  public:
-  LiveCore(std::unique_ptr<StubClient> stub, std::string name)
+  LiveCore(std::shared_ptr<StubClient> stub, std::string name)
       : stub_(std::move(stub)), name_(name), no_bytes_(std::move(name)) {}
 
   Result<void> read_all() {
@@ -90,6 +90,7 @@ class LiveCore final : public snapshot::CoreFile {
       if (module.kind == format::ModuleKind::Program)
         notes_.program_name = module.path.substr(module.path.rfind('/') + 1);
     read_command_line();
+    read_open_files();
     read_reason();
     return {};
   }
@@ -114,6 +115,7 @@ class LiveCore final : public snapshot::CoreFile {
   std::string program_name() const override { return notes_.program_name; }
   std::string command_line() const override { return notes_.command_line; }
   const std::vector<snapshot::CoreNote>& notes() const override { return notes_.all; }
+  const snapshot::OpenFiles& open_files() const override { return notes_.open_files; }
 
   Result<size_t> read_memory(uint64_t address, std::span<uint8_t> to) const override {
     return stub_->read_memory(address, to);
@@ -205,6 +207,18 @@ class LiveCore final : public snapshot::CoreFile {
     notes_.command_line = *text;
   }
 
+  // Only our stub has these.
+  void read_open_files() {
+    const auto bytes_of = [](const std::string& text) {
+      return std::span(reinterpret_cast<const uint8_t*>(text.data()), text.size());
+    };
+    if (const auto table = stub_->read_file(format::kDescriptorTablePath))
+      if (auto read = snapshot::parse_descriptor_table(bytes_of(*table)))
+        notes_.open_files.descriptors = std::move(*read);
+    if (const auto table = stub_->read_file(format::kSocketTablePath))
+      if (auto read = snapshot::parse_socket_table(bytes_of(*table))) notes_.open_files.sockets = std::move(*read);
+  }
+
   // It was stopped because we came, or had stopped for a signal before that (`run --on-crash gdb`).
   void read_reason() {
     constexpr int kTrap = 5;
@@ -240,7 +254,7 @@ class LiveCore final : public snapshot::CoreFile {
     reason.fault_address = *address;
   }
 
-  std::unique_ptr<StubClient> stub_;
+  std::shared_ptr<StubClient> stub_;
   const std::string name_;
   NoBytes no_bytes_;
   std::vector<CoreSegment> segments_;
@@ -250,7 +264,11 @@ class LiveCore final : public snapshot::CoreFile {
 }  // namespace
 
 Result<std::unique_ptr<snapshot::CoreFile>> open_live_core(int socket, const std::string& name) {
-  auto core = std::make_unique<LiveCore>(TRY(StubClient::connect(socket, name)), name);
+  return open_live_core(std::shared_ptr<StubClient>(TRY(StubClient::connect(socket, name))), name);
+}
+
+Result<std::unique_ptr<snapshot::CoreFile>> open_live_core(std::shared_ptr<StubClient> stub, const std::string& name) {
+  auto core = std::make_unique<LiveCore>(std::move(stub), name);
   TRY_VOID(core->read_all());
   return core;
 }

@@ -11,4 +11,8 @@ namespace mortem::inspector {
 // Takes `socket` over, which is connected to the guest's debug stub.
 Result<std::unique_ptr<snapshot::CoreFile>> open_live_core(int socket, const std::string& name);
 
+class StubClient;
+// The same over a client that stays when it is closed: as the program stands at this stop.
+Result<std::unique_ptr<snapshot::CoreFile>> open_live_core(std::shared_ptr<StubClient> stub, const std::string& name);
+
 }  // namespace mortem::inspector

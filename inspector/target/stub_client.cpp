@@ -93,6 +93,7 @@ std::string StubClient::process_prefix() const {
 }
 
 std::vector<uint32_t> StubClient::threads() {
+  const std::lock_guard lock(mutex_);
   std::vector<uint32_t> result;
   for (const char* question = "qfThreadInfo"; result.size() < kMostThreads; question = "qsThreadInfo") {
     const auto reply = ask(question);
@@ -109,6 +110,7 @@ std::vector<uint32_t> StubClient::threads() {
 }
 
 Result<std::string> StubClient::registers(uint32_t thread) {
+  const std::lock_guard lock(mutex_);
   const std::string chosen = TRY(ask(fmt::format("Hg{}{:x}", process_prefix(), thread)));
   if (chosen != "OK") return failure(ErrorKind::NotFound, fmt::format("{}: has no thread {}", name_, thread));
   std::string reply = TRY(ask("g"));
@@ -117,6 +119,7 @@ Result<std::string> StubClient::registers(uint32_t thread) {
 }
 
 Result<std::string> StubClient::transfer(std::string_view object, std::string_view annex) {
+  const std::lock_guard lock(mutex_);
   std::string result;
   while (result.size() < kLargestTransfer) {
     const std::string reply =
@@ -130,6 +133,7 @@ Result<std::string> StubClient::transfer(std::string_view object, std::string_vi
 }
 
 Result<std::string> StubClient::read_file(std::string_view path) {
+  const std::lock_guard lock(mutex_);
   std::string name;
   for (const char byte : path) name += fmt::format("{:02x}", static_cast<uint8_t>(byte));
   const auto number_of = [](const std::string& reply, uint64_t& number) {
@@ -181,6 +185,7 @@ Result<size_t> StubClient::read_piece(uint64_t address, std::span<uint8_t> to) {
 }
 
 Result<std::string> StubClient::ask(std::string_view packet) {
+  const std::lock_guard lock(mutex_);
   TRY_VOID(send(packet));
   return receive();
 }

@@ -4,6 +4,8 @@
 
 #include <cstdint>
 #include <memory>
+#include <mutex>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -13,6 +15,17 @@
 
 namespace mortem::inspector {
 
+// Why the program stopped, or that it ended.
+struct StubStop {
+  enum class Kind : uint8_t { Stopped, Exited, Killed } kind = Kind::Stopped;
+  int code = 0;         // the protocol's signal number, or the exit status
+  uint32_t thread = 0;  // of a stop; 0: not told
+  std::optional<uint64_t> watched;  // a watchpoint's address
+};
+
+enum class StubPoint : uint8_t { Software = 0, Hardware = 1, Write = 2, Read = 3, Access = 4 };  // Z packets' numbers
+
+// May be used by several threads: each question and its answer are one.
 class StubClient {
  public:
   // Takes `socket` over. An error says that nobody answers, or what is not understood. `name`: for error sentences.
@@ -33,6 +46,17 @@ class StubClient {
   // Number of bytes from `address` on; 0: not there.
   Result<size_t> read_memory(uint64_t address, std::span<uint8_t> to);
 
+  // --- control (stub_control.cpp). Between resume() and the stop that wait_for_stop() gives nothing else may be asked.
+  Result<void> write_memory(uint64_t address, std::span<const uint8_t> bytes);
+  Result<void> write_registers(uint32_t thread, const std::string& digits);  // as registers() gives them
+  Result<void> insert(StubPoint kind, uint64_t address, uint64_t length);
+  Result<void> remove(StubPoint kind, uint64_t address, uint64_t length);
+  Result<void> resume();
+  Result<void> step(uint32_t thread);  // one instruction; the other threads stay where they are
+  void interrupt();                    // also from another thread, while the program runs
+  // Nothing: it still runs after that time.
+  Result<std::optional<StubStop>> wait_for_stop(int milliseconds);
+
  private:
   StubClient(int socket, std::string name) : socket_(socket), name_(std::move(name)) {}
   Result<void> begin();
@@ -44,6 +68,7 @@ class StubClient {
   std::string process_prefix() const;
   Result<size_t> read_piece(uint64_t address, std::span<uint8_t> to);
 
+  std::recursive_mutex mutex_;
   const int socket_;
   const std::string name_;
   int patience_ms_;

@@ -10,7 +10,7 @@
 namespace mortem::inspector {
 namespace {
 
-constexpr size_t kMaximumSteps = 1'000'000;        // of a walk over nodes
+constexpr size_t kMaximumListSteps = 1'000'000;        // of a walk over nodes
 
 // "std::vector" of "std::vector<int, std::allocator<int> >"; the library's inline namespaces left out.
 std::string template_name(const Type& type) {
@@ -190,7 +190,7 @@ class LibstdcxxContainer : Container {
     const auto [first, end] = describer_.window(count, depth_);
     to_.first = first;
     uint64_t node = start;
-    for (uint64_t index = 0; index < end && index < kMaximumSteps; ++index) {
+    for (uint64_t index = 0; index < end && index < kMaximumListSteps; ++index) {
       if (node == 0) {
         to_.note = fmt::format("broken: it says {} elements and holds {}", count, index);
         break;
@@ -238,7 +238,7 @@ class LibstdcxxContainer : Container {
     const auto first = describer_.number(value_, {"_M_impl", "_M_head", "_M_next"});
     if (!first || !element) return false;
     uint64_t count = 0;
-    for (uint64_t node = *first; node != 0 && count < kMaximumSteps; ++count) {
+    for (uint64_t node = *first; node != 0 && count < kMaximumListSteps; ++count) {
       const auto following = word(node);
       if (!following) break;
       node = *following;

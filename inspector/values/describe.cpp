@@ -11,10 +11,9 @@
 namespace mortem::inspector {
 namespace {
 
-constexpr int kMaximumValueDepth = 20;        // of values in values
+constexpr int kMaximumValueDepth = 20;   // of values in values
 constexpr size_t kMaximumNodes = 20000;  // of one answer
 constexpr int kMaximumFollowed = 1;      // smart pointers are followed this far: what they point to may lead back
-constexpr uint64_t kInnerLimit = 200;    // elements of containers in containers
 
 std::string hexadecimal_bytes(const std::vector<uint8_t>& bytes) {
   std::string text = "0x";
@@ -117,7 +116,7 @@ std::optional<uint64_t> Describer::number(const Value& value, std::initializer_l
 }
 
 Describer::Window Describer::window(uint64_t count, int depth) const {
-  if (depth > 0) return {0, std::min(count, kInnerLimit)};
+  if (depth > 0) return {0, std::min(count, options_.inner_limit)};
   const uint64_t first = std::min(options_.offset, count);
   return {first, std::min(count - first, options_.limit) + first};
 }
@@ -317,6 +316,7 @@ ValueNode Describer::node(const Value& value, std::string name, int depth) {
   to.name = std::move(name);
   to.type = type_text(value.type);
   to.address = value.address;
+  if (options_.keep_values) to.value = std::make_shared<const Value>(value);
   if (value.missing) {
     set_missing(to, *value.missing);
     return to;
@@ -326,7 +326,7 @@ ValueNode Describer::node(const Value& value, std::string name, int depth) {
     return to;
   }
   const Type& type = value.type->stripped();
-  if (depth > kMaximumValueDepth || nodes_ > kMaximumNodes) {
+  if (depth > options_.depth || nodes_ > kMaximumNodes) {
     to.note = "more is not shown";
     to.text = "…";
     return to;

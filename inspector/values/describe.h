@@ -18,16 +18,20 @@ struct ValueNode {
   bool known = true;  // false: `text` is "<optimized out>" or "<unavailable: …>"
   std::optional<uint64_t> address;
   std::vector<ValueNode> children;
-  bool elements = false;          // the children are elements of an array or container, not members
-  std::optional<uint64_t> count;  // of elements, all of them
-  uint64_t first = 0;             // index of the first element shown
-  std::string note;               // what was odd; empty: nothing
+  bool elements = false;               // the children are elements of an array or container, not members
+  std::optional<uint64_t> count;       // of elements, all of them
+  uint64_t first = 0;                  // index of the first element shown
+  std::string note;                    // what was odd; empty: nothing
+  std::shared_ptr<const Value> value;  // what is described here, if it was asked for
 };
 
 struct DescribeOptions {
   uint64_t offset = 0, limit = 200;  // of the elements of the outermost array or container; within it, the first ones
   size_t string_limit = 200;
-  bool raw = false;  // no container is shown as what it holds
+  bool raw = false;            // no container is shown as what it holds
+  int depth = 20;              // of values in values; what is deeper is "…"
+  uint64_t inner_limit = 200;  // elements of containers in containers
+  bool keep_values = false;    // so that a part can be described on its own later
 };
 
 ValueNode describe(ProgramValues& program, const Value& value, const DescribeOptions& options);

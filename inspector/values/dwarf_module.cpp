@@ -9,7 +9,7 @@ namespace dwarf = llvm::dwarf;
 
 namespace {
 
-constexpr int kMaximumDepth = 32;  // namespaces and classes in one another; chains of references
+constexpr int kMaximumNesting = 32;  // namespaces and classes in one another; chains of references
 
 bool opens_scope(dwarf::Tag tag) {
   return tag == dwarf::DW_TAG_namespace || tag == dwarf::DW_TAG_structure_type || tag == dwarf::DW_TAG_class_type ||
@@ -41,7 +41,7 @@ DWARFDie origin_of(const DWARFDie& die) {
 
 std::optional<llvm::DWARFFormValue> find_attribute(const DWARFDie& start, dwarf::Attribute attribute) {
   DWARFDie die = start;
-  for (int depth = 0; die && depth < kMaximumDepth; ++depth) {
+  for (int depth = 0; die && depth < kMaximumNesting; ++depth) {
     if (auto value = die.find(attribute)) return value;
     die = origin_of(die);
   }
@@ -64,7 +64,7 @@ std::string linkage_name(const DWARFDie& die) {
 
 bool is_inside_function(const DWARFDie& start) {
   DWARFDie die = start.getParent();
-  for (int depth = 0; die && depth < kMaximumDepth; ++depth, die = die.getParent())
+  for (int depth = 0; die && depth < kMaximumNesting; ++depth, die = die.getParent())
     if (die.getTag() == dwarf::DW_TAG_subprogram || die.getTag() == dwarf::DW_TAG_inlined_subroutine) return true;
   return false;
 }
@@ -73,10 +73,10 @@ std::string qualified_name(const DWARFDie& start) {
   std::string name = entry_name(start);
   if (name.empty()) return name;
   DWARFDie die = start;
-  for (int depth = 0; depth < kMaximumDepth; ++depth) {
+  for (int depth = 0; depth < kMaximumNesting; ++depth) {
     // A definition outside of its class stands in the class's scope.
     DWARFDie origin = origin_of(die);
-    for (int step = 0; origin && step < kMaximumDepth; ++step) {
+    for (int step = 0; origin && step < kMaximumNesting; ++step) {
       die = origin;
       origin = origin_of(die);
     }
@@ -149,7 +149,7 @@ void DwarfModule::add_name(const DWARFDie& die, const std::string& scope, NameKi
 }
 
 void DwarfModule::read_names_below(const DWARFDie& parent, const std::string& scope, int depth) {
-  if (depth > kMaximumDepth) return;
+  if (depth > kMaximumNesting) return;
   for (const DWARFDie& die : parent.children()) {
     const dwarf::Tag tag = die.getTag();
     const bool declaration = has_flag(die, dwarf::DW_AT_declaration);

@@ -5,11 +5,11 @@
 namespace mortem::inspector {
 namespace {
 
-constexpr int kMaximumDepth = 64;  // of types in types: a broken file may have circles
+constexpr int kMaximumTypeDepth = 64;  // of types in types: a broken file may have circles
 
 // A declaration is written around its name: `before` to the left, `after` to the right (C11, 6.7.6).
 void write(const Type* type, std::string& before, std::string& after, int depth) {
-  if (depth > kMaximumDepth) {
+  if (depth > kMaximumTypeDepth) {
     before += "...";
     return;
   }
@@ -104,7 +104,7 @@ void write(const Type* type, std::string& before, std::string& after, int depth)
 
 const Type& Type::stripped() const {
   const Type* type = this;
-  for (int depth = 0; depth < kMaximumDepth; ++depth) {
+  for (int depth = 0; depth < kMaximumTypeDepth; ++depth) {
     if (type->kind != TypeKind::Typedef && type->kind != TypeKind::Qualified) return *type;
     const Type* target = type->target();
     if (!target) {

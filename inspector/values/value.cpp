@@ -11,7 +11,7 @@ namespace mortem::inspector {
 namespace {
 
 constexpr uint64_t kMaximumRead = 64 << 20;
-constexpr int kMaximumDepth = 16;  // of bases and anonymous members
+constexpr int kMaximumBaseDepth = 16;  // of bases and anonymous members
 
 // Offsets of virtual bases (Itanium C++ ABI 2.5) are found by an expression over the object's address.
 class ObjectContext final : public LocationContext {
@@ -156,7 +156,7 @@ Found<Value> ValueReader::member(const Value& value, const Member& member) {
 }
 
 Found<Value> ValueReader::find_member_in(const Value& value, const Type& type, const std::string& name, int depth) {
-  if (depth > kMaximumDepth) return not_known("bases in bases without end");
+  if (depth > kMaximumBaseDepth) return not_known("bases in bases without end");
   for (const Member& one : type.members())
     if (one.name == name && !one.base) return member(value, one);
   for (const Member& one : type.members()) {
@@ -186,7 +186,7 @@ bool ValueReader::has_member(const Type& type, const std::string& name) {
   while (!open.empty()) {
     const auto [one, depth] = open.back();
     open.pop_back();
-    if (depth > kMaximumDepth) continue;
+    if (depth > kMaximumBaseDepth) continue;
     for (const Member& member : one->members()) {
       if (member.name == name && !member.base) return true;
       if (member.type && (member.base || member.name.empty()) && member.type->stripped().is_struct())

@@ -4,6 +4,7 @@
 #include "kernel/crash/dump_plan.h"
 #include "kernel/crash/linux_notes.h"
 #include "kernel/crash/modules.h"
+#include "kernel/crash/open_files.h"
 #include "kernel/crash/note_writer.h"
 #include "kernel/crash/version.h"
 #include "kernel/library/log.h"
@@ -168,6 +169,12 @@ bool thread_names_note(NoteWriter& notes, const CrashState& state) {
   return for_each_thread(state, writer) && notes.end();
 }
 
+template <typename Write>
+bool table_note(NoteWriter& notes, NoteType kind, ByteSink& to, Write write) {
+  CountingSink counter;
+  return write(counter) && begin(notes, kind, counter.count()) && write(to) && notes.end();
+}
+
 }  // namespace
 
 bool write_notes(const NoteContext& context, ByteSink& to) {
@@ -181,7 +188,9 @@ bool write_notes(const NoteContext& context, ByteSink& to) {
          occurrence_note(notes, context.state) &&    //
          ring_note(notes, NoteType::StandardError, g_error_ring, g_error_ring.written) &&
          ring_note(notes, NoteType::StandardOutput, g_output_ring, g_output_ring.written) &&
-         ring_note(notes, NoteType::KernelLog, g_log_ring, context.state.log_written) && page_map_note(notes, context);
+         ring_note(notes, NoteType::KernelLog, g_log_ring, context.state.log_written) && page_map_note(notes, context) &&
+         table_note(notes, NoteType::DescriptorTable, to, write_descriptor_table) &&
+         table_note(notes, NoteType::SocketTable, to, write_socket_table);
 }
 
 }  // namespace kernel

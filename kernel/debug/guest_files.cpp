@@ -1,5 +1,7 @@
 #include "kernel/debug/guest_files.h"
 
+#include "kernel/crash/open_files.h"
+
 namespace kernel::debug {
 namespace {
 
@@ -36,9 +38,34 @@ int64_t fill(Inode& inode, mortem::gdbstub::FileStatus& to) {
   return 0;
 }
 
+// The part of what is written that was asked for.
+class WindowSink final : public ByteSink {
+ public:
+  WindowSink(uint64_t offset, std::span<uint8_t> to) : offset_(offset), to_(to) {}
+  bool write(const void* bytes, size_t size) override { return add(static_cast<const uint8_t*>(bytes), size); }
+  bool write_zeros(uint64_t count) override { return add(nullptr, count); }
+  size_t count() const { return count_; }
+
+ private:
+  bool add(const uint8_t* bytes, uint64_t size) {
+    for (uint64_t index = 0; index < size && count_ < to_.size(); ++index) {
+      if (at_ + index < offset_) continue;
+      to_[count_++] = bytes != nullptr ? bytes[index] : uint8_t{0};
+    }
+    at_ += size;
+    return count_ < to_.size();
+  }
+
+  uint64_t offset_, at_ = 0;
+  std::span<uint8_t> to_;
+  size_t count_ = 0;
+};
+
 }  // namespace
 
 int64_t GuestFiles::open(std::string_view path) {
+  if (path == mortem::format::kDescriptorTablePath) return kDescriptorTable;
+  if (path == mortem::format::kSocketTablePath) return kSocketTable;
   auto inode = find(path, FollowLast::Yes);
   if (inode.is_error()) return failed(inode.error());
   auto status = inode.value()->status();
@@ -54,6 +81,7 @@ int64_t GuestFiles::open(std::string_view path) {
 }
 
 int64_t GuestFiles::close(uint64_t number) {
+  if (number == kDescriptorTable || number == kSocketTable) return 0;
   if (number >= kMaximum || files_[number] == nullptr) return failed(Error::BadDescriptor);
   files_[number]->closed();
   files_[number] = nullptr;
@@ -61,6 +89,11 @@ int64_t GuestFiles::close(uint64_t number) {
 }
 
 int64_t GuestFiles::read(uint64_t number, uint64_t offset, std::span<uint8_t> to) {
+  if (number == kDescriptorTable || number == kSocketTable) {
+    WindowSink sink(offset, to);
+    (void)(number == kSocketTable ? write_socket_table(sink) : write_descriptor_table(sink));
+    return static_cast<int64_t>(sink.count());
+  }
   if (number >= kMaximum || files_[number] == nullptr) return failed(Error::BadDescriptor);
   auto count = files_[number]->read(offset, to);
   return count ? static_cast<int64_t>(count.value()) : failed(count.error());

@@ -23,6 +23,8 @@ class GuestFiles {
 
  private:
   static constexpr size_t kMaximum = 16;
+  // Beside the numbers of files: tables that no file has (snapshot/format/open_files.h).
+  static constexpr uint64_t kDescriptorTable = kMaximum, kSocketTable = kMaximum + 1;
   Inode* files_[kMaximum] = {};
 };
 

@@ -1,4 +1,6 @@
 // The table of descriptors: dup, close, fcntl.
+#include <cstddef>
+
 #include "kernel/linux/calls.h"
 #include "kernel/linux/file_locks.h"
 #include "kernel/linux/files.h"
@@ -45,6 +47,16 @@ int first_free_from(int least) {
 void set_descriptor_limit(uint64_t limit) {
   g_limit = limit;
 }
+void describe_descriptors(mortem::format::OpenFileTables& tables) {
+  tables.descriptors = reinterpret_cast<uint64_t>(&g_table);
+  tables.descriptor_count = reinterpret_cast<uint64_t>(&g_size);
+  tables.descriptor_size = sizeof(Descriptor);
+  tables.descriptor_file = offsetof(Descriptor, file);
+  tables.descriptor_close_on_exec = offsetof(Descriptor, close_on_exec);
+  tables.file_flags = OpenFile::flags_offset();
+  tables.file_summary = OpenFile::summary_offset();
+}
+
 int descriptor_table_size() {
   return g_size;
 }

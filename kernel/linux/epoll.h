@@ -44,7 +44,9 @@ class EpollInterest : public Waiter {
 
 class Epoll final : public OpenFile {
  public:
-  Epoll() : OpenFile(kOpenReadWrite) {}
+  Epoll() : OpenFile(kOpenReadWrite) {
+    describe_as(mortem::format::FileKind::Epoll, "anon_inode:[eventpoll]");
+  }
   ~Epoll() override;
 
   Result<void> add(int32_t descriptor, OpenFile& file, const EpollEvent& event);

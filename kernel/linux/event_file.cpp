@@ -13,7 +13,9 @@ constexpr uint64_t kHighest = ~uint64_t{0} - 1;  // what the number never passes
 class EventFile final : public OpenFile {
  public:
   EventFile(uint64_t count, bool is_semaphore, int flags)
-      : OpenFile(flags | kOpenReadWrite), count_(count), is_semaphore_(is_semaphore) {}
+      : OpenFile(flags | kOpenReadWrite), count_(count), is_semaphore_(is_semaphore) {
+    describe_as(mortem::format::FileKind::Event, "anon_inode:[eventfd]");
+  }
 
   Result<size_t> read(std::span<uint8_t> to) override {
     if (to.size() < sizeof count_) return Error::Invalid;

@@ -22,6 +22,7 @@ Result<void> check_descriptor_is_free();  // TooManyFiles: install would fail
 Result<uint64_t> install_at(int descriptor, OpenFile* file, bool close_on_exec);
 Descriptor* descriptor_at(int descriptor);  // null: not open
 int descriptor_table_size();
+void describe_descriptors(mortem::format::OpenFileTables& tables);
 void set_descriptor_limit(uint64_t limit);
 
 bool is_running_program(const Inode* inode);  // nobody may change it (ETXTBSY)

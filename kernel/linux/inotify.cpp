@@ -48,7 +48,9 @@ uint32_t g_cookie = 0;
 
 class InotifyFile final : public OpenFile {
  public:
-  explicit InotifyFile(int flags) : OpenFile(flags | kOpenReadOnly) {}
+  explicit InotifyFile(int flags) : OpenFile(flags | kOpenReadOnly) {
+    describe_as(mortem::format::FileKind::Inotify, "anon_inode:inotify");
+  }
   ~InotifyFile() override {
     for (Watch** at = &g_watches; *at != nullptr;) {
       Watch* watch = *at;

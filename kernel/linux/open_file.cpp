@@ -33,6 +33,7 @@ class InodeFile final : public OpenFile {
         is_terminal_(is_device(status, 5)),
         is_random_(is_random_device(status)) {
     inode_.opened();
+    describe_as(mortem::format::FileKind::File, path_, &position_);
   }
   ~InodeFile() override {
     if (somebody_watches() && (flags() & kOpenPath) == 0)
@@ -131,7 +132,9 @@ class InodeFile final : public OpenFile {
 // Standard output and standard error: a stream like a pipe to the host, no terminal.
 class ConsoleFile final : public OpenFile {
  public:
-  ConsoleFile(int flags, LogRing* copy) : OpenFile(flags), copy_(copy) {}
+  ConsoleFile(int flags, LogRing* copy) : OpenFile(flags), copy_(copy) {
+    describe_as(mortem::format::FileKind::Console, "pipe:[1]");
+  }
   Result<size_t> read(std::span<uint8_t> to) override {
     if (to.empty()) return size_t{0};
     if (!console_has_input()) {

@@ -8,6 +8,7 @@
 #include "kernel/fs/inode.h"
 #include "kernel/library/result.h"
 #include "kernel/task/wait_queue.h"
+#include "snapshot/format/open_files.h"
 
 namespace kernel {
 struct LogRing;
@@ -70,9 +71,27 @@ class OpenFile {
 
   EpollInterest* interests = nullptr;  // of epolls in this file (epoll.h); they end with it
 
+  // Not of the standard's layout, because of the virtual functions; what g++ makes of one base class is plain.
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Winvalid-offsetof"
+  static constexpr size_t summary_offset() { return __builtin_offsetof(OpenFile, summary_); }
+  static constexpr size_t flags_offset() { return __builtin_offsetof(OpenFile, flags_); }
+#pragma GCC diagnostic pop
+
+ protected:
+  // For readers from outside (snapshot/format/open_files.h); both addresses live as long as this.
+  void describe_as(mortem::format::FileKind kind, const char* path, const uint64_t* position = nullptr) {
+    summary_ = {kind, 0, reinterpret_cast<uint64_t>(path), reinterpret_cast<uint64_t>(position), 0};
+  }
+  void describe_socket(const char* path, const mortem::format::SocketSummary& socket) {
+    describe_as(mortem::format::FileKind::Socket, path);
+    summary_.socket = reinterpret_cast<uint64_t>(&socket);
+  }
+
  private:
   int flags_;
   int references_ = 1;
+  mortem::format::OpenFileSummary summary_{};
 };
 
 // What fstat says of a file of no file system: eventfd, timerfd, epoll.

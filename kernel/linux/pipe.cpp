@@ -25,6 +25,7 @@ class PipeEnd final : public OpenFile {
   PipeEnd(PipeBuffer& buffer, int flags) : OpenFile(flags), buffer_(buffer) {
     ++(can_read() ? buffer_.readers : buffer_.writers);
     format_text(path_, sizeof path_, "pipe:[%lu]", buffer_.number);
+    describe_as(mortem::format::FileKind::Pipe, path_);
   }
   ~PipeEnd() override {
     --(can_read() ? buffer_.readers : buffer_.writers);

@@ -47,7 +47,9 @@ SignalRecord record_of(const SignalInformation& information) {
 
 class SignalFile final : public OpenFile {
  public:
-  SignalFile(uint64_t set, int flags) : OpenFile(flags | kOpenReadWrite), set_(set) {}
+  SignalFile(uint64_t set, int flags) : OpenFile(flags | kOpenReadWrite), set_(set) {
+    describe_as(mortem::format::FileKind::Signal, "anon_inode:[signalfd]");
+  }
 
   Result<size_t> read(std::span<uint8_t> to) override {
     const size_t room = to.size() / sizeof(SignalRecord);

@@ -80,7 +80,11 @@ struct ReceiveRequest {
 class Socket : public OpenFile {
  public:
   Socket(int family, int type, int protocol, int flags)
-      : OpenFile(flags | kOpenReadWrite), family_(family), type_(type), protocol_(protocol) {}
+      : OpenFile(flags | kOpenReadWrite), family_(family), type_(type), protocol_(protocol) {
+    socket_summary_.family = static_cast<uint16_t>(family);
+    socket_summary_.type = static_cast<uint8_t>(type);
+    socket_summary_.protocol = static_cast<uint8_t>(protocol);
+  }
 
   virtual Result<void> bind(const SocketAddress& address) = 0;
   virtual Result<void> connect(const SocketAddress& address) = 0;  // InProgress where it does not wait
@@ -132,6 +136,9 @@ class Socket : public OpenFile {
   }
 
   uint64_t receive_timeout_ns = 0, send_timeout_ns = 0;  // SO_RCVTIMEO, SO_SNDTIMEO; 0: none
+
+ protected:
+  mortem::format::SocketSummary socket_summary_{};  // for readers from outside
 
  private:
   static uint64_t deadline_after(uint64_t timeout_ns) {

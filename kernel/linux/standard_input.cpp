@@ -25,7 +25,9 @@ void arrived(void* context) {
 
 class InputFile final : public OpenFile {
  public:
-  explicit InputFile(ConsolePort& port) : OpenFile(kOpenReadOnly), port_(port) {}
+  explicit InputFile(ConsolePort& port) : OpenFile(kOpenReadOnly), port_(port) {
+    describe_as(mortem::format::FileKind::Input, "pipe:[2]");
+  }
 
   Result<size_t> read(std::span<uint8_t> to) override {
     if (to.empty()) return size_t{0};

@@ -7,6 +7,7 @@
 #include "kernel/arch/x86_64/cpuid.h"
 #include "kernel/arch/x86_64/entry.h"
 #include "kernel/crash/crash.h"
+#include "kernel/crash/open_files.h"
 #include "kernel/crash/reboot_record.h"
 #include "kernel/debug/debugger.h"
 #include "kernel/drivers/console.h"
@@ -14,6 +15,7 @@
 #include "kernel/library/command_line.h"
 #include "kernel/library/log.h"
 #include "kernel/linux/app.h"
+#include "kernel/linux/clone_messages.h"
 #include "kernel/linux/elf_file.h"
 #include "kernel/linux/files.h"
 #include "kernel/linux/identity.h"
@@ -169,8 +171,8 @@ uint64_t make_stack(const char* path, const LoadedElf& program, uint64_t interpr
   return stack.value();
 }
 
-void host_message(mortem::format::ControlType type, std::span<const uint8_t>) {
-  if (type != mortem::format::ControlType::Terminate) return;
+void host_message(mortem::format::ControlType type, std::span<const uint8_t> payload) {
+  if (take_clone_message(type, payload) || type != mortem::format::ControlType::Terminate) return;
   if (debug::is_held_for_nobody()) exit_app(128 + kSigTerm);
   raise_signal(kSigTerm, kCodeUser);
 }
@@ -198,6 +200,7 @@ void start_program() {
     fail_to_start(kCannotRun, "no root file system; boot an image that `mortem image create` made");
   read_manifest();
   net::initialize();
+  open_file_tables_initialize();
   const char* path = setting("program");
   if (path == nullptr)
     fail_to_start(kNotFound, "no program given: program= on the kernel command line or in /etc/mortem.manifest");
@@ -243,6 +246,7 @@ void start_program() {
   add_kernel_module();
   open_standard_files();
   net::wait_for_address();
+  clone_messages_initialize();
   control_set_handler(host_message);
 
   TrapFrame& frame = *current().frame;

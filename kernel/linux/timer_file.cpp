@@ -16,7 +16,9 @@ struct TimerSetting {  // struct itimerspec
 
 class TimerFile final : public OpenFile {
  public:
-  TimerFile(int clock, int flags) : OpenFile(flags | kOpenReadWrite), timer_(clock, *this) {}
+  TimerFile(int clock, int flags) : OpenFile(flags | kOpenReadWrite), timer_(clock, *this) {
+    describe_as(mortem::format::FileKind::Timer, "anon_inode:[timerfd]");
+  }
 
   Result<size_t> read(std::span<uint8_t> to) override {
     if (to.size() < sizeof(uint64_t)) return Error::Invalid;

@@ -1,6 +1,8 @@
 // The life of a Unix socket, and what it says about itself.
 #include "kernel/linux/unix_socket.h"
 
+#include <cstddef>
+
 #include "kernel/arch/x86_64/user_access.h"
 #include "kernel/library/log.h"
 #include "kernel/linux/unix_socket_class.h"
@@ -32,6 +34,13 @@ UnixSocket::UnixSocket(int type, int protocol, int flags, UnixSender& sender)
     : Socket(kFamilyUnix, type, protocol, flags), sender_(sender), number_(g_next_unix_number++) {
   sender_.owner = this;
   format_text(path_, sizeof path_, "socket:[%lu]", number_);
+  static_assert(sizeof state_ == 1 && offsetof(SocketAddress, length) == 128);
+  socket_summary_.number = number_;
+  socket_summary_.received = reinterpret_cast<uint64_t>(&unread_);
+  socket_summary_.sent = reinterpret_cast<uint64_t>(&sender_.used);
+  socket_summary_.unix_state = reinterpret_cast<uint64_t>(&state_);
+  socket_summary_.unix_name = reinterpret_cast<uint64_t>(&sender_.name);
+  describe_socket(path_, socket_summary_);
 }
 
 UnixSocket::~UnixSocket() {

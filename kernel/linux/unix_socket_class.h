@@ -72,6 +72,7 @@ class UnixSocket final : public Socket {
   UnixSocket* connected_ = nullptr;  // those whose peer this is
   UnixSocket *next_connected_ = nullptr, *previous_connected_ = nullptr;
   UnixQueue queue_;
+  uint64_t unread_ = 0;      // bytes in it
   UnixSocket *first_waiting_ = nullptr, *last_waiting_ = nullptr;  // connections nobody accepted yet
   UnixSocket* next_waiting_ = nullptr;
   int waiting_count_ = 0, backlog_ = 0;

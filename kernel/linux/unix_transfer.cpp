@@ -70,6 +70,7 @@ bool UnixSocket::extend_last(std::span<const uint8_t> bytes, const SendRequest& 
     return false;
   __builtin_memcpy(last->bytes() + last->end, bytes.data(), bytes.size());
   last->end += static_cast<uint32_t>(bytes.size());
+  unread_ += bytes.size();
   return true;
 }
 
@@ -89,6 +90,7 @@ Result<size_t> UnixSocket::send_stream(std::span<const uint8_t> bytes, const Sen
       auto message = make_message(sender_, piece, rest);
       if (message.is_error()) return done > 0 ? Result<size_t>(done) : message.error();
       peer_->queue_.append(*message.value());
+      peer_->unread_ += piece.size();
     }
     rest.passed = {};
     done += piece.size();
@@ -145,6 +147,7 @@ Result<size_t> UnixSocket::send_message(std::span<const uint8_t> bytes, const Se
   } while (!has_room());
   UnixMessage* message = TRY(make_message(sender_, bytes, request));
   target->queue_.append(*message);
+  target->unread_ += bytes.size();
   target->waiters_.notify_all(kPollIn);
   return bytes.size();
 }
@@ -199,6 +202,7 @@ Result<size_t> UnixSocket::receive_stream(std::span<uint8_t> to, ReceiveRequest&
       message = message->next;
     } else {
       message->start += static_cast<uint32_t>(part);
+      unread_ -= part;
       if (message->length() == 0) queue_.remove_first();
       message = queue_.first();
     }
@@ -231,6 +235,7 @@ Result<size_t> UnixSocket::receive_message(std::span<uint8_t> to, ReceiveRequest
   __builtin_memcpy(to.data(), message.bytes(), count);
   if ((request.flags & kMessagePeek) != 0) return count;
   const bool was_full = queue_.count() > kLongestQueue;
+  unread_ -= message.length();
   queue_.remove_first();
   if (was_full) {
     waiters_.notify_all(kPollOut);

@@ -4,7 +4,9 @@
 
 #include "kernel/arch/x86_64/boot_info.h"
 #include "kernel/arch/x86_64/cpu.h"
+#include "kernel/arch/x86_64/interrupts.h"
 #include "kernel/library/log.h"
+#include "kernel/task/address_space.h"
 #include "kernel/task/process.h"
 
 namespace kernel {
@@ -21,6 +23,30 @@ std::span<const uint8_t> kernel_build_id() {
   if (length <= kHeader) return {};
   return {reinterpret_cast<const uint8_t*>(build_id_note_start) + kHeader, length - kHeader};
 }
+
+namespace {
+
+static_assert(sizeof(mortem::format::GuestRing) == sizeof(LogRing) && sizeof(size_t) == 8);
+static_assert(sizeof(mortem::format::GuestClock) == sizeof(ClockParameters));
+static_assert(sizeof(ThreadKind) == 1 && static_cast<uint8_t>(ThreadKind::App) == 0);
+static_assert(kProtectRead == 1 && kProtectWrite == 2 && kProtectExecute == 4);
+static_assert(static_cast<uint8_t>(AreaKind::Vvar) == static_cast<uint8_t>(mortem::format::GuestAreaKind::Vvar));
+
+void describe_areas(GuestDescription& block) {
+  const AreaList& areas = address_space().areas;
+  block.area_table = reinterpret_cast<uint64_t>(areas.table_place());
+  block.area_count = reinterpret_cast<uint64_t>(areas.count_place());
+  block.area_size = sizeof(MemoryArea);
+  block.area_start_offset = offsetof(MemoryArea, start);
+  block.area_end_offset = offsetof(MemoryArea, end);
+  block.area_protection_offset = offsetof(MemoryArea, protection);
+  block.area_kind_offset = offsetof(MemoryArea, kind);
+  block.area_file_offset_offset = offsetof(MemoryArea, file_offset);
+  block.area_path_offset = offsetof(MemoryArea, path);
+  block.area_memory_offset = offsetof(MemoryArea, memory);
+}
+
+}  // namespace
 
 void guest_description_initialize() {
   GuestDescription& block = guest_description();
@@ -49,6 +75,20 @@ void guest_description_initialize() {
   block.thread_frame_offset = offsetof(Thread, frame);
   block.thread_fs_base_offset = offsetof(Thread, fs_base);
   block.thread_xsave_offset = offsetof(Thread, extended_state);
+  block.module_table = reinterpret_cast<uint64_t>(module_table_place());
+  block.module_table_length = reinterpret_cast<uint64_t>(module_table_length_place());
+  block.current_thread = reinterpret_cast<uint64_t>(&g_current_thread);
+  block.thread_gs_base_offset = offsetof(Thread, gs_base);
+  block.thread_is_app_offset = offsetof(Thread, kind);
+  block.xsave_size = reinterpret_cast<uint64_t>(&g_cpu.xsave_size);
+  block.clock = reinterpret_cast<uint64_t>(clock_place());
+  block.error_ring = reinterpret_cast<uint64_t>(&g_error_ring);
+  block.output_ring = reinterpret_cast<uint64_t>(&g_output_ring);
+  const std::span<const uint64_t> auxiliary = auxiliary_vector_place();
+  block.auxiliary_vector = reinterpret_cast<uint64_t>(auxiliary.data());
+  block.auxiliary_vector_length = auxiliary.size_bytes();
+  block.command_line = reinterpret_cast<uint64_t>(command_line());
+  describe_areas(block);
   // The signature goes in last: whoever finds it finds the block whole.
   __builtin_memcpy(block.magic, mortem::format::kGuestDescriptionMagic, sizeof block.magic);
 }

@@ -22,6 +22,8 @@ uint64_t g_next_inet_number = 4096;
 InetSocket::InetSocket(int family, int type, int protocol, int flags)
     : Socket(family, type, protocol, flags), number_(g_next_inet_number++) {
   format_text(path_, sizeof path_, "socket:[%lu]", number_);
+  socket_summary_.number = number_;
+  describe_socket(path_, socket_summary_);
 }
 
 Result<InodeStatus> InetSocket::status() {

@@ -31,7 +31,10 @@ uint64_t g_next_netlink_number = 1;
 
 class NetlinkSocket final : public Socket {
  public:
-  NetlinkSocket(int type, int flags) : Socket(kFamilyNetlink, type, 0, flags), number_(g_next_netlink_number++) {}
+  NetlinkSocket(int type, int flags) : Socket(kFamilyNetlink, type, 0, flags), number_(g_next_netlink_number++) {
+    socket_summary_.number = number_;
+    describe_socket("socket:[netlink]", socket_summary_);
+  }
   ~NetlinkSocket() override {
     if (port_ == kProcessId) g_process_port_is_taken = false;
     while (first_ != nullptr) drop_first();

@@ -5,10 +5,14 @@
 
 #include <cstdint>
 
+#include "snapshot/format/open_files.h"
+
 namespace kernel::net {
 
 // At boot, when the drivers are there: loopback, and the network card if there is one, whose configuration begins.
 void initialize();
+// Where lwIP keeps what; the addresses and offsets do not change.
+void describe_records(mortem::format::OpenFileTables& tables);
 // When threads can run: waits (a bounded time) for the address that was asked for.
 void wait_for_address();
 

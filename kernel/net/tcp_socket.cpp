@@ -15,7 +15,10 @@ constexpr int kProtocolTcp = 6;
 
 }  // namespace
 
-TcpSocket::TcpSocket(int family, int flags) : InetSocket(family, kSocketStream, kProtocolTcp, flags) {}
+TcpSocket::TcpSocket(int family, int flags) : InetSocket(family, kSocketStream, kProtocolTcp, flags) {
+  socket_summary_.record = reinterpret_cast<uint64_t>(&pcb_);
+  socket_summary_.received = reinterpret_cast<uint64_t>(received_.size_counter());
+}
 
 TcpSocket::~TcpSocket() {
   const NetworkScope scope;
@@ -204,6 +207,7 @@ Result<void> TcpSocket::listen(int backlog) {
 
 void TcpSocket::add_waiting(TcpSocket& connection) {
   connection.keep_names();
+  connection.socket_summary_.awaits_accept = 1;
   (last_waiting_ != nullptr ? last_waiting_->next_waiting_ : first_waiting_) = &connection;
   last_waiting_ = &connection;
 }
@@ -214,6 +218,7 @@ TcpSocket* TcpSocket::take_waiting() {
   first_waiting_ = connection->next_waiting_;
   if (first_waiting_ == nullptr) last_waiting_ = nullptr;
   connection->next_waiting_ = nullptr;
+  connection->socket_summary_.awaits_accept = 0;
   if (connection->pcb_ != nullptr) tcp_backlog_accepted(connection->pcb_);
   return connection;
 }

@@ -19,12 +19,13 @@ class ReceiveQueue {
   enum class Take : uint8_t { Yes, Look };
   size_t copy(std::span<uint8_t> to, Take take);
   size_t size() const { return size_; }
+  const uint64_t* size_counter() const { return &size_; }
 
  private:
   void drop_front();
   pbuf *first_ = nullptr, *last_ = nullptr;
   size_t taken_ = 0;  // bytes of the first part that are gone
-  size_t size_ = 0;
+  uint64_t size_ = 0;
 };
 
 class TcpSocket final : public InetSocket {

@@ -18,7 +18,10 @@ constexpr size_t kLongest6 = 65535 - 8;
 
 }  // namespace
 
-UdpSocket::UdpSocket(int family, int flags) : InetSocket(family, kSocketDatagram, kProtocolUdp, flags) {}
+UdpSocket::UdpSocket(int family, int flags) : InetSocket(family, kSocketDatagram, kProtocolUdp, flags) {
+  socket_summary_.record = reinterpret_cast<uint64_t>(&pcb_);
+  socket_summary_.received = reinterpret_cast<uint64_t>(&unread_);
+}
 
 UdpSocket::~UdpSocket() {
   const NetworkScope scope;
@@ -53,6 +56,7 @@ void UdpSocket::received(void* context, udp_pcb*, pbuf* bytes, const ip_addr_t* 
   (socket.last_ != nullptr ? socket.last_->next : socket.first_) = datagram.value();
   socket.last_ = datagram.value();
   socket.queued_ += cost;
+  socket.unread_ += bytes->tot_len;
   socket.tell(kPollIn);
 }
 
@@ -61,6 +65,7 @@ void UdpSocket::drop_first() {
   first_ = gone->next;
   if (first_ == nullptr) last_ = nullptr;
   queued_ -= gone->bytes->tot_len + kDatagramCost;
+  unread_ -= gone->bytes->tot_len;
   pbuf_free(gone->bytes);
   destroy(gone);
 }

@@ -46,7 +46,8 @@ class UdpSocket final : public InetSocket {
   udp_pcb* pcb_ = nullptr;
   bool bound_ = false, connected_ = false, read_shut_ = false, write_shut_ = false;
   Datagram *first_ = nullptr, *last_ = nullptr;
-  size_t queued_ = 0;  // bytes, with what a datagram costs besides
+  size_t queued_ = 0;    // bytes, with what a datagram costs besides
+  uint64_t unread_ = 0;  // bytes
 };
 
 }  // namespace kernel::net

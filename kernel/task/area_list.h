@@ -20,6 +20,9 @@ class AreaList {
 
   size_t size() const { return count_; }
   const MemoryArea& at(size_t index) const { return areas_[index]; }
+  // For the guest description block: where readers of bare RAM find them.
+  MemoryArea* const* table_place() const { return &areas_; }
+  const size_t* count_place() const { return &count_; }
 
   // The area that holds `address`; null: none.
   const MemoryArea* find(uint64_t address) const;

@@ -17,6 +17,14 @@ std::span<const uint8_t> module_table() {
   return {g_table, g_length};
 }
 
+uint8_t* const* module_table_place() {
+  return &g_table;
+}
+
+const size_t* module_table_length_place() {
+  return &g_length;
+}
+
 Result<void> add_module(mortem::format::ModuleKind kind, const char* path, uint64_t load_bias, uint64_t start,
                         uint64_t end, std::span<const uint8_t> build_id) {
   using mortem::format::ModuleEntry;

@@ -22,6 +22,10 @@ std::span<const uint64_t> auxiliary_vector() {
   return {g_auxiliary_vector, g_auxiliary_count};
 }
 
+std::span<const uint64_t> auxiliary_vector_place() {
+  return g_auxiliary_vector;
+}
+
 void add_auxiliary(uint64_t type, uint64_t value) {
   if (g_auxiliary_count + 2 > 64) return;
   g_auxiliary_vector[g_auxiliary_count++] = type;

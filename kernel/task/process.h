@@ -67,6 +67,9 @@ const MemoryArea& area_at(size_t index);
 
 // Bytes of ModuleEntry, kept up to date by the loader (and by mmap of ELF files later).
 std::span<const uint8_t> module_table();
+// For the guest description block: where its address and its length in bytes stand.
+uint8_t* const* module_table_place();
+const size_t* module_table_length_place();
 Result<void> add_module(mortem::format::ModuleKind kind, const char* path, uint64_t load_bias, uint64_t start,
                         uint64_t end, std::span<const uint8_t> build_id);
 // [start, end) is unmapped: libraries that stood wholly there are gone (dlclose).
@@ -74,6 +77,7 @@ void remove_modules(uint64_t start, uint64_t end);
 
 // The auxiliary vector as it was put on the stack: pairs of (type, value), AT_NULL included.
 std::span<const uint64_t> auxiliary_vector();
+std::span<const uint64_t> auxiliary_vector_place();  // all that it may take; zeros behind its end
 // argv[0..] joined with spaces, cut at 79 bytes, NUL-terminated.
 const char* command_line();
 

@@ -28,6 +28,8 @@ enum class NoteType : uint32_t {
   Occurrence = kNoteTypes + 9,        // OccurrenceNote
   StandardError = kNoteTypes + 10,    // NoteHeader, then the last bytes that the program wrote there, as they are
   StandardOutput = kNoteTypes + 11,   // the same
+  DescriptorTable = kNoteTypes + 12,  // NoteHeader, then DescriptorEntry[] (open_files.h)
+  SocketTable = kNoteTypes + 13,      // NoteHeader, size of an entry, then SocketEntry[] (open_files.h)
 };
 
 struct NoteHeader {

@@ -6,7 +6,7 @@ import json
 import pathlib
 import sys
 
-TYPES = {"object": dict, "array": list, "string": str, "boolean": bool, "integer": int, "null": type(None)}
+TYPES = {"object": dict, "array": list, "string": str, "boolean": bool, "integer": int, "number": float, "null": type(None)}
 
 
 @functools.cache

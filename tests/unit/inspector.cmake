@@ -10,6 +10,12 @@ mortem_unit_test(unwind LIBRARIES mortem_inspector dump_builder)
 mortem_unit_test(go_line_table LIBRARIES mortem_inspector dump_builder)
 mortem_unit_test(function_names LIBRARIES mortem_inspector dump_builder)
 mortem_unit_test(symbols LIBRARIES mortem_inspector dump_builder)
+mortem_unit_test(session WHOLE LIBRARIES mortem_model dump_builder)
+target_compile_definitions(session_test PRIVATE SESSION_PROGRAMS="${CMAKE_CURRENT_SOURCE_DIR}/session_programs")
+mortem_unit_test(live_session WHOLE LIBRARIES mortem_model dump_builder)
+target_compile_definitions(live_session_test PRIVATE SESSION_PROGRAMS="${CMAKE_CURRENT_SOURCE_DIR}/session_programs"
+  STUB_PROGRAM="$<TARGET_FILE_DIR:live_session_test>/stub_program")
+mortem_unit_test(contained_call LIBRARIES mortem_model)
 
 # Stacks of real programs, frame by frame against gdb, lldb and eu-stack.
 find_package(Python3 REQUIRED COMPONENTS Interpreter)
@@ -51,3 +57,11 @@ add_test(NAME unit.symbolize_index
   COMMAND ${Python3_EXECUTABLE} ${CMAKE_CURRENT_SOURCE_DIR}/compare_symbolize.py $<TARGET_FILE:mortem>
     ${CMAKE_CURRENT_SOURCE_DIR}/stack_programs ${CMAKE_CURRENT_BINARY_DIR}/symbolize_index)
 set_tests_properties(unit.symbolize_index PROPERTIES LABELS unit TIMEOUT 300)
+add_test(NAME unit.search_values
+  COMMAND ${Python3_EXECUTABLE} ${CMAKE_CURRENT_SOURCE_DIR}/search_values.py $<TARGET_FILE:mortem>
+    ${CMAKE_CURRENT_BINARY_DIR}/search_values)
+set_tests_properties(unit.search_values PROPERTIES LABELS unit TIMEOUT 300)
+add_test(NAME unit.print_dwz
+  COMMAND ${Python3_EXECUTABLE} ${CMAKE_CURRENT_SOURCE_DIR}/print_dwz.py $<TARGET_FILE:mortem>
+    ${CMAKE_CURRENT_BINARY_DIR}/print_dwz)
+set_tests_properties(unit.print_dwz PROPERTIES LABELS unit TIMEOUT 300)

@@ -52,7 +52,7 @@ set(CRASH ${KERNEL_SOURCE}/crash)
 add_library(crash_path STATIC crash_fake_guest.cpp ${CRASH}/checked_memory.cpp ${CRASH}/core_notes.cpp
   ${CRASH}/core_writer.cpp ${CRASH}/deadline.cpp ${CRASH}/dump_plan.cpp ${CRASH}/dump_slot.cpp
   ${CRASH}/dump_slot_choice.cpp ${CRASH}/dump_windows.cpp ${CRASH}/frame_pointer_walk.cpp ${CRASH}/linux_notes.cpp
-  ${CRASH}/modules.cpp ${CRASH}/memory_file_walk.cpp ${CRASH}/page_walk.cpp ${CRASH}/report.cpp
+  ${CRASH}/modules.cpp ${CRASH}/open_files.cpp ${CRASH}/memory_file_walk.cpp ${CRASH}/page_walk.cpp ${CRASH}/report.cpp
   ${CRASH}/seekable_compressor.cpp ${CRASH}/signature.cpp ${CRASH}/text.cpp ${CRASH}/threads.cpp
   ${CRASH}/trap_message.cpp)
 target_link_libraries(crash_path PUBLIC mortem_host mortem_snapshot PkgConfig::ZSTD)

@@ -49,7 +49,8 @@ std::string facts_to_json(const InstanceFacts& facts) {
                            {"detached", facts.detached},
                            {"crashes", facts.crashes},
                            {"last_crash", facts.last_crash},
-                           {"ports", facts.ports}};
+                           {"ports", facts.ports},
+                           {"machine", facts.machine.empty() ? ordered_json() : ordered_json::parse(facts.machine)}};
   return document.dump(2, ' ', false, ordered_json::error_handler_t::replace) + "\n";
 }
 
@@ -77,6 +78,8 @@ std::optional<InstanceFacts> facts_from_json(const std::string& text) {
     facts.crashes = document.at("crashes");
     facts.last_crash = document.at("last_crash");
     facts.ports = document.at("ports").get<std::vector<std::string>>();
+    if (const auto machine = document.find("machine"); machine != document.end() && machine->is_object())
+      facts.machine = machine->dump();
     return facts;
   } catch (const ordered_json::exception&) {
     return std::nullopt;

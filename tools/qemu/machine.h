@@ -30,8 +30,13 @@ struct Machine {
   bool console_on_stdout = false;  // of QEMU, beside console.log
   int control = -1;                // descriptor of a connected socket, -1: no ports, no QMP
   int input = -1;                  // the same, for the program's standard input; -1: it has none
+  bool has_input = false;          // of a clone: the original had one; nothing comes from it any more
   bool exit_on_reset = true;
   Network network;
+  // Of a clone: its memory is a private view of this file, its image is qcow2 and what it writes there is gone with it,
+  // its state comes out of descriptor `incoming`, and it stands still at first.
+  std::filesystem::path memory_file;
+  int incoming = -1;
 };
 
 // Socket and log names are relative to the instance's folder, in which QEMU is to be started.

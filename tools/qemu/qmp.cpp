@@ -2,7 +2,10 @@
 
 #include <fmt/format.h>
 #include <poll.h>
+#include <sys/socket.h>
 #include <unistd.h>
+
+#include <cstring>
 
 #include "tools/qemu/instance.h"
 
@@ -10,44 +13,110 @@ namespace mortem::tools {
 
 using nlohmann::json;
 
-Result<Qmp> Qmp::connect(const std::filesystem::path& instance, int timeout_ms) {
-  Qmp qmp(TRY(connect_to(instance, "qmp")), timeout_ms);
-  TRY(qmp.receive());  // the greeting
+Result<Qmp> Qmp::negotiate(Descriptor socket, int timeout_ms) {
+  Qmp qmp(std::move(socket), timeout_ms);
+  if (!TRY(qmp.receive(timeout_ms)))  // the greeting
+    return failure(ErrorKind::System, "QEMU does not answer on its QMP socket: is another client connected to it?");
   TRY(qmp.execute("qmp_capabilities"));
   return qmp;
 }
 
-Result<json> Qmp::execute(const std::string& command, json arguments) {
+Result<Qmp> Qmp::connect(const std::filesystem::path& instance, int timeout_ms) {
+  return negotiate(TRY(connect_to(instance, "qmp")), timeout_ms);
+}
+
+Result<Qmp> Qmp::connect_to_socket(const std::filesystem::path& socket, int timeout_ms) {
+  std::filesystem::path folder = socket.parent_path();
+  if (folder.empty()) folder = ".";
+  return negotiate(TRY(connect_to(folder, socket.filename().string())), timeout_ms);
+}
+
+Result<json> Qmp::execute(const std::string& command, json arguments, int descriptor) {
+  TRY_VOID(send(command, std::move(arguments), descriptor));
+  return answer(command);
+}
+
+Result<void> Qmp::send(const std::string& command, json arguments, int descriptor) {
   const std::string line = json{{"execute", command}, {"arguments", std::move(arguments)}}.dump() + "\n";
-  TRY_VOID(write_all(socket_.get(), line, "the QMP socket"));
+  if (descriptor < 0) {
+    for (size_t at = 0; at < line.size();) {
+      const ssize_t count = ::send(socket_.get(), line.data() + at, line.size() - at, MSG_NOSIGNAL);
+      if (count < 0 && errno == EINTR) continue;
+      if (count <= 0) return failure(ErrorKind::System, "QEMU closed its QMP socket");
+      at += size_t(count);
+    }
+    return {};
+  }
+  iovec part{const_cast<char*>(line.data()), line.size()};
+  alignas(cmsghdr) char control[CMSG_SPACE(sizeof descriptor)] = {};
+  msghdr message{};
+  message.msg_iov = &part;
+  message.msg_iovlen = 1;
+  message.msg_control = control;
+  message.msg_controllen = sizeof control;
+  cmsghdr* rights = CMSG_FIRSTHDR(&message);
+  rights->cmsg_level = SOL_SOCKET;
+  rights->cmsg_type = SCM_RIGHTS;
+  rights->cmsg_len = CMSG_LEN(sizeof descriptor);
+  std::memcpy(CMSG_DATA(rights), &descriptor, sizeof descriptor);
+  if (sendmsg(socket_.get(), &message, MSG_NOSIGNAL) != ssize_t(line.size()))
+    return failure(ErrorKind::System, fmt::format("QEMU takes no file on its QMP socket: {}", std::strerror(errno)));
+  return {};
+}
+
+Result<json> Qmp::answer(const std::string& command) {
   for (;;) {
-    json message = TRY(receive());
-    if (message.contains("return")) return message["return"];
-    if (message.contains("error"))
+    auto message = TRY(receive(timeout_ms_));
+    if (!message)
       return failure(ErrorKind::System,
-                     fmt::format("QEMU refuses {}: {}", command, message["error"].value("desc", "?")));
-    // Events come in between.
+                     fmt::format("QEMU does not answer {} on its QMP socket within {} s", command, timeout_ms_ / 1000));
+    if (message->contains("return")) return (*message)["return"];
+    if (message->contains("error")) {
+      const json& error = (*message)["error"];
+      return failure(ErrorKind::System, fmt::format("QEMU refuses {}: {}", command,
+                                                    error.is_object() ? error.value("desc", "?") : std::string("?")));
+    }
+    if (message->contains("event")) events_.push_back(std::move(*message));
   }
 }
 
-Result<json> Qmp::receive() {
+Result<std::optional<json>> Qmp::next_event(int timeout_ms) {
+  if (events_.empty()) {
+    auto message = TRY(receive(timeout_ms));
+    if (!message || !message->contains("event")) return std::optional<json>();
+    return message;
+  }
+  json event = std::move(events_.front());
+  events_.pop_front();
+  return std::optional<json>(std::move(event));
+}
+
+Result<std::optional<json>> Qmp::receive(int timeout_ms) {
   for (;;) {
     if (const size_t end = pending_.find('\n'); end != std::string::npos) {
       json message = json::parse(pending_.substr(0, end), nullptr, false);
       pending_.erase(0, end + 1);
       if (!message.is_object()) return failure(ErrorKind::System, "QEMU sent something that is not QMP");
-      return message;
+      return std::optional<json>(std::move(message));
     }
+    constexpr size_t kLongestLine = 64 << 20;
+    if (pending_.size() > kLongestLine) return failure(ErrorKind::System, "QEMU sent something that is not QMP");
     pollfd wait{socket_.get(), POLLIN, 0};
-    const int ready = poll(&wait, 1, timeout_ms_);
+    const int ready = poll(&wait, 1, timeout_ms);
     if (ready < 0 && errno == EINTR) continue;
-    if (ready <= 0) return failure(ErrorKind::System, "QEMU does not answer on its QMP socket");
+    if (ready <= 0) return std::optional<json>();
     char part[4096];
     const ssize_t got = read(socket_.get(), part, sizeof part);
     if (got < 0 && errno == EINTR) continue;
     if (got <= 0) return failure(ErrorKind::System, "QEMU closed its QMP socket");
     pending_.append(part, size_t(got));
   }
+}
+
+int64_t event_time_us(const json& event) {
+  const json stamp = event.value("timestamp", json::object());
+  if (!stamp.is_object()) return 0;
+  return stamp.value("seconds", int64_t{0}) * 1'000'000 + stamp.value("microseconds", int64_t{0});
 }
 
 }  // namespace mortem::tools

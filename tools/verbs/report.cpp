@@ -7,9 +7,9 @@
 #include <iterator>
 #include <memory>
 
+#include "inspector/analysis/crash_findings.h"
 #include "inspector/analysis/disassembly.h"
 #include "inspector/analysis/goroutines.h"
-#include "inspector/analysis/noise.h"
 #include "inspector/analysis/reason.h"
 #include "inspector/analysis/signature.h"
 #include "inspector/analysis/stack_text.h"
@@ -129,17 +129,13 @@ std::string function_note(const snapshot::CoreModule* module, uint64_t target, i
   return function.empty() ? std::string() : fmt::format(" <{}>", function);
 }
 
-// The innermost frame that has lines and tells something.
-void add_source(Facts& facts, const inspector::Stack& stack, inspector::Symbolizer& symbolizer,
-                const inspector::StackReader& reader, inspector::SourceText& sources) {
-  size_t index = inspector::first_telling_frame(stack);
-  while (index < stack.frames.size() && stack.frames[index].line == 0) ++index;
-  if (index >= stack.frames.size()) return;
-  const inspector::Frame& frame = stack.frames[index];
+void add_source(Facts& facts, inspector::Symbolizer& symbolizer, const inspector::StackReader& reader,
+                inspector::SourceText& sources) {
+  const inspector::Frame& frame = *facts.source_frame;
   const auto* module = reader.module_at(frame.pc);
-  if (!module) return;
-  facts.source_frame = frame;
-  facts.source = sources.lines(module->id, symbolizer.files(*module).executable, frame.file, frame.line, kSourceLines);
+  if (module)
+    facts.source =
+        sources.lines(module->id, symbolizer.files(*module).executable, frame.file, frame.line, kSourceLines);
 }
 
 Result<Facts> gather(const OpenedTarget& opened, const ReportOptions& options) {
@@ -158,15 +154,13 @@ Result<Facts> gather(const OpenedTarget& opened, const ReportOptions& options) {
   }
   std::stable_partition(facts.stacks.begin(), facts.stacks.end(), [](const auto& stack) { return stack.crashed; });
   if (!facts.stacks.empty() && facts.stacks.front().crashed) crashed_stack = &facts.stacks.front();
-  if (auto goroutines = inspector::read_goroutines(*target, *symbolizer, reader, {})) {
-    facts.goroutines = goroutines->all.size();
-    if (const auto* one = inspector::crashed_goroutine(*goroutines, *target)) facts.goroutine = *one;
-  }
-  const inspector::Goroutine* goroutine = facts.goroutine ? &*facts.goroutine : nullptr;
-  facts.reason = inspector::explain_crash({core, *target, *symbolizer, reader, crashed_stack, goroutine});
-  const inspector::Stack* told = goroutine ? &goroutine->stack : crashed_stack;
-  facts.signature = inspector::crash_signature(facts.reason, told);
-  if (told) add_source(facts, *told, *symbolizer, reader, sources);
+  inspector::CrashFindings found = inspector::find_crash(*target, *symbolizer, reader, crashed_stack);
+  facts.reason = std::move(found.reason);
+  facts.signature = std::move(found.signature);
+  facts.goroutine = std::move(found.goroutine);
+  facts.goroutines = found.goroutines;
+  facts.source_frame = std::move(found.telling_frame);
+  if (facts.source_frame) add_source(facts, *symbolizer, reader, sources);
   if (crashed_stack) {
     facts.registers = TRY(target->registers(crashed));
     facts.code.bytes.resize(64);

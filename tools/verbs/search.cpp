@@ -7,7 +7,9 @@
 #include <cstdlib>
 #include <memory>
 
+#include "inspector/analysis/address_labels.h"
 #include "inspector/analysis/search.h"
+#include "inspector/values/value_search.h"
 #include "snapshot/dump_info.h"
 #include "tools/interrupt.h"
 #include "tools/output.h"
@@ -15,6 +17,7 @@
 #include "tools/symbol_options.h"
 #include "tools/target.h"
 #include "tools/verbs.h"
+#include "tools/verbs/contained.h"
 #include "tools/verbs/stack_facts.h"
 
 namespace mortem::tools {
@@ -23,70 +26,16 @@ namespace {
 using nlohmann::ordered_json;
 
 struct SearchOptions {
-  std::string target, bytes, text, pointer;
+  std::string target, bytes, text, pointer, value;
   SymbolFlags symbols;
   uint64_t range = 1;
   size_t limit = 1000;
-  bool by_bytes = false, by_text = false, unaligned = false, json = false;
+  bool by_bytes = false, by_text = false, by_value = false, unaligned = false, json = false;
 };
 
 struct SearchHit {
-  uint64_t address;
+  uint64_t address;  // where it was found; of a value: where the value begins
   std::vector<uint8_t> bytes;
-};
-
-// Where an address is, for people.
-class Places {
- public:
-  explicit Places(const inspector::Target& target) : target_(target) {
-    for (const auto& thread : target.threads())
-      if (const auto registers = target.registers(thread.id)) stacks_.push_back({registers->rsp, &thread});
-    std::sort(stacks_.begin(), stacks_.end(), [](const Stack& a, const Stack& b) { return a.pointer < b.pointer; });
-  }
-
-  const inspector::TargetRegion* region(uint64_t address) const {
-    const auto& regions = target_.regions();
-    const auto after = std::upper_bound(regions.begin(), regions.end(), address,
-                                        [](uint64_t value, const auto& one) { return value < one.start; });
-    if (after == regions.begin() || address >= std::prev(after)->end) return nullptr;
-    return &*std::prev(after);
-  }
-
-  const snapshot::CoreModule* module(uint64_t address) const {
-    for (const auto& module : target_.modules())
-      if (address >= module.start && address < module.end) return &module;
-    return nullptr;
-  }
-
-  // The thread in whose stack it is: of those whose stack pointer is in the same region, the nearest below. What stands
-  // below all stack pointers belongs to no thread that lives.
-  const inspector::TargetThread* thread(uint64_t address) const {
-    constexpr uint64_t kRedZone = 128;  // a leaf function may use this much below its stack pointer (AMD64 psABI 3.2.2)
-    const auto* here = region(address);
-    if (!here) return nullptr;
-    const inspector::TargetThread* found = nullptr;
-    for (const Stack& stack : stacks_)
-      if (stack.pointer >= here->start && stack.pointer < here->end && stack.pointer <= address + kRedZone)
-        found = stack.thread;
-    return found;
-  }
-
-  std::string text(uint64_t address) const {
-    if (const auto* one = module(address)) return fmt::format("{}+{:#x}", one->path, address - one->load_bias);
-    if (const auto* one = thread(address))
-      return fmt::format("stack of thread {}{}", one->id, one->name.empty() ? "" : fmt::format(" \"{}\"", one->name));
-    const auto* here = region(address);
-    if (here && !here->path.empty()) return here->path;
-    return here && here->start >= uint64_t{1} << 63 ? "the kernel's memory" : "memory of its own";
-  }
-
- private:
-  struct Stack {
-    uint64_t pointer;
-    const inspector::TargetThread* thread;
-  };
-  const inspector::Target& target_;
-  std::vector<Stack> stacks_;  // by pointer
 };
 
 // An address in hexadecimal (0x…) or decimal digits, or a symbol.
@@ -123,6 +72,19 @@ Result<inspector::Search> search_of(const SearchOptions& options, const inspecto
   return search;
 }
 
+// What is looked for, one search after another.
+Result<std::vector<inspector::ValueSearch>> searches_of(const SearchOptions& options, const inspector::Target& target) {
+  if (!options.by_value) {
+    inspector::ValueSearch one;
+    one.search = TRY(search_of(options, target));
+    return std::vector{std::move(one)};
+  }
+  const auto symbolizer = inspector::Symbolizer::create(symbol_options(options.symbols));
+  inspector::StackReader reader(target, *symbolizer);
+  inspector::ProgramValues program(target, *symbolizer, reader);
+  return inspector::find_value_searches(target, *symbolizer, program, options.value);
+}
+
 std::string bytes_text(std::span<const uint8_t> bytes) {
   std::string hexadecimal, text;
   for (const uint8_t byte : bytes.first(std::min<size_t>(16, bytes.size()))) {
@@ -138,7 +100,7 @@ uint64_t word_of(const SearchHit& hit) {
   return word;
 }
 
-ordered_json hit_facts(const SearchHit& hit, const Places& places, bool is_pointer) {
+ordered_json hit_facts(const SearchHit& hit, const inspector::AddressLabels& places, bool is_pointer) {
   const auto* module = places.module(hit.address);
   const auto* thread = module ? nullptr : places.thread(hit.address);
   const auto* region = places.region(hit.address);
@@ -157,25 +119,31 @@ int search_target(const SearchOptions& options) {
   auto opened = open_target(options.target);
   if (!opened) return fail(opened.error());
   const inspector::Target& target = *opened->target;
-  auto search = search_of(options, target);
-  if (!search) {
-    fail(search.error());
-    return search.error().kind == ErrorKind::NotFound ? kProblem : kFailed;
+  auto searches = searches_of(options, target);
+  if (!searches) {
+    fail(searches.error());
+    return searches.error().kind == ErrorKind::NotFound ? kProblem : kFailed;
   }
   catch_interrupts();
   std::vector<SearchHit> hits;
   bool more = false;
-  const auto found = [&](uint64_t address, std::span<const uint8_t> bytes) {
-    more = hits.size() == options.limit;
-    if (more) return inspector::SearchAnswer::Enough;
-    hits.push_back({address, {bytes.begin(), bytes.end()}});
-    return inspector::SearchAnswer::GoOn;
-  };
-  const auto totals = inspector::search_memory(target, *search, found, progress_bar("searching"));
+  inspector::SearchTotals totals;
+  for (const inspector::ValueSearch& one : *searches) {
+    const auto found = [&](uint64_t address, std::span<const uint8_t> bytes) {
+      if (address % one.alignment != 0 || address < one.offset) return inspector::SearchAnswer::GoOn;
+      more = hits.size() == options.limit;
+      if (more) return inspector::SearchAnswer::Enough;
+      hits.push_back({address - one.offset, {bytes.begin(), bytes.end()}});
+      return inspector::SearchAnswer::GoOn;
+    };
+    totals = inspector::search_memory(target, one.search, found, progress_bar("searching"));
+  }
+  std::stable_sort(hits.begin(), hits.end(),
+                   [](const SearchHit& a, const SearchHit& b) { return a.address < b.address; });
   if (interrupted_by()) return fail(std::string("interrupted"));
 
-  const Places places(target);
-  const bool is_pointer = search->pattern.bytes.empty();
+  const inspector::AddressLabels places(target);
+  const bool is_pointer = searches->front().search.pattern.bytes.empty();
   if (options.json) {
     ordered_json list = ordered_json::array();
     for (const SearchHit& hit : hits) list.push_back(hit_facts(hit, places, is_pointer));
@@ -204,7 +172,15 @@ void add_search(Commands& commands) {
       "  mortem search program.core.zst --string 'GET /index'\n"
       "  mortem search program.core.zst --bytes 'de ad ?? ef'\n"
       "  mortem search program.core.zst --pointer 0x7f8120004010 --range 64    who points at or into these 64 bytes\n"
-      "  mortem search web --pointer connections");
+      "  mortem search web --pointer connections\n"
+      "  mortem search program.core.zst --value 'shop::Order'             objects of a C++ class with virtual "
+      "functions\n"
+      "  mortem search program.core.zst --value 'connection.state=CLOSED'  objects by the value of a member\n"
+      "  mortem search program.core.zst --value 'double=2.5'\n"
+      "An object is found by the address of its class's table, which may stand on the stack and in tables, too. Memory "
+      "that was freed looks as it did until it is used again, and other data may look like a value: what is "
+      "found "
+      "by a small number may be none.");
   auto options = std::make_shared<SearchOptions>();
   verb->add_option("TARGET", options->target, kTargetHelp)->required();
   CLI::Option_group* ways = verb->add_option_group("what");
@@ -213,6 +189,10 @@ void add_search(Commands& commands) {
   CLI::Option* text = ways->add_option("--string", options->text, "Text, as UTF-8")->type_name("TEXT");
   CLI::Option* pointer = ways->add_option("--pointer", options->pointer, "Words that hold this address, or a symbol's")
                              ->type_name("ADDRESS|SYMBOL");
+  CLI::Option* value =
+      ways->add_option("--value", options->value,
+                       "Values of a type: objects of a C++ class with virtual functions, or what has this value")
+          ->type_name("TYPE[[.MEMBER]=EXPRESSION]");
   ways->require_option(1);
   verb->add_option("--range", options->range, "Pointers into the N bytes from there on, too")
       ->type_name("N")
@@ -223,10 +203,12 @@ void add_search(Commands& commands) {
   verb->add_option("--limit", options->limit, "Show this many at most")->type_name("N")->capture_default_str();
   add_symbol_flags(verb, options->symbols);
   verb->add_flag("--json", options->json, "Print the facts as JSON (mortem.search/1)");
-  commands.on(verb, [options, bytes, text] {
+  commands.on(verb, [options, bytes, text, value] {
     options->by_bytes = bytes->count() > 0;
     options->by_text = text->count() > 0;
-    return search_target(*options);
+    options->by_value = value->count() > 0;
+    // Types are read by LLVM.
+    return options->by_value ? contained([&] { return search_target(*options); }) : search_target(*options);
   });
 }
 

@@ -8,6 +8,7 @@
 
 #include "inspector/analysis/stack_text.h"
 #include "inspector/analysis/system_calls.h"
+#include "inspector/analysis/thread_list.h"
 #include "tools/output.h"
 #include "tools/symbol_options.h"
 #include "tools/target.h"
@@ -32,57 +33,21 @@ struct ThreadFacts {
   size_t group = 0;                     // threads of one group have equal stacks
 };
 
-// Linux keeps the number of the call that a thread is in, and -1 otherwise, in orig_rax (ptrace(2)).
-std::optional<uint64_t> call_of(const inspector::TargetThread& thread, const inspector::Target& target) {
-  const auto registers = target.registers(thread.id);
-  constexpr uint64_t kMostCalls = 4096;
-  if (!registers || thread.in_kernel || registers->orig_rax > kMostCalls) return std::nullopt;
-  // After the instruction: a trap elsewhere may have left an older number.
-  uint8_t code[2] = {};
-  const auto read = target.read_memory(registers->rip - 2, code);
-  const bool known = read && *read == 2;
-  if (known && (code[0] != 0x0F || code[1] != 0x05)) return std::nullopt;
-  return registers->orig_rax;
+void find_groups(std::vector<ThreadFacts>& threads) {
+  std::vector<const inspector::Stack*> stacks;
+  for (const ThreadFacts& one : threads) stacks.push_back(&one.stack);
+  const std::vector<size_t> groups = inspector::group_equal_stacks(stacks);
+  for (size_t index = 0; index < threads.size(); ++index) threads[index].group = groups[index];
 }
 
 std::string state_text(const ThreadFacts& one) {
-  if (one.thread.crashed) return "crashed";
-  if (one.thread.in_kernel) return "in the kernel";
-  return one.system_call ? "in " + inspector::system_call_name(*one.system_call) : "running";
-}
-
-// The innermost frame with a line, or else with a name: the program's own code, not the library's below it.
-const inspector::Frame* telling_frame(const inspector::Stack& stack) {
-  const inspector::Frame* named = nullptr;
-  for (const inspector::Frame& frame : stack.frames) {
-    if (!frame.function.empty() && frame.line != 0) return &frame;
-    if (!frame.function.empty() && !named) named = &frame;
-  }
-  return named ? named : stack.frames.empty() ? nullptr : &stack.frames.front();
-}
-
-std::string frame_text(const inspector::Frame* frame) {
-  if (!frame) return "unknown";
-  if (frame->function.empty()) return fmt::format("{:#x}", frame->pc);
-  if (frame->line == 0) return frame->function;
-  return fmt::format("{} at {}:{}", frame->function, std::filesystem::path(frame->file).filename().string(),
-                     frame->line);
-}
-
-// Equal where the debugger's reader would see no difference: functions and places, not the stacks' addresses.
-void find_groups(std::vector<ThreadFacts>& threads) {
-  std::map<std::vector<uint64_t>, size_t> groups;
-  for (ThreadFacts& one : threads) {
-    std::vector<uint64_t> places;
-    for (const inspector::Frame& frame : one.stack.frames) places.push_back(frame.pc);
-    one.group = groups.try_emplace(std::move(places), groups.size()).first->second;
-  }
+  return inspector::thread_state_text(one.thread, one.system_call);
 }
 
 ordered_json to_json(const std::vector<ThreadFacts>& threads) {
   ordered_json list = ordered_json::array();
   for (const ThreadFacts& one : threads) {
-    const inspector::Frame* frame = telling_frame(one.stack);
+    const inspector::Frame* frame = inspector::telling_frame(one.stack);
     ordered_json facts;
     facts["id"] = one.thread.id;
     facts["name"] = text_or_null(printable(one.thread.name));
@@ -108,7 +73,7 @@ void show_list(const std::vector<ThreadFacts>& threads) {
   for (const ThreadFacts& one : threads) {
     const std::string line = fmt::format(
         "{:>8}  {:16}  {:{}}  {}", one.thread.id, one.thread.name.empty() ? "unknown" : printable(one.thread.name),
-        state_text(one), widest_state, printable(frame_text(telling_frame(one.stack))));
+        state_text(one), widest_state, printable(inspector::frame_place_text(inspector::telling_frame(one.stack))));
     text += (one.thread.crashed ? painted(line, Paint::Bad) : line) + "\n";
   }
   write_stdout(text);
@@ -140,7 +105,7 @@ int show_threads(const ThreadsOptions& options) {
   for (const inspector::TargetThread& thread : target.threads()) {
     auto stack = reader.read(thread.id, {});
     if (!stack) return fail(stack.error());
-    threads.push_back({thread, std::move(*stack), call_of(thread, target), 0});
+    threads.push_back({thread, std::move(*stack), inspector::system_call_of(thread, target), 0});
   }
   find_groups(threads);
   if (options.json) {

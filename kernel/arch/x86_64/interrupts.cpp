@@ -115,8 +115,18 @@ Result<MessageInterrupt> allocate_message_interrupt(InterruptHandler handler, vo
 uint64_t monotonic_ns() {
   return scale_ticks(read_tsc() - g_clock.base_tsc, g_clock.multiplier);
 }
-int64_t wall_clock_ns() { return g_clock.wall_offset_ns == 0 ? 0 : g_clock.wall_offset_ns + int64_t(monotonic_ns()); }
-ClockParameters clock_parameters() { return g_clock; }
+int64_t wall_clock_ns() {
+  return g_clock.wall_offset_ns == 0 ? 0 : g_clock.wall_offset_ns + int64_t(monotonic_ns());
+}
+ClockParameters clock_parameters() {
+  return g_clock;
+}
+void set_wall_clock(int64_t now_ns) {
+  g_clock.wall_offset_ns = now_ns - int64_t(monotonic_ns());
+}
+const ClockParameters* clock_place() {
+  return &g_clock;
+}
 
 bool is_in_interrupt() {
   return g_in_interrupt;
@@ -129,8 +139,8 @@ bool timer_interrupt_came() {
 }
 
 void arm_timer(uint64_t deadline_ns) {
-  // One that comes earlier is left alone: setting it is slow (an exit of the virtual machine), a switch of threads moves
-  // the deadline every time, and whoever gets the early interrupt arms the timer again.
+  // One that comes earlier is left alone: setting it is slow (an exit of the virtual machine), a switch of threads
+  // moves the deadline every time, and whoever gets the early interrupt arms the timer again.
   if (g_one_shot_timer.deadline_ns != 0 && g_one_shot_timer.deadline_ns <= deadline_ns) return;
   g_one_shot_timer.deadline_ns = deadline_ns;
   uint64_t now = monotonic_ns();

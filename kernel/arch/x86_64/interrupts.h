@@ -27,6 +27,8 @@ struct ClockParameters {
   int64_t wall_offset_ns;
 };
 ClockParameters clock_parameters();
+void set_wall_clock(int64_t now_ns);   // whoever keeps a copy of the parameters is to be told
+const ClockParameters* clock_place();  // where they stand, for readers of bare RAM
 // One-shot: an interrupt no later than this moment of monotonic_ns (so that wait_for_interrupt returns).
 void arm_timer(uint64_t deadline_ns);
 struct OneShotTimer {
@@ -34,7 +36,7 @@ struct OneShotTimer {
   bool came;             // an interrupt, since timer_interrupt_came() was asked last
 };
 extern OneShotTimer g_one_shot_timer;  // read on every return to the app
-bool timer_interrupt_came();  // since it was asked last
-bool is_in_interrupt();       // a device's handler runs
+bool timer_interrupt_came();           // since it was asked last
+bool is_in_interrupt();                // a device's handler runs
 
 }  // namespace kernel

@@ -1,0 +1,132 @@
+// What running a live guest asks of debug information.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+
+#include "inspector/app/model/analysis.h"
+#include "inspector/symbols/line_addresses.h"
+#include "inspector/values/evaluate.h"
+
+namespace mortem::inspector::app {
+
+SourceLocation Analysis::line_at(uint64_t pc) {
+  const CoreModule* module = reader_.module_at(pc);
+  return module ? symbolizer_->locate(*module, pc - module->load_bias).front() : SourceLocation{};
+}
+
+std::optional<InstructionFacts> Analysis::instruction_at(uint64_t pc) {
+  constexpr size_t kLongestInstruction = 15;
+  uint8_t bytes[kLongestInstruction];
+  const size_t count = reader_.read_code(pc, bytes);
+  return instruction_facts(pc, {bytes, count});
+}
+
+Result<std::vector<uint64_t>> Analysis::code_addresses(const std::string& where) {
+  const size_t colon = where.rfind(':');
+  char* end = nullptr;
+  const bool has_line = colon != std::string::npos && colon + 1 < where.size() && colon > 0 && where[colon - 1] != ':';
+  const uint64_t line = has_line ? std::strtoull(where.c_str() + colon + 1, &end, 10) : 0;
+  if (has_line && *end == 0 && line > 0 && line < 1u << 31) {
+    std::vector<uint64_t> all;
+    uint32_t chosen = 0;
+    for (const CoreModule& module : state_->target->modules()) {
+      DebugFile* debug = symbolizer_->debug_file(module);
+      if (!debug) continue;
+      const auto found = addresses_of_line(*debug, where.substr(0, colon), static_cast<uint32_t>(line));
+      if (found.line == 0 || (chosen != 0 && found.line > chosen)) continue;
+      if (found.line < chosen) all.clear();
+      chosen = found.line;
+      // One a function: the first of it.
+      for (const uint64_t address : found.addresses) all.push_back(address + module.load_bias);
+    }
+    if (all.empty()) return failure(ErrorKind::NotFound, fmt::format("{}: no code is there", where));
+    all.resize(1);
+    return all;
+  }
+  if (!where.empty() && where[0] >= '0' && where[0] <= '9') return std::vector{TRY(address_of(where))};
+  for (const CoreModule& module : state_->target->modules()) {
+    const auto start = symbolizer_->find_symbol(module, where);
+    if (!start) continue;
+    // Behind the prologue, as debuggers do: where the second line of the function begins.
+    const auto block = code(*start);
+    if (!block || block->start != *start) return std::vector{*start};
+    uint32_t first = 0;
+    for (const CodeRow& row : block->rows) {
+      if (row.line == 0) continue;
+      if (first == 0) first = row.line;
+      if (row.line != first) return std::vector{row.address};
+    }
+    return std::vector{*start};
+  }
+  return failure(ErrorKind::NotFound, fmt::format("{}: neither a function nor FILE:LINE nor an address (0x…)", where));
+}
+
+Result<bool> Analysis::is_true(const std::string& condition, uint32_t thread) {
+  return TRY(number(condition, thread, 0)) != 0;
+}
+
+Result<uint64_t> Analysis::number(const std::string& expression, uint32_t thread, size_t frame) {
+  auto values = program_.frame(thread, frame);
+  const Value value = TRY(evaluate(program_, values ? &*values : nullptr, expression));
+  // A function's name stands for its address.
+  if (value.type && value.type->stripped().kind == TypeKind::Function && value.address) return *value.address;
+  const auto number = program_.reader().read_integer(value);
+  if (!number) return failure(ErrorKind::Unavailable, fmt::format("{}: {}", expression, missing_text(number.error())));
+  return *number;
+}
+
+Result<Analysis::ValuePlace> Analysis::place_of(const std::string& expression, uint32_t thread, size_t frame) {
+  auto values = program_.frame(thread, frame);
+  const Value value = TRY(evaluate(program_, values ? &*values : nullptr, expression));
+  const Type* type = value.type ? &value.type->stripped() : nullptr;
+  if (!value.address || !type || !type->has_size || type->size == 0)
+    return failure(ErrorKind::Unsupported, fmt::format("{}: stands in no memory", expression));
+  if (value.bit_size != 0) return failure(ErrorKind::Unsupported, fmt::format("{}: is a bit-field", expression));
+  return ValuePlace{*value.address, type->size};
+}
+
+Result<Analysis::Assignment> Analysis::assignment(const std::string& expression, const std::string& text,
+                                                  uint32_t thread, size_t frame) {
+  Assignment result;
+  result.place = TRY(place_of(expression, thread, frame));
+  auto values = program_.frame(thread, frame);
+  FrameValues* scope = values ? &*values : nullptr;
+  const Value target = TRY(evaluate(program_, scope, expression));
+  const Value source = TRY(evaluate(program_, scope, text));
+  const Type& type = target.type->stripped();
+  ValueReader& reader = program_.reader();
+  result.bytes.resize(type.size);
+  if (type.kind == TypeKind::Float) {
+    const Type* from = source.type ? &source.type->stripped() : nullptr;
+    double value = 0;
+    if (from && from->kind == TypeKind::Float) {
+      const auto read = reader.read_float(source);
+      if (!read) return failure(ErrorKind::Unavailable, missing_text(read.error()));
+      value = *read;
+    } else {
+      const auto read = reader.read_integer(source);
+      if (!read) return failure(ErrorKind::Unavailable, missing_text(read.error()));
+      value = static_cast<double>(static_cast<int64_t>(*read));
+    }
+    const auto narrow = static_cast<float>(value);
+    if (type.size == sizeof narrow)
+      std::memcpy(result.bytes.data(), &narrow, sizeof narrow);
+    else if (type.size == sizeof value)
+      std::memcpy(result.bytes.data(), &value, sizeof value);
+    else
+      return failure(ErrorKind::Unsupported, fmt::format("{}: long double cannot be set", expression));
+    return result;
+  }
+  if ((!type.is_integer() && type.kind != TypeKind::Pointer) || type.size > sizeof(uint64_t))
+    return failure(ErrorKind::Unsupported,
+                   fmt::format("{}: only numbers and pointers can be set, one at a time", expression));
+  const auto number = reader.read_integer(source);
+  if (!number) return failure(ErrorKind::Unavailable, fmt::format("{}: {}", text, missing_text(number.error())));
+  std::memcpy(result.bytes.data(), &*number, result.bytes.size());
+  return result;
+}
+
+}  // namespace mortem::inspector::app

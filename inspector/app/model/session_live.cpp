@@ -1,0 +1,163 @@
+// What a session does with a live guest. Everything runs in the analysis lane, one thing after the other.
+#include <fmt/format.h>
+
+#include "inspector/app/model/analysis.h"
+#include "inspector/app/model/live_control.h"
+#include "inspector/app/model/session.h"
+
+namespace mortem::inspector::app {
+
+bool Session::live() const {
+  const std::lock_guard lock(mutex_);
+  return live_ != nullptr && phase_ != Phase::Ended;
+}
+
+// The guest as it is now, for everybody.
+Result<void> Session::take_state(std::unique_ptr<snapshot::CoreFile> core) {
+  auto now = TRY(OpenState::from(std::move(core)));
+  {
+    const std::lock_guard lock(mutex_);
+    before_.push_back(std::exchange(state_, std::move(now)));
+  }
+  questions_->outdate();
+  return {};
+}
+
+void Session::control(std::string title, std::function<Result<void>(LiveControl&)> work) {
+  std::shared_ptr<LiveControl> live;
+  {
+    const std::lock_guard lock(mutex_);
+    live = live_;
+  }
+  if (!live || phase() == Phase::Ended) {
+    jobs_->report(std::move(title), "this is no running guest: a dump cannot be run or changed");
+    return;
+  }
+  questions_->run(Lane::Analysis, [this, live, title = std::move(title), work = std::move(work)] {
+    std::optional<Result<void>> result;
+    if (const auto crash = contained_call([&] { result.emplace(work(*live)); })) {
+      handle_crash(Lane::Analysis, *crash);
+      result = failure(ErrorKind::Unavailable, "the analysis crashed on the way");
+    }
+    if (!*result) jobs_->report(title, result->error().message);
+  });
+}
+
+Result<void> Session::run(LiveControl& live, Motion motion, uint32_t thread) {
+  auto stop = live.move(motion, thread);
+  const bool ended = stop && stop->empty();
+  {
+    const std::lock_guard lock(mutex_);
+    phase_ = ended ? Phase::Ended : Phase::Stopped;
+    stop_text_ = stop ? *stop : "";
+    if (ended) problem_ = live.ended();
+  }
+  questions_->hold(ended);  // nobody is there any more who could be asked
+  setup_.wake();
+  if (!stop) return tl::unexpected(std::move(stop.error()));
+  return {};
+}
+
+void Session::move(Motion motion, uint32_t thread) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (live_ && phase_ != Phase::Stopped) return;
+    if (live_) phase_ = Phase::Running;
+  }
+  if (live()) questions_->hold(true);
+  control("run", [this, motion, thread](LiveControl& live) { return run(live, motion, thread); });
+}
+
+void Session::interrupt() {
+  const std::lock_guard lock(mutex_);
+  if (live_ && phase_ == Phase::Running) live_->interrupt();
+}
+
+std::string Session::stop_text() const {
+  const std::lock_guard lock(mutex_);
+  return stop_text_;
+}
+
+uint32_t Session::stopped_thread() const {
+  const std::lock_guard lock(mutex_);
+  return live_ ? live_->stopped_thread() : 0;
+}
+
+std::vector<BreakpointFacts> Session::breakpoints() const {
+  const std::lock_guard lock(mutex_);
+  return live_ ? live_->breakpoints() : std::vector<BreakpointFacts>();
+}
+
+void Session::add_breakpoint(const std::string& where, const std::string& condition) {
+  control("breakpoint at " + where, [=](LiveControl& live) { return live.add_breakpoint(where, condition); });
+}
+
+void Session::add_watchpoint(const std::string& expression, uint32_t thread, size_t frame) {
+  control("watch " + expression, [=](LiveControl& live) { return live.add_watchpoint(expression, thread, frame); });
+}
+
+void Session::remove_breakpoint(uint32_t id) {
+  control("remove a breakpoint",
+          [=](LiveControl& live) -> Result<void> { return live.remove_breakpoint(id), Result<void>(); });
+}
+
+void Session::enable_breakpoint(uint32_t id, bool enabled) {
+  control("enable a breakpoint",
+          [=](LiveControl& live) -> Result<void> { return live.enable_breakpoint(id, enabled), Result<void>(); });
+}
+
+void Session::set_condition(uint32_t id, const std::string& condition) {
+  control("set a condition",
+          [=](LiveControl& live) -> Result<void> { return live.set_condition(id, condition), Result<void>(); });
+}
+
+void Session::assign(const std::string& expression, const std::string& value, uint32_t thread, size_t frame) {
+  control(fmt::format("set {} to {}", expression, value),
+          [=](LiveControl& live) { return live.assign(expression, value, thread, frame); });
+}
+
+void Session::set_register(uint32_t thread, const std::string& name, std::vector<uint8_t> value) {
+  control("set " + name, [=, this](LiveControl& live) -> Result<void> {
+    TRY_VOID(live.guest().set_register(thread, name, value));
+    return take_state(TRY(live.guest().snapshot()));
+  });
+}
+
+void Session::write_memory(uint64_t address, std::vector<uint8_t> bytes) {
+  control(fmt::format("write to {:#x}", address), [=, this](LiveControl& live) -> Result<void> {
+    TRY_VOID(live.guest().write_memory(address, bytes));
+    return take_state(TRY(live.guest().snapshot()));
+  });
+}
+
+uint64_t Session::call(const std::string& expression, uint32_t thread, size_t frame) {
+  struct Meeting {
+    std::mutex mutex;
+    std::condition_variable done;
+    std::optional<Result<uint64_t>> result;
+  };
+  auto meeting = std::make_shared<Meeting>();
+  control("call " + expression, [=](LiveControl& live) -> Result<void> {
+    auto result = live.call(expression, thread, frame);
+    const std::lock_guard lock(meeting->mutex);
+    meeting->result = std::move(result);
+    meeting->done.notify_all();
+    return {};
+  });
+  return jobs_->start("call " + expression, [=, this](JobControl& job) -> Result<void> {
+    std::unique_lock lock(meeting->mutex);
+    while (!meeting->result) {
+      if (job.cancelled()) {
+        const std::lock_guard own(mutex_);
+        if (live_) live_->interrupt();
+      }
+      if (!live()) return failure(ErrorKind::Unavailable, "this is no running guest");
+      meeting->done.wait_for(lock, std::chrono::milliseconds(50));
+    }
+    if (!*meeting->result) return tl::unexpected(meeting->result->error());
+    job.tell(fmt::format("{} = {:#x}", expression, **meeting->result));
+    return {};
+  });
+}
+
+}  // namespace mortem::inspector::app

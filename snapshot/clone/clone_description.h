@@ -1,0 +1,54 @@
+// A clone's folder: `memory` (the guest's RAM, flat, sparse), `state` (processor and devices: QEMU's migration stream
+// without the main memory), disks (qcow2), the kernel, and clone.json, which says what they are.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "snapshot/result.h"
+
+namespace mortem::snapshot {
+
+inline constexpr const char* kCloneDescriptionFile = "clone.json";
+
+struct CloneDisk {
+  std::string device, file;
+  uint64_t size = 0;
+};
+
+struct CloneDescription {
+  std::string name;          // of the guest
+  int64_t moment_us = 0;     // since 1970
+  std::string qemu_version;  // 7.2.22
+  std::string machine_type;  // pc-q35-7.2
+  std::string memory_file, memory_block;
+  uint64_t memory_bytes = 0;
+  uint64_t memory_below_4g = 0;  // the rest of it stands from 4 GiB on
+  std::string state_file;
+  uint64_t state_bytes = 0, state_checksum = 0;  // XXH64
+  std::vector<CloneDisk> disks;
+  std::string kernel_file, kernel_id;  // empty: not known
+  std::string program, program_id;
+  std::string method;
+  double pause_ms = 0;       // as the guest and its clients saw it, at most
+  double stopped_ms = 0;     // from QEMU's STOP to its RESUME
+  double guest_gap_ms = -1;  // the longest that the guest's own clock shows; -1: it did not say
+  double seconds = 0;
+  uint64_t stream_bytes = 0;
+  std::string machine;  // JSON: what a start of it needs; empty: it cannot be started
+};
+
+// File names in it are without folders. An error names clone.json and what is wrong in it.
+Result<CloneDescription> read_clone_description(const std::filesystem::path& folder);
+std::string clone_description_text(const CloneDescription& description);
+
+bool is_clone_folder(const std::filesystem::path& path);
+
+// Where the first part of that much memory ends on that type of machine: QEMU's hw/i386/pc_q35.c and pc_piix.c.
+uint64_t memory_below_4g(const std::string& machine_type, uint64_t memory_bytes);
+
+Result<uint64_t> file_checksum(const std::filesystem::path& path);  // XXH64 of all of it
+
+}  // namespace mortem::snapshot

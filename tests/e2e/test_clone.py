@@ -1,0 +1,220 @@
+"""`mortem clone`: a copy of a running guest into a folder, while it serves."""
+import json
+import os
+import pathlib
+import random
+import shutil
+import subprocess
+import time
+import unittest
+
+from mortem_test import GUESTS, MortemTest, wait_until
+
+
+class CloneTest(MortemTest):
+    def start_guest(self, program, name, *options, arguments=(), says=None):
+        after = ["--", *arguments] if arguments else []
+        self.mortem("run", program, "--name", name, "--detach", *options, *after)
+        self.addCleanup(self.mortem, "stop", name, status=None)
+        if says:
+            wait_until(lambda: says in self.mortem("logs", name).stdout, f"{says!r} in the guest's log")
+
+    def disk_of(self, name):
+        """The chain of the guest's disks, as its QEMU has it open."""
+        (instance,) = [one for one in self.facts("ps")["instances"] if one["name"] == name]
+        links = pathlib.Path(f"/proc/{instance['pid']}/fd").iterdir()
+        return sorted(os.readlink(link) for link in links if ".img" in os.readlink(link) or "qcow2" in os.readlink(link))
+
+    def guards(self):
+        """Processes that look after a clone of a guest of ours."""
+        found = []
+        for path in pathlib.Path("/proc").glob("[0-9]*/comm"):
+            try:
+                if path.read_text() == "mortem-guard\n" and \
+                        str(self.place).encode() in (path.parent / "environ").read_bytes():
+                    found.append(path.parent.name)
+            except (FileNotFoundError, ProcessLookupError):
+                pass
+        return found
+
+
+class Folders(CloneTest):
+    def test_of_an_idle_guest(self):
+        self.start_guest(GUESTS / "sleeper", "dormouse", says="sleeping")
+        disks = self.disk_of("dormouse")
+        for number in range(3):
+            facts = self.facts("clone", "dormouse", "-o", f"clone-{number}")
+            self.assertEqual(facts["method"], "pre-copy")
+            self.assertEqual(facts["memory_bytes"], 256 << 20)
+            folder = self.files / f"clone-{number}"
+            self.assertEqual(folder.stat().st_mode & 0o777, 0o700)
+            self.assertEqual((folder / "memory").stat().st_size, 256 << 20)
+            self.assertLess((folder / "memory").stat().st_blocks * 512, 32 << 20, "zeros are stored")
+            self.assertEqual(json.loads((folder / "clone.json").read_text())["schema"], "mortem.clone-folder/1")
+        self.assertEqual(self.disk_of("dormouse"), disks)
+        self.assertEqual(self.guards(), [])
+        self.assertEqual([path.name for path in self.files.iterdir() if path.name.startswith(".")], [])
+        self.mortem("stop", "dormouse")
+        self.assert_nothing_left()
+
+    def test_looked_into_without_a_start(self):
+        self.start_guest(GUESTS / "sleeper", "dormouse", says="sleeping")
+        self.mortem("clone", "dormouse", "-o", "asleep")
+        self.mortem("stop", "dormouse")
+        self.assert_nothing_left()
+        (thread,) = self.facts("bt", "asleep")["threads"]
+        names = [frame["function"] for frame in thread["frames"]]
+        self.assertIn("main", names)  # below the kernel's frames, if that thread was the last to run
+        main = next(frame for frame in thread["frames"] if frame["function"] == "main")
+        self.assertIn("sleeper.c", main["file"])
+        self.assertIn("a clone of dormouse", self.mortem("info", "asleep").stdout)
+        shown = self.mortem("gdb", "asleep", "--", "-nx", "-batch", "-ex", "bt", "-ex", "info threads").stdout
+        self.assertRegex(shown, r"#\d+ .* main \(\) at .*sleeper.c")
+        self.mortem("core", "asleep", "-o", "asleep.core")
+        plain = subprocess.run(["gdb", "-nx", "-batch", "-ex", "bt", str(GUESTS / "sleeper"), "asleep.core"],
+                               cwd=self.files, capture_output=True, text=True, timeout=60)
+        self.assertRegex(plain.stdout, r"#\d+ .* main \(\) at .*sleeper.c", plain.stderr)
+
+    def test_damaged(self):
+        self.start_guest(GUESTS / "sleeper", "dormouse", says="sleeping")
+        self.mortem("clone", "dormouse", "-o", "whole")
+        self.mortem("stop", "dormouse")
+        state = (self.files / "whole" / "state").read_bytes()
+        for name, content, text in (("state", state[:-100], "cut short"), ("state", b"", "cut short"),
+                                    ("state", state[:5000] + b"x" + state[5001:], "checksum"),
+                                    ("memory", b"", "cut short"), ("clone.json", b"{", "not a clone's description"),
+                                    ("clone.json", b"{}", "not a clone's description")):
+            whole = (self.files / "whole" / name).read_bytes()
+            (self.files / "whole" / name).write_bytes(content)
+            self.assert_refused("bt", "whole", naming=[f"whole/{name}", text])
+            (self.files / "whole" / name).write_bytes(whole)
+        self.mortem("bt", "whole")
+
+    def test_refusals(self):
+        self.assertIn("nobody", self.mortem("clone", "nobody", status=1).stderr)
+        self.start_guest(GUESTS / "sleeper", "dormouse", says="sleeping")
+        (self.files / "there").mkdir()
+        for arguments, text in ((["-o", "there"], "there: exists already"), (["--method", "magic"], "--method magic"),
+                                (["-o", "no/such/place"], "no/such/place")):
+            done = self.mortem("clone", "dormouse", *arguments, status=2)
+            self.assertEqual(len(done.stderr.splitlines()), 1, done.stderr)
+            self.assertIn(text, done.stderr)
+        self.assertEqual([path.name for path in self.files.iterdir()], ["there"])
+
+
+class Started(CloneTest):
+    def memory_counter(self, name):
+        """What the guest's program counts, read through its stub; it goes on afterwards."""
+        shown = self.mortem("gdb", name, "--", "-nx", "-batch", "-ex", "print rounds", "-ex", "detach").stdout
+        return int(shown.split("$1 = ")[1].split()[0])
+
+    def test_stands_at_the_moment_and_goes_on(self):
+        self.start_guest(GUESTS / "dirties_memory", "writer", arguments=["1"], says="writing")
+        self.mortem("clone", "writer", "-o", "moment", "--method", "stop-and-copy")
+        shown = self.mortem("gdb", "moment", "--", "-nx", "-batch", "-ex", "print rounds", "-ex",
+                            "print/x (long)$rip").stdout
+        rounds, place = (line.split(" = ")[1] for line in shown.splitlines() if line.startswith("$"))
+        facts = self.facts("resume", "moment")
+        self.addCleanup(self.mortem, "stop", "writer-clone", status=None)
+        self.assertEqual(facts["name"], "writer-clone")
+        # Not one instruction of the program ran: it stands where it stood.
+        shown = self.mortem("gdb", "writer-clone", "--", "-nx", "-batch", "-ex", "print rounds", "-ex",
+                            "print/x (long)$rip", "-ex", "detach").stdout
+        again = [line.split(" = ")[1] for line in shown.splitlines() if line.startswith("$")]
+        self.assertEqual(again, [rounds, place])
+        # Let go, it runs.
+        wait_until(lambda: self.memory_counter("writer-clone") > int(rounds), "the copy's program going on")
+        self.assertGreater(self.memory_counter("writer"), 0)
+
+    def test_copies_of_one_moment(self):
+        self.start_guest(GUESTS / "sleeper", "dormouse", says="sleeping")
+        self.mortem("clone", "dormouse", "-o", "moment")
+        before = {path.name: path.read_bytes() for path in (self.files / "moment").iterdir()}
+        names = []
+        for number in range(3):
+            names.append(self.facts("resume", "moment", "--name", f"copy-{number}", *["--run"] * (number % 2))["name"])
+            self.addCleanup(self.mortem, "stop", names[-1], status=None)
+        running = {one["name"]: one for one in self.facts("ps")["instances"]}
+        self.assertEqual(sorted(running), sorted(["dormouse", *names]))
+        self.assertIn("main", [frame["function"] for frame in self.facts("bt", "copy-0")["threads"][0]["frames"]])
+        for name in names:
+            self.mortem("stop", name)
+        self.assertEqual({path.name: path.read_bytes() for path in (self.files / "moment").iterdir()}, before)
+        self.mortem("stop", "dormouse")
+        self.assert_nothing_left()
+
+    def test_without_a_folder(self):
+        self.start_guest(GUESTS / "sleeper", "dormouse", says="sleeping")
+        facts = self.facts("clone", "dormouse", "--run")
+        self.assertEqual(facts["instance"], "dormouse-clone")
+        self.mortem("stop", "dormouse-clone")
+        self.mortem("stop", "dormouse")
+        self.assert_nothing_left()
+
+    def test_damaged(self):
+        self.start_guest(GUESTS / "sleeper", "dormouse", says="sleeping")
+        self.mortem("clone", "dormouse", "-o", "moment")
+        self.mortem("stop", "dormouse")
+        for name in ("state", "memory"):
+            whole = (self.files / "moment" / name).read_bytes()
+            (self.files / "moment" / name).write_bytes(whole[:-4096])
+            self.assert_refused("resume", "moment", naming=[f"moment/{name}", "cut short"])
+            (self.files / "moment" / name).write_bytes(whole)
+        text = (self.files / "moment" / "clone.json").read_text()
+        (self.files / "moment" / "clone.json").write_text(text.replace('"7.2.', '"9.1.'))
+        self.assert_refused("resume", "moment", naming=["taken from QEMU 9.1."])
+        self.assert_refused("resume", "nowhere", naming=["nowhere"])
+
+
+class Harm(CloneTest):
+    """Whatever becomes of a clone, the original goes on, its disks are as before, and nothing is left."""
+
+    def check(self, name, disks, before):
+        wait_until(lambda: self.guards() == [], "the guard's end")
+        self.assertEqual(self.disk_of(name), disks)
+        after = wait_until(lambda: self.counter(name), "the guest's counter")
+        self.assertGreater(after, before)
+        self.assertEqual([path.name for path in self.files.iterdir()], [])
+        return after
+
+    def counter(self, name):
+        shown = self.mortem("gdb", name, "--", "-nx", "-batch", "-ex", "print rounds", "-ex", "detach").stdout
+        return int(shown.split("$1 = ")[1].split()[0])
+
+    def kill_often(self, times):
+        self.start_guest(GUESTS / "dirties_memory", "writer", arguments=["16"], says="writing")
+        disks, rounds = self.disk_of("writer"), 0
+        begun = time.monotonic()
+        clone = self.start("clone", "writer", "-o", "whole")
+        clone.communicate(timeout=60)
+        whole = time.monotonic() - begun
+        shutil.rmtree(self.files / "whole")
+        chance = random.Random(times)
+        for _ in range(times):
+            clone = self.start("clone", "writer", "-o", "never")
+            try:
+                clone.wait(timeout=chance.uniform(0, whole))
+            except subprocess.TimeoutExpired:
+                clone.kill()
+            clone.communicate()
+            # The guard may be at it still; the folder is there only if the copy was whole.
+            wait_until(lambda: self.guards() == [], "the guard's end")
+            if (self.files / "never").exists():
+                self.mortem("bt", "never")
+                shutil.rmtree(self.files / "never")
+            rounds = self.check("writer", disks, rounds)
+        self.mortem("clone", "writer", "-o", "last", "--method", "stop-and-copy")
+        self.mortem("stop", "writer")
+        self.assert_nothing_left()
+
+    def test_killed(self):
+        self.kill_often(4)
+
+
+class Often(Harm):
+    def test_killed(self):
+        self.kill_often(100)
+
+
+if __name__ == "__main__":
+    unittest.main()

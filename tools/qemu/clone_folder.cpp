@@ -1,0 +1,157 @@
+#include "tools/qemu/clone_folder.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <cstring>
+
+#include "snapshot/format/guest_description.h"
+#include "tools/interrupt.h"
+#include "tools/output.h"
+#include "tools/qemu/clock_watch.h"
+
+namespace mortem::tools {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+constexpr const char* kKernelFile = "kernel.elf";
+
+// Made beside the wanted one; gone with all in it unless it gets its name.
+class NewFolder {
+ public:
+  static Result<NewFolder> create(const fs::path& wanted) {
+    std::error_code ignored;
+    if (fs::exists(wanted, ignored))
+      return failure(ErrorKind::BadInput, fmt::format("{}: exists already; give another name", wanted.string()));
+    const fs::path absolute = fs::absolute(wanted).lexically_normal();
+    std::string path = (absolute.parent_path() / fmt::format(".{}.XXXXXX", absolute.filename().string())).string();
+    if (mkdtemp(path.data()) == nullptr) return system_failure("cannot make", wanted);
+    return NewFolder(path, absolute);
+  }
+  NewFolder(NewFolder&& other) noexcept : path_(std::exchange(other.path_, {})), wanted_(std::move(other.wanted_)) {}
+  NewFolder& operator=(NewFolder&&) = delete;
+  ~NewFolder() {
+    std::error_code ignored;
+    if (!path_.empty()) fs::remove_all(path_, ignored);
+  }
+  const fs::path& path() const { return path_; }
+  Result<void> commit() {
+    if (renameat2(AT_FDCWD, path_.c_str(), AT_FDCWD, wanted_.c_str(), RENAME_NOREPLACE) != 0)
+      return system_failure("cannot make", wanted_);
+    path_.clear();
+    return {};
+  }
+
+ private:
+  NewFolder(fs::path path, fs::path wanted) : path_(std::move(path)), wanted_(std::move(wanted)) {}
+  fs::path path_, wanted_;
+};
+
+Result<uint64_t> size_of(const fs::path& path) {
+  struct stat facts;
+  if (stat(path.c_str(), &facts) != 0) return system_failure("cannot read", path);
+  return uint64_t(facts.st_size);
+}
+
+// A copy that is started is to know itself for one (guest_description.h).
+Result<void> mark_clone(const fs::path& memory) {
+  Descriptor file(open(memory.c_str(), O_RDWR | O_CLOEXEC));
+  if (!file) return system_failure("cannot write", memory);
+  format::GuestDescription guest{};
+  if (pread(file.get(), &guest, sizeof guest, format::kGuestDescriptionAddress) != sizeof guest ||
+      std::memcmp(guest.magic, format::kGuestDescriptionMagic, sizeof guest.magic) != 0 || guest.size < sizeof guest)
+    return {};  // not a guest of ours, or an older one
+  const uint32_t state = format::kCloneUntold;
+  if (pwrite(file.get(), &state, sizeof state,
+             format::kGuestDescriptionAddress + offsetof(format::GuestDescription, clone_state)) != sizeof state)
+    return system_failure("cannot write", memory);
+  return {};
+}
+
+}  // namespace
+
+Result<CloneSource> find_clone_source(const std::string& text) {
+  CloneSource source;
+  if (text.starts_with("qmp:")) {
+    const fs::path socket = text.substr(4);
+    source.connect = [socket] { return Qmp::connect_to_socket(socket, 10'000); };
+    Qmp qmp = TRY(Qmp::connect_to_socket(socket, 3000));
+    const nlohmann::json name = TRY(qmp.execute("query-name"));
+    source.name = name.is_object() && name.contains("name") && name["name"].is_string() ? name["name"] : "qemu";
+    return source;
+  }
+  source.name = text;
+  source.instance = TRY(find_instance(text));
+  source.connect = [folder = source.instance->folder] { return Qmp::connect(folder, 10'000); };
+  return source;
+}
+
+Result<std::vector<CloneMethod>> clone_methods(const std::string& text) {
+  const std::vector<CloneMethod> all = {CloneMethod::PreCopy, CloneMethod::Background, CloneMethod::Stop};
+  if (text == "auto") return all;
+  for (const CloneMethod method : all)
+    if (text == clone_method_name(method)) return std::vector<CloneMethod>{method};
+  return failure(ErrorKind::BadInput,
+                 fmt::format("--method {}: auto, pre-copy, background-snapshot or stop-and-copy", printable(text)));
+}
+
+Result<snapshot::CloneDescription> clone_into_folder(const CloneSource& source, const fs::path& folder,
+                                                     const std::vector<CloneMethod>& methods, double patience_seconds) {
+  NewFolder made = TRY(NewFolder::create(folder));
+  LiveCloneRequest request;
+  request.connect = source.connect;
+  request.folder = made.path();
+  request.methods = methods;
+  request.patience_seconds = patience_seconds;
+  request.say = [&](const std::string& line) { note(source.name + ": " + line); };
+  request.go_on = not_interrupted;
+  ClockWatch watch(source.instance);
+  const LiveClone clone = TRY(take_live_clone(request));
+  const auto gap = watch.end();
+  TRY_VOID(mark_clone(made.path() / kCloneMemoryFile));
+
+  snapshot::CloneDescription description;
+  description.name = source.name;
+  description.moment_us = clone.moment_us;
+  description.qemu_version = clone.qemu_version;
+  description.machine_type = clone.state.machine_type;
+  description.memory_file = kCloneMemoryFile;
+  description.memory_block = clone.state.memory.name;
+  description.memory_bytes = clone.state.memory.size;
+  description.memory_below_4g = snapshot::memory_below_4g(clone.state.machine_type, clone.state.memory.size);
+  description.state_file = kCloneStateFile;
+  description.state_bytes = TRY(size_of(made.path() / kCloneStateFile));
+  description.state_checksum = TRY(snapshot::file_checksum(made.path() / kCloneStateFile));
+  for (const LiveClone::Disk& disk : clone.disks) description.disks.push_back({disk.device, disk.file, disk.size});
+  description.method = clone_method_name(clone.method);
+  description.pause_ms = description.stopped_ms = clone.stopped_ms;
+  if (gap) {
+    description.guest_gap_ms = *gap;
+    // The clock of a guest under TCG stands still with it: what it shows comes on top.
+    const bool stands_still = source.instance->facts.accelerator == "tcg";
+    description.pause_ms = stands_still ? clone.stopped_ms + *gap : std::max(clone.stopped_ms, *gap);
+  }
+  description.seconds = clone.seconds;
+  description.stream_bytes = clone.state.stream_bytes;
+  if (source.instance) {
+    const InstanceFacts& facts = source.instance->facts;
+    // The kernel goes with the clone: a machine elsewhere starts the copy with it, and finds its symbols.
+    if (copy_file_content(facts.kernel, made.path() / kKernelFile, 0600)) description.kernel_file = kKernelFile;
+    description.kernel_id = facts.kernel_id;
+    description.program = facts.program;
+    description.program_id = facts.program_id;
+    description.machine = facts.machine;
+  }
+  TRY_VOID(write_file_atomically(made.path() / snapshot::kCloneDescriptionFile,
+                                 snapshot::clone_description_text(description)));
+  TRY_VOID(not_interrupted());
+  TRY_VOID(made.commit());
+  return description;
+}
+
+}  // namespace mortem::tools

@@ -1,0 +1,140 @@
+#include "tools/qemu/clone_guard.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <csignal>
+
+namespace mortem::tools {
+
+using nlohmann::json;
+
+namespace {
+
+constexpr int kTries = 500, kTryMilliseconds = 20;
+
+void pause_a_little() {
+  usleep(kTryMilliseconds * 1000);
+}
+
+std::string text_at(const json& object, const char* key) {
+  const auto found = object.is_object() ? object.find(key) : object.end();
+  return found != object.end() && found->is_string() ? found->get<std::string>() : std::string();
+}
+
+bool is_under_way(const std::string& status) {
+  return status == "setup" || status == "active" || status == "pre-switchover" || status == "device" ||
+         status == "cancelling" || status == "wait-unplug";
+}
+
+Result<void> end_migration(Qmp& qmp) {
+  for (int left = kTries; left > 0; --left) {
+    if (!is_under_way(text_at(TRY(qmp.execute("query-migrate")), "status"))) return {};
+    TRY(qmp.execute("migrate_cancel"));
+    pause_a_little();
+  }
+  return failure(ErrorKind::System, "QEMU does not end its migration");
+}
+
+Result<void> end_jobs(Qmp& qmp) {
+  for (int left = kTries; left > 0; --left) {
+    bool any = false;
+    const json jobs = TRY(qmp.execute("query-jobs"));
+    for (const json& job : jobs) {
+      if (!text_at(job, "id").starts_with(kCloneJob)) continue;
+      any = true;
+      (void)qmp.execute("block-job-cancel", {{"device", text_at(job, "id")}, {"force", true}});
+    }
+    if (!any) return {};
+    pause_a_little();
+  }
+  return failure(ErrorKind::System, "QEMU does not end its block jobs");
+}
+
+Result<void> remove_nodes(Qmp& qmp) {
+  const json nodes = TRY(qmp.execute("query-named-block-nodes", {{"flat", true}}));
+  for (const json& node : nodes)
+    if (text_at(node, "node-name").starts_with(kCloneNode))
+      (void)qmp.execute("blockdev-del", {{"node-name", text_at(node, "node-name")}});
+  const json sets = TRY(qmp.execute("query-fdsets"));
+  for (const json& set : sets) {
+    const int64_t id = set.value("fdset-id", int64_t{0});
+    if (id >= kCloneFirstFdSet && id < kCloneFirstFdSet + 256) (void)qmp.execute("remove-fd", {{"fdset-id", id}});
+  }
+  return {};
+}
+
+Result<void> let_go(Qmp& qmp, bool was_running) {
+  const std::string status = text_at(TRY(qmp.execute("query-status")), "status");
+  const bool stands = status == "postmigrate" || status == "finish-migrate" || status == "paused";
+  if (stands && was_running) TRY(qmp.execute("cont"));
+  return {};
+}
+
+[[noreturn]] void watch(int line, const QmpConnector& connect, bool was_running, const std::filesystem::path& folder) {
+  char byte;
+  ssize_t got;
+  while ((got = read(line, &byte, 1)) < 0 && errno == EINTR) {
+  }
+  if (got > 0) _exit(0);  // dismissed
+  for (int left = kTries; left > 0; --left) {
+    auto qmp = connect();
+    if (qmp && undo_clone(*qmp, was_running)) break;
+    if (!qmp && qmp.error().kind == ErrorKind::NotFound) break;  // the guest is gone
+    pause_a_little();
+  }
+  std::error_code ignored;
+  if (!folder.empty()) std::filesystem::remove_all(folder, ignored);
+  _exit(0);
+}
+
+}  // namespace
+
+Result<void> undo_clone(Qmp& qmp, bool was_running) {
+  try {
+    TRY_VOID(end_migration(qmp));
+    // The guest first: a job may take its time to end.
+    TRY_VOID(let_go(qmp, was_running));
+    TRY_VOID(end_jobs(qmp));
+    TRY_VOID(remove_nodes(qmp));
+    return let_go(qmp, was_running);
+  } catch (const json::exception& error) {
+    return failure(ErrorKind::System, "QEMU sent something that is not QMP");
+  }
+}
+
+Result<CloneGuard> CloneGuard::start(const QmpConnector& connect, bool was_running,
+                                     const std::filesystem::path& folder) {
+  int ends[2];
+  if (pipe2(ends, O_CLOEXEC) != 0) return system_failure("cannot make", "a pipe");
+  Descriptor from(ends[0]), to(ends[1]);
+  const pid_t process = fork();
+  if (process < 0) return system_failure("cannot start", "the clone's guard");
+  if (process == 0) {
+    setsid();
+    for (int signal : {SIGINT, SIGTERM, SIGHUP, SIGPIPE}) std::signal(signal, SIG_IGN);
+    prctl(PR_SET_NAME, "mortem-guard");
+    const int line = from.release();
+    const int nothing = open("/dev/null", O_RDWR);
+    for (int standard : {0, 1, 2}) dup2(nothing, standard);
+    // Whatever else was open is the other one's: a pipe of his must end with him.
+    const int limit = int(sysconf(_SC_OPEN_MAX));
+    if (close_range(3, unsigned(line) - 1, 0) != 0 || close_range(unsigned(line) + 1, ~0u, 0) != 0)
+      for (int number = 3; number < limit && number < 65536; ++number)
+        if (number != line) close(number);
+    watch(line, connect, was_running, folder);
+  }
+  return CloneGuard(std::move(to), process);
+}
+
+void CloneGuard::dismiss() {
+  if (!line_) return;
+  (void)!write(line_.get(), "d", 1);
+  line_.reset();
+  waitpid(process_, nullptr, 0);
+}
+
+}  // namespace mortem::tools

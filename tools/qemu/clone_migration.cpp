@@ -1,0 +1,163 @@
+#include "tools/qemu/clone_migration.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <chrono>
+#include <thread>
+
+namespace mortem::tools {
+
+using nlohmann::json;
+
+namespace {
+
+constexpr int kDowntimeMilliseconds = 20;
+constexpr int kPipeBytes = 1 << 20;
+
+using Clock = std::chrono::steady_clock;
+double seconds_since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+// The other end of the migration, in a thread of its own.
+class Reception {
+ public:
+  Reception(Descriptor from, int memory, int state)
+      : from_(std::move(from)), thread_([this, memory, state] {
+          result_ = snapshot::receive_migration(from_.get(), memory, state, [this](uint64_t) -> Result<void> {
+            if (given_up_) return failure(ErrorKind::System, "given up");
+            return {};
+          });
+          from_.reset();  // QEMU gets EPIPE then, and lets the guest go on
+          ended_ = true;
+        }) {}
+  ~Reception() {
+    given_up_ = true;
+    if (thread_.joinable()) thread_.join();
+  }
+  bool has_failed() const { return ended_ && !result_; }
+  Result<snapshot::ReceivedState> take() {
+    thread_.join();
+    return std::move(result_);
+  }
+
+ private:
+  Descriptor from_;
+  std::atomic<bool> given_up_ = false, ended_ = false;
+  Result<snapshot::ReceivedState> result_ = failure(ErrorKind::System, "not received");
+  std::thread thread_;
+};
+
+Result<json> migration_state(Qmp& qmp) {
+  return qmp.execute("query-migrate");
+}
+
+// Until a migration is at an end of some kind.
+Result<void> cancel(Qmp& qmp) {
+  TRY(qmp.execute("migrate_cancel"));
+  for (int left = 1000; left > 0; --left) {
+    const std::string status = TRY(migration_state(qmp)).value("status", "");
+    if (status == "cancelled" || status == "failed" || status == "completed" || status == "none") return {};
+    TRY(qmp.next_event(10));
+  }
+  return failure(ErrorKind::System, "QEMU does not cancel its migration");
+}
+
+}  // namespace
+
+const char* clone_method_name(CloneMethod method) {
+  switch (method) {
+    case CloneMethod::PreCopy:
+      return "pre-copy";
+    case CloneMethod::Background:
+      return "background-snapshot";
+    case CloneMethod::Stop:
+      return "stop-and-copy";
+  }
+  return "pre-copy";
+}
+
+Result<MigrationSettings> MigrationSettings::take(Qmp& qmp) {
+  MigrationSettings settings;
+  settings.capabilities_ = TRY(qmp.execute("query-migrate-capabilities"));
+  settings.parameters_ = TRY(qmp.execute("query-migrate-parameters"));
+  return settings;
+}
+
+Result<void> MigrationSettings::set(Qmp& qmp, CloneMethod method) const {
+  // All forms of a stream that are not read here, and all that would slow the guest down.
+  json wanted = json::array();
+  for (const json& one : capabilities_) {
+    const std::string name = one.value("capability", "");
+    const bool on = name == "events" || (name == "background-snapshot" && method == CloneMethod::Background);
+    if (one.value("state", false) != on) wanted.push_back({{"capability", name}, {"state", on}});
+  }
+  // Those to be switched off first: some exclude each other.
+  std::stable_sort(wanted.begin(), wanted.end(),
+                   [](const json& a, const json& b) { return a.value("state", false) < b.value("state", false); });
+  TRY(qmp.execute("migrate-set-capabilities", {{"capabilities", wanted}}));
+  TRY(qmp.execute("migrate-set-parameters", {{"downtime-limit", kDowntimeMilliseconds}, {"max-bandwidth", 0}}));
+  return {};
+}
+
+void MigrationSettings::restore(Qmp& qmp) const {
+  json wanted = json::array();
+  for (const json& one : capabilities_) wanted.push_back(one);
+  (void)qmp.execute("migrate-set-capabilities", {{"capabilities", wanted}});
+  json parameters = json::object();
+  for (const char* name : {"downtime-limit", "max-bandwidth"})
+    if (parameters_.contains(name)) parameters[name] = parameters_[name];
+  (void)qmp.execute("migrate-set-parameters", parameters);
+}
+
+Result<MigrationEnd> run_migration(Qmp& qmp, const MigrationRequest& request, MigrationOutcome& outcome) {
+  int ends[2];
+  if (pipe2(ends, O_CLOEXEC) != 0) return system_failure("cannot make", "a pipe");
+  Descriptor from(ends[0]), to(ends[1]);
+  fcntl(ends[1], F_SETPIPE_SZ, kPipeBytes);
+  TRY(qmp.execute("getfd", {{"fdname", "mortem-clone"}}, to.get()));
+  to.reset();
+  while (TRY(qmp.next_event(0))) {  // of earlier times
+  }
+  Reception reception(std::move(from), request.memory, request.state);
+  const auto start = Clock::now();
+  TRY(qmp.execute("migrate", {{"uri", "fd:mortem-clone"}}));
+  while (true) {
+    const auto event = TRY(qmp.next_event(50));
+    if (event) {
+      const std::string name = event->value("event", "");
+      if (name == "STOP") outcome.stopped_at_us = event_time_us(*event);
+      if (name == "RESUME") outcome.resumed_at_us = event_time_us(*event);
+      if (name != "MIGRATION") continue;
+      const std::string status = event->value("data", json::object()).value("status", "");
+      if (status == "completed") break;
+      if (status != "failed") continue;
+      if (reception.has_failed()) return tl::unexpected(reception.take().error());
+      const json state = TRY(migration_state(qmp));
+      return failure(ErrorKind::System, fmt::format("QEMU's {} failed: {}", clone_method_name(request.method),
+                                                    state.value("error-desc", "it does not say why")));
+    }
+    if (auto go_on = request.go_on(); !go_on) {
+      (void)cancel(qmp);
+      return tl::unexpected(go_on.error());
+    }
+    if (reception.has_failed()) {
+      auto failed = reception.take();
+      (void)cancel(qmp);
+      return tl::unexpected(failed.error());
+    }
+    if (request.method == CloneMethod::PreCopy && outcome.stopped_at_us == 0 &&
+        seconds_since(start) > request.patience_seconds) {
+      TRY_VOID(cancel(qmp));
+      return MigrationEnd::NoConvergence;
+    }
+  }
+  TRY_VOID(request.in_pause());
+  outcome.state = TRY(reception.take());
+  return MigrationEnd::Done;
+}
+
+}  // namespace mortem::tools

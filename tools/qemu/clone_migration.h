@@ -1,0 +1,47 @@
+// The state of a guest out of its QEMU: one migration whose other end is us.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "snapshot/clone/migration_stream.h"
+#include "snapshot/result.h"
+#include "tools/qemu/qmp.h"
+
+namespace mortem::tools {
+
+enum class CloneMethod { PreCopy, Background, Stop };
+const char* clone_method_name(CloneMethod method);  // pre-copy, background-snapshot, stop-and-copy
+
+// QEMU's migration settings as they were; set back by restore().
+class MigrationSettings {
+ public:
+  static Result<MigrationSettings> take(Qmp& qmp);
+  Result<void> set(Qmp& qmp, CloneMethod method) const;
+  void restore(Qmp& qmp) const;  // as far as QEMU lets us
+
+ private:
+  nlohmann::json capabilities_, parameters_;
+};
+
+struct MigrationOutcome {
+  snapshot::ReceivedState state;
+  int64_t stopped_at_us = 0, resumed_at_us = 0;  // by QEMU's clock, 0: not seen
+};
+
+struct MigrationRequest {
+  CloneMethod method = CloneMethod::PreCopy;
+  double patience_seconds = 30;  // for a pre-copy to come to its end
+  int memory = -1, state = -1;   // files
+  // What is to be done while the guest stands still with its state complete; it does not go on by itself.
+  std::function<Result<void>()> in_pause;
+  std::function<Result<void>()> go_on;  // an error ends it
+};
+
+enum class MigrationEnd { Done, NoConvergence };
+
+// NotFound-like ends are errors; a pre-copy that cannot keep up is no error. In each case but Done the guest runs on.
+Result<MigrationEnd> run_migration(Qmp& qmp, const MigrationRequest& request, MigrationOutcome& outcome);
+
+}  // namespace mortem::tools

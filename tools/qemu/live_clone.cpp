@@ -1,0 +1,176 @@
+#include "tools/qemu/live_clone.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <ctime>
+
+#include "tools/qemu/clone_disks.h"
+
+namespace mortem::tools {
+
+namespace fs = std::filesystem;
+using nlohmann::json;
+
+namespace {
+
+int64_t now_us() {
+  timespec now;
+  clock_gettime(CLOCK_REALTIME, &now);
+  return int64_t(now.tv_sec) * 1'000'000 + now.tv_nsec / 1000;
+}
+
+class Taking {
+ public:
+  Taking(const LiveCloneRequest& request, Qmp& qmp) : request_(request), qmp_(qmp) {}
+
+  Result<LiveClone> run(bool was_running) {
+    const int64_t start = now_us();
+    clone_.was_running = was_running;
+    const json version = TRY(qmp_.execute("query-version"));
+    const json& numbers = version.at("qemu");
+    clone_.qemu_version =
+        fmt::format("{}.{}.{}", numbers.value("major", 0), numbers.value("minor", 0), numbers.value("micro", 0));
+    memory_ = TRY(new_file(kCloneMemoryFile));
+    state_ = TRY(new_file(kCloneStateFile));
+    disks_ = TRY(prepare_disks(qmp_, request_.folder));
+    const auto settings = TRY(MigrationSettings::take(qmp_));
+    auto taken = copy(settings);
+    settings.restore(qmp_);
+    if (!taken) return tl::unexpected(taken.error());
+    TRY_VOID(finish_disks(qmp_, disks_, request_.go_on));
+    for (const ClonedDisk& disk : disks_) clone_.disks.push_back({disk.device, disk.name, disk.size});
+    for (const Descriptor* file : {&memory_, &state_})
+      if (fdatasync(file->get()) != 0) return system_failure("cannot write", request_.folder);
+    clone_.seconds = double(now_us() - start) / 1e6;
+    return clone_;
+  }
+
+ private:
+  Result<Descriptor> new_file(const char* name) const {
+    Descriptor file(open((request_.folder / name).c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
+    if (!file) return system_failure("cannot write", request_.folder / name);
+    return file;
+  }
+
+  // The methods in their order, each step down told with its cost.
+  Result<void> copy(const MigrationSettings& settings) {
+    std::string last = "no method was tried";
+    for (const CloneMethod method : request_.methods) {
+      clone_.method = method;
+      // A guest that stands still anyway needs no care.
+      if (!clone_.was_running && method != CloneMethod::Stop && request_.methods.size() > 1) continue;
+      if (auto set = settings.set(qmp_, method); !set) {
+        if (method == CloneMethod::Stop) return set;
+        request_.say(fmt::format("{} is not to be had ({})", clone_method_name(method), set.error().message));
+        last = set.error().message;
+        continue;
+      }
+      if (method == CloneMethod::Stop)
+        if (clone_.was_running)
+          request_.say(
+              "stop-and-copy: the guest stands still while all of its memory is copied, half a second and "
+              "more for each GiB");
+      const MigrationEnd end = TRY(copy_by(method));
+      if (end == MigrationEnd::Done) return {};
+      last = fmt::format("the guest writes its memory faster than it can be copied: no end in {:.0f} s",
+                         request_.patience_seconds);
+      request_.say("pre-copy: " + last);
+      TRY_VOID(start_files_again());
+    }
+    return failure(ErrorKind::Unavailable, last);
+  }
+
+  Result<void> start_files_again() const {
+    for (const Descriptor* file : {&memory_, &state_})
+      if (ftruncate(file->get(), 0) != 0 || lseek(file->get(), 0, SEEK_SET) != 0)
+        return system_failure("cannot write", request_.folder);
+    return {};
+  }
+
+  Result<MigrationEnd> copy_by(CloneMethod method) {
+    MigrationRequest migration;
+    migration.method = method;
+    migration.patience_seconds = request_.patience_seconds;
+    migration.memory = memory_.get();
+    migration.state = state_.get();
+    migration.go_on = request_.go_on;
+    migration.in_pause = [this, method] { return method == CloneMethod::Background ? Result<void>() : in_pause(); };
+    MigrationOutcome outcome;
+    if (method != CloneMethod::PreCopy && clone_.was_running) TRY_VOID(stand_still());
+    if (method == CloneMethod::Background) TRY_VOID(disks_begin(false));
+    const MigrationEnd end = TRY(run_migration(qmp_, migration, outcome));
+    if (outcome.stopped_at_us != 0) stopped_at_us_ = outcome.stopped_at_us;
+    resumed_at_us_ = outcome.resumed_at_us;
+    clone_.state = outcome.state;
+    clone_.moment_us = stopped_at_us_ != 0 ? stopped_at_us_ : now_us();
+    if (end == MigrationEnd::Done && clone_.was_running) TRY_VOID(find_resume());
+    return end;
+  }
+
+  Result<void> stand_still() {
+    TRY(qmp_.execute("stop"));
+    stopped_at_us_ = now_us();
+    return {};
+  }
+
+  // The guest stands still, its state is on the way to us in whole: the disks' copies begin, and it goes on. All that
+  // is sent at once, so that nothing waits for us in between; it goes on whatever becomes of the disks.
+  Result<void> in_pause() { return disks_begin(clone_.was_running); }
+
+  Result<void> disks_begin(bool go_on) {
+    TRY_VOID(begin_disks(qmp_, disks_));
+    if (go_on) TRY_VOID(qmp_.send("cont"));
+    auto begun = begun_disks(qmp_, disks_);
+    if (go_on) TRY(qmp_.answer("cont"));
+    return begun;
+  }
+
+  Result<void> find_resume() {
+    for (int left = 100; left > 0 && resumed_at_us_ == 0; --left) {
+      const auto event = TRY(qmp_.next_event(20));
+      if (event && event->value("event", "") == "RESUME") resumed_at_us_ = event_time_us(*event);
+    }
+    if (resumed_at_us_ == 0) return failure(ErrorKind::System, "QEMU does not say that the guest goes on");
+    clone_.stopped_ms = double(resumed_at_us_ - stopped_at_us_) / 1000;
+    return {};
+  }
+
+  const LiveCloneRequest& request_;
+  Qmp& qmp_;
+  LiveClone clone_;
+  Descriptor memory_, state_;
+  std::vector<ClonedDisk> disks_;
+  int64_t stopped_at_us_ = 0, resumed_at_us_ = 0;
+};
+
+}  // namespace
+
+Result<LiveClone> take_live_clone(const LiveCloneRequest& request) {
+  try {
+    Qmp qmp = TRY(request.connect());
+    const json status = TRY(qmp.execute("query-status"));
+    const bool was_running = status.value("running", false);
+    const std::string text = status.value("status", "");
+    if (!was_running && text != "paused" && text != "prelaunch")
+      return failure(ErrorKind::Unavailable, fmt::format("QEMU's guest is in state {}: nothing to clone", text));
+    const std::string migration = TRY(qmp.execute("query-migrate")).value("status", "none");
+    if (migration == "active" || migration == "setup" || migration == "cancelling")
+      return failure(ErrorKind::Unavailable, "a migration or another clone of this guest is under way");
+    CloneGuard guard = TRY(CloneGuard::start(request.connect, was_running, request.folder));
+    auto clone = Taking(request, qmp).run(was_running);
+    if (!clone)
+      if (auto undone = undo_clone(qmp, was_running); !undone) {
+        // The connection is broken, perhaps: a new one is what the guard tries when it is not dismissed.
+        return tl::unexpected(clone.error());
+      }
+    guard.dismiss();
+    return clone;
+  } catch (const json::exception&) {
+    return failure(ErrorKind::System, "QEMU sent something that is not QMP as we know it");
+  }
+}
+
+}  // namespace mortem::tools

@@ -105,9 +105,10 @@ class Mover {
         break;
     }
     if (!is_alternate()) return true;
-    if (shape.attribute == attribute::kStmtList) {  // behind the end of all tables: no line is known
-      put(place, is_long, ~uint64_t{0});
-      return true;
+    if (shape.attribute == attribute::kStmtList) {
+      const bool is_offset = shape.form == form::kSecOffset || shape.form == (is_long ? form::kData8 : form::kData4);
+      if (is_offset) put(place, is_long, ~uint64_t{0});  // behind the end of all tables: no line is known
+      return is_offset;
     }
     return shape.form != form::kSecOffset;
   }

@@ -5,6 +5,7 @@
 #include "inspector/symbols/companion_files.h"
 #include "inspector/symbols/dwarf_call_sites.h"
 #include "inspector/symbols/index/dwarf_lookup.h"
+#include "inspector/symbols/merged_sections.h"
 #include "inspector/symbols/symbol_table.h"
 
 using namespace mortem;
@@ -16,6 +17,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   (*image)->build_id();
   (*image)->debug_link();
   (void)small_symbols(**image);
+  (void)merge_alternate(*image, *image);
   SymbolTable symbols(*image);
   symbols.address_of("main");
   symbols.exported("main");

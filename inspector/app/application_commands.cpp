@@ -271,10 +271,13 @@ void add_view_commands(Application& application) {
                           .title = "Save the text on the screen",
                           .argument = "A file to write",
                           .run = [&application](const std::string& path) -> Result<void> {
-                            std::ofstream file(path);
-                            for (const ScreenLine& line : application.screen()) file << line.text << '\n';
-                            file.close();
-                            if (!file) return failure(ErrorKind::System, path + ": could not be written");
+                            // After the next frame: in the last one the field for this path was in the way.
+                            application.workspace().later([&application, path] {
+                              std::ofstream file(path);
+                              for (const ScreenLine& line : application.screen()) file << line.text << '\n';
+                              file.close();
+                              if (!file) application.workspace().jobs.report(path, "could not be written");
+                            });
                             return {};
                           },
                           .typed_first = true});

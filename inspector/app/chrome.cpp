@@ -29,7 +29,8 @@ std::string phase_text(const Session& session) {
     case Phase::Opening:
       return "opening…";
     case Phase::Stopped:
-      return session.live() ? "stopped" : "";
+      if (!session.live()) return "";
+      return session.stop_text().empty() ? "stopped" : "stopped: " + session.stop_text();
     case Phase::Running:
       return "running";
     case Phase::Ended:

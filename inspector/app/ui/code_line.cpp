@@ -57,6 +57,9 @@ std::string code_line(const CodeLine& line, OpenText& open) {
     list.AddTriangleFilled(ImVec2(x, middle - size), ImVec2(x + size * 1.4f, middle), ImVec2(x, middle + size),
                            colour(line.mark == LineMark::Current ? Tint::Warning : Tint::Accent));
   }
+  if (line.breakpoint)
+    list.AddCircleFilled(ImVec2(x + ImGui::GetFontSize() * 0.2f, at.y + height / 2), ImGui::GetFontSize() * 0.28f,
+                         colour(Tint::Error));
   x += wide * 1.2f;
   if (line.number != 0) {
     const std::string number = fmt::format("{:>{}}", line.number, line.digits);
@@ -76,6 +79,13 @@ std::string code_line(const CodeLine& line, OpenText& open) {
   }
   ImGui::Dummy(ImVec2(x - at.x, height - ImGui::GetStyle().ItemSpacing.y));
   return name;
+}
+
+bool line_number_clicked(const CodeLine& line) {
+  const ImVec2 from = ImGui::GetItemRectMin(), mouse = ImGui::GetMousePos();
+  const float right = from.x + line.indent + glyph_width() * float(line.digits + 2);
+  return ImGui::IsMouseClicked(ImGuiMouseButton_Left) && ImGui::IsWindowHovered() && mouse.x >= from.x && mouse.x < right &&
+         mouse.y >= from.y && mouse.y < from.y + line_height();
 }
 
 }  // namespace mortem::inspector::app::ui

@@ -16,6 +16,7 @@ struct CodeLine {
   uint32_t number = 0;  // 0: none is written
   unsigned digits = 4;
   LineMark mark = LineMark::None;
+  bool breakpoint = false;
   Language language = Language::C;
   float indent = 0;  // pixels
 };
@@ -23,5 +24,7 @@ struct CodeLine {
 // Draws at the cursor and moves it one line down. Tabs are eight wide. Returns the name under the mouse, if that may be
 // a variable, with what it is a member of: "conn->buffer.length"; empty: none.
 std::string code_line(const CodeLine& line, OpenText& open);
+// Whether the last line's number was clicked: where breakpoints are set.
+bool line_number_clicked(const CodeLine& line);
 
 }  // namespace mortem::inspector::app::ui

@@ -119,6 +119,7 @@ class SourceView : public View {
       const float visible = ImGui::GetWindowHeight() / line_height();
       ImGui::SetScrollY(std::max(0.0f, (float(line_) - visible / 2) * line_height()));
     }
+    const std::vector<BreakpointFacts> breakpoints = workspace.session->breakpoints();
     std::string name;
     ImGuiListClipper clipper;
     clipper.Begin(int(source.lines.size()), line_height());
@@ -128,8 +129,23 @@ class SourceView : public View {
         ui::LineMark mark = mark_of(workspace, stack, number);
         if (mark == ui::LineMark::None && number == line_) mark = ui::LineMark::OtherFrame;
         OpenText open = open_[size_t(index)];
-        const std::string under_mouse = ui::code_line(
-            {.text = source.lines[size_t(index)], .number = number, .digits = digits, .mark = mark, .language = language}, open);
+        const std::string place = fmt::format("{}:{}", ui::file_name(file_), number);
+        const BreakpointFacts* breakpoint = nullptr;
+        for (const BreakpointFacts& one : breakpoints)
+          if (!one.watches && one.where == place) breakpoint = &one;
+        const ui::CodeLine line{.text = source.lines[size_t(index)],
+                                .number = number,
+                                .digits = digits,
+                                .mark = mark,
+                                .breakpoint = breakpoint != nullptr,
+                                .language = language};
+        const std::string under_mouse = ui::code_line(line, open);
+        if (workspace.session->live() && ui::line_number_clicked(line)) {
+          if (breakpoint)
+            workspace.session->remove_breakpoint(breakpoint->id);
+          else
+            workspace.session->add_breakpoint(place);
+        }
         if (!under_mouse.empty()) name = under_mouse;
       }
     show_value(workspace, name);

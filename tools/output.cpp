@@ -11,7 +11,7 @@ namespace mortem::tools {
 
 namespace {
 
-bool write_all(int descriptor, std::string_view text) {
+bool write_whole_text(int descriptor, std::string_view text) {
   while (!text.empty()) {
     ssize_t written = write(descriptor, text.data(), text.size());
     if (written < 0 && errno == EINTR) continue;
@@ -44,13 +44,13 @@ size_t utf8_length(std::string_view bytes) {
 }  // namespace
 
 void write_stdout(std::string_view text) {
-  if (write_all(STDOUT_FILENO, text)) return;
+  if (write_whole_text(STDOUT_FILENO, text)) return;
   fail(fmt::format("cannot write to stdout: {}", std::strerror(errno)));
   _exit(kFailed);
 }
 
 void write_stderr(std::string_view text) {
-  write_all(STDERR_FILENO, text);
+  write_whole_text(STDERR_FILENO, text);
 }
 
 void note(std::string_view message) {

@@ -41,6 +41,7 @@ void Application::open(const std::string& target) {
   const auto path = std::filesystem::absolute(target, ignored);
   workspace_.settings.remember(std::filesystem::exists(path, ignored) ? path.lexically_normal().string() : target);
   selected_first_ = false;
+  first_stack_ = {};
   set_preset("crash");
 }
 
@@ -142,8 +143,10 @@ void Application::handle_event(const InputEvent& event) {
 
 void Application::handle_keys() {
   const ImGuiIO& io = ImGui::GetIO();
+  clicks_seen_ += ImGui::IsMouseClicked(ImGuiMouseButton_Left);
   for (int key = ImGuiKey_NamedKey_BEGIN; key < ImGuiKey_GamepadStart; ++key) {
     if (!ImGui::IsKeyPressed(ImGuiKey(key), true)) continue;
+    presses_seen_ += modifier_key(ImGuiKey(key)) == ImGuiKey_None;
     const KeyChord chord{ImGuiKey(key), io.KeyCtrl, io.KeyShift, io.KeyAlt};
     const bool function_key = key >= ImGuiKey_F1 && key <= ImGuiKey_F12;
     // While text is typed, a plain key is text, and these move and copy in it.
@@ -178,6 +181,10 @@ void Application::frame() {
   slowest_build_ = std::max(slowest_build_, build_seconds_);
   frontend_.present(ImGui::GetDrawData());
   screen_read_ = false;
+  if (first_frame_ == Clock::time_point()) first_frame_ = Clock::now();
+  if (first_stack_ == Clock::time_point() && workspace_.session && workspace_.thread() != 0 &&
+      workspace_.session->stack(workspace_.thread()))
+    first_stack_ = Clock::now();
   if (frames_wanted_ > 0) --frames_wanted_;
 
   const std::string title =

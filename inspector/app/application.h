@@ -54,6 +54,11 @@ class Application {
   const std::vector<ScreenLine>& screen();
   double last_build_seconds() const { return build_seconds_; }  // of the last frame, without drawing it
   double slowest_build_seconds() const { return slowest_build_; }
+  std::chrono::steady_clock::time_point first_frame() const { return first_frame_; }
+  std::chrono::steady_clock::time_point first_stack() const { return first_stack_; }  // drawn; of the last target
+  // Of the left button, and of keys without modifiers' own: as ImGui gave them to those who drew.
+  uint64_t clicks_seen() const { return clicks_seen_; }
+  uint64_t presses_seen() const { return presses_seen_; }
   std::function<void(const InputEvent&)> on_input;  // a recorder
 
  private:
@@ -86,7 +91,8 @@ class Application {
   uint64_t seen_revision_ = 0;
   std::string preset_, shown_title_;
   double build_seconds_ = 0, slowest_build_ = 0;
-  std::chrono::steady_clock::time_point last_mouse_move_{};
+  uint64_t clicks_seen_ = 0, presses_seen_ = 0;
+  std::chrono::steady_clock::time_point last_mouse_move_{}, first_frame_{}, first_stack_{};
 
   friend void add_application_commands(Application& application);
 };

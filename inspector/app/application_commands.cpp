@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <charconv>
+#include <fstream>
 
 #include "inspector/app/application.h"
 #include "inspector/app/ui/elements.h"
@@ -152,7 +153,7 @@ void add_go_commands(Application& application) {
                           .run = [&workspace](const std::string& text) -> Result<void> {
                             const auto number = read_number(text);
                             if (!number) return failure(ErrorKind::BadInput, fmt::format("'{}' is no number", text));
-                            workspace.select_frame(workspace.thread(), *number);
+                            workspace.select_frame_now(workspace.thread(), *number);
                             return {};
                           },
                           .unavailable = target});
@@ -165,7 +166,7 @@ void add_go_commands(Application& application) {
                             const auto number = read_number(text);
                             for (const ThreadFacts& one : workspace.session->threads())
                               if (number && one.thread.id == *number) {
-                                workspace.select_thread(one.thread.id);
+                                workspace.select_frame_now(one.thread.id, 0);
                                 return {};
                               }
                             return failure(ErrorKind::NotFound, fmt::format("there is no thread '{}'", text));
@@ -174,8 +175,8 @@ void add_go_commands(Application& application) {
   const auto step_frame = [&workspace](bool outwards) {
     const auto stack = workspace.session->stack(workspace.thread());
     const size_t at = workspace.frame();
-    if (outwards && stack && at + 1 < stack->frames.size()) workspace.select_frame(workspace.thread(), at + 1);
-    if (!outwards && at > 0) workspace.select_frame(workspace.thread(), at - 1);
+    if (outwards && stack && at + 1 < stack->frames.size()) workspace.select_frame_now(workspace.thread(), at + 1);
+    if (!outwards && at > 0) workspace.select_frame_now(workspace.thread(), at - 1);
     return done();
   };
   workspace.commands.add({.name = "frame.caller",
@@ -265,8 +266,20 @@ void add_view_commands(Application& application) {
   });
   simple("view.numbers", "View", "Hexadecimal or decimal numbers", "Ctrl+H",
          [&workspace] { workspace.hexadecimal = !workspace.hexadecimal; });
-  simple("tile.next", "Layout", "Next tile", "F6", [&tiles] { tiles.focus_next(1); });
-  simple("tile.previous", "Layout", "Previous tile", "Shift+F6", [&tiles] { tiles.focus_next(-1); });
+  workspace.commands.add({.name = "view.save_text",
+                          .menu = "View",
+                          .title = "Save the text on the screen",
+                          .argument = "A file to write",
+                          .run = [&application](const std::string& path) -> Result<void> {
+                            std::ofstream file(path);
+                            for (const ScreenLine& line : application.screen()) file << line.text << '\n';
+                            file.close();
+                            if (!file) return failure(ErrorKind::System, path + ": could not be written");
+                            return {};
+                          },
+                          .typed_first = true});
+  simple("tile.next", "Layout", "Next tile", "Ctrl+PageDown", [&tiles] { tiles.focus_next(1); });
+  simple("tile.previous", "Layout", "Previous tile", "Ctrl+PageUp", [&tiles] { tiles.focus_next(-1); });
   simple("tile.maximise", "Layout", "Maximise this view, or not", "Ctrl+M",
          [&tiles] { tiles.tiles.toggle_maximised(tiles.focused()); });
   simple("tile.close", "Layout", "Close this view", "", [&tiles] { tiles.tiles.close(tiles.focused()); });

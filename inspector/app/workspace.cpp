@@ -32,11 +32,13 @@ void Workspace::go(Place place) {
 }
 
 void Workspace::select_frame(uint32_t thread, size_t frame) {
-  later([this, thread, frame] {
-    if (!session || (thread == thread_ && frame == frame_)) return;
-    set_selection(thread, frame);
-    session->history().visit({.view = {}, .thread = thread, .frame = frame, .address = {}, .file = {}, .line = 0});
-  });
+  later([this, thread, frame] { select_frame_now(thread, frame); });
+}
+
+void Workspace::select_frame_now(uint32_t thread, size_t frame) {
+  if (!session || (thread == thread_ && frame == frame_)) return;
+  set_selection(thread, frame);
+  session->history().visit({.view = {}, .thread = thread, .frame = frame, .address = {}, .file = {}, .line = 0});
 }
 
 void Workspace::set_selection(uint32_t thread, size_t frame) {

@@ -45,6 +45,7 @@ class Workspace {
   void go(Place place);  // shows the place in its view; recorded in the history
   void select_thread(uint32_t thread) { select_frame(thread, 0); }
   void select_frame(uint32_t thread, size_t frame);
+  void select_frame_now(uint32_t thread, size_t frame);  // in a command
   void later(std::function<void()> action) { actions_.push_back(std::move(action)); }
 
   const ShownPlace& shown(const std::string& view) { return shown_[view]; }

@@ -19,8 +19,11 @@ void ignore_error(llvm::Error error) {
 class LlvmDebugFile final : public DebugFile {
  public:
   LlvmDebugFile(std::shared_ptr<const ElfImage> image, std::unique_ptr<llvm::object::ObjectFile> object,
-                std::string package)
-      : image_(std::move(image)), object_(std::move(object)), package_(std::move(package)) {}
+                std::string package, std::shared_ptr<const ElfImage> alternate)
+      : image_(std::move(image)),
+        object_(std::move(object)),
+        package_(std::move(package)),
+        alternate_(std::move(alternate)) {}
 
   llvm::DWARFContext& context() override { return make(context_, LocationLists::Read); }
   llvm::DWARFContext& places() override { return make(places_, LocationLists::LeaveOut); }
@@ -30,21 +33,29 @@ class LlvmDebugFile final : public DebugFile {
  private:
   llvm::DWARFContext& make(std::unique_ptr<llvm::DWARFContext>& kept, LocationLists lists) {
     now_reading(Reader::Llvm, image_->name());
+    if (alternate_) {
+      merged_ = merge_alternate(image_, alternate_);
+      alternate_.reset();
+    }
     if (!kept)
-      kept = std::make_unique<llvm::DWARFContext>(std::make_unique<DebugSections>(*image_, *object_, lists), package_,
-                                                  ignore_error, ignore_error);
+      kept = std::make_unique<llvm::DWARFContext>(
+          std::make_unique<DebugSections>(*image_, *object_, lists, merged_ ? &*merged_ : nullptr), package_,
+          ignore_error, ignore_error);
     return *kept;
   }
 
   std::shared_ptr<const ElfImage> image_;
   std::unique_ptr<llvm::object::ObjectFile> object_;
   std::string package_;
+  std::shared_ptr<const ElfImage> alternate_;  // null: there is none, or it was merged
+  std::optional<MergedSections> merged_;
   std::unique_ptr<llvm::DWARFContext> context_, places_;
 };
 
 }  // namespace
 
-Result<std::unique_ptr<DebugFile>> DebugFile::open(std::shared_ptr<const ElfImage> image, std::string package) {
+Result<std::unique_ptr<DebugFile>> DebugFile::open(std::shared_ptr<const ElfImage> image, std::string package,
+                                                   std::shared_ptr<const ElfImage> alternate) {
   if (distrusted(Reader::Llvm, image->name()))
     return failure(ErrorKind::BadInput, fmt::format("{}: its debug information is broken", image->name()));
   now_reading(Reader::Llvm, image->name());
@@ -53,7 +64,8 @@ Result<std::unique_ptr<DebugFile>> DebugFile::open(std::shared_ptr<const ElfImag
   if (!object)
     return failure(ErrorKind::BadInput,
                    fmt::format("{}: cannot be read: {}", image->name(), llvm::toString(object.takeError())));
-  return std::make_unique<LlvmDebugFile>(std::move(image), std::move(*object), std::move(package));
+  return std::make_unique<LlvmDebugFile>(std::move(image), std::move(*object), std::move(package),
+                                         std::move(alternate));
 }
 
 }  // namespace mortem::inspector

@@ -18,8 +18,10 @@ namespace mortem::inspector {
 class DebugFile {
  public:
   // `package`: the .dwp file with what .dwo files held; empty: the file's name and `.dwp`, or .dwo files where the
-  // compiler put them. Nothing is read yet but the ELF headers. Fails if LLVM can make nothing of the file.
-  static Result<std::unique_ptr<DebugFile>> open(std::shared_ptr<const ElfImage> image, std::string package = {});
+  // compiler put them. `alternate`: what dwz moved parts of it to; null: none. Nothing is read yet but the ELF headers.
+  // Fails if LLVM can make nothing of the file.
+  static Result<std::unique_ptr<DebugFile>> open(std::shared_ptr<const ElfImage> image, std::string package = {},
+                                                 std::shared_ptr<const ElfImage> alternate = nullptr);
   virtual ~DebugFile() = default;
 
   // What the two contexts give out lives as long as this. Entries of one mean nothing to the other.

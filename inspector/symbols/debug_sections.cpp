@@ -12,6 +12,10 @@ llvm::StringRef text_of(std::span<const uint8_t> bytes) {
 const llvm::DWARFSection& DebugSections::load(std::string_view name) const {
   auto [place, is_new] = loaded_.try_emplace(name);
   if (!is_new) return place->second;
+  if (const auto* merged = merged_ ? merged_->find(name) : nullptr) {
+    place->second.Data = text_of(*merged);
+    return place->second;
+  }
   if (const ElfSection* section = image_.debug_section(name)) {
     place->second.Address = section->address;
     if (const auto bytes = image_.content(*section)) place->second.Data = text_of(*bytes);
@@ -20,6 +24,7 @@ const llvm::DWARFSection& DebugSections::load(std::string_view name) const {
 }
 
 void DebugSections::visit_all(std::string_view name, Visit visit) const {
+  if (merged_ && merged_->find(name)) return visit(load(name));
   for (const ElfSection& one : image_.sections()) {
     if (!is_debug_section(one, name)) continue;
     const auto bytes = image_.content(one);

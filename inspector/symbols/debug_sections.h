@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "inspector/elf/elf_image.h"
+#include "inspector/symbols/merged_sections.h"
 
 namespace mortem::inspector {
 
@@ -26,8 +27,10 @@ enum class LocationLists { Read, LeaveOut };
 class DebugSections final : public llvm::DWARFObject {
  public:
   // `object`: the same file opened by LLVM. Both must outlive this.
-  DebugSections(const ElfImage& image, const llvm::object::ObjectFile& object, LocationLists lists)
-      : image_(image), object_(object), lists_(lists) {}
+  // `merged` (null: none) holds sections that are taken instead of the file's own.
+  DebugSections(const ElfImage& image, const llvm::object::ObjectFile& object, LocationLists lists,
+                const MergedSections* merged)
+      : image_(image), object_(object), lists_(lists), merged_(merged) {}
 
   llvm::StringRef getFileName() const override { return image_.name(); }
   const llvm::object::ObjectFile* getFile() const override { return &object_; }
@@ -81,6 +84,7 @@ class DebugSections final : public llvm::DWARFObject {
   const ElfImage& image_;
   const llvm::object::ObjectFile& object_;
   const LocationLists lists_;
+  const MergedSections* const merged_;
   const SectionWithoutRelocations none_;
   mutable std::map<std::string_view, SectionWithoutRelocations> loaded_;
   mutable std::vector<std::unique_ptr<SectionWithoutRelocations>> visited_;

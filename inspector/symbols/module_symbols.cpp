@@ -117,7 +117,8 @@ const SymbolTable& ModuleSymbols::table() const {
 
 DebugFile* ModuleSymbols::debug_file() {
   if (!debug_file_tried_ && files_.debug)
-    if (auto file = DebugFile::open(files_.debug, files_.paths.package.string())) debug_file_ = std::move(*file);
+    if (auto file = DebugFile::open(files_.debug, files_.paths.package.string(), files_.alternate))
+      debug_file_ = std::move(*file);
   debug_file_tried_ = true;
   return debug_file_.get();
 }

@@ -8,86 +8,21 @@
 #include <cstring>
 
 #include "inspector/values/describe.h"
+#include "inspector/values/expression_names.h"
 #include "inspector/values/expression_tree.h"
-#include "snapshot/format/registers.h"
 
 namespace mortem::inspector {
 namespace {
 
 using Node = ExpressionNode;
 
-struct NamedBase {
-  const char* name;
-  TypeKind kind;
-  uint64_t size;
-};
-constexpr NamedBase kBases[] = {
-    {"char", TypeKind::SignedCharacter, 1},
-    {"signed char", TypeKind::SignedCharacter, 1},
-    {"unsigned char", TypeKind::UnsignedCharacter, 1},
-    {"short", TypeKind::Signed, 2},
-    {"unsigned short", TypeKind::Unsigned, 2},
-    {"int", TypeKind::Signed, 4},
-    {"unsigned int", TypeKind::Unsigned, 4},
-    {"long", TypeKind::Signed, 8},
-    {"unsigned long", TypeKind::Unsigned, 8},
-    {"long long", TypeKind::Signed, 8},
-    {"unsigned long long", TypeKind::Unsigned, 8},
-    {"float", TypeKind::Float, 4},
-    {"double", TypeKind::Float, 8},
-    {"long double", TypeKind::Float, 16},
-    {"bool", TypeKind::Boolean, 1},
-    {"int8_t", TypeKind::Signed, 1},
-    {"uint8_t", TypeKind::Unsigned, 1},
-    {"int16_t", TypeKind::Signed, 2},
-    {"uint16_t", TypeKind::Unsigned, 2},
-    {"int32_t", TypeKind::Signed, 4},
-    {"uint32_t", TypeKind::Unsigned, 4},
-    {"int64_t", TypeKind::Signed, 8},
-    {"uint64_t", TypeKind::Unsigned, 8},
-    {"size_t", TypeKind::Unsigned, 8},
-    {"uintptr_t", TypeKind::Unsigned, 8},
-};
-
-// "long unsigned int", "unsigned", "short int": one name for each type (C11, 6.7.2).
-std::string canonical_base(const std::string& name) {
-  unsigned longs = 0, known = 0, words = 0;
-  bool is_unsigned = false, is_signed = false, is_short = false, is_char = false, is_double = false;
-  for (size_t at = 0; at < name.size();) {
-    const size_t end = std::min(name.find(' ', at), name.size());
-    const std::string word = name.substr(at, end - at);
-    at = end + 1;
-    ++words;
-    ++known;
-    if (word == "unsigned")
-      is_unsigned = true;
-    else if (word == "signed")
-      is_signed = true;
-    else if (word == "long")
-      ++longs;
-    else if (word == "short")
-      is_short = true;
-    else if (word == "char")
-      is_char = true;
-    else if (word == "double")
-      is_double = true;
-    else if (word != "int")
-      --known;
-  }
-  if (known != words) return name == "_Bool" ? "bool" : name;
-  if (is_char) return is_unsigned ? "unsigned char" : is_signed ? "signed char" : "char";
-  if (is_double) return longs > 0 ? "long double" : "double";
-  const std::string base = is_short ? "short" : longs >= 2 ? "long long" : longs == 1 ? "long" : "int";
-  return is_unsigned ? "unsigned " + base : base;
-}
-
 class Evaluator {
  public:
   Evaluator(ProgramValues& program, FrameValues* frame, const std::string& text)
-      : program_(program), reader_(program.reader()), frame_(frame), text_(text) {}
+      : program_(program), reader_(program.reader()), frame_(frame), names_(program, frame), text_(text) {}
 
   Result<Value> run() {
-    const auto tree = TRY(parse_expression(text_, [this](const std::string& name) { return is_type(name); }));
+    const auto tree = TRY(parse_expression(text_, [this](const std::string& name) { return names_.is_type(name); }));
     return evaluate(*tree);
   }
 
@@ -100,32 +35,10 @@ class Evaluator {
                    fmt::format("{} {}", missing.why, at_position(text_, node.position)));
   }
 
-  // --- types
-  const Type* find_base(const std::string& name) {
-    const std::string canonical = canonical_base(name);
-    for (const NamedBase& one : kBases)
-      if (canonical == one.name) return program_.base(one.name, one.kind, one.size);
-    return nullptr;
-  }
-  const Type* find_type(const std::string& name) {
-    const std::string canonical = canonical_base(name);
-    const bool is_c = canonical != name || name == "int" || name == "char" || name == "long" || name == "short" ||
-                      name == "float" || name == "double" || name == "bool";
-    if (is_c)
-      if (const Type* base = find_base(name)) return base;
-    if (const Type* type = program_.find_type(name, frame_)) return type;
-    return find_base(name);
-  }
-  // A variable of that name hides a type: (x)-1 is a subtraction then.
-  bool is_type(const std::string& name) {
-    if (frame_ && frame_->find(name)) return false;
-    return name == "void" || find_type(name) != nullptr;
-  }
-
   Result<const Type*> type_of(const Node& node) {
     const Type* type = nullptr;
     if (node.type != "void") {
-      type = find_type(node.type);
+      type = names_.find_type(node.type);
       if (!type) return error(node, fmt::format("there is no type {}", node.type));
     } else if (node.declarator.empty()) {
       return error(node, "void has no value");
@@ -149,11 +62,11 @@ class Evaluator {
     return Value::of_bytes(type, std::move(bytes));
   }
   Value made_integer(const Type* type, uint64_t bits) { return made(type, bits); }
-  Value made_int(int64_t value) { return made_integer(find_base("int"), static_cast<uint64_t>(value)); }
+  Value made_int(int64_t value) { return made_integer(names_.find_base("int"), static_cast<uint64_t>(value)); }
   Value made_float(const Type* type, double value) {
     if (type->stripped().size == 4) return made(type, static_cast<float>(value));
     if (type->stripped().size == 8) return made(type, value);
-    return made(find_base("double"), value);
+    return made(names_.find_base("double"), value);
   }
 
   // References are what they refer to, everywhere but in their own description.
@@ -185,17 +98,17 @@ class Evaluator {
       case Node::Kind::Integer:
         return integer(node);
       case Node::Kind::Float:
-        return made_float(find_base(node.text == "f" ? "float" : "double"), node.real);
+        return made_float(names_.find_base(node.text == "f" ? "float" : "double"), node.real);
       case Node::Kind::Character:
-        return made_integer(find_base("char"), node.number);
+        return made_integer(names_.find_base("char"), node.number);
       case Node::Kind::String: {
         std::vector<uint8_t> bytes(node.text.begin(), node.text.end());
         bytes.push_back(0);
-        const Type* type = program_.array_of(find_base("char"), bytes.size());
+        const Type* type = program_.array_of(names_.find_base("char"), bytes.size());
         return Value::of_bytes(type, std::move(bytes));
       }
       case Node::Kind::Register:
-        return register_value(node);
+        return named_register(node);
       case Node::Kind::Member:
       case Node::Kind::Arrow:
         return member(node);
@@ -216,14 +129,14 @@ class Evaluator {
       case Node::Kind::SizeOfType: {
         const Type* type = TRY(type_of(node));
         if (!type->stripped().has_size) return error(node, "the type's size is not known");
-        return made_integer(find_base("unsigned long"), type->stripped().size);
+        return made_integer(names_.find_base("unsigned long"), type->stripped().size);
       }
       case Node::Kind::SizeOf: {
         const Value value = TRY(evaluate(*node.parts[0]));
         const auto plain = without_reference(value);
         const Type* type = plain ? plain->type : value.type;
         if (!type || !type->stripped().has_size) return error(node, "the size is not known");
-        return made_integer(find_base("unsigned long"), type->stripped().size);
+        return made_integer(names_.find_base("unsigned long"), type->stripped().size);
       }
     }
     return error(node, "this cannot be evaluated");
@@ -236,35 +149,15 @@ class Evaluator {
                        : node.number > INT64_MAX            ? "unsigned long"
                        : is_long || node.number > INT32_MAX ? "long"
                                                             : "int";
-    return made_integer(find_base(name), node.number);
-  }
-
-  std::optional<Value> lookup(const std::string& name) {
-    if (frame_) {
-      if (auto local = frame_->find(name)) return local;
-      // A member of the object whose function this is.
-      if (name.find("::") == std::string::npos)
-        if (const auto object = frame_->find("this"); object && object->type && object->type->stripped().is_pointer()) {
-          const Type* target = object->type->stripped().target();
-          if (target && target->stripped().is_struct() && reader_.has_member(target->stripped(), name)) {
-            const auto whole = reader_.dereference(*object);
-            if (!whole) return Value::unknown(nullptr, whole.error());
-            auto member = reader_.find_member(*whole, name);
-            return member ? *member : Value::unknown(nullptr, member.error());
-          }
-        }
-    }
-    if (auto global = program_.find_global(name, frame_)) return global;
-    if (auto function = program_.find_function(name, frame_)) return function;
-    return std::nullopt;
+    return made_integer(names_.find_base(name), node.number);
   }
 
   Result<Value> name(const Node& node) {
-    if (auto found = lookup(node.text)) return *found;
-    if (node.text == "true" || node.text == "false") return made_integer(find_base("bool"), node.text == "true");
+    if (auto found = names_.find(node.text)) return *found;
+    if (node.text == "true" || node.text == "false") return made_integer(names_.find_base("bool"), node.text == "true");
     if (node.text == "nullptr" || node.text == "NULL" || node.text == "nil")
       return made_integer(program_.pointer_to(nullptr), 0);
-    if (auto enumerator = find_enumerator(node.text)) return *enumerator;
+    if (auto enumerator = names_.find_enumerator(node.text)) return *enumerator;
     if (const auto address = program_.find_symbol(node.text))
       return error(node, fmt::format("{} is at {:#x}, and nothing tells its type: cast it, as in *(int *){:#x};",
                                      node.text, *address, *address));
@@ -272,59 +165,16 @@ class Evaluator {
                                    frame_ ? "in this frame and no global one of that name" : "outside of functions"));
   }
 
-  std::optional<Value> find_enumerator(const std::string& name) {
-    // Colour::Red: the enumeration is a type of that name.
-    const size_t at = name.rfind("::");
-    if (at == std::string::npos) return std::nullopt;
-    const Type* type = program_.find_type(name.substr(0, at), frame_);
-    if (!type) return std::nullopt;
-    for (const Enumerator& one : type->stripped().complete().enumerators)
-      if (one.name == name.substr(at + 2)) return made_integer(type, static_cast<uint64_t>(one.value));
-    return std::nullopt;
-  }
-
-  Result<Value> register_value(const Node& node) {
-    if (!frame_) return error(node, "registers belong to a frame, and none was chosen;");
-    std::string name = node.text;
-    if (name == "pc") name = "rip";
-    if (name == "sp") name = "rsp";
-    if (name == "fp") name = "rbp";
-    unsigned size = 8;
-    uint64_t number = ~uint64_t{0};
-    for (const format::RegisterDescription& one : format::kGeneralRegisters) {
-      if (one.dwarf_number < 0 || one.dwarf_number > 16) continue;
-      const std::string whole = one.name;
-      if (name == whole) number = static_cast<uint64_t>(one.dwarf_number);
-      // eax, r8d: the low half.
-      if (whole.size() == 3 && whole[0] == 'r' && std::isalpha(static_cast<unsigned char>(whole[1])) &&
-          name == "e" + whole.substr(1))
-        number = static_cast<uint64_t>(one.dwarf_number), size = 4;
-      if (name == whole + "d" && std::isdigit(static_cast<unsigned char>(whole[1])))
-        number = static_cast<uint64_t>(one.dwarf_number), size = 4;
-    }
-    if (name.starts_with("xmm") && name.size() > 3 && name.size() < 6) {
-      const int which = std::atoi(name.c_str() + 3);
-      if (which >= 0 && which < 16 && name == fmt::format("xmm{}", which)) {
-        number = 17 + static_cast<uint64_t>(which);
-        size = 16;
-      }
-    }
-    if (number == ~uint64_t{0}) return error(node, fmt::format("there is no register ${}", node.text));
-    const Type* type = size == 16  ? program_.array_of(find_base("double"), 2, true)
-                       : size == 4 ? find_base("int")
-                       : name == "rip" || name == "rsp" || name == "rbp" ? program_.pointer_to(nullptr)
-                                                                         : find_base("long");
-    auto bytes = frame_->register_bytes(number);
-    if (!bytes) return Value::unknown(type, bytes.error());
-    bytes->resize(size);
-    return Value::of_bytes(type, std::move(*bytes));
+  Result<Value> named_register(const Node& node) {
+    auto value = names_.register_value(node.text);
+    return value ? value : error(node, value.error().message);
   }
 
   // Go's packages and such: `main.counter` is one name.
   std::optional<Value> dotted(const Node& node) {
     if (node.kind != Node::Kind::Member || node.parts[0]->kind != Node::Kind::Name) return std::nullopt;
     if (frame_ && frame_->find(node.parts[0]->text)) return std::nullopt;
-    return lookup(node.parts[0]->text + "." + node.text);
+    return names_.find(node.parts[0]->text + "." + node.text);
   }
 
   Result<Value> member(const Node& node) {
@@ -504,13 +354,13 @@ class Evaluator {
 
   // C11, 6.3.1.1: what is smaller than an int becomes one.
   const Type* promoted(const Type& type) {
-    if (type.size < 4 || type.kind == TypeKind::Boolean) return find_base("int");
+    if (type.size < 4 || type.kind == TypeKind::Boolean) return names_.find_base("int");
     if (type.kind == TypeKind::Enumeration || type.is_character())
-      return find_base(type.size == 8     ? (type.is_signed() ? "long" : "unsigned long")
-                       : type.is_signed() ? "int"
-                                          : "unsigned int");
-    return find_base(type.size == 8 ? (type.is_signed() ? "long" : "unsigned long")
-                                    : (type.is_signed() ? "int" : "unsigned int"));
+      return names_.find_base(type.size == 8     ? (type.is_signed() ? "long" : "unsigned long")
+                              : type.is_signed() ? "int"
+                                                 : "unsigned int");
+    return names_.find_base(type.size == 8 ? (type.is_signed() ? "long" : "unsigned long")
+                                           : (type.is_signed() ? "int" : "unsigned int"));
   }
 
   Result<Value> binary(const Node& node) {
@@ -595,7 +445,7 @@ class Evaluator {
     if (!a) return error(*node.parts[0], a.error());
     if (!b) return error(*node.parts[1], b.error());
     const bool is_single = left.type->stripped().size == 4 && right.type->stripped().size == 4;
-    const Type* type = find_base(is_single ? "float" : "double");
+    const Type* type = names_.find_base(is_single ? "float" : "double");
     const std::string& what = node.text;
     if (what == "+") return made_float(type, *a + *b);
     if (what == "-") return made_float(type, *a - *b);
@@ -620,7 +470,7 @@ class Evaluator {
     }
     if (what == "-") {
       if (size == 0) return error(node, fmt::format("the size of {} is not known", type_text(target)));
-      return made_integer(find_base("long"),
+      return made_integer(names_.find_base("long"),
                           static_cast<uint64_t>(static_cast<int64_t>(a - b) / static_cast<int64_t>(size)));
     }
     return compared(node, a < b ? -1 : a > b);
@@ -664,6 +514,7 @@ class Evaluator {
   ProgramValues& program_;
   ValueReader& reader_;
   FrameValues* frame_;
+  ExpressionNames names_;
   const std::string& text_;
 };
 

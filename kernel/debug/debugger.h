@@ -11,14 +11,17 @@ namespace kernel::debug {
 // the command line that thread then parks at its entry.
 void start_stub();
 
+// The app stops where it is, as if a client had attached, and waits for one. No-op without a stub.
+void hold_app();
+
 // The thread's wait must end: it is to park.
 bool wants_stop(const linux::AppThread& thread);
 // On the way back to the app, interrupts off. True: the thread was parked, everything is to be looked at again.
 bool stop_here(linux::AppThread& thread, TrapFrame& frame);
 // A client has asked for the app, and is told of its calls.
 extern bool g_is_attached;
-// Only while one has: a system call is about to begin: a catchpoint may stop the thread, and the debugger change the frame. False: the call
-// is not to be made (orig_rax is -1).
+// Only while one has: a system call is about to begin: a catchpoint may stop the thread, and the debugger change the
+// frame. False: the call is not to be made (orig_rax is -1).
 bool enters_call(linux::AppThread& thread, TrapFrame& frame);
 // The end of a system call, after what a signal did to it: catchpoints, and a thread that steps stops behind the
 // SYSCALL.

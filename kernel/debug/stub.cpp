@@ -142,6 +142,10 @@ void start_stub() {
   if (waits) request_stop();
 }
 
+void hold_app() {
+  if (g_port != nullptr) request_stop();
+}
+
 bool is_held_for_nobody() {
   const linux::AppThread* first = linux::first_thread();
   return g_port != nullptr && !g_port->host_is_listening() && first != nullptr && first->debug.parked;

@@ -15,6 +15,7 @@
 #include "kernel/library/command_line.h"
 #include "kernel/library/log.h"
 #include "kernel/linux/app.h"
+#include "kernel/linux/clone_messages.h"
 #include "kernel/linux/elf_file.h"
 #include "kernel/linux/files.h"
 #include "kernel/linux/identity.h"
@@ -170,8 +171,8 @@ uint64_t make_stack(const char* path, const LoadedElf& program, uint64_t interpr
   return stack.value();
 }
 
-void host_message(mortem::format::ControlType type, std::span<const uint8_t>) {
-  if (type != mortem::format::ControlType::Terminate) return;
+void host_message(mortem::format::ControlType type, std::span<const uint8_t> payload) {
+  if (take_clone_message(type, payload) || type != mortem::format::ControlType::Terminate) return;
   if (debug::is_held_for_nobody()) exit_app(128 + kSigTerm);
   raise_signal(kSigTerm, kCodeUser);
 }
@@ -245,6 +246,7 @@ void start_program() {
   add_kernel_module();
   open_standard_files();
   net::wait_for_address();
+  clone_messages_initialize();
   control_set_handler(host_message);
 
   TrapFrame& frame = *current().frame;

@@ -36,7 +36,14 @@ std::span<const uint8_t> vdso_build_id() {
   return {};
 }
 
+PhysicalAddress g_data = 0;  // struct vvar
+
 }  // namespace
+
+void vdso_clock_changed() {
+  if (g_data == 0) return;
+  direct_map<struct vvar>(g_data)->wall_offset_ns = clock_parameters().wall_offset_ns;
+}
 
 Result<uint64_t> map_vdso() {
   const auto size = static_cast<uint64_t>(vdso_image_end - vdso_image_start);
@@ -45,6 +52,7 @@ Result<uint64_t> map_vdso() {
   const PhysicalAddress image = TRY(allocate_pages(length / kPageSize, PageOwner::App));
   __builtin_memcpy(direct_map(image), vdso_image_start, size);
   const ClockParameters clock = clock_parameters();
+  g_data = data;
   *direct_map<struct vvar>(data) = {clock.base_tsc, clock.multiplier, clock.wall_offset_ns};
 
   AddressSpace& space = address_space();

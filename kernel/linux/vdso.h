@@ -8,5 +8,6 @@
 namespace kernel::linux {
 
 Result<uint64_t> map_vdso();  // address of its ELF header (AT_SYSINFO_EHDR)
+void vdso_clock_changed();    // its data page follows clock_parameters()
 
 }  // namespace kernel::linux

@@ -265,6 +265,10 @@ pbuf* move_if_small(pbuf* bytes) {
   return copy;
 }
 
+void ethernet_set_hardware_address(std::span<const uint8_t, 6> address) {
+  if (g_card != nullptr) __builtin_memcpy(g_interface.hwaddr, address.data(), 6);
+}
+
 netif& ethernet_interface() {
   return g_interface;
 }

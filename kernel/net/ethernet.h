@@ -2,6 +2,8 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
+#include <span>
 
 struct netif;
 struct pbuf;
@@ -26,6 +28,8 @@ pbuf* move_if_small(pbuf* bytes);
 // ethernet_wait_for_news().
 bool ethernet_initialize(void (*news)(void* context));
 netif& ethernet_interface();
+// The card's filter takes everything: what it is called outside is what we answer to. Interrupts off.
+void ethernet_set_hardware_address(std::span<const uint8_t, 6> address);
 
 // The rest: within a NetworkScope, nothing without a card.
 bool ethernet_receive(size_t most);  // hands over what came; true: there is more

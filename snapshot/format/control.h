@@ -15,22 +15,26 @@ inline constexpr uint32_t kMaximumControlPayload = 4096;
 
 enum class ControlType : uint16_t {
   // guest → host
-  Ready = 1,       // the app's first instruction is about to run; no payload
-  ExitStatus = 2,  // ControlExitStatus; the app called exit_group
+  Ready = 1,             // the app's first instruction is about to run; no payload
+  ExitStatus = 2,        // ControlExitStatus; the app called exit_group
   WaitsForDebugger = 4,  // UTF-8, one line: the signal that would have ended the app (`--on-crash gdb`)
-  Crash = 3,       // ControlCrash, then the UTF-8 one-line reason (rest of the payload)
+  Crash = 3,             // ControlCrash, then the UTF-8 one-line reason (rest of the payload)
   WantsInput = 5,        // the app reads or polls its standard input for the first time; no payload
+  ClockReport = 6,       // ControlClockReport, the answer to WatchClockEnd
+  CloneReady = 7,        // the answer to YouAreAClone; no payload
   // host → guest
   DumpNow = 16,
   Terminate = 17,  // SIGTERM to the app
   TraceOn = 18,
   TraceOff = 19,
-  YouAreAClone = 20,
+  YouAreAClone = 20,   // ControlClone
+  WatchClock = 21,     // from now on look at the clock every millisecond; no payload
+  WatchClockEnd = 22,  // and stop that
 };
 
 struct ControlHeader {
-  uint32_t length;  // bytes of payload after this header
-  uint16_t version; // 1
+  uint32_t length;   // bytes of payload after this header
+  uint16_t version;  // 1
   ControlType type;
 };
 static_assert(sizeof(ControlHeader) == 8);
@@ -42,14 +46,35 @@ struct ControlExitStatus {
 inline constexpr uint32_t kNoSlot = ~0u;
 
 struct ControlCrash {
-  uint32_t reason_kind;   // ReasonKind
-  int32_t signal;         // 0: none
-  int32_t exit_status;    // of an exit that was dumped
-  uint32_t slot;          // kNoSlot: no dump was written; the reason line says why
-  uint64_t stored_length; // bytes
-  uint32_t level;         // DumpLevel
-  uint32_t occurrence;    // the how-manieth crash of this kind on its disk, 0: not known
+  uint32_t reason_kind;    // ReasonKind
+  int32_t signal;          // 0: none
+  int32_t exit_status;     // of an exit that was dumped
+  uint32_t slot;           // kNoSlot: no dump was written; the reason line says why
+  uint64_t stored_length;  // bytes
+  uint32_t level;          // DumpLevel
+  uint32_t occurrence;     // the how-manieth crash of this kind on its disk, 0: not known
 };
 static_assert(sizeof(ControlCrash) == 32);
+
+// What the guest saw of its own clock between WatchClock and WatchClockEnd: a look that came late was kept from coming,
+// by the guest itself or because it stood still. A clock that stands still with the guest (QEMU's TCG) does not show
+// that time.
+struct ControlClockReport {
+  uint64_t largest_gap_ns;  // between two looks
+  uint64_t looks;
+  uint64_t watched_ns;
+};
+static_assert(sizeof(ControlClockReport) == 24);
+
+// To a copy of a running guest, before the first instruction of it runs.
+inline constexpr uint32_t kCloneHoldsApp = 1;  // the app stops for a debugger at once
+struct ControlClone {
+  uint32_t flags;
+  uint8_t hardware_address[6];  // of its network card; all zero: as it was
+  uint8_t reserved[6];
+  int64_t wall_clock_ns;  // since 1970; 0: it goes on from where it was
+  uint8_t entropy[64];
+};
+static_assert(sizeof(ControlClone) == 88);
 
 }  // namespace mortem::format

@@ -81,7 +81,12 @@ struct GuestDescription {
   uint32_t area_file_offset_offset;             // uint64_t
   uint32_t area_path_offset;                    // pointer to text, NUL-terminated; 0: none
   uint32_t area_memory_offset;                  // pointer, not 0 where the file lives in memory
+  uint32_t clone_state;                         // GuestCloneState
 };
+
+// Of a copy of this memory that was taken from outside. Who takes it sets Untold in it; an NMI makes such a guest stop
+// its app then, before another instruction of it, instead of writing a dump.
+enum GuestCloneState : uint32_t { kCloneOriginal = 0, kCloneUntold = 1 };
 
 enum class GuestAreaKind : uint8_t { Anonymous, File, Stack, Heap, Vdso, Vvar };
 

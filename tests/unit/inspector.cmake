@@ -61,3 +61,7 @@ add_test(NAME unit.search_values
   COMMAND ${Python3_EXECUTABLE} ${CMAKE_CURRENT_SOURCE_DIR}/search_values.py $<TARGET_FILE:mortem>
     ${CMAKE_CURRENT_BINARY_DIR}/search_values)
 set_tests_properties(unit.search_values PROPERTIES LABELS unit TIMEOUT 300)
+add_test(NAME unit.print_dwz
+  COMMAND ${Python3_EXECUTABLE} ${CMAKE_CURRENT_SOURCE_DIR}/print_dwz.py $<TARGET_FILE:mortem>
+    ${CMAKE_CURRENT_BINARY_DIR}/print_dwz)
+set_tests_properties(unit.print_dwz PROPERTIES LABELS unit TIMEOUT 300)

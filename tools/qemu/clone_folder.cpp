@@ -6,9 +6,12 @@
 #include <unistd.h>
 
 #include <cstdio>
+#include <cstring>
 
+#include "snapshot/format/guest_description.h"
 #include "tools/interrupt.h"
 #include "tools/output.h"
+#include "tools/qemu/clock_watch.h"
 
 namespace mortem::tools {
 
@@ -55,10 +58,33 @@ Result<uint64_t> size_of(const fs::path& path) {
   return uint64_t(facts.st_size);
 }
 
+// A copy that is started is to know itself for one (guest_description.h).
+Result<void> mark_clone(const fs::path& memory) {
+  Descriptor file(open(memory.c_str(), O_RDWR | O_CLOEXEC));
+  if (!file) return system_failure("cannot write", memory);
+  format::GuestDescription guest{};
+  if (pread(file.get(), &guest, sizeof guest, format::kGuestDescriptionAddress) != sizeof guest ||
+      std::memcmp(guest.magic, format::kGuestDescriptionMagic, sizeof guest.magic) != 0 || guest.size < sizeof guest)
+    return {};  // not a guest of ours, or an older one
+  const uint32_t state = format::kCloneUntold;
+  if (pwrite(file.get(), &state, sizeof state,
+             format::kGuestDescriptionAddress + offsetof(format::GuestDescription, clone_state)) != sizeof state)
+    return system_failure("cannot write", memory);
+  return {};
+}
+
 }  // namespace
 
 Result<CloneSource> find_clone_source(const std::string& text) {
   CloneSource source;
+  if (text.starts_with("qmp:")) {
+    const fs::path socket = text.substr(4);
+    source.connect = [socket] { return Qmp::connect_to_socket(socket, 10'000); };
+    Qmp qmp = TRY(Qmp::connect_to_socket(socket, 3000));
+    const nlohmann::json name = TRY(qmp.execute("query-name"));
+    source.name = name.is_object() && name.contains("name") && name["name"].is_string() ? name["name"] : "qemu";
+    return source;
+  }
   source.name = text;
   source.instance = TRY(find_instance(text));
   source.connect = [folder = source.instance->folder] { return Qmp::connect(folder, 10'000); };
@@ -84,7 +110,10 @@ Result<snapshot::CloneDescription> clone_into_folder(const CloneSource& source, 
   request.patience_seconds = patience_seconds;
   request.say = [&](const std::string& line) { note(source.name + ": " + line); };
   request.go_on = not_interrupted;
+  ClockWatch watch(source.instance);
   const LiveClone clone = TRY(take_live_clone(request));
+  const auto gap = watch.end();
+  TRY_VOID(mark_clone(made.path() / kCloneMemoryFile));
 
   snapshot::CloneDescription description;
   description.name = source.name;
@@ -101,6 +130,12 @@ Result<snapshot::CloneDescription> clone_into_folder(const CloneSource& source, 
   for (const LiveClone::Disk& disk : clone.disks) description.disks.push_back({disk.device, disk.file, disk.size});
   description.method = clone_method_name(clone.method);
   description.pause_ms = description.stopped_ms = clone.stopped_ms;
+  if (gap) {
+    description.guest_gap_ms = *gap;
+    // The clock of a guest under TCG stands still with it: what it shows comes on top.
+    const bool stands_still = source.instance->facts.accelerator == "tcg";
+    description.pause_ms = stands_still ? clone.stopped_ms + *gap : std::max(clone.stopped_ms, *gap);
+  }
   description.seconds = clone.seconds;
   description.stream_bytes = clone.state.stream_bytes;
   if (source.instance) {

@@ -85,12 +85,14 @@ GuestRun::~GuestRun() {
 
 Result<int> GuestRun::run() {
   TRY_VOID(start());
+  if (plan_.clone) TRY_VOID(begin_clone());
   TRY_VOID(serve());
   return explain_end();
 }
 
 Result<void> GuestRun::start() {
-  dumps_ = TRY(DumpCollector::begin(plan_.facts.image, plan_.facts.dump, plan_.keep_in_slot));
+  // What a clone writes into its slots is gone with it.
+  if (!plan_.clone) dumps_ = TRY(DumpCollector::begin(plan_.facts.image, plan_.facts.dump, plan_.keep_in_slot));
   const sigset_t signals = handled_signals();
   sigprocmask(SIG_BLOCK, &signals, nullptr);
   signals_ = Descriptor(signalfd(-1, &signals, SFD_CLOEXEC));
@@ -122,6 +124,12 @@ Result<void> GuestRun::start_qemu(Descriptor console_end, Descriptor control_end
   plan_.machine.control = control_end.get();
   plan_.machine.input = input_end.get();
   plan_.machine.exit_on_reset = plan_.on_crash != OnCrash::Reboot;
+  Descriptor state;
+  if (plan_.clone) {
+    state = Descriptor(open(plan_.clone->state.c_str(), O_RDONLY | O_CLOEXEC));
+    if (!state) return system_failure("cannot read", plan_.clone->state);
+    plan_.machine.incoming = state.get();
+  }
   std::vector<std::string> line = qemu_command_line(plan_.machine);
   std::vector<char*> arguments;
   for (std::string& argument : line) arguments.push_back(argument.data());
@@ -148,6 +156,7 @@ Result<void> GuestRun::start_qemu(Descriptor console_end, Descriptor control_end
     dup2(nothing.get(), 0), dup2(console_end ? console_end.get() : nothing.get(), 1), dup2(log.get(), 2);
     fcntl(control_end.get(), F_SETFD, 0);
     if (input_end) fcntl(input_end.get(), F_SETFD, 0);
+    if (state) fcntl(state.get(), F_SETFD, 0);
     if (chdir(instance_.folder().c_str()) == 0) execv(arguments[0], arguments.data());
     dprintf(2, "cannot start %s: %s\n", arguments[0], std::strerror(errno));
     _exit(127);
@@ -158,6 +167,37 @@ Result<void> GuestRun::start_qemu(Descriptor console_end, Descriptor control_end
   plan_.facts.qemu = identify_process(qemu_id_);
   plan_.facts.keeper = identify_process(getpid());
   return instance_.write(plan_.facts);
+}
+
+Result<bool> GuestRun::has_qemu_ended(int wait_ms) const {
+  pollfd wait{qemu_.get(), POLLIN, 0};
+  return poll(&wait, 1, wait_ms) > 0;
+}
+
+// Its state loads; then the guest is told what it is. An end of QEMU meanwhile is explained where every end is.
+Result<void> GuestRun::begin_clone() {
+  constexpr int kPatienceMilliseconds = 60'000, kStep = 2;
+  Result<Qmp> qmp = failure(ErrorKind::System, fmt::format("{}: its QEMU does not answer", plan_.facts.name));
+  int left = kPatienceMilliseconds / kStep;
+  for (; left > 0 && !qmp; --left) {
+    if (TRY(has_qemu_ended(kStep))) return {};
+    qmp = Qmp::connect(instance_.folder(), kPatienceMilliseconds);  // at once, if it does not listen yet
+  }
+  for (; left > 0; --left) {
+    if (!qmp) return TRY(has_qemu_ended(100)) ? Result<void>() : tl::unexpected(qmp.error());
+    auto status = qmp->execute("query-status");
+    if (!status) return TRY(has_qemu_ended(1000)) ? Result<void>() : tl::unexpected(status.error());
+    if (status->value("status", "") != "inmigrate") break;
+    if (TRY(has_qemu_ended(kStep))) return {};
+  }
+  if (left <= 0) return failure(ErrorKind::System, fmt::format("{}: its state does not load", plan_.facts.name));
+  if (plan_.clone->is_unplugged) TRY(qmp->execute("set_link", {{"name", "net"}, {"up", false}}));
+  // Ports take nothing while the machine stands still; an NMI waits in the processor, and comes before anything else.
+  if ((plan_.clone->message.flags & format::kCloneHoldsApp) != 0) TRY(qmp->execute("inject-nmi"));
+  TRY(qmp->execute("cont"));
+  std::string payload(reinterpret_cast<const char*>(&plan_.clone->message), sizeof plan_.clone->message);
+  send_bytes(control_.get(), encode({ControlType::YouAreAClone, std::move(payload)}));
+  return {};
 }
 
 Result<void> GuestRun::serve() {
@@ -266,12 +306,16 @@ void GuestRun::serve_client(size_t index) {
   }
 }
 
+void GuestRun::is_ready() {
+  if (!ready_ && plan_.ready_pipe >= 0) (void)write_all(plan_.ready_pipe, "ready\n", "the ready pipe");
+  if (!ready_ && plan_.waits_for_gdb)
+    note(fmt::format("{0} waits at its entry, next: mortem gdb {0}", plan_.facts.name));
+  ready_ = true;
+}
+
 void GuestRun::handle(const ControlMessage& message) {
-  if (message.type == ControlType::Ready) {
-    if (!ready_ && plan_.ready_pipe >= 0) (void)write_all(plan_.ready_pipe, "ready\n", "the ready pipe");
-    if (!ready_ && plan_.waits_for_gdb)
-      note(fmt::format("{0} waits at its entry, next: mortem gdb {0}", plan_.facts.name));
-    ready_ = true;
+  if (message.type == ControlType::Ready || message.type == ControlType::CloneReady) {
+    is_ready();
   } else if (message.type == ControlType::WantsInput) {
     if (!input_ended_) input_wanted_ = true;
   } else if (message.type == ControlType::WaitsForDebugger) {
@@ -357,6 +401,10 @@ void GuestRun::tell_of_crash_without_dump(const std::string& reason_of_message) 
 
 void GuestRun::collect_dumps() {
   const std::vector<ToldCrash> told = std::exchange(told_, {});
+  if (!dumps_) {
+    for (const ToldCrash& crash : told) note(fmt::format("{} crashed: {}", plan_.facts.name, crash.reason));
+    return;
+  }
   auto collected = dumps_->collect();
   if (!collected) {
     note(fmt::format("{} crashed: {}; its dump cannot be taken out, it stays in {}: {}", plan_.facts.name,
@@ -403,7 +451,7 @@ Result<int> GuestRun::explain_end() {
     return failure(ErrorKind::System,
                    fmt::format("{}: in use by another guest or program; see mortem ps", plan_.facts.source));
   if (WIFSIGNALED(qemu_status_)) {
-    const std::string why = dumps_->why_none();
+    const std::string why = dumps_ ? dumps_->why_none() : std::string();
     return failure(ErrorKind::System, fmt::format("{}: QEMU was ended by signal {}{}{}", name, WTERMSIG(qemu_status_),
                                                   why.empty() ? "" : "; ", why));
   }

@@ -20,6 +20,13 @@ namespace mortem::tools {
 enum class OnCrash { Stop, Reboot, Gdb };
 const char* on_crash_name(OnCrash what);  // as --on-crash and the kernel have it
 
+// What makes a run the going on of a clone.
+struct CloneStart {
+  std::filesystem::path state;     // of processor and devices
+  format::ControlClone message{};  // what the guest is told before its first instruction
+  bool is_unplugged = false;       // its network card's link is down
+};
+
 struct RunPlan {
   Machine machine;
   InstanceFacts facts;
@@ -28,6 +35,7 @@ struct RunPlan {
   bool keep_in_slot = false;   // dumps stay in the image
   bool waits_for_gdb = false;  // the program is held at its entry
   int ready_pipe = -1;         // detached: gets "ready\n" once the program runs, or an error line
+  std::optional<CloneStart> clone;
 };
 
 class GuestRun {
@@ -42,6 +50,9 @@ class GuestRun {
  private:
   Result<void> start();
   Result<void> start_qemu(Descriptor console_end, Descriptor control_end, Descriptor input_end);
+  Result<void> begin_clone();
+  Result<bool> has_qemu_ended(int wait_ms) const;
+  void is_ready();
   Result<void> serve();
   void serve_console();
   pollfd input_to_wait_for() const;

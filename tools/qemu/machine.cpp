@@ -56,7 +56,11 @@ std::vector<std::string> qemu_command_line(const Machine& machine) {
   // Without q35's AHCI and SMBus controllers, which no guest uses, the firmware has a quarter less to do.
   const std::string type = (machine.type == "q35" ? "q35,sata=off,smbus=off" : machine.type) + ",memory-backend=pc.ram";
   // Not reserved: the host gives a page when the guest touches it, and a guest of 64 GiB may touch few.
-  const std::string memory = fmt::format("memory-backend-ram,id=pc.ram,reserve=off,size={}M", machine.memory >> 20);
+  const bool is_clone = machine.incoming >= 0;
+  std::string memory = fmt::format("memory-backend-ram,id=pc.ram,reserve=off,size={}M", machine.memory >> 20);
+  if (is_clone)
+    memory = fmt::format("memory-backend-file,id=pc.ram,reserve=off,share=off,mem-path={},size={}M",
+                         option_value(machine.memory_file.string()), machine.memory >> 20);
   std::vector<std::string> line = {machine.qemu.string(), "-name", option_value("mortem-" + machine.name), "-machine",
                                    type, "-accel", machine.accelerator, "-cpu", machine.processor,
                                    // maxcpus=2: with a single possible processor QEMU's TCG leaves memory barriers out,
@@ -66,6 +70,7 @@ std::vector<std::string> qemu_command_line(const Machine& machine) {
                                    machine.kernel.string(), "-append", machine.kernel_arguments};
   auto add = [&](std::initializer_list<std::string> more) { line.insert(line.end(), more); };
   if (machine.exit_on_reset) add({"-no-reboot"});
+  if (is_clone) add({"-incoming", fmt::format("fd:{}", machine.incoming), "-S"});
   if (machine.control < 0) {  // a bare machine that prints to our pipe: the probe
     add({"-serial", "stdio", "-monitor", "none"});
     return line;
@@ -84,10 +89,14 @@ std::vector<std::string> qemu_command_line(const Machine& machine) {
   if (machine.input >= 0)
     add({"-chardev", fmt::format("socket,id=input,fd={}", machine.input), "-device",
          fmt::format("virtserialport,bus=ports.0,nr=3,chardev=input,name={}", format::kInputPortName)});
+  if (machine.input < 0 && machine.has_input)
+    add({"-chardev", "null,id=input", "-device",
+         fmt::format("virtserialport,bus=ports.0,nr=3,chardev=input,name={}", format::kInputPortName)});
   add({"-device", "virtio-rng-pci,disable-legacy=on"});
   if (machine.image)
     add({"-drive",
-         fmt::format("if=none,id=disk,format=raw,cache=writeback,file={}", option_value(machine.image->string())),
+         fmt::format("if=none,id=disk,format={},cache=writeback,file={}", is_clone ? "qcow2,snapshot=on" : "raw",
+                     option_value(machine.image->string())),
          "-device", "virtio-blk-pci,drive=disk,disable-legacy=on"});
   for (const std::string& option : qemu_network_options(machine.network, machine.name)) line.push_back(option);
   return line;

@@ -33,6 +33,10 @@ struct Machine {
   bool has_input = false;          // of a clone: the original had one; nothing comes from it any more
   bool exit_on_reset = true;
   Network network;
+  // Of a clone: its memory is a private view of this file, its image is qcow2 and what it writes there is gone with it,
+  // its state comes out of descriptor `incoming`, and it stands still at first.
+  std::filesystem::path memory_file;
+  int incoming = -1;
 };
 
 // Socket and log names are relative to the instance's folder, in which QEMU is to be started.

@@ -8,7 +8,7 @@ using nlohmann::ordered_json;
 
 namespace {
 
-constexpr const char* kNetworkKinds[] = {"user", "tap", "none"};
+constexpr const char* kNetworkKinds[] = {"user", "tap", "none", "unplugged", "isolated"};
 
 }  // namespace
 

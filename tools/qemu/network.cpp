@@ -191,6 +191,8 @@ std::vector<std::string> qemu_network_options(const Network& network, const std:
     const auto bytes = hash.finish();
     device += fmt::format(",mac=52:54:00:{:02x}:{:02x}:{:02x}", bytes[0], bytes[1], bytes[2]);
   }
+  if (network.kind == NetworkKind::Unplugged) backend = "hubport,id=net,hubid=0";
+  if (network.kind == NetworkKind::Isolated) backend += ",restrict=on";
   for (const PortForward& forward : network.ports)
     backend +=
         fmt::format(",hostfwd={}:{}:{}-:{}", forward.udp ? "udp" : "tcp", forward.address, forward.host, forward.guest);

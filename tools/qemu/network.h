@@ -19,7 +19,9 @@ struct PortForward {
 // HOST:GUEST or PORT, with an IPv4 ADDRESS: before it and /tcp or /udp behind it. `what` names the option or key.
 Result<PortForward> parse_port_forward(const std::string& text, const std::string& what);
 
-enum class NetworkKind { User, Tap, None };
+// Unplugged: a card with nothing behind it, for a copy of a guest that has one. Isolated: QEMU's own network without a
+// way out of it or in.
+enum class NetworkKind { User, Tap, None, Unplugged, Isolated };
 struct Network {
   NetworkKind kind = NetworkKind::User;
   std::string interface;         // Tap

@@ -13,6 +13,7 @@
 #include "tools/output.h"
 #include "tools/qemu/clone_folder.h"
 #include "tools/verbs.h"
+#include "tools/verbs/clone_options.h"
 
 namespace mortem::tools {
 
@@ -24,18 +25,63 @@ struct CloneOptions {
   std::string source, output, method = "auto";
   double patience = 30;
   bool json = false;
+  CloneStartWords start;
 };
 
 nlohmann::ordered_json clone_facts(const snapshot::CloneDescription& clone, const std::string& place) {
+  nlohmann::ordered_json gap;
+  if (clone.guest_gap_ms >= 0) gap = clone.guest_gap_ms;
   return {{"name", clone.name},
           {"folder", place},
           {"method", clone.method},
           {"pause_ms", clone.pause_ms},
           {"stopped_ms", clone.stopped_ms},
+          {"guest_gap_ms", gap},
           {"seconds", clone.seconds},
           {"bytes", clone.stream_bytes},
           {"memory_bytes", clone.memory_bytes},
           {"moment_us", clone.moment_us}};
+}
+
+std::string clone_line(const std::string& place, const snapshot::CloneDescription& clone) {
+  return fmt::format("{}: {} of memory and {} disk{} in {:.1f} s by {}; {} stood still for {:.1f} ms", place,
+                     human_size(clone.memory_bytes), clone.disks.size(), clone.disks.size() == 1 ? "" : "s",
+                     clone.seconds, clone.method, clone.name, clone.pause_ms);
+}
+
+int keep_clone(const CloneOptions& options, const CloneSource& source, const std::vector<CloneMethod>& methods) {
+  auto clone = clone_into_folder(source, options.output, methods, options.patience);
+  if (!clone) return fail(clone.error());
+  if (options.json)
+    print_json("clone", clone_facts(*clone, fs::absolute(options.output).string()));
+  else
+    write_stdout(
+        fmt::format("{}; next: mortem bt {}\n", clone_line(options.output, *clone), shell_quoted(options.output)));
+  return kDone;
+}
+
+// Without a folder to keep: the copy is started, and its files go with it.
+int start_copy(const CloneOptions& options, const CloneSource& source, const std::vector<CloneMethod>& methods) {
+  auto start = clone_start_options(options.start);
+  if (!start) return fail(start.error());
+  auto temporary = TemporaryFolder::create();
+  if (!temporary) return fail(temporary.error());
+  const fs::path folder = temporary->path() / "clone";
+  auto clone = clone_into_folder(source, folder, methods, options.patience);
+  if (!clone) return fail(clone.error());
+  auto started = start_clone(folder, *start, std::move(*temporary));
+  if (!started) return fail(started.error());
+  if (options.json) {
+    auto facts = clone_facts(*clone, folder.string());
+    facts["instance"] = started->name;
+    facts["start_seconds"] = started->seconds;
+    print_json("clone", facts);
+    return kDone;
+  }
+  write_stdout(started->name + "\n");
+  note(clone_line(started->name, *clone));
+  if (start->holds_app) note(fmt::format("{0} stands still, next: mortem gdb {0}", started->name));
+  return kDone;
 }
 
 int take_clone(const CloneOptions& options) {
@@ -47,37 +93,31 @@ int take_clone(const CloneOptions& options) {
     fail(source.error());
     return source.error().kind == ErrorKind::NotFound ? kProblem : kFailed;
   }
-  const std::string wanted = options.output.empty() ? source->name + ".clone" : options.output;
-  auto clone = clone_into_folder(*source, wanted, *methods, options.patience);
-  if (!clone) return fail(clone.error());
-  if (options.json) {
-    print_json("clone", clone_facts(*clone, fs::absolute(wanted).string()));
-    return kDone;
-  }
-  write_stdout(
-      fmt::format("{}: {} of memory and {} disk{} in {:.1f} s by {}; {} stood still for {:.1f} ms; "
-                  "next: mortem bt {}\n",
-                  wanted, human_size(clone->memory_bytes), clone->disks.size(), clone->disks.size() == 1 ? "" : "s",
-                  clone->seconds, clone->method, clone->name, clone->pause_ms, shell_quoted(wanted)));
-  return kDone;
+  return options.output.empty() ? start_copy(options, *source, *methods) : keep_clone(options, *source, *methods);
 }
 
 void add_clone(Commands& commands) {
   CLI::App* verb = commands.add(
       nullptr, "clone", "A copy of a running guest, memory and disk of one moment, while it serves",
-      "The guest stands still for some milliseconds only; what is written is a folder that can be looked into with\n"
-      "mortem bt, report, print, gdb …, copied to another machine and started there.\n"
+      "The guest stands still for some milliseconds only. The copy is started at once, cut off from network and disk "
+      "of\n"
+      "the original, its program standing still for gdb; with -o it becomes a folder that can be looked into without "
+      "a\n"
+      "start (mortem bt, report, print, gdb ...), copied to another machine and started there (mortem resume).\n"
       "Examples:\n"
-      "  mortem clone web -o web.clone\n"
-      "  mortem bt web.clone");
+      "  mortem clone web && mortem gdb web-clone\n"
+      "  mortem clone web -o web.clone && mortem bt web.clone");
   auto options = std::make_shared<CloneOptions>();
-  verb->add_option("SOURCE", options->source, "A guest's name as mortem ps shows it")->required();
-  verb->add_option("-o,--output", options->output, "Folder to make (default: NAME.clone); it must not exist");
+  verb->add_option("SOURCE", options->source,
+                   "A guest's name as mortem ps shows it, or qmp:PATH: the QMP socket of any QEMU that runs one")
+      ->required();
+  verb->add_option("-o,--output", options->output, "Folder to make, which must not exist; nothing is started then");
   verb->add_option("--method", options->method, "auto, or only one of pre-copy, background-snapshot, stop-and-copy")
       ->capture_default_str();
   verb->add_option("--patience", options->patience, "Seconds for a pre-copy to catch up with what the guest writes")
       ->capture_default_str()
       ->check(CLI::Range(0.1, 86400.0));
+  add_clone_start_options(verb, options->start);
   verb->add_flag("--json", options->json, "Print facts as JSON");
   commands.on(verb, [options] { return take_clone(*options); });
 }

@@ -19,6 +19,7 @@
 #include "tools/local_store.h"
 #include "tools/output.h"
 #include "tools/qemu/accelerator.h"
+#include "tools/qemu/detached_run.h"
 #include "tools/qemu/dump_collector.h"
 #include "tools/qemu/guest_run.h"
 #include "tools/verbs.h"
@@ -29,7 +30,6 @@ namespace fs = std::filesystem;
 
 namespace {
 
-constexpr int kReadyMilliseconds = 10'000;        // how long --detach waits for the program's start
 constexpr size_t kMaximumCommandLine = 16 << 10;  // kernel/library/command_line.h
 
 struct RunOptions {
@@ -284,63 +284,16 @@ int run_in_foreground(const RunOptions& options, Prepared ready, Instance instan
   return status;
 }
 
-// The monitor of a detached guest: what it has to say goes to monitor.log and, until the program runs, to its parent.
-[[noreturn]] void run_in_background(const RunOptions& options, Prepared ready, Instance instance, int ready_pipe) {
-  setsid();
-  const int nothing = open("/dev/null", O_RDWR | O_CLOEXEC);
-  const int log = open((instance.folder() / "monitor.log").c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
-  dup2(nothing, 0), dup2(nothing, 1), dup2(log, 2);
-  ready.plan.ready_pipe = ready_pipe;
-  give_name(ready.plan, instance, options);
-  {
-    GuestRun run(std::move(ready.plan), instance);
-    auto status = run.run();
-    if (!status) {
-      fail(status.error());
-      (void)write_all(ready_pipe, "failed " + status.error().message + "\n", "the ready pipe");
-    } else {
-      (void)write_all(ready_pipe, "ready\n", "the ready pipe");
-    }
-    if (ready.source.temporary && run.image_holds_dump()) ready.source.temporary->release();
-  }
-  ready.source.temporary.reset();
-  instance.remove();
-  _exit(0);
-}
-
 int detach(const RunOptions& options, Prepared ready, Instance instance) {
-  int ends[2];
-  if (pipe2(ends, O_CLOEXEC) != 0) return fail(std::string("cannot make a pipe"));
-  Descriptor from(ends[0]), to(ends[1]);
-  const std::string name = instance.name();
-  const pid_t monitor = fork();
-  if (monitor < 0) {
-    instance.remove();
-    return fail(std::string("cannot start the monitor"));
-  }
-  if (monitor == 0) run_in_background(options, std::move(ready), std::move(instance), to.get());
-  to.reset();
-  if (ready.source.temporary) ready.source.temporary->release();  // the monitor's now
-  instance.disown();
-
-  pollfd wait{from.get(), POLLIN, 0};
-  std::string said;
-  char part[1024];
-  while (said.find('\n') == std::string::npos) {
-    const int answered = poll(&wait, 1, kReadyMilliseconds);
-    if (answered < 0 && errno == EINTR) continue;
-    if (answered == 0) {
-      note(fmt::format("{} runs, but its program did not start within {} s; see mortem logs {}", name,
-                       kReadyMilliseconds / 1000, name));
-      break;
-    }
-    const ssize_t got = read(from.get(), part, sizeof part);
-    if (got <= 0) return fail(name + ": its monitor died");
-    said.append(part, size_t(got));
-  }
-  if (said.starts_with("failed ")) return fail(said.substr(7, said.find('\n') - 7));
+  give_name(ready.plan, instance, options);
+  const std::string name = instance.name(), folder = instance.folder().string();
+  auto started = run_detached(std::move(ready.plan), std::move(instance), std::move(ready.source.temporary));
+  if (!started) return fail(started.error());
+  if (!started->is_ready)
+    note(fmt::format("{} runs, but its program did not start within {} s; see mortem logs {}", name,
+                     kReadyMilliseconds / 1000, name));
   if (options.json)
-    print_json("run", {{"name", name}, {"instance", instance.folder().string()}, {"monitor_pid", monitor}});
+    print_json("run", {{"name", name}, {"instance", folder}, {"monitor_pid", started->monitor}});
   else
     write_stdout(name + "\n");
   return kDone;

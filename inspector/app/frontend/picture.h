@@ -14,6 +14,9 @@ struct Picture {
   std::vector<uint8_t> pixels;  // red, green, blue a pixel, from the top
 };
 
+Result<Picture> read_png(const std::filesystem::path& path);
+// Of pixels that differ visibly; 100 when the sizes do.
+double different_percent(const Picture& left, const Picture& right);
 Result<void> write_png(const Picture& picture, const std::filesystem::path& path);
 
 }  // namespace mortem::inspector::app

@@ -37,17 +37,18 @@ void hand_over(const InputEvent& event) {
 
 void InputQueue::feed(const std::function<void(const InputEvent&)>& seen) {
   std::set<int> edges;  // keys, and -1 - button
-  bool button_edge = false, key_edge = false, moved_after_button = false;
+  bool button_edge = false, key_edge = false, moved = false;
   while (!waiting_.empty()) {
     const InputEvent& event = waiting_.front();
     // What comes after an edge in time must not reach the frame together with it where ImGui would see another order:
-    // a move after a press, a second edge of the same key, a key after a character.
-    if (event.kind == InputEvent::Kind::Move && button_edge) moved_after_button = true;
-    if (event.kind == InputEvent::Kind::Button && (button_edge || !edges.insert(-1 - event.button).second)) break;
+    // a move after a press, a second edge of the same key. Nor a press together with the move before it: what lies on
+    // top of something else takes a press only when the mouse was on it in a frame before.
+    if (event.kind == InputEvent::Kind::Move && button_edge) break;
+    moved = moved || event.kind == InputEvent::Kind::Move;
+    if (event.kind == InputEvent::Kind::Button && (button_edge || moved || !edges.insert(-1 - event.button).second)) break;
     if (event.kind == InputEvent::Kind::Key && modifier_key(event.key) == ImGuiKey_None && key_edge) break;
     if (event.kind == InputEvent::Kind::Key && !edges.insert(event.key).second) break;
     if (event.kind == InputEvent::Kind::Wheel && button_edge) break;
-    if (moved_after_button) break;
     button_edge = button_edge || event.kind == InputEvent::Kind::Button;
     key_edge = key_edge || (event.kind == InputEvent::Kind::Key && modifier_key(event.key) == ImGuiKey_None);
     hand_over(event);

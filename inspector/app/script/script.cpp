@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 #include <imgui_internal.h>
+#include <sys/resource.h>
 
 #include <algorithm>
 #include <cstdio>
@@ -142,7 +143,15 @@ Result<ImVec2> ScriptRunner::point_of(const Where& where) {
   return found[where.nth - 1].middle;
 }
 
+// Two clicks at one place that follow in no time are a double click, which is another thing.
+void ScriptRunner::pause_before_press(ImVec2 at) {
+  const bool same_place = std::abs(at.x - last_press_.x) < 8 && std::abs(at.y - last_press_.y) < 8;
+  for (int count = 0; same_place && count < 24; ++count) frame();
+  last_press_ = at;
+}
+
 void ScriptRunner::press(int button, ImVec2 at, int times) {
+  pause_before_press(at);
   InputQueue& input = application_.input();
   input.push({.kind = InputEvent::Kind::Move, .position = at});
   for (int time = 0; time < times; ++time)
@@ -151,7 +160,7 @@ void ScriptRunner::press(int button, ImVec2 at, int times) {
   deliver();
 }
 
-void ScriptRunner::press_keys(const KeyChord& chord) {
+void ScriptRunner::push_keys(const KeyChord& chord) {
   InputQueue& input = application_.input();
   const auto push = [&input](ImGuiKey key, bool down) {
     input.push({.kind = InputEvent::Kind::Key, .key = key, .down = down});
@@ -165,7 +174,6 @@ void ScriptRunner::press_keys(const KeyChord& chord) {
     if (down) push(chord.key, true);
     if (down && is_question) input.push({.kind = InputEvent::Kind::Character, .character = '?'});
   }
-  deliver();
 }
 
 void ScriptRunner::type(std::string_view text) {
@@ -185,6 +193,7 @@ Result<void> ScriptRunner::drag(const Words& words) {
   } else {
     to = TRY(point_of({.text = words[3], .view = {}}));
   }
+  pause_before_press(from);
   InputQueue& input = application_.input();
   const auto move = [&](ImVec2 at) {
     input.push({.kind = InputEvent::Kind::Move, .position = at});
@@ -219,6 +228,13 @@ Result<void> ScriptRunner::check_fact(const std::string& name, const std::string
     const char* text = ImGui::GetClipboardText();
     is = text ? text : "";
     if (is.find(value) != std::string::npos) return {};
+  } else if (name == "clicks") {
+    is = std::to_string(application_.clicks_seen());
+  } else if (name == "presses") {
+    is = std::to_string(application_.presses_seen());
+  } else if (name == "shown") {
+    if (!application_.tiles().area_of(value).everywhere()) return {};
+    return failure(ErrorKind::NotFound, fmt::format("the view '{}' is not visible", value));
   } else if (name == "hexadecimal") {
     is = workspace.hexadecimal ? "yes" : "no";
   } else if (name == "jobs-failed") {
@@ -232,6 +248,48 @@ Result<void> ScriptRunner::check_fact(const std::string& name, const std::string
   }
   if (is == value) return {};
   return failure(ErrorKind::NotFound, fmt::format("{} is '{}', not '{}'", name, is, value));
+}
+
+void ScriptRunner::print_timings(const std::string& started) const {
+  const double from = std::strtod(started.c_str(), nullptr);
+  const auto milliseconds = [from](Clock::time_point moment) {
+    return (double(std::chrono::nanoseconds(moment.time_since_epoch()).count()) - from) / 1e6;
+  };
+  rusage used{};
+  getrusage(RUSAGE_SELF, &used);
+  const double cpu = double(used.ru_utime.tv_sec + used.ru_stime.tv_sec) * 1e3 +
+                     double(used.ru_utime.tv_usec + used.ru_stime.tv_usec) / 1e3;
+  fmt::print("{{\"first_frame_ms\": {:.1f}, \"first_stack_ms\": {:.1f}, \"slowest_frame_ms\": {:.2f}, \"cpu_ms\": {:.1f}, "
+             "\"memory_kib\": {}}}\n",
+             milliseconds(application_.first_frame()), milliseconds(application_.first_stack()),
+             application_.slowest_build_seconds() * 1e3, cpu, used.ru_maxrss);
+}
+
+void ScriptRunner::measure(const std::string& view) {
+  application_.workspace().command("view." + view);
+  deliver();
+  (void)settle(60);
+  std::vector<double> times;
+  for (int count = 0; count < 31; ++count) {
+    frame();
+    times.push_back(application_.last_build_seconds() * 1e3);
+  }
+  std::sort(times.begin(), times.end());
+  fmt::print("{{\"view\": \"{}\", \"median_ms\": {:.3f}, \"slowest_ms\": {:.3f}}}\n", view, times[times.size() / 2],
+             times.back());
+}
+
+Result<void> ScriptRunner::compare_picture(const std::filesystem::path& path, double most_percent) {
+  const Picture is = TRY(application_.frontend().picture());
+  const auto wanted = read_png(path);
+  const double differs = wanted ? different_percent(is, *wanted) : 100;
+  if (differs <= most_percent) return {};
+  const std::string kept = path.stem().string() + ".actual.png";
+  TRY_VOID(write_png(is, kept));
+  return failure(ErrorKind::NotFound, fmt::format("{}: {}; what was drawn is in {}", path.string(),
+                                                  wanted ? fmt::format("{:.2f} % of the picture differ", differs)
+                                                         : wanted.error().message,
+                                                  kept));
 }
 
 Result<void> ScriptRunner::step(const Words& words) {
@@ -257,6 +315,19 @@ Result<void> ScriptRunner::step(const Words& words) {
     }
     return {};
   }
+  if (what == "burst-click" || what == "burst-key") {
+    const int times = int(read_double(word(1)).value_or(0));
+    if (times < 1) return bad_step(what + " TIMES …");
+    if (what == "burst-click") {
+      press(0, TRY(point_of(TRY(where(words, 2)))), times);
+      return {};
+    }
+    const auto chord = parse_key_chord(word(2));
+    if (!chord) return bad_step(fmt::format("'{}' is no key", word(2)));
+    for (int time = 0; time < times; ++time) push_keys(*chord);
+    deliver();
+    return {};
+  }
   if (what == "click-at") {
     const auto x = read_double(word(1)), y = read_double(word(2));
     if (!x || !y) return bad_step("click-at X Y: two numbers");
@@ -271,7 +342,8 @@ Result<void> ScriptRunner::step(const Words& words) {
   if (what == "key") {
     const auto chord = parse_key_chord(word(1));
     if (!chord) return bad_step(fmt::format("'{}' is no key", word(1)));
-    press_keys(*chord);
+    push_keys(*chord);
+    deliver();
     return {};
   }
   if (what == "wheel") {
@@ -316,6 +388,18 @@ Result<void> ScriptRunner::step(const Words& words) {
   if (what == "picture") {
     (void)settle(30);
     return write_png(TRY(application_.frontend().picture()), word(1));
+  }
+  if (what == "check-picture") {
+    (void)settle(30);
+    return compare_picture(word(1), read_double(word(2)).value_or(0));
+  }
+  if (what == "timings") {
+    print_timings(word(1));
+    return {};
+  }
+  if (what == "measure") {
+    measure(word(1));
+    return {};
   }
   if (what == "frame-time") {
     frame_milliseconds_ = read_double(word(1)).value_or(0);

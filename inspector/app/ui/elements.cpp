@@ -1,6 +1,7 @@
 #include "inspector/app/ui/elements.h"
 
 #include <fmt/format.h>
+#include <imgui_internal.h>
 #include <imgui_stdlib.h>
 
 #include <cctype>
@@ -94,8 +95,7 @@ bool row(std::string_view id, bool selected) {
   ImGui::PushID(id.data(), id.data() + id.size());
   const float x = ImGui::GetCursorPosX();
   const bool clicked = ImGui::Selectable("##row", selected,
-                                         ImGuiSelectableFlags_SpanAllColumns | ImGuiSelectableFlags_AllowOverlap |
-                                             ImGuiSelectableFlags_AllowDoubleClick,
+                                         ImGuiSelectableFlags_SpanAllColumns | ImGuiSelectableFlags_AllowDoubleClick,
                                          ImVec2(0, height - ImGui::GetStyle().ItemSpacing.y));
   ImGui::SameLine(x);
   ImGui::PopID();
@@ -109,7 +109,11 @@ void end_row(float y) {
 
 bool filter(const char* id, const char* hint, std::string& text, bool& focus) {
   ImGui::SetNextItemWidth(-1);
-  if (std::exchange(focus, false)) ImGui::SetKeyboardFocusHere();
+  // Not SetKeyboardFocusHere: it loses to a list below that was clicked last.
+  if (std::exchange(focus, false)) {
+    ImGui::FocusWindow(ImGui::GetCurrentWindow());
+    ImGui::ActivateItemByID(ImGui::GetID(id));
+  }
   return ImGui::InputTextWithHint(id, hint, &text);
 }
 

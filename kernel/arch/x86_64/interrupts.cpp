@@ -121,6 +121,9 @@ int64_t wall_clock_ns() {
 ClockParameters clock_parameters() {
   return g_clock;
 }
+void set_wall_clock(int64_t now_ns) {
+  g_clock.wall_offset_ns = now_ns - int64_t(monotonic_ns());
+}
 const ClockParameters* clock_place() {
   return &g_clock;
 }

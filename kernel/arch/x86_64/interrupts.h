@@ -27,6 +27,7 @@ struct ClockParameters {
   int64_t wall_offset_ns;
 };
 ClockParameters clock_parameters();
+void set_wall_clock(int64_t now_ns);   // whoever keeps a copy of the parameters is to be told
 const ClockParameters* clock_place();  // where they stand, for readers of bare RAM
 // One-shot: an interrupt no later than this moment of monotonic_ns (so that wait_for_interrupt returns).
 void arm_timer(uint64_t deadline_ns);

@@ -13,6 +13,7 @@ enum Register : uint32_t {
   kId = 0x20,
   kEnd = 0xB0,
   kSpurious = 0xF0,
+  kCommand = 0x300,
   kTimer = 0x320,
   kInitial = 0x380,
   kCurrent = 0x390,
@@ -51,9 +52,25 @@ Result<void> local_apic_initialize() {
   return {};
 }
 
-void local_apic_end_of_interrupt() { write(kEnd, 0); }
-uint32_t local_apic_id() { return g_x2apic ? read(kId) : read(kId) >> 24; }
-void local_apic_timer_start(uint32_t count) { write(kInitial, count); }
-uint32_t local_apic_timer_left() { return read(kCurrent); }
+void local_apic_end_of_interrupt() {
+  write(kEnd, 0);
+}
+uint32_t local_apic_id() {
+  return g_x2apic ? read(kId) : read(kId) >> 24;
+}
+void local_apic_timer_start(uint32_t count) {
+  write(kInitial, count);
+}
+// Intel SDM vol. 3, 11.6.1 (a fixed interrupt with the shorthand "self") and 11.12.11.
+void local_apic_interrupt_self(uint8_t vector) {
+  constexpr uint32_t kSelfMsr = 0x83F, kToSelf = 1 << 18;
+  if (g_x2apic)
+    write_msr(kSelfMsr, vector);
+  else
+    write(kCommand, kToSelf | vector);
+}
+uint32_t local_apic_timer_left() {
+  return read(kCurrent);
+}
 
 }  // namespace kernel

@@ -14,5 +14,6 @@ void local_apic_end_of_interrupt();
 uint32_t local_apic_id();
 void local_apic_timer_start(uint32_t count);  // one shot, in units of the bus clock / 16
 uint32_t local_apic_timer_left();
+void local_apic_interrupt_self(uint8_t vector);  // it comes when interrupts are on
 
 }  // namespace kernel

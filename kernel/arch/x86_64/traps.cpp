@@ -8,13 +8,14 @@
 #include "kernel/arch/x86_64/user_access.h"
 #include "kernel/crash/crash.h"
 #include "kernel/debug/debugger.h"
+#include "kernel/linux/clone_messages.h"
 #include "kernel/linux/linux.h"
 
 namespace kernel {
 
 bool (*g_kernel_trap_hook)(TrapFrame&);
 
-#define CHECK_OFFSET(field, index) static_assert(offsetof(TrapFrame, field) == (index) * 8)
+#define CHECK_OFFSET(field, index) static_assert(offsetof(TrapFrame, field) == (index)*8)
 CHECK_OFFSET(r15, 0);
 CHECK_OFFSET(rbp, 4);
 CHECK_OFFSET(r8, 9);
@@ -101,6 +102,8 @@ extern "C" [[gnu::visibility("hidden")]] void trap_dispatch(TrapFrame* frame) {
   if (g_cpu.smap) asm volatile("clac" ::: "memory");
   if (vector >= 32) {
     dispatch_interrupt(static_cast<uint8_t>(vector));
+  } else if (vector == kNmi && linux::take_clone_nmi()) {
+    return;
   } else if (vector == kNmi || vector == kDoubleFault || vector == kMachineCheck) {
     if (g_kernel_trap_hook != nullptr && g_kernel_trap_hook(*frame)) return;
     crash_on_kernel_trap(*frame, vector == kDoubleFault ? read_cr2() : cr2);
@@ -143,7 +146,7 @@ void traps_initialize() {
                     : vector == kDoubleFault  ? kStackForDoubleFault
                     : vector == kMachineCheck ? kStackForMachineCheck
                                               : 0;
-    g_gates[vector] = {uint16_t(at), kKernelCode, stack, from_app ? kUserInterruptGate : kInterruptGate,
+    g_gates[vector] = {uint16_t(at),       kKernelCode,        stack, from_app ? kUserInterruptGate : kInterruptGate,
                        uint16_t(at >> 16), uint32_t(at >> 32), 0};
   }
   struct [[gnu::packed]] {

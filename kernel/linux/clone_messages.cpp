@@ -1,0 +1,105 @@
+#include "kernel/linux/clone_messages.h"
+
+#include "kernel/arch/x86_64/interrupt_guard.h"
+#include "kernel/arch/x86_64/interrupts.h"
+#include "kernel/arch/x86_64/local_apic.h"
+#include "kernel/arch/x86_64/random.h"
+#include "kernel/debug/debugger.h"
+#include "kernel/drivers/control_port.h"
+#include "kernel/library/log.h"
+#include "kernel/linux/vdso.h"
+#include "kernel/memory/guest_description.h"
+#include "kernel/net/ethernet.h"
+#include "kernel/task/scheduler.h"
+
+namespace kernel::linux {
+namespace {
+
+using mortem::format::ControlClockReport;
+using mortem::format::ControlClone;
+using mortem::format::ControlType;
+
+constexpr uint64_t kLookInterval = 1'000'000;
+constexpr uint64_t kLongestWatch = 600'000'000'000;  // a host that went away does not cost us a timer for ever
+
+Timer g_look;
+ControlClockReport g_report;
+uint64_t g_watch_began, g_last_look;
+
+uint8_t g_hold_vector = 0;  // 0: none
+
+void look(Timer&) {
+  const uint64_t now = monotonic_ns();
+  if (now - g_last_look > g_report.largest_gap_ns) g_report.largest_gap_ns = now - g_last_look;
+  ++g_report.looks;
+  g_last_look = now;
+  if (now - g_watch_began < kLongestWatch) set_timer(g_look, now + kLookInterval);
+}
+
+void begin_watch() {
+  InterruptGuard guard;
+  g_report = {};
+  g_watch_began = g_last_look = monotonic_ns();
+  g_look.fire = look;
+  set_timer(g_look, g_last_look + kLookInterval);
+  arm_timer(g_last_look + kLookInterval);
+}
+
+void end_watch() {
+  InterruptGuard guard;
+  cancel_timer(g_look);
+  g_report.watched_ns = monotonic_ns() - g_watch_began;
+  control_send(ControlType::ClockReport, {reinterpret_cast<const uint8_t*>(&g_report), sizeof g_report});
+}
+
+void become_clone(const ControlClone& clone) {
+  InterruptGuard guard;
+  cancel_timer(g_look);                                              // of the original's watch
+  guest_description().clone_state = mortem::format::kCloneOriginal;  // an NMI writes a dump again
+  random_mix(clone.entropy, sizeof clone.entropy);
+  if (clone.wall_clock_ns != 0) {
+    set_wall_clock(clone.wall_clock_ns);
+    vdso_clock_changed();
+  }
+  static constexpr uint8_t kNone[6] = {};
+  if (__builtin_memcmp(clone.hardware_address, kNone, sizeof kNone) != 0)
+    net::ethernet_set_hardware_address(clone.hardware_address);
+  if ((clone.flags & mortem::format::kCloneHoldsApp) != 0) debug::hold_app();
+  log(LogLevel::Info, "this guest is a clone now");
+  control_send(ControlType::CloneReady, {});
+}
+
+}  // namespace
+
+void clone_messages_initialize() {
+  auto interrupt = allocate_message_interrupt([](void*) { debug::hold_app(); }, nullptr);
+  if (interrupt) g_hold_vector = static_cast<uint8_t>(interrupt.value().data);
+}
+
+bool take_clone_nmi() {
+  if (g_hold_vector == 0 || guest_description().clone_state != mortem::format::kCloneUntold) return false;
+  local_apic_interrupt_self(g_hold_vector);
+  return true;
+}
+
+bool take_clone_message(ControlType type, std::span<const uint8_t> payload) {
+  switch (type) {
+    case ControlType::WatchClock:
+      begin_watch();
+      return true;
+    case ControlType::WatchClockEnd:
+      end_watch();
+      return true;
+    case ControlType::YouAreAClone: {
+      ControlClone clone{};
+      if (payload.size() < sizeof clone) return true;
+      __builtin_memcpy(&clone, payload.data(), sizeof clone);
+      become_clone(clone);
+      return true;
+    }
+    default:
+      return false;
+  }
+}
+
+}  // namespace kernel::linux

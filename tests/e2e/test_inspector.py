@@ -1,0 +1,197 @@
+"""The inspector: scripts of tests/gui without a display, pictures without a display, and a window under Xvfb that
+xdotool's clicks and keys reach. All on dumps of the test guests."""
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import tempfile
+import unittest
+
+from mortem_test import GUESTS, MORTEM, ROOT, MortemTest, wait_until
+
+SCRIPTS = ROOT / "tests" / "gui"
+GOLDENS = SCRIPTS / "golden"
+
+
+class InspectorTest(MortemTest):
+    dumps = {}
+
+    @classmethod
+    def tearDownClass(cls):
+        for dump in cls.dumps.values():
+            shutil.rmtree(dump.parent)
+        cls.dumps = {}
+
+    def setUp(self):
+        super().setUp()
+        self.environment["XDG_CONFIG_HOME"] = str(self.place / "config")
+
+    def dump_of(self, guest, name):
+        """Of a guest that dies; one run serves all tests of the class."""
+        if guest not in self.dumps:
+            made = self.crash(GUESTS / guest, status=139)[1]
+            kept = pathlib.Path(tempfile.mkdtemp(prefix="mortem-gui.")) / name
+            shutil.move(made, kept)
+            type(self).dumps = {**self.dumps, guest: kept}
+        return self.dumps[guest]
+
+    def inspect(self, *arguments, **more):
+        return self.mortem("open", *arguments, deadline=120, **more)
+
+
+class Scripts(InspectorTest):
+    def run_script(self, name, guest="threads_null_read"):
+        dump = self.dump_of(guest, "threads.dump")
+        self.inspect(dump, "--null", SCRIPTS / f"{name}.script", "--size", "1440x900")
+
+    def test_crash(self):
+        self.run_script("crash")
+
+    def test_commands(self):
+        self.run_script("commands")
+
+    def test_threads(self):
+        self.run_script("threads")
+
+    def test_layout(self):
+        self.run_script("layout")
+
+    def test_memory(self):
+        self.run_script("memory")
+
+    def test_fast_input(self):
+        self.run_script("fast_input", "stack_overflow")
+
+    def test_a_script_that_fails_names_line_and_screen(self):
+        script = self.files / "wrong.script"
+        script.write_text("settle\n# a comment\ncheck \"no such text anywhere\" in stack\n")
+        done = self.inspect(self.dump_of("threads_null_read", "threads.dump"), "--null", script, status=1)
+        self.assertIn("line 3", done.stderr)
+        self.assertIn("no such text anywhere", done.stderr)
+        self.assertIn("step_one", done.stderr)  # what there is
+        script.write_text("clack \"Stack\"\n")
+        done = self.inspect("--null", script, status=2)
+        self.assertIn("'clack' is no step", done.stderr)
+
+    def test_settings_are_kept(self):
+        script = self.files / "first.script"
+        dump = self.dump_of("threads_null_read", "threads.dump")
+        script.write_text("settle\ncommand watch.add worker\ncommand theme.toggle\ncommand view.memory\n"
+                          "command tile.split_down\n")
+        self.inspect(dump, "--null", script)
+        kept = (self.place / "config" / "mortem" / "inspector.conf").read_text()
+        self.assertIn(f"recent {dump}\n", kept)
+        self.assertIn("watch worker\n", kept)
+        self.assertIn("theme light\n", kept)
+        script.write_text("settle\ncheck-fact shown memory\ncheck-fact shown summary\ncommand view.watch\n"
+                          "wait \"worker\" in watch\n")
+        self.inspect(dump, "--null", script)
+        # A file that somebody has broken is no reason not to start.
+        (self.place / "config" / "mortem" / "inspector.conf").write_text("layout.crash rows 7 nonsense\nzoom x\n\0\n")
+        script.write_text("settle\ncheck-fact shown stack\n")
+        self.inspect(dump, "--null", script)
+
+    def test_bad_input(self):
+        for arguments, naming in [(("--view", "nothing"), "there is no view 'nothing'"),
+                                  (("--screenshot", "a.png"), "--screenshot needs --egl"),
+                                  (("--egl",), "--egl needs --screenshot"),
+                                  (("--null", "no.script"), "no.script")]:
+            done = self.inspect(*arguments, status=2)
+            self.assertEqual(len(done.stderr.splitlines()), 1, done.stderr)
+            self.assertIn(naming, done.stderr)
+
+
+class Pictures(InspectorTest):
+    # Views of what is the same in every run: no time, no boot id, no address that is drawn by lot.
+    VIEWS = ["source", "disassembly"]
+
+    def test_views_look_as_they_did(self):
+        dump = self.dump_of("threads_null_read", "threads.dump")
+        script = self.files / "pictures.script"
+        steps = ["settle"]
+        for view in self.VIEWS:
+            steps += [f"command view.{view}", f"check-picture {GOLDENS / view}.png 2"]
+        steps += ["command file.close", "command theme.toggle"]
+        script.write_text("\n".join(steps) + "\n")
+        self.inspect(dump, "--egl", "--script", script, "--size", "1200x760", "--no-settings")
+
+    def test_the_same_bytes_every_time(self):
+        dump = self.dump_of("threads_null_read", "threads.dump")
+        for name in ("one.png", "two.png"):
+            self.inspect(dump, "--egl", "--screenshot", name, "--size", "800x500", "--no-settings", "--view", "stack")
+        one, two = ((self.files / name).read_bytes() for name in ("one.png", "two.png"))
+        self.assertEqual(one, two)
+        self.assertTrue(one.startswith(b"\x89PNG"))
+
+    def test_a_target_that_is_none(self):
+        (self.files / "text.dump").write_text("no dump at all\n" * 50)
+        done = self.inspect("./text.dump", "--egl", "--screenshot", "x.png", "--size", "640x400", status=2)
+        self.assertIn("text.dump", done.stderr)
+
+
+class Window(InspectorTest):
+    def setUp(self):
+        super().setUp()
+        read_end, write_end = os.pipe()
+        self.display = subprocess.Popen(["Xvfb", "-displayfd", str(write_end), "-screen", "0", "1280x800x24"],
+                                        pass_fds=[write_end], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                                        stderr=subprocess.DEVNULL)
+        os.close(write_end)
+        with os.fdopen(read_end) as numbers:
+            self.environment["DISPLAY"] = ":" + numbers.readline().strip()
+        self.addCleanup(self.end_display)
+
+    def end_display(self):
+        self.display.terminate()
+        self.display.wait()
+
+    def xdotool(self, *arguments):
+        return subprocess.run(["xdotool", *map(str, arguments)], env=self.environment, capture_output=True, text=True,
+                              timeout=60, check=False)
+
+    def keys(self, *keys):
+        self.xdotool("key", "--clearmodifiers", *keys)
+
+    def command(self, letters, argument=None):
+        """By the palette, as a person does it."""
+        self.keys("F1")
+        self.xdotool("type", letters)
+        self.keys("Return")
+        if argument is not None:
+            self.xdotool("type", str(argument))
+            self.keys("Return")
+
+    def screen(self):
+        """The text that is in the window now, by the command that saves it."""
+        path = self.files / f"screen{len(list(self.files.iterdir()))}.txt"
+        self.command("save the text", path)
+        wait_until(lambda: path.exists() and path.stat().st_size > 0, f"the screen's text in {path}", 30)
+        return path.read_text()
+
+    def open_window(self, *arguments):
+        process = self.start("open", *arguments)
+        wait_until(lambda: self.xdotool("search", "--onlyvisible", "--name", "Mortem").stdout.strip(), "a window", 60)
+        return process
+
+    def wait_for(self, text, deadline=60):
+        return wait_until(lambda: (seen := self.screen()) and (seen if text in seen else None), f"{text} in the window",
+                          deadline)
+
+    def test_open_a_dump_and_read_it(self):
+        process = self.open_window(self.dump_of("threads_null_read", "threads.dump"))
+        self.wait_for("SIGSEGV: read of 8 bytes at 0x0: null `worker`, in stop_here")
+        self.keys("ctrl+Up")
+        self.keys("ctrl+Up")
+        self.keys("alt+4")
+        seen = self.wait_for("sink = step_inlined(worker);")
+        self.assertIn("thread 10, frame 2", seen)
+        # Memory from a value: the stack pointer among the registers, by a click.
+        self.command("go to address", "$rsp")
+        self.wait_for("stack of thread 10")
+        self.keys("ctrl+q")
+        self.assertEqual(process.wait(30), 0)
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,19 @@
+// Options and words that `clone` and `resume` share.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <memory>
+
+#include "tools/qemu/clone_start.h"
+
+namespace mortem::tools {
+
+struct CloneStartWords {
+  CloneStartOptions options;
+  std::string clock = "goes-on";
+  bool runs = false;
+};
+void add_clone_start_options(CLI::App* verb, CloneStartWords& words);
+Result<CloneStartOptions> clone_start_options(const CloneStartWords& words);
+
+}  // namespace mortem::tools

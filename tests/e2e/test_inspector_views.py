@@ -31,7 +31,10 @@ class InspectorViews(MortemTest):
             wait "anon_inode" in files
             check-not "socket:[" in files
             command view.symbols
-            wait "main" in symbols
+            wait "mortem-kernel.elf" in symbols
+            click "A part of a function" in symbols
+            type "needle_that_is_nowhere"
+            wait "No symbol fits" in symbols
             click "Types" in symbols
             click "The whole name of a type" in symbols
             type "sockaddr_in"

@@ -1,5 +1,6 @@
 // Where a live guest is to stop, and the commands that run it.
 #include <fmt/format.h>
+#include <imgui.h>
 #include <imgui_stdlib.h>
 
 #include "inspector/app/ui/elements.h"

@@ -1,5 +1,6 @@
 // Bytes, texts and pointers in memory: each search is a job, its hits come while it runs.
 #include <fmt/format.h>
+#include <imgui.h>
 #include <imgui_stdlib.h>
 
 #include "inspector/app/ui/elements.h"

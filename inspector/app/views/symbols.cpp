@@ -1,5 +1,6 @@
 // Functions and data of all modules by name, and types with the places of their members.
 #include <fmt/format.h>
+#include <imgui.h>
 #include <imgui_stdlib.h>
 
 #include "inspector/app/ui/elements.h"

@@ -27,6 +27,10 @@ class ByteSource {
 // A regular file or a block device. A file that shrinks later gives errors, not faults.
 Result<std::unique_ptr<ByteSource>> open_plain_file(const std::filesystem::path& path);
 
+// A disk image in a format of QEMU's (`driver`: "qcow2", "vmdk", "vpc", "vhdx"): the disk that is in it. Needs the
+// program qemu-nbd, which ends with the source.
+Result<std::unique_ptr<ByteSource>> open_nbd_image(const std::filesystem::path& path, const std::string& driver);
+
 // Decompresses frame by frame through a small cache; checks the frames' checksums. Without a seek table the frame
 // headers are walked, which works if each of them tells its content's size.
 Result<std::unique_ptr<ByteSource>> open_seekable_zstd(std::unique_ptr<ByteSource> compressed);

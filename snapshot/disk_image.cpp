@@ -145,6 +145,40 @@ Result<DiskImage> DiskImage::open(const std::filesystem::path& path) {
   return from(TRY(open_bytes(path)));
 }
 
+namespace {
+
+// QEMU's name for the format; empty: raw, or none of its.
+std::string qemu_driver(const ByteSource& bytes) {
+  std::array<uint8_t, 32> start{};
+  const auto head = std::span(start).first(std::min<uint64_t>(start.size(), bytes.size()));
+  if (!bytes.read(0, head)) return {};
+  constexpr std::pair<std::string_view, const char*> kDrivers[] = {
+      {"qcow2", "qcow2"}, {"VMDK", "vmdk"}, {"VHD", "vpc"}, {"VHDX", "vhdx"}};
+  const char* format = foreign_format(head);
+  for (const auto& [name, driver] : kDrivers)
+    if (format && name == format) return driver;
+  // A fixed VHD is raw with a footer behind it (VHD specification, "Hard Disk Footer Format"): read as raw.
+  return {};
+}
+
+}  // namespace
+
+Result<DiskImage> DiskImage::open_any(const std::filesystem::path& path) {
+  auto plain = TRY(open_plain_file(path));
+  const std::string driver = qemu_driver(*plain);
+  if (driver.empty()) return open(path);
+  return from(TRY(open_nbd_image(path, driver)));
+}
+
+bool DiskImage::looks_like(const std::filesystem::path& path) {
+  const auto plain = open_plain_file(path);
+  if (!plain) return false;
+  if (!qemu_driver(**plain).empty()) return true;
+  std::array<uint8_t, 8> signature{};
+  return (*plain)->size() > 2 * kSectorSize && (*plain)->read(kSectorSize, signature).has_value() &&
+         std::memcmp(signature.data(), "EFI PART", signature.size()) == 0;
+}
+
 Result<DiskImage> DiskImage::from(std::shared_ptr<const ByteSource> bytes) {
   const std::string& name = bytes->name();
   std::array<uint8_t, 32> start{};

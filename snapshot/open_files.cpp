@@ -142,27 +142,35 @@ Result<std::vector<OpenSocket>> parse_socket_table(std::span<const uint8_t> byte
   return all.take();
 }
 
-OpenFiles read_open_files(uint64_t address, const std::function<bool(void* to, uint64_t address, size_t size)>& read) {
-  OpenFiles files;
+OpenFileTableBytes open_file_tables_of(uint64_t address,
+                                       const std::function<bool(void* to, uint64_t address, size_t size)>& read) {
+  OpenFileTableBytes bytes;
   format::OpenFileTables tables;
   using Walk = format::OpenFilesWalk<std::function<bool(void*, uint64_t, size_t)>>;
-  if (address == 0 || !read(&tables, address, sizeof tables) || !Walk::fits(tables)) return files;
+  if (address == 0 || !read(&tables, address, sizeof tables) || !Walk::fits(tables)) return bytes;
+  const auto append = [](std::vector<uint8_t>& to, const void* from, size_t size) {
+    const auto* first = static_cast<const uint8_t*>(from);
+    to.insert(to.end(), first, first + size);
+  };
   Walk walk(tables, read);
-  files.descriptors.emplace();
-  walk.descriptors([&](const format::DescriptorEntry& entry, uint64_t path) {
+  walk.descriptors([&](format::DescriptorEntry entry, uint64_t path) {
     std::string text;
     char one = 0;
     while (path != 0 && text.size() < kLongestPath && read(&one, path + text.size(), 1) && one != 0) text += one;
-    files.descriptors->push_back(descriptor_of(entry, std::move(text)));
+    entry.path_length = static_cast<uint16_t>(text.size());
+    text.resize((text.size() + 7) & ~size_t{7});
+    entry.entry_length = static_cast<uint32_t>(sizeof entry + text.size());
+    append(bytes.descriptors, &entry, sizeof entry);
+    append(bytes.descriptors, text.data(), text.size());
     return true;
   });
-  SocketList sockets;
+  const uint32_t head[2] = {sizeof(format::SocketEntry), 0};
+  append(bytes.sockets, head, sizeof head);
   walk.sockets([&](const format::SocketEntry& entry) {
-    sockets.add(entry);
+    append(bytes.sockets, &entry, sizeof entry);
     return true;
   });
-  files.sockets = sockets.take();
-  return files;
+  return bytes;
 }
 
 }  // namespace mortem::snapshot

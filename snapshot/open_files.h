@@ -47,8 +47,13 @@ std::string open_flags_text(uint32_t flags);        // "read-write append non-bl
 Result<std::vector<OpenDescriptor>> parse_descriptor_table(std::span<const uint8_t> bytes);
 Result<std::vector<OpenSocket>> parse_socket_table(std::span<const uint8_t> bytes);
 
-// From the kernel's own records in memory: of a clone. `tables`: GuestDescription::open_file_tables. `read`: kernel
-// memory at a virtual address, all of it or false.
-OpenFiles read_open_files(uint64_t tables, const std::function<bool(void* to, uint64_t address, size_t size)>& read);
+// What the notes of a clone have behind their header, out of the kernel's own records in memory. `tables`:
+// GuestDescription::open_file_tables. `read`: kernel memory at a virtual address, all of it or false. Empty: the guest
+// does not tell.
+struct OpenFileTableBytes {
+  std::vector<uint8_t> descriptors, sockets;
+};
+OpenFileTableBytes open_file_tables_of(uint64_t tables,
+                                       const std::function<bool(void* to, uint64_t address, size_t size)>& read);
 
 }  // namespace mortem::snapshot

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "inspector/target/live_core.h"
+#include "snapshot/image_target.h"
 #include "tools/qemu/instance.h"
 
 namespace mortem::tools {
@@ -14,16 +15,19 @@ namespace fs = std::filesystem;
 Result<std::unique_ptr<snapshot::CoreFile>> open_target_core(const std::string& text) {
   std::error_code ignored;
   const bool is_there = fs::exists(text, ignored);
+  const auto image = snapshot::image_target(text);
   if (text.find('/') == std::string::npos) {
     auto instance = find_instance(text);
     if (instance) {
       Descriptor socket = TRY(connect_to(instance->folder, "gdb"));
       return inspector::open_live_core(socket.release(), text);
     }
+    if (image) return snapshot::open_image_target(*image);
     if (!is_there)
       return failure(ErrorKind::NotFound,
                      fmt::format("{}: no file of that name, and no guest that runs: mortem ps shows those", text));
   }
+  if (image) return snapshot::open_image_target(*image);
   return snapshot::CoreFile::open(text);
 }
 

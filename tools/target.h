@@ -20,6 +20,7 @@ Result<OpenedTarget> open_target(const std::string& text, inspector::Scope scope
 // The same without a look at its threads.
 Result<std::unique_ptr<snapshot::CoreFile>> open_target_core(const std::string& text);
 
-inline constexpr const char* kTargetHelp = "A dump, any x86-64 ELF core, or the name of a running guest";
+inline constexpr const char* kTargetHelp =
+    "A dump, any x86-64 ELF core, a disk image with dumps (#N: of slot N), or the name of a running guest";
 
 }  // namespace mortem::tools

@@ -118,6 +118,10 @@ class Notes {
     machine();
     builder_.mortem_note(NoteType::Modules, facts_.modules);
     names();
+    if (!facts_.open_files.sockets.empty()) {
+      builder_.mortem_note(NoteType::DescriptorTable, facts_.open_files.descriptors);
+      builder_.mortem_note(NoteType::SocketTable, facts_.open_files.sockets);
+    }
     text(NoteType::StandardError, facts_.standard_error);
     text(NoteType::StandardOutput, facts_.standard_output);
     text(NoteType::KernelLog, facts_.kernel_log);

@@ -169,6 +169,9 @@ class FactsReader {
     facts_.kernel_log = ring({block.kernel_log, block.kernel_log_size, pointer(block.kernel_log_written)});
     if (const auto place = memory_.get<GuestRing>(block.error_ring)) facts_.standard_error = ring(*place);
     if (const auto place = memory_.get<GuestRing>(block.output_ring)) facts_.standard_output = ring(*place);
+    facts_.open_files = open_file_tables_of(block.open_file_tables, [this](void* to, uint64_t address, size_t size) {
+      return memory_.read(address, {static_cast<uint8_t*>(to), size}).has_value();
+    });
     if (const auto clock = memory_.get<GuestClock>(block.clock); clock && clock->multiplier != 0) {
       facts_.uptime_ns = uint64_t(static_cast<unsigned __int128>(cpu_.tsc - clock->base_tsc) * clock->multiplier >> 32);
       if (clock->wall_offset_ns != 0) facts_.wall_clock_ns = clock->wall_offset_ns + int64_t(facts_.uptime_ns);

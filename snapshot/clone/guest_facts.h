@@ -10,6 +10,7 @@
 #include "snapshot/clone/guest_memory.h"
 #include "snapshot/format/guest_description.h"
 #include "snapshot/format/registers.h"
+#include "snapshot/open_files.h"
 #include "snapshot/result.h"
 
 namespace mortem::snapshot {
@@ -39,6 +40,7 @@ struct GuestFacts {
   std::vector<GuestArea> areas;
   std::vector<uint8_t> modules;  // ModuleEntry bytes
   std::vector<uint64_t> auxiliary_vector;
+  OpenFileTableBytes open_files;
   std::string command_line, kernel_log, standard_error, standard_output;
   uint64_t uptime_ns = 0;
   int64_t wall_clock_ns = 0;

@@ -111,6 +111,15 @@ class OpenFiles(MortemTest):
         self.assertIn(listener[0]["descriptors"][0],
                       [one["descriptor"] for one in self.facts("files", "web")["descriptors"] if one["kind"] == "socket"])
 
+    def test_a_clone_says_the_same_as_its_guest(self):
+        self.mortem("run", GUESTS / "network_server", "--name", "web", "--detach")
+        self.addCleanup(self.mortem, "stop", "web", status=None)
+        wait_until(lambda: [one for one in self.facts("net", "web")["sockets"] if one["state"] == "LISTEN"],
+                   "it listens", 60)
+        self.mortem("clone", "web", "-o", "copy")
+        for verb in ("net", "files"):
+            self.assertEqual(self.facts(verb, "copy"), self.facts(verb, "web"))
+
     def test_a_core_of_linux_does_not_say(self):
         self.assert_refused("net", GUESTS / "open_files", naming=["open_files"])
 

@@ -149,6 +149,21 @@ TEST_F(LiveSessionTest, InterruptAndLeaveWhileItRuns) {
   EXPECT_TRUE(session_->phase() == Phase::Stopped || session_->phase() == Phase::Ended) << errors();
 }
 
+// Two thousand million rounds: neither waits for their end.
+TEST_F(LiveSessionTest, InterruptAtOnceAndLeaveWhileItRuns) {
+  session_->add_breakpoint("stepped.c:17");
+  run(Motion::Continue);
+  session_->remove_breakpoint(1);
+  session_->assign("i", "-2000000000", session_->first_thread(), 0);
+  session_->move(Motion::Continue, session_->first_thread());
+  session_->interrupt();  // the lane may not have begun
+  ASSERT_TRUE(wait_until([&] { return session_->phase() != Phase::Running; })) << errors();
+  ASSERT_EQ(session_->phase(), Phase::Stopped) << errors();
+  EXPECT_EQ(session_->stop_text(), "interrupted");
+  session_->move(Motion::Continue, session_->first_thread());
+  session_.reset();
+}
+
 TEST_F(LiveSessionTest, WhatIsWrongIsSaid) {
   session_->add_breakpoint("nowhere_at_all");
   ASSERT_TRUE(wait_until([&] { return !session_->jobs().list().empty(); }));

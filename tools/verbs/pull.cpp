@@ -157,7 +157,7 @@ Result<bool> release(const fs::path& image, const Slot& slot) {
 // Sets `overwritten`, if it is not null, instead of an error about it.
 int pull_once(const PullOptions& options, const fs::path& image_path, bool* overwritten) {
   const fs::path* image = &image_path;
-  auto disk = snapshot::DiskImage::open(*image);
+  auto disk = snapshot::DiskImage::open_any(*image);
   if (!disk) return fail(disk.error());
   auto slots = snapshot::read_dump_slots(*disk);
   if (!slots) return fail(slots.error());

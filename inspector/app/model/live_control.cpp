@@ -26,7 +26,6 @@ bool LiveControl::is_step(const StubStop& stop, uint32_t thread) const {
 }
 
 Result<std::string> LiveControl::move(Motion motion, uint32_t thread) {
-  guest_->begin_motion();
   for (;;) {
     const StubStop stop = TRY(start(motion, thread));
     if (stop.kind != StubStop::Kind::Stopped) {

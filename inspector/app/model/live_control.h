@@ -26,6 +26,7 @@ class LiveControl {
   void give_up() { guest_->give_up(); }              // from any thread: nothing runs any more
   void interrupt() { guest_->interrupt(); }          // from any thread
 
+  void begin_motion() { guest_->begin_motion(); }  // before move(), from any thread
   // Why it stopped, in a few words; empty: the program ended, `ended` says how.
   Result<std::string> move(Motion motion, uint32_t thread);
   const std::string& ended() const { return ended_; }

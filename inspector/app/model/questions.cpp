@@ -26,12 +26,17 @@ Questions::Questions(Listener listener) : listener_(std::move(listener)) {
 }
 
 Questions::~Questions() {
+  stop();
+}
+
+void Questions::stop() {
   {
     const std::lock_guard lock(mutex_);
     ending_ = true;
   }
   work_came_.notify_all();
-  for (LaneState& lane : lanes_) lane.thread.join();
+  for (LaneState& lane : lanes_)
+    if (lane.thread.joinable()) lane.thread.join();
 }
 
 Questions::Found Questions::look(QuestionKey key, Lane lane, Priority priority, std::function<Result<Erased>()> work) {

@@ -41,6 +41,7 @@ class Questions {
   };
   explicit Questions(Listener listener);
   ~Questions();
+  void stop();  // ends the threads; questions stay without answers
 
   // `work` runs in the lane's thread.
   template <typename T>

@@ -82,8 +82,9 @@ Session::~Session() {
     const std::lock_guard lock(mutex_);
     if (live_) live_->give_up();
   }
+  // Lanes report to the jobs, and jobs ask the lanes: both are there until neither has a thread.
+  questions_->stop();
   jobs_.reset();
-  questions_.reset();
 }
 
 // In the facts lane.
@@ -325,10 +326,13 @@ Answer<std::string> Session::address_label(uint64_t address) {
 
 uint64_t Session::start_search(SearchQuery query) {
   auto found = std::make_shared<SearchState>();
+  if (last_search_.job != 0) jobs_->cancel(last_search_.job);
+  last_search_.query = query;
   const std::string title = fmt::format("search for {}", query.text);
   const uint64_t id = jobs_->start(title, [this, query = std::move(query), found](JobControl& job) {
     return search(query, job, found->results, found->mutex);
   });
+  last_search_.job = id;
   const std::lock_guard lock(mutex_);
   searches_[id] = std::move(found);
   return id;

@@ -116,6 +116,11 @@ class Session {
   Jobs& jobs() { return *jobs_; }
   uint64_t start_search(SearchQuery query);  // a job's number
   SearchResults search_results(uint64_t job) const;
+  struct LastSearch {
+    uint64_t job = 0;  // 0: none yet
+    SearchQuery query;
+  };
+  const LastSearch& last_search() const { return last_search_; }
 
   PlaceHistory& history() { return history_; }
 
@@ -124,6 +129,7 @@ class Session {
   void interrupt();
   std::string stop_text() const;    // why it stopped last: "breakpoint 1: main"; empty: it was opened, or it ended
   uint32_t stopped_thread() const;  // 0: none yet
+  uint64_t stop_count() const;      // changes with every stop: then the stopped thread is what people want to see
   std::vector<BreakpointFacts> breakpoints() const;
   void add_breakpoint(const std::string& where, const std::string& condition = {});
   void add_watchpoint(const std::string& expression, uint32_t thread, size_t frame);
@@ -165,11 +171,13 @@ class Session {
   std::vector<std::shared_ptr<OpenState>> before_;  // that somebody may still look at in this frame
   std::shared_ptr<LiveControl> live_;
   std::string stop_text_;
+  uint64_t stop_count_ = 0;
   struct SearchState;
   std::map<uint64_t, std::shared_ptr<SearchState>> searches_;
 
   std::unique_ptr<Analysis> analysis_;  // of the analysis lane; null: none yet, or the last one crashed
   PlaceHistory history_;
+  LastSearch last_search_;
   std::unique_ptr<Jobs> jobs_;
   std::unique_ptr<Questions> questions_;  // last: its threads use all of the above
 };

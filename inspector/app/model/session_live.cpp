@@ -50,6 +50,7 @@ Result<void> Session::run(LiveControl& live, Motion motion, uint32_t thread) {
     const std::lock_guard lock(mutex_);
     phase_ = ended ? Phase::Ended : Phase::Stopped;
     stop_text_ = stop ? *stop : "";
+    ++stop_count_;
     if (ended) problem_ = live.ended();
   }
   questions_->hold(ended);  // nobody is there any more who could be asked
@@ -62,7 +63,10 @@ void Session::move(Motion motion, uint32_t thread) {
   {
     const std::lock_guard lock(mutex_);
     if (live_ && phase_ != Phase::Stopped) return;
-    if (live_) phase_ = Phase::Running;
+    if (live_) {
+      phase_ = Phase::Running;
+      live_->begin_motion();  // an interrupt from now on counts, though the lane has not begun yet
+    }
   }
   if (live()) questions_->hold(true);
   control("run", [this, motion, thread](LiveControl& live) { return run(live, motion, thread); });
@@ -81,6 +85,11 @@ std::string Session::stop_text() const {
 uint32_t Session::stopped_thread() const {
   const std::lock_guard lock(mutex_);
   return live_ ? live_->stopped_thread() : 0;
+}
+
+uint64_t Session::stop_count() const {
+  const std::lock_guard lock(mutex_);
+  return stop_count_;
 }
 
 std::vector<BreakpointFacts> Session::breakpoints() const {

@@ -1,5 +1,6 @@
 // Memory over the whole address space: rows are counted in 64 bits, so that every address can be reached exactly.
 #include <fmt/format.h>
+#include <imgui.h>
 #include <imgui_stdlib.h>
 
 #include <cstring>

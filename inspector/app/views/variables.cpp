@@ -1,5 +1,6 @@
 // The variables of the selected frame as typed trees, and expressions that are watched.
 #include <fmt/format.h>
+#include <imgui.h>
 #include <imgui_stdlib.h>
 
 #include <algorithm>

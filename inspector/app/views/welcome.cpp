@@ -1,5 +1,6 @@
 // The first page: what was opened before, which guests run here, and a field for anything else.
 #include <fmt/format.h>
+#include <imgui.h>
 #include <imgui_stdlib.h>
 
 #include <chrono>

@@ -8,9 +8,13 @@
 
 namespace mortem::inspector {
 
+// A module without an id is taken for the file at its path where a guess helps, and not where a value is shown.
+enum class BackingFiles { All, WithId };
+
 class FileBackedTarget final : public Target {
  public:
-  FileBackedTarget(const Target& target, StackReader& reader) : target_(target), reader_(reader) {}
+  FileBackedTarget(const Target& target, StackReader& reader, BackingFiles files = BackingFiles::All)
+      : target_(target), reader_(reader), files_(files) {}
 
   const std::string& name() const override { return target_.name(); }
   const std::vector<TargetThread>& threads() const override { return target_.threads(); }
@@ -28,12 +32,14 @@ class FileBackedTarget final : public Target {
     const size_t got = TRY(target_.read_memory(address, to));
     if (got == to.size()) return got;
     const CoreModule* module = reader_.module_at(address + got);
+    if (module && files_ == BackingFiles::WithId && module->id_kind == format::ModuleIdKind::None) return got;
     return module ? got + reader_.read_file(address + got, to.subspan(got)) : got;
   }
 
  private:
   const Target& target_;
   StackReader& reader_;
+  const BackingFiles files_;
 };
 
 }  // namespace mortem::inspector

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""`mortem search --value` on a core of a C++ program whose objects are known: gdb says where they are.
+"""`mortem search --value` on a core of a C++ program whose objects are known: gdb says where they are. And `mortem print`
+of what Linux left out of that core.
 
 usage: search_values.py MORTEM FOLDER
 """
@@ -28,6 +29,8 @@ shop::Order on_data;
 connection *first, *second;
 plain lonely;
 double known = 1234.5625;
+extern const long constants[3] = {11, 22, 33};
+const char *words = "words that nobody writes";
 int main() {
   for (int i = 0; i < 5; ++i) orders.push_back(new shop::Order);
   orders.push_back(new shop::Base);
@@ -58,7 +61,8 @@ def main():
     script = ["set debuginfod enabled off", "set startup-with-shell off", "run", "generate-core-file " + core]
     script += ["printf \"order %d %%lx\\n\", orders._M_impl._M_start[%d]" % (i, i) for i in range(6)]
     script += ["printf \"%s %%lx\\n\", %s" % (name, text) for name, text in
-               (("data", "&on_data"), ("box", "box"), ("first", "first"), ("second", "second"), ("known", "&known"))]
+               (("data", "&on_data"), ("box", "box"), ("first", "first"), ("second", "second"), ("known", "&known"),
+                ("constants", "&constants"))]
     said = subprocess.run(["gdb", "-nx", "-batch"] + [word for line in script for word in ("-ex", line)] + [program],
                           capture_output=True, text=True).stdout
     place = {name: "0x" + address for name, address in re.findall(r"^(order \d|\w+) ([0-9a-f]+)$", said, re.M)}
@@ -74,6 +78,7 @@ def main():
         # The address of a table stands on the stack too, where a constructor had it.
         return {hit["address"] for hit in json.loads(done.stdout)["hits"] if int(hit["address"], 16) < 0x7F0000000000}
 
+    constants = place.pop("constants")
     orders = {place["order %d" % i] for i in range(5)}
     expect("shop::Order", search("shop::Order"), orders | {place["data"]})
     expect("struct shop::Order", search("struct shop::Order"), orders | {place["data"]})
@@ -89,6 +94,16 @@ def main():
     expect("no such type", "no type" in search("no_such_type=1", 1), True)
     expect("no such member", "no member" in search("connection.none=1", 1), True)
     expect("does not fit", "does not fit" in search("short=70000", 2), True)
+    # Linux leaves pages of files that nobody wrote out of its cores: they are read from the file of that build id.
+    def printed(expression):
+        return subprocess.run([mortem, "print", core, expression], capture_output=True, text=True, stdin=subprocess.DEVNULL)
+
+    expect("constants", printed("constants").stdout.split("=")[-1].strip(), "{11, 22, 33}")
+    expect("words", "words that nobody writes" in printed("words").stdout, True)
+    shutil.move(program, program + ".gone")
+    gone = printed("*(long *)%s" % constants)
+    expect("constants without the program's file", "22" in gone.stdout or "11" in gone.stdout, False)
+    expect("its complaint", "not in the dump" in gone.stdout + gone.stderr, True)
     for problem in problems:
         print(problem)
     sys.exit(1 if problems else 0)

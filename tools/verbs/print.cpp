@@ -3,6 +3,7 @@
 
 #include <memory>
 
+#include "inspector/analysis/file_backed_target.h"
 #include "inspector/values/describe.h"
 #include "inspector/values/evaluate.h"
 #include "tools/output.h"
@@ -31,7 +32,12 @@ struct PrintOptions {
 class PrintVerb {
  public:
   PrintVerb(const PrintOptions& options, const inspector::Target& target, inspector::Symbolizer& symbolizer)
-      : options_(options), reader_(target, symbolizer), program_(target, symbolizer, reader_), symbolizer_(symbolizer) {
+      : options_(options),
+        files_(target, symbolizer),
+        memory_(target, files_, inspector::BackingFiles::WithId),
+        reader_(memory_, symbolizer),
+        program_(memory_, symbolizer, reader_),
+        symbolizer_(symbolizer) {
     for (const inspector::TargetThread& one : target.threads())
       if (one.crashed && !options_.has_thread) thread_ = one.id;
     if (thread_ == 0 && !target.threads().empty()) thread_ = target.threads().front().id;
@@ -150,6 +156,8 @@ class PrintVerb {
   }
 
   const PrintOptions& options_;
+  inspector::StackReader files_;
+  const inspector::FileBackedTarget memory_;
   inspector::StackReader reader_;
   inspector::ProgramValues program_;
   inspector::Symbolizer& symbolizer_;

@@ -1,5 +1,7 @@
 #include "tools/symbol_options.h"
 
+#include "tools/background_index.h"
+
 #include <fmt/format.h>
 
 #include <cstdlib>
@@ -74,6 +76,9 @@ inspector::SymbolOptions symbol_options(const SymbolFlags& flags) {
   read_symbol_config(symbol_config(), options);
   options.debug_folders.insert(options.debug_folders.end(), system_folders.begin(), system_folders.end());
   options.store = local_store();
+  options.make_index_anew = [flags](const std::string& executable, const std::string& debug) {
+    return start_index(executable, debug, flags);
+  };
   std::error_code ignored;
   const auto folder = std::filesystem::read_symlink("/proc/self/exe", ignored).parent_path();
   if (!folder.empty()) options.kernel_files = {folder / "kernel/mortem-kernel.elf", folder / "mortem-kernel.elf"};

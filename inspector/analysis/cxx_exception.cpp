@@ -21,7 +21,7 @@ namespace {
 // unwinder's header stands at its end, the thrown object behind that. Distances from the unwinder's header.
 constexpr uint64_t kClassGnu = 0x474E5543432B2B00, kClassLlvm = 0x434C4E47432B2B00;  // "GNUCC++\0", "CLNGC++\0"
 constexpr uint64_t kTypeBefore = 80, kNextBefore = 48, kHandlersBefore = 40, kObjectBehind = 32;
-constexpr size_t kLongestName = 2048, kLongestText = 1024, kMostBases = 16, kDeepest = 8;
+constexpr size_t kLongestTypeName = 2048, kLongestText = 1024, kMostBases = 16, kDeepest = 8;
 constexpr uint64_t kMostStack = 64 << 10;
 
 struct Candidate {
@@ -32,7 +32,7 @@ struct Candidate {
 // The mangled name of a std::type_info; empty: it is none.
 std::string mangled_name(const Target& target, uint64_t type_info) {
   const auto name = type_info != 0 && type_info % 8 == 0 ? load_value<uint64_t>(target, type_info + 8) : std::nullopt;
-  auto text = name ? load_c_string(target, *name, kLongestName) : std::nullopt;
+  auto text = name ? load_c_string(target, *name, kLongestTypeName) : std::nullopt;
   if (!text || text->empty()) return {};
   if (text->front() == '*') text->erase(0, 1);  // local to a file: compared by address (libsupc++)
   for (const unsigned char one : *text)

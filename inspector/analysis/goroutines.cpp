@@ -38,10 +38,10 @@ const char* state_name(uint64_t status) {
   }
 }
 
-class Reader {
+class GoroutineReader {
  public:
-  Reader(const GoRuntime& runtime, const Target& target, Symbolizer& symbolizer, StackReader& stacks,
-         const StackOptions& options)
+  GoroutineReader(const GoRuntime& runtime, const Target& target, Symbolizer& symbolizer, StackReader& stacks,
+                  const StackOptions& options)
       : runtime_(runtime), target_(target, stacks), symbolizer_(symbolizer), stacks_(stacks), options_(options) {}
 
   Result<Goroutines> run() {
@@ -211,7 +211,7 @@ class Reader {
 Result<Goroutines> read_goroutines(const Target& target, Symbolizer& symbolizer, StackReader& reader,
                                    const StackOptions& options) {
   const GoRuntime runtime = TRY(GoRuntime::find(target, symbolizer));
-  return Reader(runtime, target, symbolizer, reader, options).run();
+  return GoroutineReader(runtime, target, symbolizer, reader, options).run();
 }
 
 const Goroutine* crashed_goroutine(const Goroutines& goroutines, const Target& target) {

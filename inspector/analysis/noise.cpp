@@ -34,19 +34,19 @@ constexpr Names kWhole[] = {
     "panic", "os.Exit", "syscall.Exit", "os.runtime_beforeExit", "log.Fatal", "log.Fatalf", "log.Fatalln"};
 
 // The standard libraries: who called them tells more, whatever of them was inlined in this build.
-constexpr Names kPrefixes[] = {
+constexpr Names kNoisePrefixes[] = {
     "std::",    "__gnu_cxx::",  "core::",        "alloc::",        "<core::",   "<alloc::", "<std::",
     "_Unwind_", "__cxxabiv1::", "panic_abort::", "panic_unwind::", "__rustc::", "runtime.", "__invoke"};
 
 // mem* and str* of a C library, in all their versions: __memmove_avx_unaligned_erms, __strlen_sse2.
 bool is_block_function(Names name) {
   while (name.starts_with('_')) name.remove_prefix(1);
-  static constexpr std::array<Names, 34> kNames = {
+  static constexpr std::array<Names, 34> kNoiseNames = {
       "memcpy", "memmove", "memset",  "memcmp",  "memchr",     "memrchr",     "mempcpy", "memmem",  "memccpy",
       "bcopy",  "bzero",   "bcmp",    "strlen",  "strnlen",    "strcpy",      "strncpy", "stpcpy",  "stpncpy",
       "strcat", "strncat", "strcmp",  "strncmp", "strcasecmp", "strncasecmp", "strchr",  "strrchr", "strchrnul",
       "strstr", "strdup",  "strndup", "wcslen",  "wmemset",    "rawmemchr",   "strspn"};
-  return std::any_of(kNames.begin(), kNames.end(), [&](Names one) {
+  return std::any_of(kNoiseNames.begin(), kNoiseNames.end(), [&](Names one) {
     return name.starts_with(one) && (name.size() == one.size() || name[one.size()] == '_');
   });
 }
@@ -55,7 +55,8 @@ bool is_block_function(Names name) {
 
 bool is_noise_function(const std::string& name) {
   return std::find(std::begin(kWhole), std::end(kWhole), name) != std::end(kWhole) ||
-         std::any_of(std::begin(kPrefixes), std::end(kPrefixes), [&](Names one) { return name.starts_with(one); }) ||
+         std::any_of(std::begin(kNoisePrefixes), std::end(kNoisePrefixes),
+                     [&](Names one) { return name.starts_with(one); }) ||
          is_block_function(name);
 }
 

@@ -8,7 +8,7 @@ namespace {
 
 using Kind = InstructionFacts::Kind;
 
-constexpr unsigned kDeepest = 12;
+constexpr unsigned kDeepestOrigin = 12;
 constexpr uint64_t kLargestFunction = 1 << 20;
 constexpr int kStackPointer = 7;
 
@@ -92,7 +92,7 @@ const InstructionFacts* OriginTracer::definition_before(int number, uint64_t add
 }
 
 std::optional<ValueOrigin> OriginTracer::trace_register(int number, uint64_t address, unsigned depth) {
-  if (depth > kDeepest || number < 0) return std::nullopt;
+  if (depth > kDeepestOrigin || number < 0) return std::nullopt;
   if (auto variable = names_.in_register(address, number)) {
     ValueOrigin result;
     result.constant = variable->addend;
@@ -169,7 +169,7 @@ std::optional<ValueOrigin> OriginTracer::after(const InstructionFacts& instructi
 }
 
 std::optional<ValueOrigin> OriginTracer::trace_address(const MemoryOperand& operand, uint64_t address, unsigned depth) {
-  if (depth > kDeepest || operand.thread_local_base) return std::nullopt;
+  if (depth > kDeepestOrigin || operand.thread_local_base) return std::nullopt;
   ValueOrigin result;
   if (operand.base >= 0 && operand.base != kStackPointer) {
     auto base = trace_register(operand.base, address, depth);
@@ -195,7 +195,7 @@ std::optional<ValueOrigin> OriginTracer::trace_address(const MemoryOperand& oper
 
 std::optional<NamedValue> OriginTracer::trace_memory(const MemoryOperand& operand, uint64_t size, uint64_t address,
                                                      unsigned depth) {
-  if (depth > kDeepest || operand.thread_local_base) return std::nullopt;
+  if (depth > kDeepestOrigin || operand.thread_local_base) return std::nullopt;
   // A variable of its own: in the frame, or a global one.
   std::optional<uint64_t> place;
   if (operand.index < 0) {

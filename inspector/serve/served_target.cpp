@@ -23,12 +23,12 @@ uint32_t process_of(const inspector::Target& target) {
 // Which components the XSAVE area has. Linux keeps XCR0 in its bytes 464 to 471 (arch/x86/include/uapi/asm/
 // sigcontext.h, sw_reserved of FXSAVE), and so do cores; ours have it in a note, too.
 uint64_t components_of(const inspector::Target& target) {
-  constexpr size_t kXcr0Offset = 464, kLegacyAndHeader = 576, kAvxSize = 256;
+  constexpr size_t kServedXcr0Offset = 464, kLegacyAndHeader = 576, kAvxSize = 256;
   constexpr uint64_t kAvx = 4;
   for (const TargetThread& thread : target.threads()) {
     const auto state = target.extended_state(thread.id);
     if (state.size() < kLegacyAndHeader + kAvxSize) continue;
-    uint64_t components = snapshot::load<uint64_t>(state, kXcr0Offset).value_or(0);
+    uint64_t components = snapshot::load<uint64_t>(state, kServedXcr0Offset).value_or(0);
     if (components == 0)
       if (const auto machine = target.core().machine_registers()) components = machine->registers.xcr0;
     if ((components & kAvx) != 0) return components;

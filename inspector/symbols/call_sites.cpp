@@ -15,12 +15,12 @@ namespace {
 using llvm::DWARFDie;
 namespace dwarf = llvm::dwarf;
 
-class DwarfCallSites final : public FunctionCallSites {
+class LlvmCallSites final : public FunctionCallSites {
  public:
-  DwarfCallSites(llvm::DWARFContext& debug, const SymbolTable& symbols) : FunctionCallSites(symbols), debug_(debug) {}
+  LlvmCallSites(llvm::DWARFContext& debug, const SymbolTable& symbols) : FunctionCallSites(symbols), debug_(debug) {}
 
  private:
-  const Function* function_at(uint64_t address) override {
+  const CallingFunction* function_at(uint64_t address) override {
     llvm::DWARFUnit* unit = debug_.getCompileUnitForCodeAddress(address);
     if (!unit) return nullptr;
     DWARFDie die = unit->getNonSkeletonUnitDIE(false);  // its .dwo file's
@@ -32,7 +32,7 @@ class DwarfCallSites final : public FunctionCallSites {
     return &place->second;
   }
 
-  void read_function(const DWARFDie& die, Function& function) {
+  void read_function(const DWARFDie& die, CallingFunction& function) {
     const auto starts = starts_of(die);
     if (!starts.empty()) function.start = starts.front();
     const bool lists_all = flag(die, {dwarf::DW_AT_call_all_calls, dwarf::DW_AT_GNU_all_call_sites,
@@ -41,7 +41,7 @@ class DwarfCallSites final : public FunctionCallSites {
   }
 
   // Call sites stand in the blocks and inlined functions that they are in.
-  void collect(const DWARFDie& parent, bool lists_all, Function& function) {
+  void collect(const DWARFDie& parent, bool lists_all, CallingFunction& function) {
     for (const DWARFDie& child : parent.children()) {
       const auto tag = child.getTag();
       if (tag == dwarf::DW_TAG_lexical_block || tag == dwarf::DW_TAG_inlined_subroutine)
@@ -69,7 +69,7 @@ class DwarfCallSites final : public FunctionCallSites {
     const char* name = callee.getLinkageName();
     if (!name) name = callee.getShortName();
     if (!name) return;
-    set_target(site, name);
+    set_target(site, name, symbols_);
   }
 
   static std::vector<uint64_t> starts_of(const DWARFDie& function) {
@@ -89,13 +89,13 @@ class DwarfCallSites final : public FunctionCallSites {
   }
 
   llvm::DWARFContext& debug_;
-  std::map<std::pair<const llvm::DWARFUnit*, uint64_t>, Function> functions_;  // by unit and offset of the entry
+  std::map<std::pair<const llvm::DWARFUnit*, uint64_t>, CallingFunction> functions_;  // by unit and offset of the entry
 };
 
 }  // namespace
 
 const CallSite* FunctionCallSites::returning_to(uint64_t return_address) {
-  const Function* function = function_at(return_address - 1);
+  const CallingFunction* function = function_at(return_address - 1);
   if (!function) return nullptr;
   const auto found = std::find_if(function->calls.begin(), function->calls.end(),
                                   [&](const CallSite& one) { return one.return_address == return_address; });
@@ -103,24 +103,24 @@ const CallSite* FunctionCallSites::returning_to(uint64_t return_address) {
 }
 
 std::optional<uint64_t> FunctionCallSites::function_start(uint64_t address) {
-  if (const Function* function = function_at(address)) return function->start;
+  if (const CallingFunction* function = function_at(address)) return function->start;
   return symbols_.function_start(address);
 }
 
 const std::vector<CallSite>* FunctionCallSites::tail_calls_of(uint64_t start) {
-  const Function* function = function_at(start);
+  const CallingFunction* function = function_at(start);
   return function && function->start == start ? &function->tail_calls : nullptr;
 }
 
-void FunctionCallSites::set_target(CallSite& site, std::string_view name) const {
-  if (const auto address = symbols_.function(name))
+void set_target(CallSite& site, std::string_view name, const SymbolTable& symbols) {
+  if (const auto address = symbols.function(name))
     site.targets = {*address};
   else
     site.external = name;
 }
 
 std::unique_ptr<CallSites> read_call_sites(llvm::DWARFContext& debug, const SymbolTable& symbols) {
-  return std::make_unique<DwarfCallSites>(debug, symbols);
+  return std::make_unique<LlvmCallSites>(debug, symbols);
 }
 
 }  // namespace mortem::inspector

@@ -32,6 +32,15 @@ class CallSites {
   virtual const std::vector<CallSite>* tail_calls_of(uint64_t start) = 0;
 };
 
+struct CallingFunction {
+  uint64_t start = 0;
+  std::vector<CallSite> calls;       // tail calls too
+  std::vector<CallSite> tail_calls;  // empty where the compiler did not list them all
+};
+
+// A function of another unit, by its name: one of this file, or one that another file defines.
+void set_target(CallSite& site, std::string_view name, const SymbolTable& symbols);
+
 // Of debug information that lists the calls function by function.
 class FunctionCallSites : public CallSites {
  public:
@@ -42,13 +51,7 @@ class FunctionCallSites : public CallSites {
   const std::vector<CallSite>* tail_calls_of(uint64_t start) final;
 
  protected:
-  struct Function {
-    uint64_t start = 0;
-    std::vector<CallSite> calls;       // tail calls too
-    std::vector<CallSite> tail_calls;  // empty where the compiler did not list them all
-  };
-  virtual const Function* function_at(uint64_t address) = 0;  // null: none with debug information
-  void set_target(CallSite& site, std::string_view name) const;
+  virtual const CallingFunction* function_at(uint64_t address) = 0;  // null: none with debug information
 
   const SymbolTable& symbols_;
 };

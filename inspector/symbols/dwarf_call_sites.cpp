@@ -5,7 +5,6 @@
 
 #include "inspector/symbols/index/dwarf_constants.h"
 #include "inspector/symbols/index/function_map.h"
-#include "inspector/symbols/index/function_names.h"
 
 namespace mortem::inspector {
 namespace {
@@ -16,169 +15,171 @@ using index::Value;
 
 constexpr uint16_t kLexicalBlock = 0x0B;  // DW_TAG_lexical_block
 
-struct Entry {  // what is asked of a function's or a call's entry
+class DwarfCallSites final : public FunctionCallSites {
+ public:
+  DwarfCallSites(index::DwarfFile& dwarf, const index::UnitRanges& ranges, const SymbolTable& symbols)
+      : FunctionCallSites(symbols), dwarf_(dwarf), ranges_(ranges), reader_(dwarf, symbols) {}
+
+ private:
+  const CallingFunction* function_at(uint64_t address) override {
+    const auto* range = ranges_.find(address);
+    const auto unit = range ? dwarf_.unit_at(range->unit) : std::nullopt;
+    if (!unit) return nullptr;
+    auto [place, is_new] = spans_.try_emplace(*unit);
+    if (is_new) {
+      bool overlapping = false;
+      place->second = function_spans(index::find_root_functions(dwarf_, dwarf_.prepare(*unit), &overlapping));
+    }
+    const auto after = std::upper_bound(place->second.begin(), place->second.end(), address,
+                                        [](uint64_t value, const auto& one) { return value < one.high; });
+    if (after == place->second.end() || address < after->low) return nullptr;
+    auto [function, is_unread] = functions_.try_emplace(after->entry);
+    if (is_unread) reader_.read(dwarf_.units()[*unit], after->entry, function->second);
+    return &function->second;
+  }
+
+  index::DwarfFile& dwarf_;
+  const index::UnitRanges& ranges_;
+  DwarfCallReader reader_;
+  std::unordered_map<size_t, std::vector<index::RootFunction>> spans_;  // by unit
+  std::unordered_map<uint64_t, CallingFunction> functions_;             // by their entries
+};
+
+}  // namespace
+
+struct DwarfCallReader::Entry {  // what is asked of a function's or a call's entry
   index::CodeAttributes code;
   Value origin, return_address;
   bool declaration = false, lists_all_calls = false, tail_call = false, indirect = false;
 };
 
-class DwarfCallSites final : public FunctionCallSites {
- public:
-  DwarfCallSites(index::DwarfFile& dwarf, const index::UnitRanges& ranges, const SymbolTable& symbols)
-      : FunctionCallSites(symbols), dwarf_(dwarf), ranges_(ranges), names_(dwarf) {}
+DwarfCallReader::DwarfCallReader(index::DwarfFile& dwarf, const SymbolTable& symbols)
+    : dwarf_(dwarf), symbols_(symbols), names_(dwarf) {}
+DwarfCallReader::~DwarfCallReader() = default;
 
- private:
-  const Function* function_at(uint64_t address) override {
-    const auto* range = ranges_.find(address);
-    const auto unit = range ? dwarf_.unit_at(range->unit) : std::nullopt;
-    if (!unit) return nullptr;
-    auto [place, is_new] = roots_.try_emplace(*unit);
-    if (is_new) {
-      bool overlapping = false;
-      place->second = index::find_root_functions(dwarf_, dwarf_.prepare(*unit), &overlapping);
+// Call sites stand in the function and in the blocks and inlined functions within it.
+void DwarfCallReader::read(const index::Unit& unit, uint64_t offset, CallingFunction& function) {
+  if (!unit.abbreviations) return;
+  ByteCursor cursor(dwarf_.sections().information, offset, unit.end);
+  std::vector<bool> holds_calls;  // of the entries around the cursor
+  bool lists_all = false;
+  while (!cursor.at_end()) {
+    const uint64_t code = cursor.uleb();
+    if (code == 0) {
+      if (holds_calls.empty()) return;
+      holds_calls.pop_back();
+      if (holds_calls.empty()) return;
+      continue;
     }
-    const auto& roots = place->second;
-    // Of functions that overlap the last that starts before the address and reaches it.
-    auto after = std::upper_bound(roots.begin(), roots.end(), address,
-                                  [](uint64_t value, const auto& one) { return value < one.low; });
-    while (after != roots.begin() && address >= std::prev(after)->high) --after;
-    if (after == roots.begin()) return nullptr;
-    auto [function, is_unread] = functions_.try_emplace(std::prev(after)->entry);
-    if (is_unread) read_function(dwarf_.units()[*unit], std::prev(after)->entry, function->second);
-    return &function->second;
+    const index::Abbreviation* shape = unit.abbreviations->find(code);
+    if (!shape) return;
+    const bool is_call = shape->tag == tag::kCallSite || shape->tag == tag::kGnuCallSite;
+    bool inside = false;
+    if (holds_calls.empty()) {
+      const Entry entry = read_entry(cursor, unit, *shape);
+      const auto starts = starts_of(unit, entry);
+      if (!starts.empty()) function.start = starts.front();
+      lists_all = entry.lists_all_calls;
+      inside = true;
+    } else if (is_call && holds_calls.back()) {
+      add_call(unit, read_entry(cursor, unit, *shape), lists_all, function);
+    } else {
+      unit.abbreviations->step_over(*shape, cursor);
+      inside = holds_calls.back() && (shape->tag == kLexicalBlock || shape->tag == tag::kInlinedSubroutine);
+    }
+    if (shape->has_children)
+      holds_calls.push_back(inside);
+    else if (holds_calls.empty())
+      return;
   }
+}
 
-  // Call sites stand in the function and in the blocks and inlined functions within it.
-  void read_function(const index::Unit& unit, uint64_t offset, Function& function) {
+void DwarfCallReader::add_call(const index::Unit& unit, const Entry& call, bool lists_all, CallingFunction& function) {
+  const auto address = dwarf_.address(unit, call.return_address ? call.return_address : call.code.low);
+  if (!address) return;
+  CallSite site;
+  site.return_address = *address;
+  // Indirect: to an address that was in a register or in memory when the call was made.
+  if (!call.indirect) find_targets(call.origin, site);
+  function.calls.push_back(site);
+  if (lists_all && call.tail_call) function.tail_calls.push_back(site);
+}
+
+void DwarfCallReader::find_targets(const Value& origin, CallSite& site) {
+  const bool in_alternate = origin.kind == Value::Kind::AltReference;
+  if (!in_alternate) {
+    if (origin.kind != Value::Kind::Reference) return;
+    const auto index = dwarf_.unit_of(origin.number);
+    if (!index) return;
+    const index::Unit& unit = dwarf_.prepare(*index);
     if (!unit.abbreviations) return;
-    ByteCursor cursor(dwarf_.sections().information, offset, unit.end);
-    std::vector<bool> holds_calls;  // of the entries around the cursor
-    bool lists_all = false;
-    while (!cursor.at_end()) {
-      const uint64_t code = cursor.uleb();
-      if (code == 0) {
-        if (holds_calls.empty()) return;
-        holds_calls.pop_back();
-        if (holds_calls.empty()) return;
-        continue;
-      }
-      const index::Abbreviation* shape = unit.abbreviations->find(code);
-      if (!shape) return;
-      const bool is_call = shape->tag == tag::kCallSite || shape->tag == tag::kGnuCallSite;
-      bool inside = false;
-      if (holds_calls.empty()) {
-        const Entry entry = read_entry(cursor, unit, *shape);
-        const auto starts = starts_of(unit, entry);
-        if (!starts.empty()) function.start = starts.front();
-        lists_all = entry.lists_all_calls;
-        inside = true;
-      } else if (is_call && holds_calls.back()) {
-        add_call(unit, read_entry(cursor, unit, *shape), lists_all, function);
-      } else {
-        unit.abbreviations->step_over(*shape, cursor);
-        inside = holds_calls.back() && (shape->tag == kLexicalBlock || shape->tag == tag::kInlinedSubroutine);
-      }
-      if (shape->has_children)
-        holds_calls.push_back(inside);
-      else if (holds_calls.empty())
-        return;
+    ByteCursor cursor(dwarf_.sections().information, origin.number, unit.end);
+    const index::Abbreviation* shape = unit.abbreviations->find(cursor.uleb());
+    if (!shape) return;
+    const Entry callee = read_entry(cursor, unit, *shape);
+    if (!callee.declaration) {
+      site.targets = starts_of(unit, callee);
+      return;
     }
   }
+  const std::string_view name = names_.find(origin.number, in_alternate).best();
+  if (name.empty()) return;
+  set_target(site, name, symbols_);
+}
 
-  void add_call(const index::Unit& unit, const Entry& call, bool lists_all, Function& function) {
-    const auto address = dwarf_.address(unit, call.return_address ? call.return_address : call.code.low);
-    if (!address) return;
-    CallSite site;
-    site.return_address = *address;
-    // Indirect: to an address that was in a register or in memory when the call was made.
-    if (!call.indirect) find_targets(call.origin, site);
-    function.calls.push_back(site);
-    if (lists_all && call.tail_call) function.tail_calls.push_back(site);
-  }
-
-  void find_targets(const Value& origin, CallSite& site) {
-    const bool in_alternate = origin.kind == Value::Kind::AltReference;
-    if (!in_alternate) {
-      if (origin.kind != Value::Kind::Reference) return;
-      const auto index = dwarf_.unit_of(origin.number);
-      if (!index) return;
-      const index::Unit& unit = dwarf_.prepare(*index);
-      if (!unit.abbreviations) return;
-      ByteCursor cursor(dwarf_.sections().information, origin.number, unit.end);
-      const index::Abbreviation* shape = unit.abbreviations->find(cursor.uleb());
-      if (!shape) return;
-      const Entry callee = read_entry(cursor, unit, *shape);
-      if (!callee.declaration) {
-        site.targets = starts_of(unit, callee);
-        return;
-      }
+DwarfCallReader::Entry DwarfCallReader::read_entry(ByteCursor& cursor, const index::Unit& unit,
+                                                   const index::Abbreviation& shape) const {
+  Entry entry;
+  for (const index::AttributeShape& one : unit.abbreviations->attributes(shape)) {
+    const Value value = dwarf_.read_value(cursor, unit, one);
+    switch (one.attribute) {
+      case attribute::kLowPc:
+        entry.code.low = value;
+        break;
+      case attribute::kHighPc:
+        entry.code.high = value;
+        break;
+      case attribute::kRanges:
+        entry.code.ranges = value;
+        break;
+      case attribute::kCallReturnPc:
+        entry.return_address = value;
+        break;
+      case attribute::kCallOrigin:
+      case attribute::kAbstractOrigin:
+        entry.origin = value;
+        break;
+      case attribute::kCallTarget:
+      case attribute::kGnuCallSiteTarget:
+        entry.indirect = true;
+        break;
+      case attribute::kDeclaration:
+        entry.declaration = value.constant_or(0) != 0;
+        break;
+      case attribute::kCallTailCall:
+      case attribute::kGnuTailCall:
+        entry.tail_call = value.constant_or(0) != 0;
+        break;
+      case attribute::kCallAllCalls:
+      case attribute::kCallAllTailCalls:
+      case attribute::kGnuAllCallSites:
+      case attribute::kGnuAllTailCallSites:
+        entry.lists_all_calls |= value.constant_or(0) != 0;
+        break;
+      default:
+        break;
     }
-    const std::string_view name = names_.find(origin.number, in_alternate).best();
-    if (name.empty()) return;
-    set_target(site, name);
   }
+  return entry;
+}
 
-  Entry read_entry(ByteCursor& cursor, const index::Unit& unit, const index::Abbreviation& shape) const {
-    Entry entry;
-    for (const index::AttributeShape& one : unit.abbreviations->attributes(shape)) {
-      const Value value = dwarf_.read_value(cursor, unit, one);
-      switch (one.attribute) {
-        case attribute::kLowPc:
-          entry.code.low = value;
-          break;
-        case attribute::kHighPc:
-          entry.code.high = value;
-          break;
-        case attribute::kRanges:
-          entry.code.ranges = value;
-          break;
-        case attribute::kCallReturnPc:
-          entry.return_address = value;
-          break;
-        case attribute::kCallOrigin:
-        case attribute::kAbstractOrigin:
-          entry.origin = value;
-          break;
-        case attribute::kCallTarget:
-        case attribute::kGnuCallSiteTarget:
-          entry.indirect = true;
-          break;
-        case attribute::kDeclaration:
-          entry.declaration = value.constant_or(0) != 0;
-          break;
-        case attribute::kCallTailCall:
-        case attribute::kGnuTailCall:
-          entry.tail_call = value.constant_or(0) != 0;
-          break;
-        case attribute::kCallAllCalls:
-        case attribute::kCallAllTailCalls:
-        case attribute::kGnuAllCallSites:
-        case attribute::kGnuAllTailCallSites:
-          entry.lists_all_calls |= value.constant_or(0) != 0;
-          break;
-        default:
-          break;
-      }
-    }
-    return entry;
-  }
-
-  std::vector<uint64_t> starts_of(const index::Unit& unit, const Entry& entry) const {
-    std::vector<index::AddressRange> ranges;
-    dwarf_.ranges(unit, entry.code, ranges);
-    std::vector<uint64_t> starts;
-    for (const index::AddressRange& range : ranges) starts.push_back(range.low);
-    return starts;
-  }
-
-  index::DwarfFile& dwarf_;
-  const index::UnitRanges& ranges_;
-  index::FunctionNames names_;
-  std::unordered_map<size_t, std::vector<index::RootFunction>> roots_;  // by unit
-  std::unordered_map<uint64_t, Function> functions_;                    // by their entries
-};
-
-}  // namespace
+std::vector<uint64_t> DwarfCallReader::starts_of(const index::Unit& unit, const Entry& entry) const {
+  std::vector<index::AddressRange> ranges;
+  dwarf_.ranges(unit, entry.code, ranges);
+  std::vector<uint64_t> starts;
+  for (const index::AddressRange& range : ranges) starts.push_back(range.low);
+  return starts;
+}
 
 std::unique_ptr<CallSites> read_call_sites(index::DwarfFile& dwarf, const index::UnitRanges& ranges,
                                            const SymbolTable& symbols) {

@@ -2,9 +2,31 @@
 #pragma once
 
 #include "inspector/symbols/call_sites.h"
+#include "inspector/symbols/index/function_names.h"
 #include "inspector/symbols/index/unit_ranges.h"
 
 namespace mortem::inspector {
+
+// The calls of one function after another.
+class DwarfCallReader {
+ public:
+  // Both must outlive this.
+  DwarfCallReader(index::DwarfFile& dwarf, const SymbolTable& symbols);
+  ~DwarfCallReader();
+  // `offset`: of the function's entry in .debug_info. Adds to `function`.
+  void read(const index::Unit& unit, uint64_t offset, CallingFunction& function);
+
+ private:
+  struct Entry;
+  void add_call(const index::Unit& unit, const Entry& call, bool lists_all, CallingFunction& function);
+  void find_targets(const index::Value& origin, CallSite& site);
+  Entry read_entry(ByteCursor& cursor, const index::Unit& unit, const index::Abbreviation& shape) const;
+  std::vector<uint64_t> starts_of(const index::Unit& unit, const Entry& entry) const;
+
+  index::DwarfFile& dwarf_;
+  const SymbolTable& symbols_;
+  index::FunctionNames names_;
+};
 
 // All must outlive the result. Knows nothing of units whose entries stand in .dwo files.
 std::unique_ptr<CallSites> read_call_sites(index::DwarfFile& dwarf, const index::UnitRanges& ranges,

@@ -45,7 +45,6 @@ class ModuleSymbols::Dwarf {
   index::DwarfLookup& lookup() { return lookup_; }
   CallSites& calls() { return *calls_; }
 
-  std::unique_ptr<CallSites> all_calls;    // SplitCallSites
   std::unique_ptr<CallSites> split_calls;  // LLVM's
 
  private:
@@ -56,42 +55,60 @@ class ModuleSymbols::Dwarf {
   std::unique_ptr<CallSites> calls_;
 };
 
-// Whichever reader knows the function at an address.
-class ModuleSymbols::SplitCallSites final : public CallSites {
+// Whichever reader knows the function at an address: the index, or else what reads the debug information there.
+class ModuleSymbols::AllCallSites final : public CallSites {
  public:
-  explicit SplitCallSites(ModuleSymbols& module) : module_(module) {}
+  explicit AllCallSites(ModuleSymbols& module) : module_(module) {}
   const CallSite* returning_to(uint64_t return_address) override {
-    return calls(return_address - 1).returning_to(return_address);
+    return ask(return_address - 1, [&](CallSites& calls) { return calls.returning_to(return_address); });
   }
-  std::optional<uint64_t> function_start(uint64_t address) override { return calls(address).function_start(address); }
-  const std::vector<CallSite>* tail_calls_of(uint64_t start) override { return calls(start).tail_calls_of(start); }
+  std::optional<uint64_t> function_start(uint64_t address) override {
+    return ask(address, [&](CallSites& calls) { return calls.function_start(address); });
+  }
+  const std::vector<CallSite>* tail_calls_of(uint64_t start) override {
+    return ask(start, [&](CallSites& calls) { return calls.tail_calls_of(start); });
+  }
 
  private:
-  CallSites& calls(uint64_t address) {
-    Dwarf& own = *module_.dwarf_;
-    if (!module_.in_split_unit(address) || !module_.debug_file()) return own.calls();
-    if (!own.split_calls) own.split_calls = read_call_sites(module_.debug_file()->places(), module_.table());
-    return *own.split_calls;
+  template <typename Question>
+  auto ask(uint64_t address, Question question) -> decltype(question(std::declval<CallSites&>())) {
+    if (const auto& index = module_.index_; index && !index->file()->broken()) {
+      auto answer = question(index->calls());
+      if (!index->file()->broken()) return answer;
+    }
+    CallSites* calls = reader_at(address);
+    return calls ? question(*calls) : decltype(question(*calls)){};
+  }
+
+  CallSites* reader_at(uint64_t address) {
+    Dwarf* own = module_.dwarf();
+    if (!own) return nullptr;
+    if (!module_.in_split_unit(address) || !module_.debug_file()) return &own->calls();
+    if (!own->split_calls) own->split_calls = read_call_sites(module_.debug_file()->places(), module_.table());
+    return own->split_calls.get();
   }
   ModuleSymbols& module_;
 };
 
-ModuleSymbols::ModuleSymbols(const FoundFiles& files, const PathRules& rules, const std::filesystem::path& store)
+ModuleSymbols::ModuleSymbols(const FoundFiles& files, const PathRules& rules, const index::IndexStore& indexes)
     : files_(files), rules_(rules) {
+  const index::IndexedFiles indexed(files_);
   if (files_.executable) executable_.emplace(files_.executable, files_.small_symbols);
-  // `strip` takes .symtab away from the program and leaves it in the debug file.
-  if (files_.debug && files_.debug != files_.executable &&
-      (!files_.executable || (!files_.executable->has_symbol_table() && files_.debug->has_symbol_table())))
-    debug_table_.emplace(files_.debug);
-  if (files_.executable && files_.debug)
-    index_ = index::ModuleIndex::open(files_.executable, files_.debug, store, &complaint_);
+  if (indexed.symbols_are_in_debug_file()) debug_table_.emplace(files_.debug);
+  if (files_.executable) index_ = index::ModuleIndex::open(indexed, indexes, &complaint_);
   if (files_.executable && (!files_.debug || !files_.executable->has_symbol_table()))
     go_lines_ = GoLineTable::create(*files_.executable);
-  if (!files_.debug || distrusted(Reader::Own, files_.debug->name())) return;
-  now_reading(Reader::Own, files_.debug->name());
-  dwarf_ = std::make_unique<Dwarf>(files_, table());
 }
 ModuleSymbols::~ModuleSymbols() = default;
+
+ModuleSymbols::Dwarf* ModuleSymbols::dwarf() {
+  if (!dwarf_tried_ && files_.debug && !distrusted(Reader::Own, files_.debug->name())) {
+    now_reading(Reader::Own, files_.debug->name());
+    dwarf_ = std::make_unique<Dwarf>(files_, table());
+  }
+  dwarf_tried_ = true;
+  return dwarf_.get();
+}
 
 const SymbolTable& ModuleSymbols::table() const {
   static const SymbolTable none;
@@ -106,9 +123,9 @@ DebugFile* ModuleSymbols::debug_file() {
 }
 
 CallSites* ModuleSymbols::call_sites() {
-  if (!dwarf_) return nullptr;
-  if (!dwarf_->all_calls) dwarf_->all_calls = std::make_unique<SplitCallSites>(*this);
-  return dwarf_->all_calls.get();
+  if (!files_.debug || (!index_ && !dwarf())) return nullptr;
+  if (!calls_) calls_ = std::make_unique<AllCallSites>(*this);
+  return calls_.get();
 }
 
 std::optional<uint64_t> ModuleSymbols::exported(const std::string& name) const {
@@ -121,7 +138,7 @@ std::optional<uint64_t> ModuleSymbols::find_symbol(const std::string& name) cons
 }
 
 bool ModuleSymbols::in_split_unit(uint64_t address) {
-  if (!dwarf_) return false;
+  if (!dwarf()) return false;
   now_reading(Reader::Own, files_.debug->name());
   const index::Unit* unit = dwarf_->unit_at(address);
   return unit && unit->is_split;
@@ -135,7 +152,7 @@ std::vector<SourceLocation> ModuleSymbols::locate(uint64_t address) {
 }
 
 std::optional<std::vector<SourceLocation>> ModuleSymbols::locate_in_index(uint64_t address) {
-  if (!index_) return std::nullopt;
+  if (!index_ || (go_lines_ && !files_.debug)) return std::nullopt;
   if (auto locations = index_->locate(address)) return locations;
   complaint_ = index_->take_complaint();
   index_.reset();
@@ -144,7 +161,7 @@ std::optional<std::vector<SourceLocation>> ModuleSymbols::locate_in_index(uint64
 
 std::vector<SourceLocation> ModuleSymbols::locate_whole(uint64_t address) {
   std::vector<index::LookedUpFrame> frames;
-  if (dwarf_) dwarf_->lookup().locate(address, false, frames);
+  if (dwarf()) dwarf_->lookup().locate(address, false, frames);
   std::vector<SourceLocation> locations;
   if (go_lines_ && frames.empty() && !table().covering(address)) {
     for (GoLineTable::Place& one : go_lines_->locate(address))

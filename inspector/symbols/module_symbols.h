@@ -20,8 +20,8 @@ namespace mortem::inspector {
 
 class ModuleSymbols {
  public:
-  // `rules` must outlive this. `store`: where the indexes stand.
-  ModuleSymbols(const FoundFiles& files, const PathRules& rules, const std::filesystem::path& store);
+  // `rules` must outlive this. `indexes`: where they stand.
+  ModuleSymbols(const FoundFiles& files, const PathRules& rules, const index::IndexStore& indexes);
   ~ModuleSymbols();
 
   // Innermost first, never empty. `address`: of the ELF file.
@@ -31,14 +31,16 @@ class ModuleSymbols {
   std::optional<uint64_t> find_symbol(const std::string& name) const;
   DebugFile* debug_file();  // null: no debug information
   CallSites* call_sites();  // null: no debug information
+  std::shared_ptr<index::IndexFile> index_file() const { return index_ ? index_->file() : nullptr; }  // null: none
   // .dwo files that were wanted and are not there.
   const std::set<std::string>& missing_parts() const { return missing_parts_; }
   const std::string& complaint() const { return complaint_; }  // of a broken index; empty: none
 
  private:
   class Dwarf;
-  class SplitCallSites;
+  class AllCallSites;
   const SymbolTable& table() const;
+  Dwarf* dwarf();  // null: no debug information, or its reader crashed
   std::optional<std::vector<SourceLocation>> locate_in_index(uint64_t address);
   bool in_split_unit(uint64_t address);
   std::vector<SourceLocation> locate_split(uint64_t address);
@@ -51,7 +53,8 @@ class ModuleSymbols {
   std::optional<SymbolTable> executable_, debug_table_;  // debug_table_: where the executable was stripped of its own
   std::unique_ptr<DebugFile> debug_file_;
   std::unique_ptr<GoLineTable> go_lines_;  // of a Go program that was stripped
-  bool debug_file_tried_ = false;
+  bool debug_file_tried_ = false, dwarf_tried_ = false;
+  std::unique_ptr<CallSites> calls_;
   std::unique_ptr<Dwarf> dwarf_;  // made when first asked for
   std::set<std::string> missing_parts_;
 };

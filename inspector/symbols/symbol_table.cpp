@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include "inspector/symbols/export_lookup.h"
+
 namespace mortem::inspector {
 namespace {
 
@@ -12,7 +14,7 @@ bool is_function(const Symbol& symbol) {
   return symbol.type == STT_FUNC || symbol.type == STT_GNU_IFUNC;
 }
 
-std::string_view text_at(std::span<const uint8_t> names, uint64_t offset) {
+std::string_view symbol_text(std::span<const uint8_t> names, uint64_t offset) {
   if (offset >= names.size()) return {};
   const char* text = reinterpret_cast<const char*>(names.data() + offset);
   return {text, strnlen(text, names.size() - offset)};
@@ -41,13 +43,19 @@ const Symbol* covering_symbol(const std::vector<const Symbol*>& sorted, uint64_t
 }  // namespace
 
 SymbolTable::SymbolTable(std::shared_ptr<const ElfImage> image, std::shared_ptr<const ElfImage> small_symbols)
-    : image_(std::move(image)), small_symbols_(std::move(small_symbols)) {
-  static_ = read(*image_, ".symtab");
-  dynamic_ = read(*image_, ".dynsym");
-  if (static_.empty() && small_symbols_) {
-    static_ = read(*small_symbols_, ".symtab");
-    static_.insert(static_.end(), dynamic_.begin(), dynamic_.end());
+    : image_(std::move(image)), small_symbols_(std::move(small_symbols)) {}
+
+const SymbolTable::Tables& SymbolTable::tables() const {
+  if (tables_) return *tables_;
+  tables_.emplace();
+  if (!image_) return *tables_;
+  tables_->in_symtab = read(*image_, ".symtab");
+  tables_->in_dynsym = read(*image_, ".dynsym");
+  if (tables_->in_symtab.empty() && small_symbols_) {
+    tables_->in_symtab = read(*small_symbols_, ".symtab");
+    tables_->in_symtab.insert(tables_->in_symtab.end(), tables_->in_dynsym.begin(), tables_->in_dynsym.end());
   }
+  return *tables_;
 }
 
 std::vector<Symbol> SymbolTable::read(const ElfImage& image, const char* section_name) {
@@ -65,13 +73,13 @@ std::vector<Symbol> SymbolTable::read(const ElfImage& image, const char* section
     std::memcpy(&one, bytes->data() + at, sizeof(one));
     // More than 0xFF00 sections (SHN_XINDEX) do not occur in linked files.
     if (one.st_shndx == SHN_UNDEF || one.st_shndx >= image.sections().size()) {
-      if (ELF64_ST_TYPE(one.st_info) == STT_FILE) file = text_at(*names, one.st_name);
+      if (ELF64_ST_TYPE(one.st_info) == STT_FILE) file = symbol_text(*names, one.st_name);
       continue;
     }
     Symbol& symbol = symbols.emplace_back();
     symbol.address = one.st_value;
     symbol.size = one.st_size;
-    symbol.name = text_at(*names, one.st_name);
+    symbol.name = symbol_text(*names, one.st_name);
     symbol.type = ELF64_ST_TYPE(one.st_info);
     symbol.local = ELF64_ST_BIND(one.st_info) == STB_LOCAL;
     if (symbol.local) symbol.file = file;
@@ -83,7 +91,8 @@ std::vector<Symbol> SymbolTable::read(const ElfImage& image, const char* section
 const std::vector<const Symbol*>& SymbolTable::by_address() const {
   if (!by_address_) {
     by_address_.emplace();
-    for (const Symbol& one : static_.empty() ? dynamic_ : static_)
+    const auto& [in_symtab, in_dynsym] = tables();
+    for (const Symbol& one : in_symtab.empty() ? in_dynsym : in_symtab)
       if (one.allocated && (one.type == STT_NOTYPE || one.type == STT_OBJECT || is_function(one)))
         by_address_->push_back(&one);
     sort_by_address(*by_address_);
@@ -96,16 +105,18 @@ const Symbol* SymbolTable::covering(uint64_t address) const {
 }
 
 std::optional<uint64_t> SymbolTable::address_of(std::string_view name) const {
-  for (const auto* table : {&static_, &dynamic_})
+  for (const auto* table : {&tables().in_symtab, &tables().in_dynsym})
     for (const Symbol& one : *table)
       if (one.name == name) return one.address;
   return std::nullopt;
 }
 
 std::optional<uint64_t> SymbolTable::exported(std::string_view name) const {
+  if (!image_) return std::nullopt;
+  if (const ExportAnswer answer = look_up_export(*image_, name); answer.has_table) return answer.address;
   if (!exports_) {
     exports_.emplace();
-    for (const Symbol& one : dynamic_) exports_->try_emplace(one.name, one.address);
+    for (const Symbol& one : tables().in_dynsym) exports_->try_emplace(one.name, one.address);
   }
   const auto found = exports_->find(name);
   return found == exports_->end() ? std::nullopt : std::optional(found->second);
@@ -114,7 +125,7 @@ std::optional<uint64_t> SymbolTable::exported(std::string_view name) const {
 const SymbolTable::Functions& SymbolTable::functions() const {
   if (functions_) return *functions_;
   functions_.emplace();
-  for (const auto* table : {&static_, &dynamic_})
+  for (const auto* table : {&tables().in_symtab, &tables().in_dynsym})
     for (const Symbol& one : *table) {
       if (!is_function(one)) continue;
       auto [place, is_new] = functions_->by_name.try_emplace(one.name, &one);

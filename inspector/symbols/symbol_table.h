@@ -39,17 +39,23 @@ class SymbolTable {
   // Functions only; of several with one name a global one.
   std::optional<uint64_t> function(std::string_view name) const;
   std::optional<uint64_t> function_start(uint64_t address) const;
+  // Those that function_start() gives, one an address; where one has a size it reaches no further.
+  const std::vector<const Symbol*>& functions_by_address() const { return functions().by_address; }
 
  private:
   struct Functions {
     std::unordered_map<std::string_view, const Symbol*> by_name;
     std::vector<const Symbol*> by_address;  // of several at one address the largest
   };
+  struct Tables {
+    std::vector<Symbol> in_symtab, in_dynsym;
+  };
+  const Tables& tables() const;  // read when first asked for
   static std::vector<Symbol> read(const ElfImage& image, const char* section_name);
   const Functions& functions() const;
 
   std::shared_ptr<const ElfImage> image_, small_symbols_;
-  std::vector<Symbol> static_, dynamic_;
+  mutable std::optional<Tables> tables_;
   mutable std::optional<std::vector<const Symbol*>> by_address_;
   mutable std::optional<std::unordered_map<std::string_view, uint64_t>> exports_;
   mutable std::optional<Functions> functions_;

@@ -16,7 +16,7 @@ namespace {
 class FileSymbolizer final : public Symbolizer {
  public:
   explicit FileSymbolizer(SymbolOptions options)
-      : rules_(options.substitutions), store_(options.store), finder_(std::move(options)) {}
+      : rules_(options.substitutions), indexes_(options), finder_(std::move(options)) {}
 
   const SymbolFiles& files(const snapshot::CoreModule& module) override { return known(module).found.paths; }
 
@@ -35,6 +35,10 @@ class FileSymbolizer final : public Symbolizer {
   }
 
   DebugFile* debug_file(const snapshot::CoreModule& module) override { return symbols(known(module)).debug_file(); }
+
+  std::shared_ptr<index::IndexFile> index_file(const snapshot::CoreModule& module) override {
+    return symbols(known(module)).index_file();
+  }
 
   bool entered_by_call(const std::vector<snapshot::CoreModule>& modules, uint64_t return_address,
                        uint64_t callee) override {
@@ -100,12 +104,12 @@ class FileSymbolizer final : public Symbolizer {
   }
 
   ModuleSymbols& symbols(Known& one) const {
-    if (!one.symbols) one.symbols = std::make_unique<ModuleSymbols>(one.found, rules_, store_);
+    if (!one.symbols) one.symbols = std::make_unique<ModuleSymbols>(one.found, rules_, indexes_);
     return *one.symbols;
   }
 
   const PathRules rules_;
-  const std::filesystem::path store_;
+  const index::IndexStore indexes_;
   SymbolFileFinder finder_;
   std::map<std::pair<uint64_t, std::string>, Known> known_;
   std::optional<ProgramCallSites> program_calls_;                              // made when first asked for

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -35,10 +36,15 @@ struct SymbolOptions {
   std::filesystem::path store;                                            // ~/.cache/mortem
   // --substitute FROM=TO: where sources and .dwo files of the machine that compiled are on this one.
   std::vector<std::pair<std::string, std::string>> substitutions;
+  // An index was found broken, or of another version, and is gone: whoever can has it made anew. True: that has begun.
+  std::function<bool(const std::string& executable, const std::string& debug)> make_index_anew;
   std::vector<std::filesystem::path> kernel_files;  // where this build's kernel may stand, for modules of kind Kernel
 };
 
 class DebugFile;
+namespace index {
+class IndexFile;
+}
 
 class Symbolizer {
  public:
@@ -57,6 +63,8 @@ class Symbolizer {
                                                   uint64_t return_address, uint64_t callee) = 0;
   // The module's debug information (debug_file.h), for variables and types; null: none. Lives as long as this.
   virtual DebugFile* debug_file(const snapshot::CoreModule& module) = 0;
+  // The module's index; null: there is none.
+  virtual std::shared_ptr<index::IndexFile> index_file(const snapshot::CoreModule& module) = 0;
   // The call that returns to `return_address` called the function that holds `callee` itself, and that function was not
   // entered again by a tail call since: what the caller gave it is its value at entry. False: it cannot be told.
   virtual bool entered_by_call(const std::vector<snapshot::CoreModule>& modules, uint64_t return_address,

@@ -7,7 +7,7 @@ namespace mortem::inspector {
 namespace {
 
 // Functions that call each other in circles have more ways than anybody can go.
-constexpr size_t kMostSteps = 5000;
+constexpr size_t kMostTailCalls = 5000;
 
 class Search {
  public:
@@ -24,7 +24,7 @@ class Search {
  private:
   // Every way from where `call` leads to. False: a call on a way may lead anywhere, or the ways have nothing in common.
   bool follow(const CallSite& call) {
-    if (call.targets.empty() || ++steps_ > kMostSteps) return false;
+    if (call.targets.empty() || ++steps_ > kMostTailCalls) return false;
     if (std::find(call.targets.begin(), call.targets.end(), callee_) != call.targets.end()) return arrived();
     const std::vector<CallSite>* next = calls_.tail_calls_of(call.targets.front());
     if (!next) return false;
@@ -83,7 +83,7 @@ bool entered_by_call(CallSites& calls, uint64_t return_address, uint64_t callee)
   while (!open.empty()) {
     const std::vector<CallSite>* jumps = calls.tail_calls_of(open.back());
     open.pop_back();
-    if (!jumps || seen.size() > kMostSteps) return false;
+    if (!jumps || seen.size() > kMostTailCalls) return false;
     for (const CallSite& one : *jumps) {
       if (one.targets.empty() || leads_to_start(one)) return false;
       const uint64_t target = one.targets.front();

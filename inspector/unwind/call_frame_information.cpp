@@ -3,6 +3,7 @@
 #include <elf.h>
 #include <libdwarf/libdwarf.h>
 
+#include <algorithm>
 #include <cstring>
 #include <unordered_map>
 
@@ -106,6 +107,40 @@ class LibdwarfFrames final : public CallFrameInformation {
     return place->second ? &*place->second : nullptr;
   }
 
+  void visit_rows(const Visit& visit) override {
+    now_reading(Reader::CallFrames, section_.file);
+    std::vector<uint64_t> ends;  // of entries: between two of them one entry answers, or none
+    for (Dwarf_Signed index = 0; index < frame_count_; ++index) {
+      Dwarf_Error error = nullptr;
+      Dwarf_Addr low = 0;
+      Dwarf_Unsigned length = 0;
+      if (!good(dwarf_get_fde_range(frames_[index], &low, &length, nullptr, nullptr, nullptr, nullptr, nullptr, &error),
+                error))
+        continue;
+      ends.push_back(low);
+      ends.push_back(low + length);
+    }
+    std::sort(ends.begin(), ends.end());
+    ends.erase(std::unique(ends.begin(), ends.end()), ends.end());
+    std::vector<std::pair<uint64_t, std::optional<UnwindRow>>> rows;
+    for (size_t index = 0; index + 1 < ends.size(); ++index) {
+      const uint64_t low = ends[index], high = ends[index + 1];
+      Dwarf_Fde entry = entry_at(low);
+      if (!entry) continue;
+      // libdwarf tells where a row begins, not where it ends: from the last one back.
+      rows.clear();
+      for (uint64_t at = high; at > low;) {
+        uint64_t start = 0;
+        auto row = read_row(entry, at - 1, &start);
+        at = std::clamp(start, low, at - 1);
+        rows.emplace_back(at, std::move(row));
+      }
+      for (size_t number = rows.size(); number-- > 0;)
+        if (rows[number].second)
+          visit(rows[number].first, number == 0 ? high : rows[number - 1].first, *rows[number].second);
+    }
+  }
+
  private:
   static constexpr Dwarf_Half kTableSize = 192;  // beyond the psABI's last number (125)
 
@@ -114,11 +149,22 @@ class LibdwarfFrames final : public CallFrameInformation {
     return status == DW_DLV_OK;
   }
 
-  std::optional<UnwindRow> look_up(uint64_t address) {
+  Dwarf_Fde entry_at(uint64_t address) {  // null: none
     Dwarf_Error error = nullptr;
     Dwarf_Fde frame = nullptr;
     Dwarf_Addr low = 0, high = 0;
-    if (!good(dwarf_get_fde_at_pc(frames_, address, &frame, &low, &high, &error), error)) return std::nullopt;
+    return good(dwarf_get_fde_at_pc(frames_, address, &frame, &low, &high, &error), error) ? frame : nullptr;
+  }
+
+  std::optional<UnwindRow> look_up(uint64_t address) {
+    Dwarf_Fde entry = entry_at(address);
+    uint64_t row_start = 0;
+    return entry ? read_row(entry, address, &row_start) : std::nullopt;
+  }
+
+  std::optional<UnwindRow> read_row(Dwarf_Fde frame, uint64_t address, uint64_t* row_start) {
+    *row_start = address;
+    Dwarf_Error error = nullptr;
     Dwarf_Cie common = nullptr;
     if (!good(dwarf_get_cie_of_fde(frame, &common, &error), error)) return std::nullopt;
     Dwarf_Unsigned length = 0, code_factor = 0, instructions_length = 0;
@@ -138,6 +184,7 @@ class LibdwarfFrames final : public CallFrameInformation {
     Dwarf_Addr row_address = 0;
     if (!good(dwarf_get_fde_info_for_all_regs3(frame, address, &table, &row_address, &error), error))
       return std::nullopt;
+    *row_start = row_address;
 
     UnwindRow row;
     row.cfa = to_rule(table.rt3_cfa_rule);
@@ -162,6 +209,14 @@ class LibdwarfFrames final : public CallFrameInformation {
 };
 
 }  // namespace
+
+std::optional<FrameSection> FrameSection::of(const ElfImage& image, const char* name) {
+  const ElfSection* section = image.section(name);
+  if (!section || section->size == 0) return std::nullopt;
+  const auto bytes = image.content(*section);
+  if (!bytes) return std::nullopt;
+  return FrameSection{name, section->address, {bytes->begin(), bytes->end()}, image.name()};
+}
 
 std::unique_ptr<CallFrameInformation> CallFrameInformation::create(FrameSection section) {
   if (distrusted(Reader::CallFrames, section.file)) return nullptr;

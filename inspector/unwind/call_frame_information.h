@@ -3,11 +3,13 @@
 
 #include <array>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "inspector/elf/elf_image.h"
 #include "inspector/unwind/expression.h"
 #include "inspector/unwind/frame_registers.h"
 #include "inspector/unwind/memory_cache.h"
@@ -35,6 +37,8 @@ struct FrameSection {
   uint64_t address = 0;
   std::vector<uint8_t> bytes;
   std::string file;  // whose section it is, for messages
+  // Nothing: the file has none, or nothing is in it.
+  static std::optional<FrameSection> of(const ElfImage& image, const char* name);
 };
 
 class CallFrameInformation {
@@ -44,6 +48,9 @@ class CallFrameInformation {
   virtual ~CallFrameInformation() = default;
   // Null: no information for that address (of the ELF file). What is returned lives as long as this object.
   virtual const UnwindRow* find(uint64_t address) = 0;
+  // All that find() can answer: stretches of addresses with one row each, rising.
+  using Visit = std::function<void(uint64_t low, uint64_t high, const UnwindRow& row)>;
+  virtual void visit_rows(const Visit&) {}
 };
 
 // What a row says about the caller of a frame.

@@ -20,14 +20,6 @@ std::optional<T> load_from(MemoryCache& memory, uint64_t address) {
   return value;
 }
 
-std::optional<FrameSection> section_of(const ElfImage& image, const char* name) {
-  const ElfSection* section = image.section(name);
-  if (!section || section->size == 0) return std::nullopt;
-  const auto bytes = image.content(*section);
-  if (!bytes) return std::nullopt;
-  return FrameSection{name, section->address, {bytes->begin(), bytes->end()}, image.name()};
-}
-
 }  // namespace
 
 ModuleImages::ModuleImages(const Target& target, Symbolizer& symbolizer, MemoryCache& memory)
@@ -60,18 +52,40 @@ const CoreModule* ModuleImages::find(uint64_t address) const {
 void ModuleImages::load(Image& image) {
   image.loaded = true;
   const SymbolFiles& files = symbolizer_.files(*image.module);
-  std::optional<FrameSection> eh_frame, debug_frame;
   if (!files.executable.empty()) {
     if (auto file = ElfImage::map_file(files.executable)) {
       image.file = *file;
       image.segments = image.file->segments();
-      eh_frame = section_of(*image.file, ".eh_frame");
-      debug_frame = section_of(*image.file, ".debug_frame");
     }
   }
-  if (!debug_frame && !files.debug.empty() && files.debug != files.executable)
-    if (auto debug = ElfImage::map_file(files.debug)) debug_frame = section_of(**debug, ".debug_frame");
   if (!image.file) load_from_memory(image);
+  if (!use_index(image)) load_frames(image);
+}
+
+// Of a file without section headers only the memory of the target tells where its call frame information is: its index
+// has none.
+bool ModuleImages::use_index(Image& image) {
+  const auto is_header = [](const ElfSegment& one) { return one.type == PT_GNU_EH_FRAME; };
+  if (!image.file ||
+      (!image.file->section(".eh_frame") && std::any_of(image.segments.begin(), image.segments.end(), is_header)))
+    return false;
+  auto index = symbolizer_.index_file(*image.module);
+  if (!index) return false;
+  auto frames = std::make_unique<IndexedFrames>(std::move(index));
+  if (frames->is_empty()) return false;
+  image.indexed = std::move(frames);
+  return true;
+}
+
+void ModuleImages::load_frames(Image& image) {
+  const SymbolFiles& files = symbolizer_.files(*image.module);
+  std::optional<FrameSection> eh_frame, debug_frame;
+  if (image.file) {
+    eh_frame = FrameSection::of(*image.file, ".eh_frame");
+    debug_frame = FrameSection::of(*image.file, ".debug_frame");
+  }
+  if (!debug_frame && !files.debug.empty() && files.debug != files.executable)
+    if (auto debug = ElfImage::map_file(files.debug)) debug_frame = FrameSection::of(**debug, ".debug_frame");
   if (!eh_frame) eh_frame = frames_in_memory(image);
   for (auto* section : {&eh_frame, &debug_frame})
     if (*section)
@@ -142,6 +156,12 @@ bool ModuleImages::is_executable(uint64_t address) {
 const UnwindRow* ModuleImages::unwind_row(uint64_t address) {
   Image* image = image_at(address);
   if (!image) return nullptr;
+  if (image->indexed && !image->index_is_broken) {
+    const UnwindRow* row = image->indexed->find(address - image->module->load_bias);
+    if (!image->indexed->broken()) return row;
+    image->index_is_broken = true;  // rows that it gave stay: somebody may hold one
+    load_frames(*image);
+  }
   for (const auto& frames : image->frames)
     if (const UnwindRow* row = frames->find(address - image->module->load_bias)) return row;
   return image->go_lines ? go_row(*image, address - image->module->load_bias) : nullptr;

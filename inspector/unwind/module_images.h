@@ -11,7 +11,7 @@
 #include "inspector/symbols/go_line_table.h"
 #include "inspector/symbols/symbolizer.h"
 #include "inspector/target/target.h"
-#include "inspector/unwind/call_frame_information.h"
+#include "inspector/unwind/indexed_frames.h"
 
 namespace mortem::inspector {
 
@@ -37,12 +37,16 @@ class ModuleImages {
     bool loaded = false;
     std::shared_ptr<const ElfImage> file;
     std::vector<ElfSegment> segments;
+    std::unique_ptr<IndexedFrames> indexed;  // null: there is no index; then `frames`
+    bool index_is_broken = false;
     std::vector<std::unique_ptr<CallFrameInformation>> frames;
     std::unique_ptr<GoLineTable> go_lines;  // of a Go program without call frame information
     std::map<uint64_t, UnwindRow> go_rows;  // made from it, by address
   };
   Image* image_at(uint64_t address);
   void load(Image& image);
+  bool use_index(Image& image);
+  void load_frames(Image& image);
   void load_from_memory(Image& image);
   static const UnwindRow* go_row(Image& image, uint64_t address);
   std::optional<FrameSection> frames_in_memory(const Image& image);

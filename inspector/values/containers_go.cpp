@@ -9,7 +9,7 @@
 namespace mortem::inspector {
 namespace {
 
-constexpr uint64_t kMaximumBuckets = 1ull << 24, kBucketCells = 8;
+constexpr uint64_t kMostGoBuckets = 1ull << 24, kBucketCells = 8;
 constexpr uint8_t kMinimumTopHash = 5, kEvacuatedX = 2, kEvacuatedEmpty = 4;
 constexpr uint64_t kKindOffset = 23;          // of runtime._type.kind
 constexpr uint8_t kDirectInterface = 1 << 5;  // the data word is the value itself

@@ -9,7 +9,7 @@
 namespace mortem::inspector {
 namespace {
 
-constexpr size_t kMaximumSteps = 1'000'000;
+constexpr size_t kMostLibcxxSteps = 1'000'000;
 
 class LibcxxContainer : Container {
  public:
@@ -122,7 +122,7 @@ class LibcxxContainer : Container {
     const auto [first, end] = describer_.window(count, depth_);
     to_.first = first;
     uint64_t node = start;
-    for (uint64_t index = 0; index < end && index < kMaximumSteps; ++index) {
+    for (uint64_t index = 0; index < end && index < kMostLibcxxSteps; ++index) {
       if (node == 0) {
         to_.note = fmt::format("broken: it says {} elements and holds {}", count, index);
         break;
@@ -216,7 +216,8 @@ class LibcxxContainer : Container {
     const auto count = second ? integer(unpaired(*second)) : describer_.number(*table, {"__size_"});
     const auto start = first ? describer_.number(unpaired(*first), {"__next_"}) : std::nullopt;
     if (!start || !count) return false;
-    return chain(keyed ? pair_type() : argument(type_, 0), *start, *count, 16, keyed, [&](uint64_t at) { return word(at); });
+    return chain(keyed ? pair_type() : argument(type_, 0), *start, *count, 16, keyed,
+                 [&](uint64_t at) { return word(at); });
   }
 
   bool shared_pointer() {

@@ -46,8 +46,8 @@ std::optional<std::vector<uint8_t>> extended_register(const Target& target, uint
 }
 
 DWARFDie find_call_site(const DWARFDie& block, uint64_t return_address, int depth) {
-  constexpr int kMaximumDepth = 256;
-  if (depth > kMaximumDepth) return {};
+  constexpr int kDeepestScope = 256;
+  if (depth > kDeepestScope) return {};
   for (const DWARFDie& child : block.children()) {
     switch (child.getTag()) {
       case dwarf::DW_TAG_call_site:

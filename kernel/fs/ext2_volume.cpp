@@ -55,6 +55,11 @@ void unmount_root() {
   if (g_volume != nullptr) g_volume->unmount();
 }
 
+CachedPages cached_pages() {
+  return g_volume != nullptr ? CachedPages{g_volume->pages().page_count(), g_volume->pages().dirty_count()}
+                             : CachedPages{0, 0};
+}
+
 namespace ext2 {
 namespace {
 

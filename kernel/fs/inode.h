@@ -165,6 +165,11 @@ Result<Inode*> mount_ext2(class BlockDevice& device, uint64_t offset, uint64_t l
 // All that was changed on the root is on the disk. Unmount: and nothing changes it any more; for a clean end.
 Result<void> sync_root();
 void unmount_root();
+// Pages of its files that are in memory, and of those what is not on the disk yet.
+struct CachedPages {
+  uint64_t all, dirty;
+};
+CachedPages cached_pages();
 
 // Path walk from `start` (or the root for an absolute path), at most 40 symbolic links (Linux: ELOOP), mount points
 // for /dev, /proc, /sys and /tmp applied. `path` has no NUL.

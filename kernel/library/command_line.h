@@ -20,6 +20,7 @@
 //   provoke-crash=boot              command line only: the kernel panics before the program starts
 //   crash-path-trap=STAGE,…         command line only, with provoke-crash=on: these stages of the crash path
 //                                   (kernel/crash/stages.h) trap once, to test what comes after
+//   path-mtu-lifetime=SECONDS       command line only, for tests: how long a way's MTU is believed (600)
 //   log=console                     command line only
 //   wall-clock-ns=N                 command line only; not given: CMOS clock
 #pragma once

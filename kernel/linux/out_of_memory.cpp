@@ -74,10 +74,11 @@ void end_out_of_memory(TrapFrame& frame, uint64_t address) {
   const char* most = account.shown > 0 ? name_of(*account.largest[0].area) : "nothing";
   format_text(message, sizeof message,
               "SIGKILL: out of memory: no page for %#lx at rip %#lx; of %lu KiB the app has %lu (most: %.40s, %lu), "
-              "shared memory %lu, page cache %lu, kernel heap %lu",
+              "shared memory %lu, page cache %lu, kernel heap %lu, device buffers %lu",
               address, frame.rip, kib(ram_page_count()), kib(account.of(PageOwner::App)), most,
               kib(account.shown > 0 ? account.largest[0].pages : 0), kib(account.of(PageOwner::SharedMemory)),
-              kib(account.of(PageOwner::PageCache)), kib(account.of(PageOwner::KernelHeap)));
+              kib(account.of(PageOwner::PageCache)), kib(account.of(PageOwner::KernelHeap)),
+              kib(account.of(PageOwner::Dma)));
   log_largest(account);
   log(LogLevel::Warning, "%s; give the guest more memory", message);
   SignalInformation information;

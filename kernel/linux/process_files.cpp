@@ -24,10 +24,13 @@ constexpr uint64_t kTick = 10'000'000;  // nanoseconds of USER_HZ
 
 Result<void> memory_information(TreeText& text, void*) {
   const uint64_t total = ram_page_count() * 4, free = free_page_count() * 4;
-  text.append("MemTotal:       %8lu kB\nMemFree:        %8lu kB\nMemAvailable:   %8lu kB\n", total, free, free);
-  text.append("Buffers:               0 kB\nCached:                0 kB\nSwapCached:            0 kB\n");
+  const CachedPages pages = cached_pages();
+  const uint64_t cached = pages.all * 4, dirty = pages.dirty * 4;
+  text.append("MemTotal:       %8lu kB\nMemFree:        %8lu kB\nMemAvailable:   %8lu kB\n", total, free,
+              free + cached - dirty);
+  text.append("Buffers:               0 kB\nCached:         %8lu kB\nSwapCached:            0 kB\n", cached);
   text.append("Active:         %8lu kB\nInactive:              0 kB\n", total - free);
-  text.append("SwapTotal:             0 kB\nSwapFree:              0 kB\nDirty:                 0 kB\n");
+  text.append("SwapTotal:             0 kB\nSwapFree:              0 kB\nDirty:          %8lu kB\n", dirty);
   text.append("Shmem:                 0 kB\nSlab:                  0 kB\nSReclaimable:          0 kB\n");
   text.append("CommitLimit:    %8lu kB\nHugePages_Total:       0\nHugepagesize:       2048 kB\n", total);
   return {};

@@ -6,6 +6,7 @@
 #include "kernel/library/log.h"
 #include "kernel/memory/physical.h"
 #include "kernel/net/hash_table.h"
+#include "kernel/net/lwip_memory.h"
 #include "kernel/net/transmit_checksum.h"
 #include "lwip/etharp.h"
 #include "lwip/ethip6.h"
@@ -241,6 +242,31 @@ bool ethernet_initialize(void (*news)(void* context)) {
 
 void ethernet_set_hardware_address(std::span<const uint8_t, 6> address) {
   if (g_card != nullptr) __builtin_memcpy(g_interface.hwaddr, address.data(), 6);
+}
+
+ReceiveRoom receive_room() {
+  const uint64_t used = lwip_memory_used(), limit = lwip_memory_limit();
+  if (used > limit - limit / 8) return ReceiveRoom::Nothing;
+  if (g_card != nullptr) {
+    constexpr uint64_t kPagesForOthers = 16;
+    const size_t waiting = g_card->receive_size() - g_card->receive_room() + g_free_count;
+    const size_t most = buffer_limit() > g_buffer_count ? buffer_limit() - g_buffer_count : 0;
+    const uint64_t pages = free_page_count() > kPagesForOthers ? free_page_count() - kPagesForOthers : 0;
+    const size_t there_could_be = waiting + (most < pages * 2 ? most : pages * 2);
+    if (there_could_be < buffer_limit() / 8) return ReceiveRoom::Nothing;
+    if (there_could_be < buffer_limit() / 2) return ReceiveRoom::Half;
+  }
+  return used > limit - limit / 4 ? ReceiveRoom::Half : ReceiveRoom::Enough;
+}
+
+pbuf* move_if_small(pbuf* bytes) {
+  constexpr u16_t kSmall = 512;
+  if (bytes->next != nullptr || bytes->len > kSmall || (bytes->flags & PBUF_FLAG_IS_CUSTOM) == 0) return bytes;
+  pbuf* copy = pbuf_alloc(PBUF_RAW, bytes->len, PBUF_RAM);
+  if (copy == nullptr) return bytes;
+  __builtin_memcpy(copy->payload, bytes->payload, bytes->len);
+  pbuf_free(bytes);
+  return copy;
 }
 
 netif& ethernet_interface() {

@@ -6,8 +6,23 @@
 #include <span>
 
 struct netif;
+struct pbuf;
 
 namespace kernel::net {
+
+// What the card receives into stays with the socket until the program reads. Half: so much is kept that only sockets
+// which keep little themselves may take more, or those of programs that do not read would make the guest deaf.
+// Nothing: the rest is for what is not kept.
+enum class ReceiveRoom { Enough, Half, Nothing };
+ReceiveRoom receive_room();
+// May a socket keep what came, which has so many bytes already?
+inline bool may_keep_received(size_t kept) {
+  constexpr size_t kLittle = 8192;
+  const ReceiveRoom room = receive_room();
+  return room == ReceiveRoom::Enough || (room == ReceiveRoom::Half && kept < kLittle);
+}
+// Few bytes must not hold a buffer of the card for as long as the program likes: they move to a small one.
+pbuf* move_if_small(pbuf* bytes);
 
 // False: there is no card, or no memory for it. `news` is called from its interrupt, once after each
 // ethernet_wait_for_news().

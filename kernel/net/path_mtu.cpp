@@ -1,6 +1,7 @@
 #include "kernel/net/path_mtu.h"
 
 #include "kernel/arch/x86_64/interrupts.h"
+#include "kernel/library/command_line.h"
 #include "kernel/library/log.h"
 #include "kernel/net/lwip/hooks.h"
 #include "lwip/priv/tcp_priv.h"
@@ -14,14 +15,16 @@ constexpr uint32_t kLowestMtu4 = 552, kLowestMtu6 = 1280;  // RFC 1122's 576 les
 // RFC 1191, table 7-1: where the real ones lie.
 constexpr uint32_t kCommonMtus[] = {8166, 4352, 2002, 1492, 1006, kLowestMtu4};
 
-// What was learned of ways, for the connections that follow (RFC 1191, section 6.3: forgotten after ten minutes, larger
-// packets are tried again then). One place an address; another that falls on it replaces it.
+// What was learned of ways, for the connections that follow. After ten minutes (RFC 1191, section 6.3) larger packets
+// are tried again, by all connections that go there: for a minute the first that is lost is taken as too large (RFC
+// 4821, section 7.5, has single packets for that), then the way is as any other. One place an address; another that
+// falls on it replaces it.
 struct KnownPath {
   ip_addr_t to{};
   uint32_t mtu = 0;  // 0: none
-  uint64_t until = 0;
+  uint64_t until = 0, tried_until = 0;
 };
-constexpr uint64_t kPathLifetime = 600'000'000'000;
+constexpr uint64_t kSecond = 1'000'000'000, kTry = 60 * kSecond;
 constexpr size_t kKnownPaths = 64;
 KnownPath g_known_paths[kKnownPaths];
 
@@ -35,8 +38,25 @@ uint32_t mixed(const ip_addr_t& address) {
   return sum >> 16;
 }
 
+uint64_t path_lifetime() {
+  static uint64_t lifetime = 0;
+  if (lifetime == 0) {
+    uint64_t seconds = 0;
+    const char* given = setting("path-mtu-lifetime");
+    for (; given != nullptr && *given >= '0' && *given <= '9' && seconds < 1'000'000; ++given)
+      seconds = seconds * 10 + static_cast<uint64_t>(*given - '0');
+    lifetime = (seconds != 0 ? seconds : 600) * kSecond;
+  }
+  return lifetime;
+}
+
 void remember_path(const ip_addr_t& to, uint32_t mtu) {
-  g_known_paths[mixed(to) % kKnownPaths] = {to, mtu, monotonic_ns() + kPathLifetime};
+  g_known_paths[mixed(to) % kKnownPaths] = {to, mtu, monotonic_ns() + path_lifetime(), 0};
+}
+
+KnownPath* known_path(const ip_addr_t& to) {
+  KnownPath& path = g_known_paths[mixed(to) % kKnownPaths];
+  return path.mtu != 0 && ip_addr_cmp(&path.to, &to) ? &path : nullptr;
 }
 
 tcp_pcb* find_connection(const ip_addr_t& from, uint16_t from_port, const ip_addr_t& to, uint16_t to_port) {
@@ -116,6 +136,14 @@ extern "C" void lwip_port_tcp_sends_again(tcp_pcb* connection) {
   if (pcb.unsent == nullptr) return;
   const bool is_v6 = IP_IS_V6_VAL(pcb.remote_ip);
   const uint32_t now = pcb.mss + headers_of(pcb);
+  if (const KnownPath* path = known_path(pcb.remote_ip); path != nullptr && now > path->mtu &&
+                                                         monotonic_ns() < path->tried_until &&
+                                                         pcb.unsent->len > path->mtu - headers_of(pcb)) {
+    const uint32_t proven = path->mtu;
+    remember_path(pcb.remote_ip, proven);
+    set_segment_size(pcb, proven);
+    return;
+  }
   const uint32_t smaller = now > kEthernet ? kEthernet : is_v6 ? kLowestMtu6 : now > kProbe ? kProbe : kLowestMtu4;
   if (pcb.nrtx >= kPatience && smaller < now && pcb.unsent->len > smaller - headers_of(pcb)) {
     remember_path(pcb.remote_ip, smaller);
@@ -127,9 +155,19 @@ extern "C" void lwip_port_tcp_sends_again(tcp_pcb* connection) {
 }
 
 extern "C" uint16_t lwip_port_path_mtu(const ip_addr_t* to, uint16_t of_link) {
-  const KnownPath& path = g_known_paths[mixed(*to) % kKnownPaths];
-  if (path.mtu == 0 || path.mtu >= of_link || !ip_addr_cmp(&path.to, to)) return of_link;
-  return monotonic_ns() < path.until ? static_cast<uint16_t>(path.mtu) : of_link;
+  const KnownPath* path = known_path(*to);
+  if (path == nullptr || path->mtu >= of_link) return of_link;
+  return monotonic_ns() < path->until ? static_cast<uint16_t>(path->mtu) : of_link;
+}
+
+void try_larger_segments(tcp_pcb& pcb) {
+  if (pcb.mss >= pcb.peer_mss) return;
+  KnownPath* path = known_path(pcb.remote_ip);
+  if (path == nullptr || monotonic_ns() < path->until) return;
+  const uint16_t largest = tcp_eff_send_mss(pcb.peer_mss, &pcb.local_ip, &pcb.remote_ip);
+  if (largest <= pcb.mss) return;
+  if (path->tried_until == 0) path->tried_until = monotonic_ns() + kTry;
+  pcb.mss = largest;
 }
 
 }  // namespace kernel::net

@@ -1,5 +1,7 @@
 // What lwIP tells of TCP connections.
 #include "kernel/memory/heap.h"
+#include "kernel/net/ethernet.h"
+#include "kernel/net/lwip/hooks.h"
 #include "kernel/net/tcp_socket.h"
 #include "lwip/tcp.h"
 
@@ -75,17 +77,20 @@ err_t TcpCallbacks::received(void* context, tcp_pcb* pcb, pbuf* bytes, err_t) {
     pbuf_free(bytes);
     return ERR_OK;
   }
-  // A few bytes must not hold the card's buffer for as long as the program likes: they move to a small one.
-  constexpr u16_t kSmall = 512;
-  if (bytes->next == nullptr && bytes->len <= kSmall && (bytes->flags & PBUF_FLAG_IS_CUSTOM) != 0)
-    if (pbuf* copy = pbuf_alloc(PBUF_RAW, bytes->len, PBUF_RAM)) {
-      __builtin_memcpy(copy->payload, bytes->payload, bytes->len);
-      pbuf_free(bytes);
-      bytes = copy;
-    }
-  socket.received_.append(bytes);
+  socket.received_.append(move_if_small(bytes));
   socket.tell(kPollIn);
   return ERR_OK;
+}
+
+// What comes out of turn is kept too, by lwIP, until what is missing comes.
+bool TcpCallbacks::has_room(const tcp_pcb& pcb, uint32_t sequence) {
+  if (receive_room() == ReceiveRoom::Enough || pcb.recv != received) return true;
+  const size_t kept = static_cast<const TcpSocket*>(pcb.callback_arg)->received_.size();
+  return sequence == pcb.rcv_nxt && may_keep_received(kept);
+}
+
+extern "C" int lwip_port_tcp_has_room(const tcp_pcb* connection, uint32_t sequence) {
+  return TcpCallbacks::has_room(*connection, sequence);
 }
 
 err_t TcpCallbacks::sent(void* context, tcp_pcb*, u16_t) {

@@ -62,7 +62,8 @@ class TcpSocket final : public InetSocket {
   bool is_closing() const;  // what was written, and the end behind it, is not all acknowledged
   void add_waiting(TcpSocket& connection);
   TcpSocket* take_waiting();
-  size_t room() const;  // for bytes to send
+  size_t most_to_send() const;  // that is not acknowledged
+  size_t room() const;          // for bytes to send
   bool is_writable() const;
   Result<void> connected_result();
   Result<void> wait_for_room(int flags, uint64_t deadline);
@@ -86,7 +87,8 @@ class TcpSocket final : public InetSocket {
 struct TcpCallbacks {
   static void watch(tcp_pcb& pcb, TcpSocket& socket);
   static void watch_listener(tcp_pcb& pcb, TcpSocket& socket);
-  static void leave(tcp_pcb& pcb);  // nobody is told any more
+  static void leave(tcp_pcb& pcb);                              // nobody is told any more
+  static bool has_room(const tcp_pcb& pcb, uint32_t sequence);  // for content that came
   static int8_t connected(void* socket, tcp_pcb* pcb, int8_t error);
 
  private:

@@ -1,5 +1,7 @@
 // Bytes of TCP connections, in and out.
+#include "kernel/net/lwip_memory.h"
 #include "kernel/net/network.h"
+#include "kernel/net/path_mtu.h"
 #include "kernel/net/tcp_socket.h"
 #include "lwip/tcp.h"
 
@@ -81,16 +83,23 @@ Result<size_t> TcpSocket::receive(std::span<uint8_t> to, ReceiveRequest& request
   }
 }
 
-// What the program may still put into lwIP's buffer: lwIP's own bound, and SO_SNDBUF's.
+// When all connections together have much that is not acknowledged, each may add to little only (Linux: tcp_mem).
+size_t TcpSocket::most_to_send() const {
+  constexpr size_t kLittle = 16384;
+  const size_t most = static_cast<size_t>(options_.send_buffer);
+  return most > kLittle && lwip_memory_used() > lwip_memory_limit() / 2 ? kLittle : most;
+}
+
+// What the program may still put into lwIP's buffer: lwIP's own bound, SO_SNDBUF's, and that of all together.
 size_t TcpSocket::room() const {
   if (pcb_ == nullptr || pcb_->snd_queuelen >= TCP_SND_QUEUELEN - 8) return 0;
-  const size_t used = TCP_SND_BUF - pcb_->snd_buf, most = static_cast<size_t>(options_.send_buffer);
+  const size_t used = TCP_SND_BUF - pcb_->snd_buf, most = most_to_send();
   const size_t by_option = used < most ? most - used : 0;
   return by_option < pcb_->snd_buf ? by_option : pcb_->snd_buf;
 }
 
 bool TcpSocket::is_writable() const {
-  return room() * 3 >= static_cast<size_t>(options_.send_buffer);  // Linux: a third is free
+  return room() * 3 >= most_to_send();  // Linux: a third is free
 }
 
 Result<void> TcpSocket::wait_for_room(int flags, uint64_t deadline) {
@@ -115,6 +124,7 @@ Result<size_t> TcpSocket::send(std::span<const uint8_t> bytes, const SendRequest
     bool no_memory = false;
     {
       const NetworkScope scope;
+      try_larger_segments(*pcb_);
       const bool is_part = corked_ || (request.flags & kMessageMore) != 0;
       while (done < bytes.size()) {
         size_t count = room();

@@ -1,6 +1,7 @@
 #include "kernel/net/udp_socket.h"
 
 #include "kernel/memory/heap.h"
+#include "kernel/net/ethernet.h"
 #include "kernel/net/network.h"
 #include "lwip/udp.h"
 
@@ -41,13 +42,14 @@ void UdpSocket::apply_options() {
 void UdpSocket::received(void* context, udp_pcb*, pbuf* bytes, const ip_addr_t* from, uint16_t port) {
   auto& socket = *static_cast<UdpSocket*>(context);
   const size_t cost = bytes->tot_len + kDatagramCost;
-  const bool has_room = socket.queued_ + cost <= static_cast<size_t>(socket.options_.receive_buffer);
+  const bool has_room =
+      socket.queued_ + cost <= static_cast<size_t>(socket.options_.receive_buffer) && may_keep_received(socket.queued_);
   auto datagram = has_room ? make<Datagram>() : Result<Datagram*>(Error::NoBuffers);
   if (datagram.is_error()) {
     pbuf_free(bytes);
     return;
   }
-  *datagram.value() = {bytes, {*from, port}, nullptr};
+  *datagram.value() = {move_if_small(bytes), {*from, port}, nullptr};
   (socket.last_ != nullptr ? socket.last_->next : socket.first_) = datagram.value();
   socket.last_ = datagram.value();
   socket.queued_ += cost;

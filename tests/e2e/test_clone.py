@@ -90,6 +90,22 @@ class Folders(CloneTest):
             (self.files / "whole" / name).write_bytes(whole)
         self.mortem("bt", "whole")
 
+    def test_writes_faster_than_it_can_be_copied(self):
+        self.start_guest(GUESTS / "dirties_memory", "writer", arguments=["64"], says="writing")
+        disks = self.disk_of("writer")
+        done = self.mortem("clone", "writer", "-o", "busy", "--patience", "0.5")
+        self.assertIn("pre-copy: the guest writes its memory faster than it can be copied", done.stderr)
+        self.assertNotIn("by pre-copy", done.stdout)
+        self.assertEqual(self.disk_of("writer"), disks)
+        self.mortem("clone", "writer", "-o", "stopped", "--method", "stop-and-copy")
+        for name in ("busy", "stopped"):
+            (thread,) = self.facts("bt", name)["threads"]
+            self.assertIn("main", [frame["function"] for frame in thread["frames"]])
+            self.facts("resume", name, "--name", name)
+            self.mortem("stop", name, status=None)
+        self.mortem("stop", "writer", status=None)
+        self.assert_nothing_left()
+
     def test_refusals(self):
         self.assertIn("nobody", self.mortem("clone", "nobody", status=1).stderr)
         self.start_guest(GUESTS / "sleeper", "dormouse", says="sleeping")
@@ -185,13 +201,12 @@ class Harm(CloneTest):
         self.start_guest(GUESTS / "dirties_memory", "writer", arguments=["16"], says="writing")
         disks, rounds = self.disk_of("writer"), 0
         begun = time.monotonic()
-        clone = self.start("clone", "writer", "-o", "whole")
-        clone.communicate(timeout=60)
+        self.mortem("clone", "writer", "-o", "whole", "--patience", "2")
         whole = time.monotonic() - begun
         shutil.rmtree(self.files / "whole")
         chance = random.Random(times)
         for _ in range(times):
-            clone = self.start("clone", "writer", "-o", "never")
+            clone = self.start("clone", "writer", "-o", "never", "--patience", "2")
             try:
                 clone.wait(timeout=chance.uniform(0, whole))
             except subprocess.TimeoutExpired:

@@ -30,6 +30,7 @@ def largest_segment(connection):
 
 class PathTest(NetworkTest):
     mtu = 1500
+    arguments = ()
 
     def setUp(self):
         super().setUp()
@@ -57,7 +58,7 @@ class PathTest(NetworkTest):
                 namespace.set("net.ipv6.conf.all.forwarding", 1)
         with self.router:
             self.serve("--net", f"tap={TAP},address={GUEST}/24,gateway={ROUTER}",
-                       "--kernel-argument", f"net={GUEST6}/64,gateway={ROUTER6}")
+                       "--kernel-argument", f"net={GUEST6}/64,gateway={ROUTER6}", *self.arguments)
             wait_until(lambda: subprocess.run(["ping", "-6", "-c", "1", "-W", "1", GUEST6], stdout=subprocess.DEVNULL)
                        .returncode == 0, "ICMPv6 echo")
 
@@ -65,6 +66,13 @@ class PathTest(NetworkTest):
         """The router still sends what the middle cannot take: the other end of the link drops it (veth)."""
         with self.router as router:
             router.ip(f"link set near mtu {self.mtu}")
+
+    def fell_into_hole(self):
+        """Packets that the link from the router to the middle dropped."""
+        with self.router:
+            lines = pathlib.Path("/proc/thread-self/net/dev").read_text().splitlines()
+            (numbers,) = [line.split(":")[1].split() for line in lines if line.strip().startswith("near:")]
+            return int(numbers[11])
 
     def told_too_big(self):
         """How often the router said so, IPv4 and IPv6."""
@@ -172,6 +180,34 @@ class WhereTheMtuComesFrom(NetworkTest):
 class Usual(PathTest):
     def test_paths(self):
         self.check_paths()
+
+
+class AfterAWhile(PathTest):
+    """A way that took little takes more later: a connection that lives on finds out."""
+    arguments = ("--kernel-argument", "path-mtu-lifetime=1")
+
+    def test_segments_grow_again(self):
+        self.dig_black_hole()
+        with self.client, self.connect(GUEST) as connection:
+            def transfer():
+                connection.sendall(b"!%d" % (SIZE // 8))
+                self.assertEqual(receive(connection, SIZE // 8), wanted)
+                return largest_segment(connection)
+
+            wanted = bytes(ord("a") + at % 65536 % 23 for at in range(SIZE // 8))
+            connection.settimeout(60.0)
+            self.assertLessEqual(transfer(), NARROW - 40)
+            # While the hole is there, larger ones are tried in vain.
+            for _ in range(2):
+                lost = self.fell_into_hole()
+                self.assertGreater(lost, 0)
+                wait_until(lambda: transfer() <= NARROW - 40 and self.fell_into_hole() > lost,
+                           "larger segments are tried, and small ones come", deadline=30.0)
+            with self.router as router:
+                router.ip("link set near mtu 1500")
+            with self.middle as middle:
+                middle.ip("link set near mtu 1500")
+            wait_until(lambda: transfer() > 1400, "segments of the link's size", deadline=30.0)
 
 
 class Jumbo(PathTest):

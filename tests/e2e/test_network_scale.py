@@ -89,14 +89,14 @@ class ScaleTest(NetworkTest):
             taken = before - self.free_memory()
             self.order(many, how)
             wait_until(lambda: self.open_connections() == 1, "the many to be closed", deadline=60.0)
+            # The last words of some are still on their way.
+            self.wait_for_memory(before if how == "close" else left[0], KEPT if how == "close" else REPEATED)
             left.append(self.free_memory())
             print(f"{count} connections: {taken} KiB; 4000 requests {alone:.2f} s alone, {among_many:.2f} s among them; "
                   f"{before - left[-1]} KiB kept", flush=True)
             self.assertLess(among_many, alone * 1.5 + 0.1)
         self.order(few, "close")
         self.wait_until_closed()
-        self.assertGreaterEqual(left[0], before - KEPT)
-        self.assertGreaterEqual(left[1], left[0] - REPEATED)
 
     def check_flood(self, count):
         self.run_client("requests", 500, 1, 8)

@@ -17,7 +17,8 @@ class OutOfMemory(MortemTest):
         self.assertEqual((reason["kind"], reason["signal"]), ("signal", 9))
         message = reason["message"]
         self.assertRegex(message, r"out of memory: no page for 0x[0-9a-f]+ at rip 0x[0-9a-f]+; of \d+ KiB the app has \d+ "
-                                  r"\(most: .*\), shared memory \d+, page cache \d+, kernel heap \d+$")
+                                  r"\(most: .*\), shared memory \d+, page cache \d+, kernel heap \d+, "
+                                  r"device buffers \d+$")
         report = self.mortem("report", dump).stdout
         self.assertIn("out of memory", report)
         return message

@@ -10,6 +10,7 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 
 BUILDS = [
     ("deep_recursion.c", "gcc", "-O2 -gdwarf-5"),
@@ -83,27 +84,66 @@ def break_index(mortem, program, text, cache, index):
         with open(index, "wb") as file:
             file.write(bytes_now)
         first = run([mortem, "symbolize", "--obj", program], text, cache)
+        await_index(index, len(good))
         second = run([mortem, "symbolize", "--obj", program], text, cache)
         said = len(first.stderr.splitlines())
         if first.stdout != healthy or second.stdout != healthy:
             problems.append("broken index %d: other answers" % number)
-        if said != 1 or "mortem index makes it anew" not in first.stderr or second.stderr or os.path.exists(index):
+        if said != 1 or "is made anew in the background" not in first.stderr or second.stderr or not os.path.exists(index):
             problems.append("broken index %d: said %r, then %r" % (number, first.stderr, second.stderr))
+
+
+def break_index_of_stacks(command, cache, index):
+    """A bit of each part of the index, of call frame information and calls too: the stacks stay as they are."""
+    good = open(index, "rb").read()
+    healthy = run(command, "", cache)
+    noticed = 0
+    for at in range(len(good) // 24, len(good), len(good) // 12):
+        with open(index + ".new", "wb") as file:
+            file.write(good[:at] + bytes([good[at] ^ 0x10]) + good[at + 1:])
+        os.rename(index + ".new", index)
+        broken = run(command, "", cache)
+        if broken.stdout != healthy.stdout or broken.returncode != 0:
+            problems.append("bt with an index broken at %d of %d: %r" % (at, len(good), broken.stderr))
+        if "made anew" in broken.stderr:
+            noticed += 1
+            await_index(index, len(good))
+    # What was not needed is not looked at; most of a small index is.
+    if noticed < 6:
+        problems.append("bt noticed %d of 12 broken indexes" % noticed)
+    with open(index, "wb") as file:
+        file.write(good)
+
+
+def await_index(index, size):
+    """It is made anew in the background."""
+    deadline = time.monotonic() + 60
+    while (not os.path.exists(index) or os.path.getsize(index) != size) and time.monotonic() < deadline:
+        time.sleep(0.02)
 
 
 def compare_stacks(mortem, program, cache, index, folder):
     core = os.path.join(folder, "core")
     subprocess.run(["gdb", "-nx", "-batch", "-ex", "set debuginfod enabled off", "-ex", "set startup-with-shell off",
                     "-ex", "run", "-ex", "generate-core-file " + core, program], capture_output=True)
+    # Of all modules: libraries without debug information have call frame information and symbols.
+    made = run([mortem, "index", "--json", core], "", cache)
+    facts = json.loads(made.stdout)
+    problems.extend(check.check(facts))
+    again = run([mortem, "index", core], "", cache)
+    if made.returncode != 0 or not any("libc" in one["file"] for one in facts["indexes"]) or "nothing to do" not in again.stdout:
+        problems.append("mortem index CORE: %r, then %r" % (made, again))
+    folder_of_indexes = os.path.dirname(os.path.dirname(index))  # moved, not removed: messages name the cache folder
     for form in ([], ["--json"], ["--no-inline"], ["--no-tail-calls"]):
         command = [mortem, "bt", core, "--full"] + form
         warm = run(command, "", cache)
-        os.rename(index, index + ".away")  # the same cache folder: messages name it
+        shutil.move(folder_of_indexes, folder_of_indexes + ".away")
         cold = run(command, "", cache)
-        os.rename(index + ".away", index)
+        shutil.move(folder_of_indexes + ".away", folder_of_indexes)
         if cold.returncode != 0 or cold.stdout != warm.stdout or cold.stderr != warm.stderr:
             problems.append("bt %s with an index differs: %s" % (form, warm.stderr))
     frames = cold.stdout.count("#")
+    break_index_of_stacks([mortem, "bt", core, "--full"], cache, index)
     print("bt of %s: %d frames, with and without an index" % (os.path.basename(program), frames))
     if frames < 2:
         problems.append("bt shows %d frames" % frames)

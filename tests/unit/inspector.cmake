@@ -54,3 +54,7 @@ add_test(NAME unit.symbolize_index
   COMMAND ${Python3_EXECUTABLE} ${CMAKE_CURRENT_SOURCE_DIR}/compare_symbolize.py $<TARGET_FILE:mortem>
     ${CMAKE_CURRENT_SOURCE_DIR}/stack_programs ${CMAKE_CURRENT_BINARY_DIR}/symbolize_index)
 set_tests_properties(unit.symbolize_index PROPERTIES LABELS unit TIMEOUT 300)
+add_test(NAME unit.search_values
+  COMMAND ${Python3_EXECUTABLE} ${CMAKE_CURRENT_SOURCE_DIR}/search_values.py $<TARGET_FILE:mortem>
+    ${CMAKE_CURRENT_BINARY_DIR}/search_values)
+set_tests_properties(unit.search_values PROPERTIES LABELS unit TIMEOUT 300)

@@ -37,6 +37,28 @@ TEST(ConfigFile, TakesTheKeysOfOps) {
   EXPECT_NE(manifest_text(*request).find("\nnew-code=refuse\n"), std::string::npos);
 }
 
+TEST(ConfigFile, UserSaysWhoTheProgramIs) {
+  const auto user_of = [](const std::string& value) {
+    auto request = parse_config(R"({"Program":"x","User":)" + value + "}", "c.json");
+    return request ? request->user : UserAndGroup{~0u, ~0u};
+  };
+  const auto expect_user = [&](const char* value, uint32_t user, uint32_t group) {
+    const UserAndGroup found = user_of(value);
+    EXPECT_EQ(found.user, user) << value;
+    EXPECT_EQ(found.group, group) << value;
+  };
+  expect_user("101", 101, 101);
+  expect_user(R"("101")", 101, 101);
+  expect_user(R"("101:104")", 101, 104);
+  expect_user("0", 0, 0);
+  expect_user("4294967294", 4294967294, 4294967294);
+  for (const char* bad : {"-1", "1.5", R"("")", R"("postgres")", R"("1:")", R"(":1")", R"("1:2:3")", R"("1 ")",
+                          "4294967295", R"("1:4294967295")", "99999999999999999999", "true", "[1]"})
+    EXPECT_NE(config_error(std::string(R"({"Program":"x","User":)") + bad + "}").find("c.json: User"),
+              std::string::npos)
+        << bad << ": " << config_error(std::string(R"({"Program":"x","User":)") + bad + "}");
+}
+
 TEST(ConfigFile, KeysOfOpsWithoutAMeaningHereAreNoted) {
   auto request = parse_config(R"({"Program":"x","CloudConfig":{"Zone":"a"},"Klibs":["tls"],
                                   "RunConfig":{"CPUs":2,"Ports":["80"],"UDPPorts":["53"]}})",

@@ -1,19 +1,23 @@
-// `mortem index`: makes the indexes that `symbolize`, `bt` and `report` look names and lines up in.
+// `mortem index`: makes the indexes that all verbs look names, lines, frames and calls up in.
+#include <elf.h>
 #include <fmt/format.h>
 
 #include <memory>
 
-#include "inspector/symbols/index/file_symbols.h"
 #include "inspector/symbols/index/index_builder.h"
 #include "inspector/symbols/index/index_store.h"
 #include "tools/interrupt.h"
 #include "tools/output.h"
 #include "tools/progress_bar.h"
 #include "tools/symbol_options.h"
+#include "tools/target.h"
 #include "tools/verbs.h"
+#include "tools/verbs/contained.h"
 
 namespace mortem::tools {
 namespace {
+
+namespace index = inspector::index;
 
 struct IndexOptions {
   std::vector<std::string> files;
@@ -21,48 +25,101 @@ struct IndexOptions {
   bool json = false;
 };
 
-int make_indexes(const IndexOptions& options) {
-  namespace index = inspector::index;
-  catch_interrupts();
-  const auto where = symbol_options(options.symbols);
-  const index::IndexStore store(where.store);
-  nlohmann::ordered_json facts = nlohmann::ordered_json::array();
-  for (const std::string& name : options.files) {
-    auto files = index::FilePair::find(name, where);
-    if (!files) return fail(files.error());
-    if (!files->debug->has_debug_information())
-      return fail(
-          fmt::format("{}: no debug information, in it or elsewhere; give the file that has it with --symbols", name));
-    const auto path = store.path_of(*files->executable);
-    if (path.empty()) return fail(fmt::format("{}: has no build id, by which an index is found again", name));
-    if (auto made = index::build_index(files->executable, files->debug, path, progress_bar("index")); !made)
-      return fail(made.error());
-    store.shrink(path);
+bool is_program_or_library(const std::string& path) {
+  const auto image = inspector::ElfImage::map_file(path);
+  if (!image) return false;
+  const auto bytes = (*image)->bytes();
+  return bytes.size() > EI_NIDENT && bytes[EI_NIDENT] != ET_CORE;
+}
+
+class IndexMaker {
+ public:
+  explicit IndexMaker(const IndexOptions& options)
+      : where_(symbol_options(options.symbols)), store_(where_), json_(options.json) {}
+
+  Result<void> add_file(const std::string& name) {
+    const auto files = TRY(index::IndexedFiles::find(name, where_));
+    if (store_.path_of(*files.executable).empty())
+      return failure(ErrorKind::Unsupported,
+                     fmt::format("{}: has no build id, by which an index is found again", printable(name)));
+    if (!files.debug->has_debug_information())
+      note(
+          fmt::format("{}: no debug information, in it or elsewhere (--symbols FILE gives it): its index has only its "
+                      "symbols and call frame information",
+                      printable(name)));
+    return make(name, files);
+  }
+
+  // All modules of a dump, core or guest that have no index yet.
+  Result<void> add_target(const std::string& name) {
+    const auto core = TRY(open_target_core(name));
+    inspector::SymbolFileFinder finder(where_);
+    for (const snapshot::CoreModule& module : core->modules()) {
+      const inspector::FoundFiles found = finder.find(module);
+      if (!found.executable) continue;
+      const index::IndexedFiles files(found);
+      std::string complaint;
+      if (store_.path_of(*files.executable).empty() || store_.open(files, &complaint)) continue;
+      if (auto made = make(found.executable->name(), files); !made) {
+        if (interrupted_by()) return made;
+        note(printable(made.error().message));  // say, .dwo files: the others still help
+      }
+    }
+    if (made_.empty() && !json_) write_stdout("nothing to do: every module found here has its index\n");
+    return {};
+  }
+
+  const nlohmann::ordered_json& made() const { return made_; }
+
+ private:
+  Result<void> make(const std::string& name, const index::IndexedFiles& files) {
+    const auto path = store_.path_of(*files.executable);
+    TRY_VOID(index::build_index(files, path, progress_bar("index of " + printable(name))));
+    store_.shrink(path);
     std::error_code ignored;
     const uint64_t size = std::filesystem::file_size(path, ignored);
-    if (options.json)
-      facts.push_back({{"file", printable(name)},
-                       {"debug_file", printable(files->debug->name())},
-                       {"index", printable(path.string())},
-                       {"bytes", size}});
-    else
-      write_stdout(fmt::format("{}: {}, {}\n", printable(name), printable(path.string()), human_size(size)));
+    made_.push_back({{"file", printable(name)},
+                     {"debug_file", printable(files.debug->name())},
+                     {"index", printable(path.string())},
+                     {"bytes", size}});
+    if (!json_) write_stdout(fmt::format("{}: {}, {}\n", printable(name), printable(path.string()), human_size(size)));
+    return {};
   }
-  if (options.json) print_json("index", {{"indexes", std::move(facts)}});
+
+  const inspector::SymbolOptions where_;
+  const index::IndexStore store_;
+  const bool json_;
+  nlohmann::ordered_json made_ = nlohmann::ordered_json::array();
+};
+
+int make_indexes(const IndexOptions& options) {
+  IndexMaker maker(options);
+  for (const std::string& name : options.files)
+    if (auto done = is_program_or_library(name) ? maker.add_file(name) : maker.add_target(name); !done)
+      return fail(done.error());
+  if (options.json) print_json("index", {{"indexes", maker.made()}});
   return kDone;
 }
 
 void add_index(Commands& commands) {
   auto options = std::make_shared<IndexOptions>();
-  CLI::App* verb = commands.add(nullptr, "index", "Makes an index of a file's debug information",
-                                "bt, report and symbolize use it when it is there, and never make one: a whole index "
-                                "takes longer than the few answers they need. Indexes stand by build id in "
-                                "~/.cache/mortem/index (4 GiB in all, MORTEM_INDEX_BYTES; the oldest go).\n\n"
-                                "Example:\n  mortem index /usr/bin/ceph-osd");
-  verb->add_option("file", options->files, "Programs or libraries")->required()->type_name("FILE");
+  CLI::App* verb = commands.add(
+      nullptr, "index", "Makes indexes of debug information, by which stacks and symbols come at once",
+      "All verbs use an index when it is there, and never make one that you did not ask for: a whole index takes "
+      "longer "
+      "than the few answers they need. One that is found broken, or was made by another version, is made anew in the "
+      "background. Of a dump, all modules without an index get one. Indexes stand by build id in ~/.cache/mortem/index "
+      "(4 GiB in all, MORTEM_INDEX_BYTES; the oldest go).\n\n"
+      "Example:\n  mortem index /usr/bin/ceph-osd");
+  verb->add_option("file", options->files, "Programs and libraries, or a dump, core or running guest")
+      ->required()
+      ->type_name("FILE|TARGET");
   add_symbol_flags(verb, options->symbols);
   verb->add_flag("--json", options->json, "Print the facts as JSON (mortem.index/1)");
-  commands.on(verb, [options] { return make_indexes(*options); });
+  commands.on(verb, [options] {
+    catch_interrupts();
+    return contained([&] { return make_indexes(*options); });
+  });
 }
 
 const VerbRegistration index_registration{86, add_index};

@@ -9,6 +9,7 @@
 
 #include "inspector/analysis/address_labels.h"
 #include "inspector/analysis/search.h"
+#include "inspector/values/value_search.h"
 #include "snapshot/dump_info.h"
 #include "tools/interrupt.h"
 #include "tools/output.h"
@@ -16,6 +17,7 @@
 #include "tools/symbol_options.h"
 #include "tools/target.h"
 #include "tools/verbs.h"
+#include "tools/verbs/contained.h"
 #include "tools/verbs/stack_facts.h"
 
 namespace mortem::tools {
@@ -24,15 +26,15 @@ namespace {
 using nlohmann::ordered_json;
 
 struct SearchOptions {
-  std::string target, bytes, text, pointer;
+  std::string target, bytes, text, pointer, value;
   SymbolFlags symbols;
   uint64_t range = 1;
   size_t limit = 1000;
-  bool by_bytes = false, by_text = false, unaligned = false, json = false;
+  bool by_bytes = false, by_text = false, by_value = false, unaligned = false, json = false;
 };
 
 struct SearchHit {
-  uint64_t address;
+  uint64_t address;  // where it was found; of a value: where the value begins
   std::vector<uint8_t> bytes;
 };
 
@@ -70,6 +72,19 @@ Result<inspector::Search> search_of(const SearchOptions& options, const inspecto
   return search;
 }
 
+// What is looked for, one search after another.
+Result<std::vector<inspector::ValueSearch>> searches_of(const SearchOptions& options, const inspector::Target& target) {
+  if (!options.by_value) {
+    inspector::ValueSearch one;
+    one.search = TRY(search_of(options, target));
+    return std::vector{std::move(one)};
+  }
+  const auto symbolizer = inspector::Symbolizer::create(symbol_options(options.symbols));
+  inspector::StackReader reader(target, *symbolizer);
+  inspector::ProgramValues program(target, *symbolizer, reader);
+  return inspector::find_value_searches(target, *symbolizer, program, options.value);
+}
+
 std::string bytes_text(std::span<const uint8_t> bytes) {
   std::string hexadecimal, text;
   for (const uint8_t byte : bytes.first(std::min<size_t>(16, bytes.size()))) {
@@ -104,25 +119,31 @@ int search_target(const SearchOptions& options) {
   auto opened = open_target(options.target);
   if (!opened) return fail(opened.error());
   const inspector::Target& target = *opened->target;
-  auto search = search_of(options, target);
-  if (!search) {
-    fail(search.error());
-    return search.error().kind == ErrorKind::NotFound ? kProblem : kFailed;
+  auto searches = searches_of(options, target);
+  if (!searches) {
+    fail(searches.error());
+    return searches.error().kind == ErrorKind::NotFound ? kProblem : kFailed;
   }
   catch_interrupts();
   std::vector<SearchHit> hits;
   bool more = false;
-  const auto found = [&](uint64_t address, std::span<const uint8_t> bytes) {
-    more = hits.size() == options.limit;
-    if (more) return inspector::SearchAnswer::Enough;
-    hits.push_back({address, {bytes.begin(), bytes.end()}});
-    return inspector::SearchAnswer::GoOn;
-  };
-  const auto totals = inspector::search_memory(target, *search, found, progress_bar("searching"));
+  inspector::SearchTotals totals;
+  for (const inspector::ValueSearch& one : *searches) {
+    const auto found = [&](uint64_t address, std::span<const uint8_t> bytes) {
+      if (address % one.alignment != 0 || address < one.offset) return inspector::SearchAnswer::GoOn;
+      more = hits.size() == options.limit;
+      if (more) return inspector::SearchAnswer::Enough;
+      hits.push_back({address - one.offset, {bytes.begin(), bytes.end()}});
+      return inspector::SearchAnswer::GoOn;
+    };
+    totals = inspector::search_memory(target, one.search, found, progress_bar("searching"));
+  }
+  std::stable_sort(hits.begin(), hits.end(),
+                   [](const SearchHit& a, const SearchHit& b) { return a.address < b.address; });
   if (interrupted_by()) return fail(std::string("interrupted"));
 
   const inspector::AddressLabels places(target);
-  const bool is_pointer = search->pattern.bytes.empty();
+  const bool is_pointer = searches->front().search.pattern.bytes.empty();
   if (options.json) {
     ordered_json list = ordered_json::array();
     for (const SearchHit& hit : hits) list.push_back(hit_facts(hit, places, is_pointer));
@@ -151,7 +172,15 @@ void add_search(Commands& commands) {
       "  mortem search program.core.zst --string 'GET /index'\n"
       "  mortem search program.core.zst --bytes 'de ad ?? ef'\n"
       "  mortem search program.core.zst --pointer 0x7f8120004010 --range 64    who points at or into these 64 bytes\n"
-      "  mortem search web --pointer connections");
+      "  mortem search web --pointer connections\n"
+      "  mortem search program.core.zst --value 'shop::Order'             objects of a C++ class with virtual "
+      "functions\n"
+      "  mortem search program.core.zst --value 'connection.state=CLOSED'  objects by the value of a member\n"
+      "  mortem search program.core.zst --value 'double=2.5'\n"
+      "An object is found by the address of its class's table, which may stand on the stack and in tables, too. Memory "
+      "that was freed looks as it did until it is used again, and other data may look like a value: what is "
+      "found "
+      "by a small number may be none.");
   auto options = std::make_shared<SearchOptions>();
   verb->add_option("TARGET", options->target, kTargetHelp)->required();
   CLI::Option_group* ways = verb->add_option_group("what");
@@ -160,6 +189,10 @@ void add_search(Commands& commands) {
   CLI::Option* text = ways->add_option("--string", options->text, "Text, as UTF-8")->type_name("TEXT");
   CLI::Option* pointer = ways->add_option("--pointer", options->pointer, "Words that hold this address, or a symbol's")
                              ->type_name("ADDRESS|SYMBOL");
+  CLI::Option* value =
+      ways->add_option("--value", options->value,
+                       "Values of a type: objects of a C++ class with virtual functions, or what has this value")
+          ->type_name("TYPE[[.MEMBER]=EXPRESSION]");
   ways->require_option(1);
   verb->add_option("--range", options->range, "Pointers into the N bytes from there on, too")
       ->type_name("N")
@@ -170,10 +203,12 @@ void add_search(Commands& commands) {
   verb->add_option("--limit", options->limit, "Show this many at most")->type_name("N")->capture_default_str();
   add_symbol_flags(verb, options->symbols);
   verb->add_flag("--json", options->json, "Print the facts as JSON (mortem.search/1)");
-  commands.on(verb, [options, bytes, text] {
+  commands.on(verb, [options, bytes, text, value] {
     options->by_bytes = bytes->count() > 0;
     options->by_text = text->count() > 0;
-    return search_target(*options);
+    options->by_value = value->count() > 0;
+    // Types are read by LLVM.
+    return options->by_value ? contained([&] { return search_target(*options); }) : search_target(*options);
   });
 }
 

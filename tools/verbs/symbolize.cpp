@@ -6,20 +6,16 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <charconv>
 #include <cstring>
-#include <map>
 #include <memory>
 
 #include "tools/output.h"
 #include "tools/symbol_options.h"
 #include "tools/verbs.h"
-#include "tools/verbs/symbolize_text.h"
+#include "tools/verbs/symbolize_answers.h"
 
 namespace mortem::tools {
 namespace {
-
-using inspector::index::FileSymbols;
 
 constexpr size_t kBatch = 8 << 20;  // bytes of input that are answered together, sorted by address
 
@@ -30,149 +26,6 @@ struct SymbolizeOptions {
   std::string adjust;
   bool basenames = false, relative = false, json = false;
   SymbolizeForm form;
-};
-
-struct Question {
-  enum class Kind : uint8_t { Code, Data, Name, Bad } kind = Kind::Bad;
-  std::string_view file, text;
-  uint64_t address = 0, locality = 0;
-  size_t answer = 0, answer_length = 0;  // in the text of all answers
-};
-
-// As llvm::StringRef::getAsInteger of radix 0: 0x, 0b, 0o and a leading 0 are understood.
-std::optional<uint64_t> parse_address(std::string_view text) {
-  int base = 10;
-  auto takes = [&](std::string_view prefix) {
-    if (text.size() <= prefix.size() || text[0] != '0' || (text[1] | 0x20) != prefix[1]) return false;
-    text.remove_prefix(2);
-    return true;
-  };
-  if (takes("0x"))
-    base = 16;
-  else if (takes("0b"))
-    base = 2;
-  else if (takes("0o"))
-    base = 8;
-  else if (text.size() > 1 && text[0] == '0' && text[1] >= '0' && text[1] <= '9')
-    base = 8;
-  uint64_t value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value, base);
-  if (error != std::errc() || end != text.data() + text.size() || text.empty()) return std::nullopt;
-  return value;
-}
-
-class Answerer {
- public:
-  Answerer(const SymbolizeOptions& options, uint64_t adjust)
-      : options_(options), adjust_(adjust), text_(options.form), where_(symbol_options(options.symbols)) {}
-
-  // Nothing: the file cannot be read, and it was said.
-  FileSymbols* file(std::string_view name) {
-    if (name == last_name_) return last_;
-    last_name_ = name;
-    if (const auto known = files_.find(name); known != files_.end()) return last_ = known->second.get();
-    auto opened = FileSymbols::open(std::filesystem::path(name), where_);
-    if (!opened) note(opened.error().message);
-    auto& place = files_[std::string(name)];
-    if (opened) place = std::move(*opened);
-    return last_ = place.get();
-  }
-
-  Question parse(std::string_view line) {
-    Question question;
-    question.text = line;
-    auto take_front = [&](std::string_view word) {
-      if (!line.starts_with(word)) return false;
-      line.remove_prefix(word.size());
-      return true;
-    };
-    question.kind = take_front("DATA ") ? Question::Kind::Data : Question::Kind::Code;
-    if (question.kind == Question::Kind::Code) take_front("CODE ");
-    question.file = options_.file;
-    if (options_.file.empty()) question.file = take_word(line, true);
-    const std::string_view word = take_word(line, false);
-    const auto address = parse_address(word);
-    question.text = word;
-    if (address) {
-      question.address = *address;
-    } else if (word.empty()) {
-      question.kind = Question::Kind::Bad;
-    } else {
-      question.kind = Question::Kind::Name;
-    }
-    return question;
-  }
-
-  // The answers in the order of the questions.
-  void answer(std::vector<Question>& questions, std::string& to) {
-    std::vector<uint32_t> order(questions.size());
-    for (size_t index = 0; index < order.size(); ++index) order[index] = static_cast<uint32_t>(index);
-    for (Question& question : questions)
-      if (FileSymbols* file = question.kind == Question::Kind::Code ? this->file(question.file) : nullptr)
-        question.locality = file->locality(question.address + adjust_);
-    std::stable_sort(order.begin(), order.end(), [&](uint32_t a, uint32_t b) {
-      const Question &left = questions[a], &right = questions[b];
-      if (left.file.data() != right.file.data())
-        if (const int files = left.file.compare(right.file); files != 0) return files < 0;
-      return left.locality != right.locality ? left.locality < right.locality : left.address < right.address;
-    });
-    answers_.clear();
-    for (const uint32_t index : order) {
-      Question& question = questions[index];
-      question.answer = answers_.size();
-      answer_one(question);
-      question.answer_length = answers_.size() - question.answer;
-    }
-    to.reserve(to.size() + answers_.size());
-    for (const Question& question : questions) to.append(answers_, question.answer, question.answer_length);
-    for (const auto& [name, file] : files_)
-      if (const std::string complaint = file ? file->take_complaint() : std::string(); !complaint.empty())
-        note(printable(complaint));
-  }
-
- private:
-  static std::string_view take_word(std::string_view& line, bool may_be_quoted) {
-    const auto is_space = [](char one) { return one == ' ' || one == '\t' || one == '\r' || one == '\n'; };
-    while (!line.empty() && is_space(line.front())) line.remove_prefix(1);
-    size_t length = 0;
-    if (may_be_quoted && !line.empty() && (line[0] == '"' || line[0] == '\'')) {
-      const size_t end = line.find(line[0], 1);
-      const std::string_view word = line.substr(1, end == std::string_view::npos ? end : end - 1);
-      line.remove_prefix(end == std::string_view::npos ? line.size() : end + 1);
-      return word;
-    }
-    while (length < line.size() && !is_space(line[length])) ++length;
-    const std::string_view word = line.substr(0, length);
-    line.remove_prefix(length);
-    return word;
-  }
-
-  void answer_one(const Question& question) {
-    if (question.kind == Question::Kind::Bad) {
-      note(fmt::format("'{}': no address in this line; lines are ADDRESS with --obj FILE, else FILE ADDRESS",
-                       printable(question.text)));
-      return text_.unknown(question.file, question.text, "no address", answers_);
-    }
-    FileSymbols* file = this->file(question.file);
-    if (!file) return text_.unknown(question.file, question.text, "the file cannot be read", answers_);
-    const uint64_t address = question.address + adjust_;
-    if (question.kind == Question::Kind::Code)
-      return text_.code(file, question.file, address, question.address, answers_);
-    if (question.kind == Question::Kind::Data)
-      return text_.data(file, question.file, address, question.address, answers_);
-    const auto symbols = file->symbols_named(question.text);
-    if (symbols.empty()) return text_.unknown(question.file, question.text, {}, answers_);
-    for (const auto& symbol : symbols) text_.code(file, question.file, symbol.address, symbol.address, answers_);
-  }
-
-  const SymbolizeOptions& options_;
-  uint64_t adjust_;
-  SymbolizeText text_;
-  inspector::SymbolOptions where_;
-  std::map<std::string, std::unique_ptr<FileSymbols>, std::less<>> files_;
-  std::string last_name_ = "/";  // no file is called so
-  FileSymbols* last_ = nullptr;
-  std::string answers_;
 };
 
 // Objects come one a line: a list of them is made where there is an end to it.
@@ -200,7 +53,7 @@ void write_answers(const SymbolizeOptions& options, std::string_view answers) {
 // Input is answered when there is much of it, or no more of it yet: whoever asks line by line gets line by line.
 int filter(const SymbolizeOptions& options, Answerer& answerer) {
   std::string input, output, all;
-  std::vector<Question> questions;
+  std::vector<SymbolizeQuestion> questions;
   bool ended = false;
   while (!ended) {
     const size_t before = input.size();
@@ -248,11 +101,12 @@ int symbolize(const SymbolizeOptions& options) {
   mallopt(M_MMAP_THRESHOLD, 512 << 20);
   mallopt(M_TOP_PAD, 16 << 20);
   static Answerer* kept;  // the program ends with it: taking it apart first would cost a tenth of the time
-  kept = new Answerer(options, *adjust);
+  kept = new Answerer(options.file, options.form, *adjust, symbol_options(options.symbols),
+                      [](std::string_view text) { note(printable(text)); });
   Answerer& answerer = *kept;
   if (!options.file.empty() && !answerer.file(options.file)) return kFailed;
   if (options.addresses.empty()) return filter(options, answerer);
-  std::vector<Question> questions;
+  std::vector<SymbolizeQuestion> questions;
   for (const std::string& one : options.addresses) questions.push_back(answerer.parse(one));
   std::string output;
   answerer.answer(questions, output);

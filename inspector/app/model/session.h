@@ -71,6 +71,9 @@ class Session {
   std::string problem() const;  // of Failed; one sentence
   bool live() const;            // it can be run on
   bool analysis_busy() const { return questions_->busy(Lane::Analysis); }
+  bool busy() const {  // an answer is on its way
+    return phase() == Phase::Opening || questions_->busy(Lane::Analysis) || questions_->busy(Lane::Facts);
+  }
   std::string analysis_text() const { return questions_->current(Lane::Analysis); }  // what it works on; empty: nothing
   void break_off_analysis() { questions_->break_off(Lane::Analysis); }
 

@@ -11,7 +11,7 @@ namespace {
 constexpr uint8_t kCompile = 1, kType = 2, kPartial = 3, kSkeleton = 4, kSplitCompile = 5, kSplitType = 6;
 constexpr uint32_t kLongFormat = 0xFFFFFFFF, kReserved = 0xFFFFFFF0;
 
-std::string_view text_at(Bytes section, uint64_t offset) {
+std::string_view text_of_section(Bytes section, uint64_t offset) {
   if (offset >= section.size()) return {};
   ByteCursor cursor(section, offset);
   const std::string_view text = cursor.text();
@@ -249,20 +249,20 @@ Value DwarfFile::read_value(ByteCursor& cursor, const Unit& unit, const Attribut
 std::string_view DwarfFile::text(const Unit& unit, const Value& value) const {
   switch (value.kind) {
     case Value::Kind::InlineText:
-      return text_at(sections_.information, value.number);
+      return text_of_section(sections_.information, value.number);
     case Value::Kind::Text:
-      return text_at(sections_.text, value.number);
+      return text_of_section(sections_.text, value.number);
     case Value::Kind::LineText:
-      return text_at(sections_.line_text, value.number);
+      return text_of_section(sections_.line_text, value.number);
     case Value::Kind::AltText:
-      return alternate_ ? text_at(alternate_->sections_.text, value.number) : std::string_view();
+      return alternate_ ? text_of_section(alternate_->sections_.text, value.number) : std::string_view();
     case Value::Kind::TextIndex: {
       const uint64_t size = unit.encoding.offset_size();
       if (value.number > sections_.text_offsets.size() / size) return {};
       ByteCursor cursor(sections_.text_offsets, unit.text_offsets_base);
       cursor.skip(value.number * size);
       const uint64_t offset = cursor.section_offset(unit.encoding.is_64_bit);
-      return cursor.bad() ? std::string_view() : text_at(sections_.text, offset);
+      return cursor.bad() ? std::string_view() : text_of_section(sections_.text, offset);
     }
     default:
       return {};

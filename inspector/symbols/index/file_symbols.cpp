@@ -9,18 +9,21 @@ namespace {
 
 // The debug information, read when it is first needed.
 struct Direct {
-  explicit Direct(const FilePair& files) : symbols(files.executable), dwarf(files.debug), lookup(dwarf) {}
+  explicit Direct(const IndexedFiles& files)
+      : symbols(files.executable),
+        alternate(files.alternate ? std::make_unique<DwarfFile>(files.alternate) : nullptr),
+        dwarf(files.debug, alternate.get()),
+        lookup(dwarf) {}
   SymbolTable symbols;
+  std::unique_ptr<DwarfFile> alternate;  // null: none
   DwarfFile dwarf;
   DwarfLookup lookup;
 };
 
 class OpenedFile final : public FileSymbols {
  public:
-  OpenedFile(FilePair files, IndexStore store)
-      : files_(std::move(files)),
-        store_(std::move(store)),
-        index_file_(store_.open(*files_.executable, *files_.debug, &complaint_)) {
+  OpenedFile(IndexedFiles files, IndexStore store)
+      : files_(std::move(files)), store_(std::move(store)), index_file_(store_.open(files_, &complaint_)) {
     if (index_file_) index_ = std::make_unique<IndexLookup>(*index_file_);
   }
 
@@ -58,7 +61,7 @@ class OpenedFile final : public FileSymbols {
     if (!index_file_->broken()) return true;
     index_.reset();
     index_file_.reset();
-    complaint_ = discard_broken(store_.path_of(*files_.executable));
+    complaint_ = store_.discard(files_);
     return false;
   }
   Direct& direct() {
@@ -66,7 +69,7 @@ class OpenedFile final : public FileSymbols {
     return *direct_;
   }
 
-  FilePair files_;
+  IndexedFiles files_;
   IndexStore store_;
   std::string complaint_;
   std::unique_ptr<IndexFile> index_file_;
@@ -78,23 +81,9 @@ class OpenedFile final : public FileSymbols {
 
 }  // namespace
 
-Result<FilePair> FilePair::find(const std::filesystem::path& path, const SymbolOptions& options) {
-  FilePair files;
-  files.executable = TRY(ElfImage::map_file(path));
-  files.debug = files.executable;
-  if (files.executable->has_debug_information()) return files;
-  snapshot::CoreModule module;
-  std::error_code ignored;
-  module.path = std::filesystem::absolute(path, ignored).string();
-  module.id = files.executable->build_id();
-  module.id_kind = module.id.empty() ? format::ModuleIdKind::None : format::ModuleIdKind::GnuBuildId;
-  if (auto found = SymbolFileFinder(options).find(module); found.debug) files.debug = found.debug;
-  return files;
-}
-
 Result<std::unique_ptr<FileSymbols>> FileSymbols::open(const std::filesystem::path& path,
                                                        const SymbolOptions& options) {
-  return std::make_unique<OpenedFile>(TRY(FilePair::find(path, options)), IndexStore(options.store));
+  return std::make_unique<OpenedFile>(TRY(IndexedFiles::find(path, options)), IndexStore(options));
 }
 
 }  // namespace mortem::inspector::index

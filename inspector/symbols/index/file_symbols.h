@@ -3,17 +3,10 @@
 #pragma once
 
 #include "inspector/symbols/index/address_lookup.h"
-#include "inspector/symbols/symbol_files.h"
+#include "inspector/symbols/index/indexed_files.h"
 #include "inspector/symbols/symbol_table.h"
 
 namespace mortem::inspector::index {
-
-// An ELF file and the one with its debug information, which may be the same.
-struct FilePair {
-  std::shared_ptr<const ElfImage> executable, debug;
-  // `debug` is found by build id or debug link, as for a module of a dump.
-  static Result<FilePair> find(const std::filesystem::path& path, const SymbolOptions& options);
-};
 
 class FileSymbols {
  public:

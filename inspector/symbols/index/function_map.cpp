@@ -1,6 +1,7 @@
 #include "inspector/symbols/index/function_map.h"
 
 #include <algorithm>
+#include <set>
 
 #include "inspector/symbols/index/dwarf_constants.h"
 
@@ -232,6 +233,35 @@ std::vector<RootFunction> find_root_functions(const DwarfFile& dwarf, const Unit
   for (size_t index = 1; index < roots.size(); ++index)
     if (roots[index].low < roots[index - 1].high) *overlapping = true;
   return roots;
+}
+
+std::vector<RootFunction> function_spans(const std::vector<RootFunction>& roots) {
+  struct End {
+    uint64_t address = 0;
+    size_t root = 0;
+    bool is_start = false;
+  };
+  std::vector<End> ends;
+  for (size_t index = 0; index < roots.size(); ++index) {
+    ends.push_back({roots[index].low, index, true});
+    ends.push_back({roots[index].high, index, false});
+  }
+  std::sort(ends.begin(), ends.end(), [](const End& a, const End& b) { return a.address < b.address; });
+  std::vector<RootFunction> spans;
+  std::set<size_t> open;  // those that hold the addresses from `previous` on
+  uint64_t previous = 0;
+  for (const End& one : ends) {
+    if (previous < one.address && !open.empty()) {
+      const uint64_t entry = roots[*open.rbegin()].entry;
+      if (!spans.empty() && spans.back().high == previous && spans.back().entry == entry)
+        spans.back().high = one.address;
+      else
+        spans.push_back({previous, one.address, entry});
+    }
+    one.is_start ? (void)open.insert(one.root) : (void)open.erase(one.root);
+    previous = one.address;
+  }
+  return spans;
 }
 
 }  // namespace mortem::inspector::index

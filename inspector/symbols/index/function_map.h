@@ -64,5 +64,7 @@ struct RootFunction {
 };
 // Sorted by low. `overlapping`: two of them share an address, so that only the whole unit's map is right.
 std::vector<RootFunction> find_root_functions(const DwarfFile& dwarf, const Unit& unit, bool* overlapping);
+// Of functions that lie on one another the last that starts before an address has it: what each has then, rising.
+std::vector<RootFunction> function_spans(const std::vector<RootFunction>& roots);
 
 }  // namespace mortem::inspector::index

@@ -7,8 +7,11 @@
 #include <cstring>
 #include <thread>
 
+#include "inspector/symbols/index/frame_table.h"
 #include "inspector/symbols/index/index_part.h"
 #include "inspector/symbols/index/index_writer.h"
+#include "inspector/symbols/index/sorted_addresses.h"
+#include "inspector/symbols/suspect.h"
 #include "inspector/symbols/symbol_table.h"
 
 namespace mortem::inspector::index {
@@ -79,20 +82,16 @@ class Joiner {
       const bool b_ends = b.node == kNothing && b.position == kNothing;
       return a.start != b.start ? a.start < b.start : a_ends && !b_ends;
     });
-    std::vector<IndexRegion> regions;
-    std::vector<uint32_t> starts, nodes, positions;
+    SortedAddresses starts;
+    std::vector<uint32_t> nodes, positions;
     for (size_t index = 0; index < places_.size(); ++index) {
       const IndexPart::Place& one = places_[index];
       if (index + 1 < places_.size() && places_[index + 1].start == one.start) continue;
-      if (regions.empty() || one.start - regions.back().base > UINT32_MAX)
-        regions.push_back({one.start, static_cast<uint32_t>(starts.size()), 0});
-      ++regions.back().place_count;
-      starts.push_back(static_cast<uint32_t>(one.start - regions.back().base));
+      starts.add(one.start);
       nodes.push_back(one.node);
       positions.push_back(one.position);
     }
-    writer_.section(IndexSection::Regions, regions);
-    writer_.section(IndexSection::PlaceStarts, starts);
+    starts.write(writer_, IndexSection::PlaceRegions, IndexSection::PlaceStarts);
     writer_.section(IndexSection::PlaceNodes, nodes);
     writer_.section(IndexSection::PlacePositions, positions);
     writer_.section(IndexSection::Nodes, nodes_);
@@ -116,32 +115,60 @@ class Joiner {
   std::vector<IndexFileName> files_;
 };
 
-std::vector<IndexSymbol> index_symbols(const std::shared_ptr<const ElfImage>& image, IndexWriter& writer) {
+std::vector<IndexSymbol> index_symbols(const SymbolTable& symbols, IndexWriter& writer) {
   std::vector<IndexSymbol> result;
-  const SymbolTable symbols(image);
   for (const Symbol* one : symbols.by_address())
     result.push_back(
         {one->address, one->size, writer.text(one->name), one->file.empty() ? kNothing : writer.text(one->file)});
   return result;
 }
 
+// In the order in which the unwinder asks them: .eh_frame, then .debug_frame, of the executable or else the debug file.
+Result<void> add_frames(const IndexedFiles& files, FrameTable& table) {
+  auto in_debug_section = FrameSection::of(*files.executable, ".debug_frame");
+  if (!in_debug_section) in_debug_section = FrameSection::of(*files.debug, ".debug_frame");
+  for (auto& section : {FrameSection::of(*files.executable, ".eh_frame"), std::move(in_debug_section)}) {
+    if (!section) continue;
+    if (distrusted(Reader::CallFrames, section->file))
+      return failure(ErrorKind::BadInput,
+                     fmt::format("{}: its call frame information is broken, no index of it is made", section->file));
+    if (const auto frames = CallFrameInformation::create(*section)) table.add(*frames);
+  }
+  return {};
+}
+
 }  // namespace
 
-Result<void> build_index(const std::shared_ptr<const ElfImage>& executable,
-                         const std::shared_ptr<const ElfImage>& debug, const std::filesystem::path& to,
+Result<void> build_index(const IndexedFiles& files, const std::filesystem::path& to,
                          const snapshot::Progress& progress) {
-  DwarfFile dwarf(debug);
+  const auto& debug = files.debug;
+  if (distrusted(Reader::Own, debug->name()))
+    return failure(ErrorKind::BadInput,
+                   fmt::format("{}: its debug information is broken, no index of it is made", debug->name()));
+  FrameTable frames;
+  TRY_VOID(add_frames(files, frames));
+  now_reading(Reader::Own, debug->name());
+  std::unique_ptr<DwarfFile> alternate;
+  if (files.alternate) {
+    alternate = std::make_unique<DwarfFile>(files.alternate);
+    alternate->prepare_all();
+  }
+  DwarfFile dwarf(debug, alternate.get());
   if (dwarf.has_split_units())
     return failure(ErrorKind::Unsupported,
                    fmt::format("{}: its debug information is in .dwo files, which are not indexed", debug->name()));
-  if (dwarf.alternate()) dwarf.alternate()->prepare_all();
+  // As ModuleSymbols has them: for names of functions and for calls.
+  const SymbolTable own_symbols(files.executable);
+  const SymbolTable symbols =
+      files.symbols_are_in_debug_file() ? SymbolTable(debug) : SymbolTable(files.executable, files.small_symbols);
+  (void)symbols.functions_by_address();  // read: the threads share them
   const std::vector<UnitWork> work = find_work(dwarf);
   const uint64_t total = dwarf.sections().information.size();
   std::atomic<size_t> next{0};
   std::atomic<uint64_t> done{0};
   std::atomic<bool> cancelled{false};
   std::vector<IndexPart> parts;
-  for (size_t thread = 0; thread < kThreads; ++thread) parts.emplace_back(dwarf);
+  for (size_t thread = 0; thread < kThreads; ++thread) parts.emplace_back(dwarf, symbols);
   // Units are taken in turn, so that no thread is left with all the large ones.
   auto run = [&](IndexPart& part, bool reports) {
     for (size_t index = next++; index < work.size() && !cancelled; index = next++) {
@@ -162,10 +189,13 @@ Result<void> build_index(const std::shared_ptr<const ElfImage>& executable,
     for (IndexPart& part : parts) joiner.add(part);
     joiner.write();
   }
-  writer.section(IndexSection::Symbols, index_symbols(executable, writer));
-  if (debug != executable && !executable->has_symbol_table() && debug->has_symbol_table())
-    writer.section(IndexSection::DebugSymbols, index_symbols(debug, writer));
-  return writer.write(to, *executable, *debug);
+  for (size_t thread = 1; thread < kThreads; ++thread) parts[0].calls.append(parts[thread].calls);
+  parts[0].calls.write(writer);
+  frames.write(writer);
+  writer.section(IndexSection::Symbols, index_symbols(own_symbols, writer));
+  if (files.symbols_are_in_debug_file() || files.small_symbols)
+    writer.section(IndexSection::DebugSymbols, index_symbols(symbols, writer));
+  return writer.write(to, files);
 }
 
 }  // namespace mortem::inspector::index

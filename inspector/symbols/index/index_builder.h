@@ -2,18 +2,16 @@
 #pragma once
 
 #include <filesystem>
-#include <memory>
 
-#include "inspector/elf/elf_image.h"
+#include "inspector/symbols/index/indexed_files.h"
 #include "snapshot/progress.h"
 #include "snapshot/result.h"
 
 namespace mortem::inspector::index {
 
-// `debug`: with the debug information; may be `executable` itself. Written beside `to` and renamed, so that readers and
-// other writers see a whole index or none. Uses two threads.
-Result<void> build_index(const std::shared_ptr<const ElfImage>& executable,
-                         const std::shared_ptr<const ElfImage>& debug, const std::filesystem::path& to,
+// Written beside `to` and renamed, so that readers and other writers see a whole index or none. Uses two threads.
+// Libdwarf reads the call frame information: run it where a crash is contained.
+Result<void> build_index(const IndexedFiles& files, const std::filesystem::path& to,
                          const snapshot::Progress& progress);
 
 }  // namespace mortem::inspector::index

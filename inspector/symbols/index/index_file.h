@@ -4,6 +4,7 @@
 
 #include <filesystem>
 #include <memory>
+#include <span>
 #include <string_view>
 #include <vector>
 
@@ -33,6 +34,13 @@ class IndexFile {
     if (index >= place.size / sizeof(T)) return nullptr;
     const uint64_t offset = place.offset + index * sizeof(T);
     return touch(offset, sizeof(T)) ? reinterpret_cast<const T*>(bytes_ + offset) : nullptr;
+  }
+  // Bytes of a section; empty: they are not there, or broken.
+  std::span<const uint8_t> bytes(IndexSection section, uint64_t offset, uint64_t size) {
+    const auto& place = header_->sections[static_cast<uint32_t>(section)];
+    if (size == 0 || offset > place.size || size > place.size - offset || !touch(place.offset + offset, size))
+      return {};
+    return {bytes_ + place.offset + offset, static_cast<size_t>(size)};
   }
   std::string_view text(uint32_t offset);  // data() is null: none
 

@@ -1,31 +1,13 @@
 #include "inspector/symbols/index/index_lookup.h"
 
+#include "inspector/symbols/index/sorted_addresses.h"
+
 namespace mortem::inspector::index {
 namespace {
 
-constexpr size_t kDeepest = 4096;  // inlined into one another
+constexpr size_t kDeepestInIndex = 4096;  // inlined into one another
 
 }  // namespace
-
-// The last place that starts at or before the address.
-uint32_t IndexLookup::place_at(uint64_t address) {
-  const IndexRegion* region = nullptr;
-  for (uint64_t index = 0; index < file_.count<IndexRegion>(IndexSection::Regions); ++index) {
-    const auto* one = file_.at<IndexRegion>(IndexSection::Regions, index);
-    if (!one || one->base > address) break;
-    region = one;
-  }
-  if (!region || region->place_count == 0 || address - region->base > UINT32_MAX) return kNothing;
-  const auto wanted = static_cast<uint32_t>(address - region->base);
-  uint64_t low = region->first_place, high = low + region->place_count;  // the first one starts at the base
-  while (high - low > 1) {
-    const uint64_t middle = low + (high - low) / 2;
-    const auto* start = file_.at<uint32_t>(IndexSection::PlaceStarts, middle);
-    if (!start) return kNothing;
-    (*start <= wanted ? low : high) = middle;
-  }
-  return static_cast<uint32_t>(low);
-}
 
 const SourceFile* IndexLookup::source_file(uint32_t number) {
   if (number >= file_.count<IndexFileName>(IndexSection::Files)) return nullptr;
@@ -51,7 +33,7 @@ void IndexLookup::set_position(uint32_t number, LookedUpFrame& frame) {
 
 void IndexLookup::locate(uint64_t address, bool declarations, std::vector<LookedUpFrame>& to) {
   to.clear();
-  const uint32_t place = place_at(address);
+  const uint32_t place = find_sorted(file_, IndexSection::PlaceRegions, IndexSection::PlaceStarts, address);
   const auto* position = file_.at<uint32_t>(IndexSection::PlacePositions, place);
   const auto* innermost = file_.at<uint32_t>(IndexSection::PlaceNodes, place);
   if (!position || !innermost) return;
@@ -61,7 +43,7 @@ void IndexLookup::locate(uint64_t address, bool declarations, std::vector<Looked
     return;
   }
   uint32_t where = *position;
-  for (uint32_t node = *innermost; node != kNothing && to.size() < kDeepest;) {
+  for (uint32_t node = *innermost; node != kNothing && to.size() < kDeepestInIndex;) {
     const auto* one = file_.at<IndexNode>(IndexSection::Nodes, node);
     if (!one) break;
     LookedUpFrame& frame = to.emplace_back();

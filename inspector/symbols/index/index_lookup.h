@@ -14,7 +14,6 @@ class IndexLookup final : public AddressLookup {
   std::optional<Symbol> symbol_at(uint64_t address, IndexSection table);
 
  private:
-  uint32_t place_at(uint64_t address);
   const SourceFile* source_file(uint32_t number);
   void set_position(uint32_t number, LookedUpFrame& frame);
 

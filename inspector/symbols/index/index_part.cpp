@@ -30,7 +30,7 @@ void IndexPart::add_unit(size_t number, std::span<const UnitRanges::Range> range
   const Unit& unit = dwarf_.units()[number];
   covered_.clear();
   boundaries_.clear();
-  add_functions(unit, number);
+  add_functions(unit, number, ranges);
   UnitFiles& files = unit_files(dwarf_, number);
   files.header ? lines_.read(dwarf_, *files.header) : lines_.clear();
 
@@ -65,9 +65,10 @@ void IndexPart::add_unit(size_t number, std::span<const UnitRanges::Range> range
   }
 }
 
-void IndexPart::add_functions(const Unit& unit, size_t number) {
+void IndexPart::add_functions(const Unit& unit, size_t number, std::span<const UnitRanges::Range> ranges) {
   bool overlapping = false;
   const std::vector<RootFunction> roots = find_root_functions(dwarf_, unit, &overlapping);
+  calls.add_unit(number, roots, ranges);
   if (overlapping) {
     map_.read(dwarf_, unit, unit.entries);
     add_covered(map_, number, nullptr);

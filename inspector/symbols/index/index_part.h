@@ -5,6 +5,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "inspector/symbols/index/call_table.h"
 #include "inspector/symbols/index/function_map.h"
 #include "inspector/symbols/index/function_names.h"
 #include "inspector/symbols/index/index_format.h"
@@ -29,7 +30,7 @@ class IndexPart {
   };
 
   // The file's units are prepared; other threads may read it.
-  IndexPart(DwarfFile& dwarf) : dwarf_(dwarf), names_(dwarf) {}
+  IndexPart(DwarfFile& dwarf, const SymbolTable& symbols) : calls(dwarf, symbols), dwarf_(dwarf), names_(dwarf) {}
   // `ranges`: those of the unit, rising.
   void add_unit(size_t unit, std::span<const UnitRanges::Range> ranges);
 
@@ -38,6 +39,7 @@ class IndexPart {
   std::vector<Function> functions;
   std::vector<IndexPosition> positions;
   std::vector<SourceFile> files;
+  CallTable calls;
 
  private:
   struct Covered {
@@ -54,7 +56,7 @@ class IndexPart {
     size_t operator()(const Function& one) const;
   };
 
-  void add_functions(const Unit& unit, size_t unit_number);
+  void add_functions(const Unit& unit, size_t unit_number, std::span<const UnitRanges::Range> ranges);
   void add_covered(const FunctionMap& functions, size_t unit_number, const std::vector<RootFunction>* roots);
   uint32_t node_number(const FunctionMap& functions, uint32_t node, size_t unit_number);
   uint32_t function_number(const FunctionNode& node);

@@ -24,9 +24,16 @@ uint64_t index_bound() {
 
 }  // namespace
 
-std::string discard_broken(const fs::path& path) {
+std::string IndexStore::discard(const IndexedFiles& files) const {
+  const fs::path path = path_of(*files.executable);
+  return removed(files, path, fmt::format("{}: is broken", path.string()));
+}
+
+std::string IndexStore::removed(const IndexedFiles& files, const fs::path& path, std::string_view what) const {
   unlink(path.c_str());
-  return fmt::format("{}: is broken and was removed; mortem index makes it anew", path.string());
+  const bool begun = make_anew_ && make_anew_(files.executable->name(), files.debug->name());
+  return fmt::format("{}{}", what,
+                     begun ? " and is made anew in the background" : " and was removed; mortem index makes it anew");
 }
 
 fs::path IndexStore::path_of(const ElfImage& executable) const {
@@ -36,21 +43,22 @@ fs::path IndexStore::path_of(const ElfImage& executable) const {
   return folder_ / "index" / text.substr(0, 2) / text.substr(2);
 }
 
-std::unique_ptr<IndexFile> IndexStore::open(const ElfImage& executable, const ElfImage& debug,
-                                            std::string* complaint) const {
+std::unique_ptr<IndexFile> IndexStore::open(const IndexedFiles& files, std::string* complaint) const {
+  const ElfImage& executable = *files.executable;
   const fs::path path = path_of(executable);
   if (path.empty()) return nullptr;
   auto file = IndexFile::open(path);
   if (!file) {
     if (file.error().kind == ErrorKind::NotFound) return nullptr;
-    *complaint = fmt::format("{} and was removed; mortem index makes it anew", file.error().message);
-    unlink(path.c_str());
+    *complaint = removed(files, path, file.error().message);
     return nullptr;
   }
   const IndexHeader& header = (*file)->header();
   const auto id = executable.build_id();
   const bool same = header.build_id_size == id.size() && std::memcmp(header.build_id, id.data(), id.size()) == 0 &&
-                    header.executable_size == executable.bytes().size() && header.debug_size == debug.bytes().size();
+                    header.executable_size == executable.bytes().size() &&
+                    header.debug_size == files.debug->bytes().size() &&
+                    header.alternate_size == (files.alternate ? files.alternate->bytes().size() : 0);
   if (!same) return nullptr;  // say, the debug information was not there yet when it was made
   utimensat(AT_FDCWD, path.c_str(), nullptr, 0);
   return std::move(*file);

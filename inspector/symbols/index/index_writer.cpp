@@ -36,15 +36,17 @@ uint32_t IndexWriter::text(std::string_view text) {
   return place->second;
 }
 
-Result<void> IndexWriter::write(const std::filesystem::path& to, const ElfImage& executable, const ElfImage& debug) {
+Result<void> IndexWriter::write(const std::filesystem::path& to, const IndexedFiles& files) {
   if (sections_[static_cast<uint32_t>(IndexSection::Text)].size() > UINT32_MAX)
-    return failure(ErrorKind::Unsupported, fmt::format("{}: has more names than an index can hold", debug.name()));
+    return failure(ErrorKind::Unsupported,
+                   fmt::format("{}: has more names than an index can hold", files.debug->name()));
   IndexHeader header;
-  const auto id = executable.build_id();
+  const auto id = files.executable->build_id();
   header.build_id_size = static_cast<uint32_t>(std::min(id.size(), sizeof(header.build_id)));
   std::copy_n(id.begin(), header.build_id_size, header.build_id);
-  header.executable_size = executable.bytes().size();
-  header.debug_size = debug.bytes().size();
+  header.executable_size = files.executable->bytes().size();
+  header.debug_size = files.debug->bytes().size();
+  header.alternate_size = files.alternate ? files.alternate->bytes().size() : 0;
 
   const auto padded = [](uint64_t size) { return (size + 7) & ~uint64_t{7}; };
   uint64_t content_size = 0;

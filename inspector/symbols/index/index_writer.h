@@ -9,8 +9,8 @@
 #include <unordered_map>
 #include <vector>
 
-#include "inspector/elf/elf_image.h"
 #include "inspector/symbols/index/index_format.h"
+#include "inspector/symbols/index/indexed_files.h"
 #include "snapshot/result.h"
 
 namespace mortem::inspector::index {
@@ -25,7 +25,7 @@ class IndexWriter {
     to.resize(elements.size() * sizeof(T));
     if (!elements.empty()) std::memcpy(to.data(), elements.data(), to.size());
   }
-  Result<void> write(const std::filesystem::path& to, const ElfImage& executable, const ElfImage& debug);
+  Result<void> write(const std::filesystem::path& to, const IndexedFiles& files);
 
  private:
   std::array<std::vector<uint8_t>, static_cast<uint32_t>(IndexSection::Count)> sections_;

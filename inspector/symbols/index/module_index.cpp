@@ -4,13 +4,11 @@
 
 namespace mortem::inspector::index {
 
-std::unique_ptr<ModuleIndex> ModuleIndex::open(const std::shared_ptr<const ElfImage>& executable,
-                                               const std::shared_ptr<const ElfImage>& debug,
-                                               const std::filesystem::path& store, std::string* complaint) {
-  const IndexStore indexes(store);
-  auto file = indexes.open(*executable, *debug, complaint);
+std::unique_ptr<ModuleIndex> ModuleIndex::open(const IndexedFiles& files, const IndexStore& store,
+                                               std::string* complaint) {
+  auto file = store.open(files, complaint);
   if (!file) return nullptr;
-  return std::unique_ptr<ModuleIndex>(new ModuleIndex(std::move(file), indexes.path_of(*executable)));
+  return std::unique_ptr<ModuleIndex>(new ModuleIndex(std::move(file), files, store));
 }
 
 std::optional<std::vector<SourceLocation>> ModuleIndex::locate(uint64_t address) {
@@ -37,7 +35,7 @@ std::optional<std::vector<SourceLocation>> ModuleIndex::locate(uint64_t address)
     location.inlined = &frame != &frames_.back();
   }
   if (!file_->broken()) return locations;
-  complaint_ = discard_broken(path_);
+  complaint_ = store_.discard(files_);
   return std::nullopt;
 }
 

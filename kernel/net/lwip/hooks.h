@@ -19,6 +19,8 @@ void lwip_port_dhcp_option(struct netif* interface, uint8_t message_type, uint8_
                            struct pbuf* bytes, uint16_t offset);
 /* The retransmission timer of a connection went off: what is to go out again stands in its unsent queue. */
 void lwip_port_tcp_sends_again(struct tcp_pcb* connection);
+/* A segment with content came for a connection that is established. 0: there is no room for them. */
+int lwip_port_tcp_has_room(const struct tcp_pcb* connection, uint32_t sequence);
 /* What is known of the way to an address; `of_link`: the MTU where it begins. */
 uint16_t lwip_port_path_mtu(const struct ip_addr* to, uint16_t of_link);
 /* The router that the setting names for what is not on the link; null: those that advertise themselves. */
@@ -71,3 +73,4 @@ uint16_t lwip_port_udp_free_port(void);
 #define LWIP_HOOK_ND6_GET_GW(netif, destination) lwip_port_ipv6_gateway()
 #define LWIP_HOOK_TCP_PATH_MTU(destination, mtu) lwip_port_path_mtu(destination, mtu)
 #define LWIP_HOOK_TCP_RETRANSMIT(pcb) lwip_port_tcp_sends_again(pcb)
+#define LWIP_HOOK_TCP_HAS_ROOM(pcb, sequence) lwip_port_tcp_has_room(pcb, sequence)

@@ -1,0 +1,222 @@
+#include "inspector/app/application.h"
+
+#include <fmt/format.h>
+#include <imgui_internal.h>
+
+#include <algorithm>
+
+#include "inspector/app/ui/elements.h"
+
+namespace mortem::inspector::app {
+
+using Clock = std::chrono::steady_clock;
+
+Application::Application(ApplicationSetup setup, Frontend& frontend, Settings settings)
+    : setup_(std::move(setup)),
+      frontend_(frontend),
+      workspace_([&frontend] { frontend.wake(); }),
+      tiles_(workspace_),
+      palette_(workspace_) {
+  workspace_.settings = std::move(settings);
+  workspace_.running_guests = setup_.running_guests;
+  workspace_.on_go = [this](const Place& place) { show(place); };
+  workspace_.on_ask = [this](const Command& command) { palette_.ask(command); };
+  set_brightness(workspace_.settings.brightness);
+  rebuild_fonts();
+  add_application_commands(*this);
+  set_preset("welcome");
+}
+
+Application::~Application() {
+  keep_layout();
+  workspace_.session.reset();
+  if (!setup_.settings.empty()) (void)write_settings(workspace_.settings, setup_.settings);
+}
+
+void Application::open(const std::string& target) {
+  close_target();
+  SessionSetup session{target, setup_.open, setup_.symbols, setup_.source_folders, [this] { frontend_.wake(); }};
+  workspace_.session = std::make_unique<Session>(std::move(session));
+  std::error_code ignored;
+  const auto path = std::filesystem::absolute(target, ignored);
+  workspace_.settings.remember(std::filesystem::exists(path, ignored) ? path.lexically_normal().string() : target);
+  selected_first_ = false;
+  set_preset("crash");
+}
+
+void Application::close_target() {
+  if (workspace_.session) keep_layout();
+  workspace_.session.reset();
+  workspace_.forget_target();
+  tiles_.forget_views();
+  toasts_.forget_session();
+}
+
+void Application::set_preset(const std::string& name) {
+  const char* text = preset_layout(name);
+  if (!text) return;
+  keep_layout();
+  preset_ = name;
+  const auto kept = workspace_.settings.layouts.find(name);
+  auto parsed = kept != workspace_.settings.layouts.end() ? TileTree::parse(kept->second) : TileTree::parse(text);
+  if (!parsed) parsed = TileTree::parse(text);  // a file that somebody has edited
+  tiles_.tiles = std::move(*parsed);
+  tiles_.tiles.keep_only([](const std::string& view) { return find_view_kind(view) != nullptr; });
+  if (name == "crash") tiles_.open("summary");
+}
+
+void Application::keep_layout() {
+  if (preset_.empty() || preset_ == "welcome") return;
+  workspace_.settings.layouts[preset_] = tiles_.tiles.text();
+  workspace_.settings.preset = preset_;
+}
+
+void Application::reset_layout() {
+  const std::string preset = std::exchange(preset_, {});
+  workspace_.settings.layouts.erase(preset);
+  set_preset(preset);
+}
+
+void Application::set_zoom(float zoom) {
+  workspace_.settings.zoom = std::clamp(zoom, 0.5f, 3.0f);
+  fonts_outdated_ = true;
+}
+
+void Application::set_brightness_of_all(Brightness brightness) {
+  workspace_.settings.brightness = brightness;
+  set_brightness(brightness);
+}
+
+void Application::rebuild_fonts() {
+  build_fonts(std::round(kFontPixels * workspace_.settings.zoom * frontend_.scale()));
+  frontend_.forget_fonts();
+  fonts_outdated_ = false;
+}
+
+void Application::show(const Place& place) {
+  if (place.thread != 0 && (place.thread != workspace_.thread() || place.frame != workspace_.frame()))
+    workspace_.set_selection(place.thread, place.frame);
+  if (place.view.empty()) return;
+  workspace_.set_shown(place);
+  tiles_.open(place.view);
+}
+
+void Application::step_history(bool forward) {
+  if (!workspace_.session) return;
+  PlaceHistory& history = workspace_.session->history();
+  if (const Place* place = forward ? history.forward() : history.back()) show(*place);
+}
+
+void Application::follow_session() {
+  Session* session = workspace_.session.get();
+  if (!session) return;
+  session->next_frame();
+  if (const uint64_t revision = session->revision(); revision != seen_revision_) {
+    seen_revision_ = revision;
+    frames_wanted_ = std::max(frames_wanted_, 2);
+  }
+  if (!selected_first_ && session->first_thread() != 0) {
+    selected_first_ = true;
+    workspace_.set_selection(session->first_thread(), 0);
+    session->history().visit(
+        {.view = {}, .thread = session->first_thread(), .frame = 0, .address = {}, .file = {}, .line = 0});
+  }
+}
+
+void Application::apply_actions() {
+  // An action may ask for another one: that is for the next frame, so that no two can keep this one for ever.
+  for (const auto& action : workspace_.take_actions()) {
+    action();
+    frames_wanted_ = std::max(frames_wanted_, 3);
+  }
+}
+
+void Application::handle_event(const InputEvent& event) {
+  frames_wanted_ = std::max(frames_wanted_, 3);
+  if (event.kind == InputEvent::Kind::Move) last_mouse_move_ = Clock::now();
+  if (event.kind == InputEvent::Kind::Drop) workspace_.command("file.open", event.path);
+  if (event.kind == InputEvent::Kind::Character && event.character == '?' && !ImGui::GetIO().WantTextInput)
+    workspace_.command("help.keys");
+  if (on_input) on_input(event);
+}
+
+void Application::handle_keys() {
+  const ImGuiIO& io = ImGui::GetIO();
+  for (int key = ImGuiKey_NamedKey_BEGIN; key < ImGuiKey_GamepadStart; ++key) {
+    if (!ImGui::IsKeyPressed(ImGuiKey(key), true)) continue;
+    const KeyChord chord{ImGuiKey(key), io.KeyCtrl, io.KeyShift, io.KeyAlt};
+    const bool function_key = key >= ImGuiKey_F1 && key <= ImGuiKey_F12;
+    // While text is typed, a plain key is text, and these move and copy in it.
+    if (io.WantTextInput && !function_key) {
+      if (!chord.control && !chord.alt) continue;
+      if (chord.control && (key == ImGuiKey_A || key == ImGuiKey_C || key == ImGuiKey_V || key == ImGuiKey_X ||
+                            key == ImGuiKey_Z || key == ImGuiKey_LeftArrow || key == ImGuiKey_RightArrow))
+        continue;
+    }
+    run_keys(chord);
+  }
+}
+
+void Application::run_keys(const KeyChord& chord) {
+  if (chord == KeyChord{.key = ImGuiKey_Escape}) help_shown_ = false;
+  if (const Command* command = workspace_.commands.of_keys(chord)) workspace_.command(command->name);
+}
+
+void Application::frame() {
+  if (fonts_outdated_) rebuild_fonts();
+  apply_actions();
+  follow_session();
+  input_.feed([this](const InputEvent& event) { handle_event(event); });
+  frontend_.begin_frame();
+  workspace_.redraw_within = 1e9;
+  const auto begin = Clock::now();
+  ImGui::NewFrame();
+  handle_keys();
+  draw();
+  ImGui::Render();
+  build_seconds_ = std::chrono::duration<double>(Clock::now() - begin).count();
+  slowest_build_ = std::max(slowest_build_, build_seconds_);
+  frontend_.present(ImGui::GetDrawData());
+  screen_read_ = false;
+  if (frames_wanted_ > 0) --frames_wanted_;
+
+  const std::string title =
+      workspace_.session ? fmt::format("{} - Mortem", ui::file_name(workspace_.session->target())) : "Mortem";
+  if (title != shown_title_) frontend_.set_title(shown_title_ = title);
+}
+
+const std::vector<ScreenLine>& Application::screen() {
+  if (!screen_read_ && ImGui::GetDrawData()) screen_ = screen_lines(*ImGui::GetDrawData());
+  screen_read_ = true;
+  return screen_;
+}
+
+bool Application::quiet() const {
+  return input_.empty() && ImGui::GetCurrentContext()->InputEventsQueue.empty() && !workspace_.has_actions() &&
+         frames_wanted_ == 0;
+}
+
+bool Application::settled() const {
+  const Session* session = workspace_.session.get();
+  return quiet() && (!session || !session->busy());
+}
+
+double Application::seconds_to_wait() const {
+  if (frames_wanted_ > 0 || !input_.empty() || workspace_.has_actions() || fonts_outdated_ ||
+      !ImGui::GetCurrentContext()->InputEventsQueue.empty())
+    return 0;
+  // Tooltips come a moment after the mouse stands still.
+  if (Clock::now() - last_mouse_move_ < std::chrono::milliseconds(700)) return 0.1;
+  return std::min(workspace_.redraw_within, 60.0);
+}
+
+void Application::run() {
+  while (!ended()) {
+    const double seconds = seconds_to_wait();
+    frontend_.wait(seconds, input_);
+    frames_wanted_ = std::max(frames_wanted_, 1);
+    frame();
+  }
+}
+
+}  // namespace mortem::inspector::app

@@ -1,0 +1,56 @@
+// Where frames go and input comes from: a window, a picture without a display, or nothing at all (scripted tests).
+#pragma once
+
+#include <imgui.h>
+
+#include <atomic>
+#include <condition_variable>
+#include <memory>
+#include <mutex>
+
+#include "inspector/app/frontend/picture.h"
+#include "inspector/app/input/input_queue.h"
+#include "snapshot/result.h"
+
+namespace mortem::inspector::app {
+
+struct FrontendOptions {
+  int width = 1440, height = 900;
+  float scale = 0;  // of fonts and distances; 0: what the display says
+  std::string title;
+};
+
+class Frontend {
+ public:
+  virtual ~Frontend() = default;
+  // Returns when there is input, after wake() or after `seconds`.
+  virtual void wait(double seconds, InputQueue& input) = 0;
+  virtual void wake() = 0;  // from any thread
+  // Size of the picture and the time since the last frame, for ImGui; before ImGui::NewFrame.
+  virtual void begin_frame() = 0;
+  virtual void present(ImDrawData* data) = 0;
+  virtual void forget_fonts() = 0;  // they were built anew
+  virtual bool asked_to_close() const { return false; }
+  virtual void set_title(const std::string&) {}
+  virtual float scale() const = 0;
+  virtual Result<Picture> picture() const;  // of the last frame that was presented
+};
+
+// ImGui's context must be there.
+Result<std::unique_ptr<Frontend>> open_window(const FrontendOptions& options);
+Result<std::unique_ptr<Frontend>> open_offscreen(const FrontendOptions& options);
+std::unique_ptr<Frontend> open_null(const FrontendOptions& options);
+
+// Waiting of those that get no input of their own.
+class WakeUp {
+ public:
+  void wait(double seconds);
+  void wake();
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  bool awake_ = false;
+};
+
+}  // namespace mortem::inspector::app

@@ -1,0 +1,28 @@
+// Writes what a person does as a script (script.h): clicks by the text that was clicked.
+#pragma once
+
+#include <string>
+
+#include "inspector/app/application.h"
+
+namespace mortem::inspector::app {
+
+class Recorder {
+ public:
+  explicit Recorder(Application& application) : application_(application) {}
+  void record(const InputEvent& event);
+  std::string text();  // of all so far
+
+ private:
+  void flush_typed();
+  std::string named(const std::string& step, ImVec2 at);
+
+  Application& application_;
+  std::string text_, typed_;
+  ImVec2 mouse_{}, pressed_at_{};
+  int pressed_button_ = -1;
+  std::string pressed_step_;  // how the place that was pressed is named
+  bool control_ = false, shift_ = false, alt_ = false;
+};
+
+}  // namespace mortem::inspector::app

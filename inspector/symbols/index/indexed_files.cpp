@@ -1,0 +1,27 @@
+#include "inspector/symbols/index/indexed_files.h"
+
+namespace mortem::inspector::index {
+
+Result<IndexedFiles> IndexedFiles::find(const std::filesystem::path& path, const SymbolOptions& options) {
+  IndexedFiles files;
+  files.executable = TRY(ElfImage::map_file(path));
+  files.debug = files.executable;
+  if (!files.executable->has_symbol_table()) files.small_symbols = inspector::small_symbols(*files.executable);
+  if (files.executable->has_debug_information()) {
+    Debuginfod debuginfod;
+    files.alternate = find_alternate(*files.executable, path, options, debuginfod).image;
+    return files;
+  }
+  snapshot::CoreModule module;
+  std::error_code ignored;
+  module.path = std::filesystem::absolute(path, ignored).string();
+  module.id = files.executable->build_id();
+  module.id_kind = module.id.empty() ? format::ModuleIdKind::None : format::ModuleIdKind::GnuBuildId;
+  if (auto found = SymbolFileFinder(options).find(module); found.debug) {
+    files.debug = found.debug;
+    files.alternate = found.alternate;
+  }
+  return files;
+}
+
+}  // namespace mortem::inspector::index

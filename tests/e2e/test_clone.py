@@ -3,7 +3,9 @@ import json
 import os
 import pathlib
 import random
+import re
 import shutil
+import socket
 import subprocess
 import time
 import unittest
@@ -74,6 +76,46 @@ class Folders(CloneTest):
         plain = subprocess.run(["gdb", "-nx", "-batch", "-ex", "bt", str(GUESTS / "sleeper"), "asleep.core"],
                                cwd=self.files, capture_output=True, text=True, timeout=60)
         self.assertRegex(plain.stdout, r"#\d+ .* main \(\) at .*sleeper.c", plain.stderr)
+
+    def test_registers_are_what_qemu_says(self):
+        """Of a guest that its QEMU holds: the clone's thread beside QEMU's own words, through qmp: as any QEMU's."""
+        self.start_guest(GUESTS / "dirties_memory", "writer", arguments=["1"], says="writing")
+        (instance,) = [one for one in self.facts("ps")["instances"] if one["name"] == "writer"]
+        socket_path = pathlib.Path(instance["instance"]) / "qmp"
+
+        def monitor(*lines):
+            with socket.socket(socket.AF_UNIX) as line:
+                line.settimeout(30)
+                line.connect(str(socket_path))
+                stream = line.makefile("rw")
+                stream.readline()
+                answers = []
+                for words in ({"execute": "qmp_capabilities"},
+                              *({"execute": "human-monitor-command", "arguments": {"command-line": one}}
+                                for one in lines)):
+                    stream.write(json.dumps(words) + "\n")
+                    stream.flush()
+                    while "return" not in (answer := json.loads(stream.readline())):
+                        self.assertIn("event", answer)
+                    answers.append(answer["return"])
+                return answers[1:]
+        for _ in range(100):  # until it stops in the program, not in the kernel's timer
+            _, text = monitor("stop", "info registers")
+            if "CPL=3" in text:
+                break
+            monitor("cont")
+        self.assertIn("CPL=3", text)
+        told = {name.strip().lower(): int(value, 16)
+                for name, value in re.findall(r"\b(R[A-Z0-9]+ ?)=([0-9a-f]{16})", text)}
+        self.mortem("clone", f"qmp:{socket_path}", "-o", "held")
+        names = sorted(told)
+        shown = self.mortem("gdb", "held", "--", "-nx", "-batch", *[word for name in names
+                                                                  for word in ("-ex", f"print/x (long)${name}")]).stdout
+        values = [int(line.split(" = ")[1], 16) for line in shown.splitlines() if line.startswith("$")]
+        self.assertEqual({name: hex(value) for name, value in zip(names, values, strict=True)},
+                         {name: hex(value) for name, value in told.items()})
+        self.assertIn("rip", told)
+        monitor("cont")
 
     def test_damaged(self):
         self.start_guest(GUESTS / "sleeper", "dormouse", says="sleeping")

@@ -203,6 +203,7 @@ class Started(CloneTest):
 
     def test_without_a_folder(self):
         self.start_guest(GUESTS / "sleeper", "dormouse", says="sleeping")
+        self.addCleanup(self.mortem, "stop", "dormouse-clone", status=None)
         facts = self.facts("clone", "dormouse", "--run")
         self.assertEqual(facts["instance"], "dormouse-clone")
         self.mortem("stop", "dormouse-clone")

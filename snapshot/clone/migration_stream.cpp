@@ -50,6 +50,7 @@ class Receiver {
     while (!memory_is_whole_) TRY_VOID(section());
     TRY_VOID(memory_->flush());
     TRY_VOID(write_whole(state_file_, memory_section()));
+    if (is_in_device_) TRY_VOID(write_whole(state_file_, std::string(1, static_cast<char>(Section::Full))));
     // Devices: nothing in them says how long they are but the description at the end (DeviceStates).
     while (true) {
       const auto bytes = TRY(input_.take_some());
@@ -94,6 +95,11 @@ class Receiver {
         if (const uint64_t id = TRY(input_.number(4)); id != section_id_)
           return broken(fmt::format("a part of section {}, which did not begin", id));
         return memory_part(kind);
+      case Section::Full:
+        // A background snapshot has no last part: the devices follow.
+        if (!memory_) return broken("a device before the memory");
+        is_in_device_ = memory_is_whole_ = true;
+        return {};
       default:
         return broken(fmt::format("section type {:#x} before the end of the memory", unsigned(kind)));
     }
@@ -235,7 +241,7 @@ class Receiver {
   std::unique_ptr<MemoryWriter> memory_;
   std::map<std::pair<std::string, uint64_t>, std::vector<uint8_t>> other_pages_;  // empty: zero
   uint64_t section_id_ = ~uint64_t{0}, instance_ = 0, version_ = 0;
-  bool memory_is_whole_ = false;
+  bool memory_is_whole_ = false, is_in_device_ = false;  // behind the first byte of the first device
 };
 
 }  // namespace

@@ -3,7 +3,9 @@ import json
 import os
 import pathlib
 import random
+import re
 import shutil
+import socket
 import subprocess
 import time
 import unittest
@@ -75,6 +77,46 @@ class Folders(CloneTest):
                                cwd=self.files, capture_output=True, text=True, timeout=60)
         self.assertRegex(plain.stdout, r"#\d+ .* main \(\) at .*sleeper.c", plain.stderr)
 
+    def test_registers_are_what_qemu_says(self):
+        """Of a guest that its QEMU holds: the clone's thread beside QEMU's own words, through qmp: as any QEMU's."""
+        self.start_guest(GUESTS / "dirties_memory", "writer", arguments=["1"], says="writing")
+        (instance,) = [one for one in self.facts("ps")["instances"] if one["name"] == "writer"]
+        socket_path = pathlib.Path(instance["instance"]) / "qmp"
+
+        def monitor(*lines):
+            with socket.socket(socket.AF_UNIX) as line:
+                line.settimeout(30)
+                line.connect(str(socket_path))
+                stream = line.makefile("rw")
+                stream.readline()
+                answers = []
+                for words in ({"execute": "qmp_capabilities"},
+                              *({"execute": "human-monitor-command", "arguments": {"command-line": one}}
+                                for one in lines)):
+                    stream.write(json.dumps(words) + "\n")
+                    stream.flush()
+                    while "return" not in (answer := json.loads(stream.readline())):
+                        self.assertIn("event", answer)
+                    answers.append(answer["return"])
+                return answers[1:]
+        for _ in range(100):  # until it stops in the program, not in the kernel's timer
+            _, text = monitor("stop", "info registers")
+            if "CPL=3" in text:
+                break
+            monitor("cont")
+        self.assertIn("CPL=3", text)
+        told = {name.strip().lower(): int(value, 16)
+                for name, value in re.findall(r"\b(R[A-Z0-9]+ ?)=([0-9a-f]{16})", text)}
+        self.mortem("clone", f"qmp:{socket_path}", "-o", "held")
+        names = sorted(told)
+        shown = self.mortem("gdb", "held", "--", "-nx", "-batch", *[word for name in names
+                                                                  for word in ("-ex", f"print/x (long)${name}")]).stdout
+        values = [int(line.split(" = ")[1], 16) for line in shown.splitlines() if line.startswith("$")]
+        self.assertEqual({name: hex(value) for name, value in zip(names, values, strict=True)},
+                         {name: hex(value) for name, value in told.items()})
+        self.assertIn("rip", told)
+        monitor("cont")
+
     def test_damaged(self):
         self.start_guest(GUESTS / "sleeper", "dormouse", says="sleeping")
         self.mortem("clone", "dormouse", "-o", "whole")
@@ -89,6 +131,22 @@ class Folders(CloneTest):
             self.assert_refused("bt", "whole", naming=[f"whole/{name}", text])
             (self.files / "whole" / name).write_bytes(whole)
         self.mortem("bt", "whole")
+
+    def test_writes_faster_than_it_can_be_copied(self):
+        self.start_guest(GUESTS / "dirties_memory", "writer", arguments=["64"], says="writing")
+        disks = self.disk_of("writer")
+        done = self.mortem("clone", "writer", "-o", "busy", "--patience", "0.5")
+        self.assertIn("pre-copy: the guest writes its memory faster than it can be copied", done.stderr)
+        self.assertNotIn("by pre-copy", done.stdout)
+        self.assertEqual(self.disk_of("writer"), disks)
+        self.mortem("clone", "writer", "-o", "stopped", "--method", "stop-and-copy")
+        for name in ("busy", "stopped"):
+            (thread,) = self.facts("bt", name)["threads"]
+            self.assertIn("main", [frame["function"] for frame in thread["frames"]])
+            self.facts("resume", name, "--name", name)
+            self.mortem("stop", name, status=None)
+        self.mortem("stop", "writer", status=None)
+        self.assert_nothing_left()
 
     def test_refusals(self):
         self.assertIn("nobody", self.mortem("clone", "nobody", status=1).stderr)
@@ -145,6 +203,7 @@ class Started(CloneTest):
 
     def test_without_a_folder(self):
         self.start_guest(GUESTS / "sleeper", "dormouse", says="sleeping")
+        self.addCleanup(self.mortem, "stop", "dormouse-clone", status=None)
         facts = self.facts("clone", "dormouse", "--run")
         self.assertEqual(facts["instance"], "dormouse-clone")
         self.mortem("stop", "dormouse-clone")
@@ -185,13 +244,12 @@ class Harm(CloneTest):
         self.start_guest(GUESTS / "dirties_memory", "writer", arguments=["16"], says="writing")
         disks, rounds = self.disk_of("writer"), 0
         begun = time.monotonic()
-        clone = self.start("clone", "writer", "-o", "whole")
-        clone.communicate(timeout=60)
+        self.mortem("clone", "writer", "-o", "whole", "--patience", "2")
         whole = time.monotonic() - begun
         shutil.rmtree(self.files / "whole")
         chance = random.Random(times)
         for _ in range(times):
-            clone = self.start("clone", "writer", "-o", "never")
+            clone = self.start("clone", "writer", "-o", "never", "--patience", "2")
             try:
                 clone.wait(timeout=chance.uniform(0, whole))
             except subprocess.TimeoutExpired:

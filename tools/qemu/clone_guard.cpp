@@ -47,6 +47,7 @@ Result<void> end_jobs(Qmp& qmp) {
       if (!text_at(job, "id").starts_with(kCloneJob)) continue;
       any = true;
       (void)qmp.execute("block-job-cancel", {{"device", text_at(job, "id")}, {"force", true}});
+      if (text_at(job, "status") == "concluded") (void)qmp.execute("job-dismiss", {{"id", text_at(job, "id")}});
     }
     if (!any) return {};
     pause_a_little();

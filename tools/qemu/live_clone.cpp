@@ -73,14 +73,26 @@ class Taking {
           request_.say(
               "stop-and-copy: the guest stands still while all of its memory is copied, half a second and "
               "more for each GiB");
-      const MigrationEnd end = TRY(copy_by(method));
-      if (end == MigrationEnd::Done) return {};
-      last = fmt::format("the guest writes its memory faster than it can be copied: no end in {:.0f} s",
-                         request_.patience_seconds);
-      request_.say("pre-copy: " + last);
+      auto end = copy_by(method);
+      if (!end && (method != CloneMethod::Background || !request_.go_on())) return tl::unexpected(end.error());
+      if (end && *end == MigrationEnd::Done) return {};
+      last = end ? fmt::format("the guest writes its memory faster than it can be copied: no end in {:.0f} s",
+                               request_.patience_seconds)
+                 : end.error().message;
+      request_.say(fmt::format("{}: {}", clone_method_name(method), last));
+      if (!end) TRY_VOID(start_disks_again());
       TRY_VOID(start_files_again());
     }
     return failure(ErrorKind::Unavailable, last);
+  }
+
+  // Their copies had begun.
+  Result<void> start_disks_again() {
+    TRY_VOID(undo_clone(qmp_, clone_.was_running));
+    std::error_code ignored;
+    for (const ClonedDisk& disk : disks_) fs::remove(request_.folder / disk.name, ignored);
+    disks_ = TRY(prepare_disks(qmp_, request_.folder));
+    return {};
   }
 
   Result<void> start_files_again() const {

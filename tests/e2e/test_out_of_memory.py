@@ -32,7 +32,7 @@ class OutOfMemory(MortemTest):
 
     def test_mapped_files_give_way(self):
         """What a file's mapping shows can be read again: it goes when the program wants memory, and nothing is lost."""
-        done = self.mortem("run", PROGRAM, "--memory", "20M", "--", "squeeze")
+        done = self.mortem("run", PROGRAM, "--memory", "21M", "--", "squeeze")
         right = "of the file: 0 words wrong, of memory: 0"
         self.assertEqual(done.stdout.splitlines(), ["read through a mapping: 0 words wrong", right, right,
                                                     "read from the file: 0 words wrong"])

@@ -66,8 +66,8 @@ static size_t wrong_words(const unsigned long* words, size_t size, unsigned long
 // A file is mapped whole and read, and part of it changed, privately and not; then the program takes memory for which
 // the file's pages have to go. Nothing may be lost.
 static void squeeze(size_t file_size, size_t memory_size) {
-  const size_t page = 4096, private_at = file_size / 2, shared_at = file_size / 12, changed = 2 * MIB;
-  unsigned long* block = malloc(changed);
+  const size_t page = 4096, shared_at = MIB, private_at = file_size / 2, privately = MIB, changed = 5 * MIB;
+  unsigned long* block = malloc(MIB);
   int file = open("/mapped", O_RDWR | O_CREAT | O_TRUNC, 0600);
   for (size_t at = 0; at < file_size; at += MIB) {
     fill(block, MIB, at);
@@ -79,14 +79,14 @@ static void squeeze(size_t file_size, size_t memory_size) {
   size_t wrong = 0;
   for (size_t at = 0; at < file_size; at += MIB) wrong += wrong_words((void*)(private + at), MIB, at);
   printf("read through a mapping: %zu words wrong\n", wrong);
-  fill((void*)(private + private_at), changed, 1);
+  fill((void*)(private + private_at), privately, 1);
   fill((void*)(shared + shared_at), changed, 2);
   char* memory = mmap(0, memory_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   for (int round = 0; round < 2; ++round) {
     fill((void*)memory, memory_size, 3);
     wrong = 0;
     for (size_t at = 0; at < file_size; at += page) {
-      const int is_private = at >= private_at && at < private_at + changed;
+      const int is_private = at >= private_at && at < private_at + privately;
       const int is_shared = at >= shared_at && at < shared_at + changed;
       const unsigned long in_file = at / MIB * MIB ^ at % MIB / sizeof *block;
       const unsigned long word = is_shared ? 2 ^ (at - shared_at) / sizeof *block : in_file;
@@ -96,8 +96,12 @@ static void squeeze(size_t file_size, size_t memory_size) {
     printf("of the file: %zu words wrong, of memory: %zu\n", wrong, wrong_words((void*)memory, memory_size, 3));
   }
   munmap(shared, file_size);
-  pread(file, block, changed, shared_at);
-  printf("read from the file: %zu words wrong\n", wrong_words(block, changed, 2));
+  wrong = 0;
+  for (size_t at = 0; at < changed; at += MIB) {
+    pread(file, block, MIB, (off_t)(shared_at + at));
+    for (size_t word = 0; word < MIB / sizeof *block; ++word) wrong += block[word] != (2 ^ (at / sizeof *block + word));
+  }
+  printf("read from the file: %zu words wrong\n", wrong);
 }
 
 int main(int argc, char** argv) {

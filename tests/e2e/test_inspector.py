@@ -37,7 +37,9 @@ class InspectorTest(MortemTest):
         return self.dumps[guest]
 
     def inspect(self, *arguments, **more):
-        return self.mortem("open", *arguments, deadline=120, **more)
+        # The store that the run filled went with the test that made the dump.
+        symbols = [part for guest in self.dumps for part in ("--symbols", GUESTS / guest)]
+        return self.mortem("open", *arguments, *symbols, deadline=120, **more)
 
 
 class Scripts(InspectorTest):
@@ -114,7 +116,7 @@ class Pictures(InspectorTest):
         # MORTEM_GOLDENS=1 makes them anew.
         step = "picture {}" if os.environ.get("MORTEM_GOLDENS") else "check-picture {} 1.5"
         for view in self.VIEWS:
-            steps += [f"command view.{view}", "command tile.maximise", step.format(GOLDENS / f"{view}.png"),
+            steps += [f"command view.{view}", "settle", "command tile.maximise", step.format(GOLDENS / f"{view}.png"),
                       "command tile.maximise"]
         steps += ["command file.close", "command theme.toggle"]
         script.write_text("\n".join(steps) + "\n")
@@ -175,7 +177,13 @@ class Window(InspectorTest):
 
     def open_window(self, *arguments):
         process = self.start("open", *arguments)
-        wait_until(lambda: self.xdotool("search", "--onlyvisible", "--name", "Mortem").stdout.strip(), "a window", 60)
+        def shown():
+            if process.poll() is not None:
+                self.fail(f"no window: {process.stderr.read().decode()}")
+            return self.xdotool("search", "--onlyvisible", "--name", "Mortem").stdout.strip()
+        window = wait_until(shown, "a window", 60).split()[0]
+        # Without a window manager nobody gives it the keyboard.
+        self.xdotool("windowfocus", "--sync", window)
         return process
 
     def wait_for(self, text, deadline=60):

@@ -47,6 +47,7 @@ void write_protect_file_pages(const Inode& inode, uint64_t first, uint64_t last)
 }
 
 bool unmap_unused_file_page(const Inode& inode, uint64_t index) {
+  if (index == 0) return false;  // an ELF file's header and build id: by them readers of a dump know the module
   bool was_used = false;
   for_each_view(inode, index, index + 1, [&was_used](const MemoryArea& area, uint64_t address, uint64_t) {
     if (!is_copy(area, user_page(address).physical)) was_used |= forget_user_page_use(address);

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -21,7 +22,7 @@ namespace {
 
 constexpr const char* kKernelFile = "kernel.elf";
 
-// Made beside the wanted one; gone with all in it unless it gets its name.
+// A name beside the wanted one, for a folder that is gone with all in it unless it gets the wanted name.
 class NewFolder {
  public:
   static Result<NewFolder> create(const fs::path& wanted) {
@@ -29,9 +30,11 @@ class NewFolder {
     if (fs::exists(wanted, ignored))
       return failure(ErrorKind::BadInput, fmt::format("{}: exists already; give another name", wanted.string()));
     const fs::path absolute = fs::absolute(wanted).lexically_normal();
-    std::string path = (absolute.parent_path() / fmt::format(".{}.XXXXXX", absolute.filename().string())).string();
-    if (mkdtemp(path.data()) == nullptr) return system_failure("cannot make", wanted);
-    return NewFolder(path, absolute);
+    if (!fs::is_directory(absolute.parent_path(), ignored))
+      return failure(ErrorKind::NotFound, fmt::format("{}: there is no folder to make it in", wanted.string()));
+    uint64_t number = 0;
+    if (getrandom(&number, sizeof number, 0) != sizeof number) return system_failure("no random number for", wanted);
+    return NewFolder(absolute.parent_path() / fmt::format(".{}.{:016x}", absolute.filename().string(), number), absolute);
   }
   NewFolder(NewFolder&& other) noexcept : path_(std::exchange(other.path_, {})), wanted_(std::move(other.wanted_)) {}
   NewFolder& operator=(NewFolder&&) = delete;
@@ -111,7 +114,7 @@ Result<snapshot::CloneDescription> clone_into_folder(const CloneSource& source, 
   request.say = [&](const std::string& line) { note(source.name + ": " + line); };
   request.go_on = not_interrupted;
   ClockWatch watch(source.instance);
-  const LiveClone clone = TRY(take_live_clone(request));
+  LiveClone clone = TRY(take_live_clone(request));
   const auto gap = watch.end();
   TRY_VOID(mark_clone(made.path() / kCloneMemoryFile));
 
@@ -151,6 +154,7 @@ Result<snapshot::CloneDescription> clone_into_folder(const CloneSource& source, 
                                  snapshot::clone_description_text(description)));
   TRY_VOID(not_interrupted());
   TRY_VOID(made.commit());
+  clone.guard->dismiss();
   return description;
 }
 

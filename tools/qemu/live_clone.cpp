@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <chrono>
@@ -45,7 +46,7 @@ class Taking {
     for (const Descriptor* file : {&memory_, &state_})
       if (fdatasync(file->get()) != 0) return system_failure("cannot write", request_.folder);
     clone_.seconds = double(now_us() - start) / 1e6;
-    return clone_;
+    return std::move(clone_);
   }
 
  private:
@@ -172,13 +173,17 @@ Result<LiveClone> take_live_clone(const LiveCloneRequest& request) {
     if (migration == "active" || migration == "setup" || migration == "cancelling")
       return failure(ErrorKind::Unavailable, "a migration or another clone of this guest is under way");
     CloneGuard guard = TRY(CloneGuard::start(request.connect, was_running, request.folder));
+    if (mkdir(request.folder.c_str(), 0700) != 0) {
+      auto failed = system_failure("cannot make", request.folder);
+      guard.dismiss();
+      return failed;
+    }
     auto clone = Taking(request, qmp).run(was_running);
-    if (!clone)
-      if (auto undone = undo_clone(qmp, was_running); !undone) {
-        // The connection is broken, perhaps: a new one is what the guard tries when it is not dismissed.
-        return tl::unexpected(clone.error());
-      }
-    guard.dismiss();
+    if (clone)
+      clone->guard = std::move(guard);
+    else if (undo_clone(qmp, was_running))
+      guard.dismiss();
+    // Else the connection is broken, perhaps: a new one is what the guard tries.
     return clone;
   } catch (const json::exception&) {
     return failure(ErrorKind::System, "QEMU sent something that is not QMP as we know it");

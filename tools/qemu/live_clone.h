@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <functional>
 #include <optional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -17,7 +18,7 @@ namespace mortem::tools {
 
 struct LiveCloneRequest {
   QmpConnector connect;
-  std::filesystem::path folder;  // exists, is empty, and is removed if we are killed
+  std::filesystem::path folder;  // is made; of nobody else
   std::vector<CloneMethod> methods = {CloneMethod::PreCopy, CloneMethod::Background, CloneMethod::Stop};
   double patience_seconds = 30;
   std::function<void(const std::string&)> say;  // a step down, with its cost
@@ -25,6 +26,7 @@ struct LiveCloneRequest {
 };
 
 struct LiveClone {
+  std::optional<CloneGuard> guard;  // removes the folder if this process ends before it is dismissed
   CloneMethod method = CloneMethod::PreCopy;
   snapshot::ReceivedState state;
   struct Disk {

@@ -81,6 +81,9 @@ void write_text(FaultAccess& access) {
 
 void name_parts(FaultAccess& access, const ValueOrigin& origin, DebugNames& names) {
   if (!origin.base) return;
+  // What is too small for a pointer was none: the register got its value in a way that nobody describes.
+  constexpr uint64_t kPointerSize = 8;
+  if (const uint64_t size = names.type_size(origin.base->type); size != 0 && size < kPointerSize) return;
   access.pointer = origin.base->text;
   access.pointer_value = origin.base->value;
   access.owner = origin.base->owner;

@@ -192,7 +192,7 @@ class Window(InspectorTest):
 
     def test_open_a_dump_and_read_it(self):
         process = self.open_window(self.dump_of("threads_null_read", "threads.dump"))
-        self.wait_for("SIGSEGV: read of 8 bytes at 0x0: null `worker`, in stop_here")
+        self.wait_for("SIGSEGV: read of 8 bytes at 0x0: null rdi, in stop_here")
         self.keys("ctrl+Up")
         self.keys("ctrl+Up")
         self.keys("alt+4")

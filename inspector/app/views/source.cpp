@@ -59,7 +59,7 @@ class SourceView : public View {
   }
 
   void draw_heading(Workspace& workspace, const Answer<SourceFile>& source) {
-    ui::text(Tint::Text, ui::short_path(file_, 60));
+    ui::text(Tint::Text, ui::short_path(file_, 40));
     ui::tooltip(source ? fmt::format("{}\nread from {}", file_, source->from.string()) : file_);
     if (ui::begin_context_menu("file", file_)) ui::end_context_menu();
     ImGui::SameLine();

@@ -23,11 +23,12 @@ void draw_source(Workspace& workspace, const Summary& summary) {
   if (!frame) return;
   ui::heading("Where");
   const std::string place =
-      frame->line != 0 ? fmt::format("{}:{}", frame->file, frame->line) : fmt::format("{:#x}", frame->pc);
+      frame->line != 0 ? fmt::format("{}:{}", ui::file_name(frame->file), frame->line) : fmt::format("{:#x}", frame->pc);
   ui::text(Tint::Function, frame->function.empty() ? "(no name)" : frame->function);
   ImGui::SameLine();
   if (ui::link("place", place))
     workspace.go({.view = "source", .thread = 0, .frame = 0, .address = frame->pc, .file = frame->file, .line = frame->line});
+  ui::tooltip(frame->file);
   if (!summary.source) return;
   if (summary.source->newer) ui::text(Tint::Warning, "The file was changed after the program was built");
   OpenText open = OpenText::None;

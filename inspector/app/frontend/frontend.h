@@ -41,11 +41,17 @@ Result<std::unique_ptr<Frontend>> open_window(const FrontendOptions& options);
 Result<std::unique_ptr<Frontend>> open_offscreen(const FrontendOptions& options);
 std::unique_ptr<Frontend> open_null(const FrontendOptions& options);
 
-// Waiting of those that get no input of their own.
-class WakeUp {
+// Those without a window: they get no input of their own, and a frame is 1/60 s, whatever the clock says.
+class WindowlessFrontend : public Frontend {
  public:
-  void wait(double seconds);
-  void wake();
+  explicit WindowlessFrontend(const FrontendOptions& options) : options_(options) {}
+  void wait(double seconds, InputQueue&) override;
+  void wake() override;
+  void begin_frame() override;
+  float scale() const override { return options_.scale > 0 ? options_.scale : 1; }
+
+ protected:
+  const FrontendOptions options_;
 
  private:
   std::mutex mutex_;

@@ -1,4 +1,4 @@
-// No picture: ImGui lays everything out, nobody draws it. A frame is 1/60 s, whatever the clock says.
+// What those without a window share; and the one without a picture: ImGui lays everything out, nobody draws it.
 #include <chrono>
 
 #include "inspector/app/frontend/frontend.h"
@@ -9,13 +9,13 @@ Result<Picture> Frontend::picture() const {
   return failure(ErrorKind::Unsupported, "there is no picture without --egl");
 }
 
-void WakeUp::wait(double seconds) {
+void WindowlessFrontend::wait(double seconds, InputQueue&) {
   std::unique_lock lock(mutex_);
   changed_.wait_for(lock, std::chrono::duration<double>(seconds), [this] { return awake_; });
   awake_ = false;
 }
 
-void WakeUp::wake() {
+void WindowlessFrontend::wake() {
   {
     const std::lock_guard lock(mutex_);
     awake_ = true;
@@ -23,22 +23,21 @@ void WakeUp::wake() {
   changed_.notify_all();
 }
 
+void WindowlessFrontend::begin_frame() {
+  ImGuiIO& io = ImGui::GetIO();
+  io.DisplaySize = ImVec2(float(options_.width), float(options_.height));
+  io.DeltaTime = 1.0f / 60;
+}
+
 namespace {
 
-class NullFrontend : public Frontend {
+class NullFrontend : public WindowlessFrontend {
  public:
-  explicit NullFrontend(const FrontendOptions& options) : options_(options) {
+  explicit NullFrontend(const FrontendOptions& options) : WindowlessFrontend(options) {
     ImGuiIO& io = ImGui::GetIO();
     io.BackendPlatformName = io.BackendRendererName = "none";
     io.BackendFlags |= ImGuiBackendFlags_RendererHasVtxOffset;
     forget_fonts();
-  }
-  void wait(double seconds, InputQueue&) override { wake_up_.wait(seconds); }
-  void wake() override { wake_up_.wake(); }
-  void begin_frame() override {
-    ImGuiIO& io = ImGui::GetIO();
-    io.DisplaySize = ImVec2(float(options_.width), float(options_.height));
-    io.DeltaTime = 1.0f / 60;
   }
   void present(ImDrawData*) override {}
   void forget_fonts() override {
@@ -46,11 +45,6 @@ class NullFrontend : public Frontend {
     int width = 0, height = 0;
     ImGui::GetIO().Fonts->GetTexDataAsAlpha8(&pixels, &width, &height);
   }
-  float scale() const override { return options_.scale > 0 ? options_.scale : 1; }
-
- private:
-  FrontendOptions options_;
-  WakeUp wake_up_;
 };
 
 }  // namespace

@@ -22,9 +22,9 @@ Error egl_error(const char* what) {
                                          what, eglGetError())};
 }
 
-class OffscreenFrontend : public Frontend {
+class OffscreenFrontend : public WindowlessFrontend {
  public:
-  explicit OffscreenFrontend(const FrontendOptions& options) : options_(options) {}
+  explicit OffscreenFrontend(const FrontendOptions& options) : WindowlessFrontend(options) {}
   ~OffscreenFrontend() override {
     if (renderer_ready_) ImGui_ImplOpenGL3_Shutdown();
     if (display_ == EGL_NO_DISPLAY) return;
@@ -55,12 +55,8 @@ class OffscreenFrontend : public Frontend {
     return {};
   }
 
-  void wait(double seconds, InputQueue&) override { wake_up_.wait(seconds); }
-  void wake() override { wake_up_.wake(); }
   void begin_frame() override {
-    ImGuiIO& io = ImGui::GetIO();
-    io.DisplaySize = ImVec2(float(options_.width), float(options_.height));
-    io.DeltaTime = 1.0f / 60;
+    WindowlessFrontend::begin_frame();
     ImGui_ImplOpenGL3_NewFrame();
   }
   void present(ImDrawData* data) override {
@@ -70,7 +66,6 @@ class OffscreenFrontend : public Frontend {
     ImGui_ImplOpenGL3_RenderDrawData(data);
   }
   void forget_fonts() override { ImGui_ImplOpenGL3_DestroyFontsTexture(); ImGui_ImplOpenGL3_CreateFontsTexture(); }
-  float scale() const override { return options_.scale > 0 ? options_.scale : 1; }
 
   Result<Picture> picture() const override {
     Picture picture{options_.width, options_.height, {}};
@@ -109,8 +104,6 @@ class OffscreenFrontend : public Frontend {
     return {};
   }
 
-  FrontendOptions options_;
-  WakeUp wake_up_;
   EGLDisplay display_ = EGL_NO_DISPLAY;
   EGLContext context_ = EGL_NO_CONTEXT;
   bool renderer_ready_ = false;

@@ -60,13 +60,8 @@ class FilesView : public View {
     };
     ImGui::TableNextRow();
     ImGui::TableNextColumn();
-    ImGui::PushID(id.c_str());
-    const bool clicked =
-        ImGui::Selectable("##row", false, ImGuiSelectableFlags_SpanAllColumns | ImGuiSelectableFlags_AllowOverlap);
+    if (ui::row(id, false) && one.socket != 0) workspace.command("view.network");
     if (ui::begin_context_menu(id, line_of(one))) ui::end_context_menu();
-    ImGui::PopID();
-    if (clicked && one.socket != 0) workspace.command("view.network");
-    ImGui::SameLine(0, 0);
     ui::text(Tint::Text, std::to_string(one.number));
     column(Tint::Accent, snapshot::file_kind_text(one.kind));
     column(Tint::Dim, flags_of(one));

@@ -88,12 +88,9 @@ class NetworkView : public View {
     };
     ImGui::TableNextRow();
     ImGui::TableNextColumn();
-    ImGui::PushID(id.c_str());
-    ImGui::Selectable("##row", false, ImGuiSelectableFlags_SpanAllColumns | ImGuiSelectableFlags_AllowOverlap);
+    ui::row(id, false);
     ui::tooltip(details_of(one));
     if (ui::begin_context_menu(id, line)) ui::end_context_menu();
-    ImGui::PopID();
-    ImGui::SameLine(0, 0);
     ui::text(Tint::Text, one.protocol());
     column(state_tint(one), one.state().empty() ? "unknown" : one.state());
     column(one.entry.receive_queue > 0 ? Tint::Warning : Tint::Dim, if_known(queues, one.entry.receive_queue));

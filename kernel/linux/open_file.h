@@ -52,6 +52,7 @@ class OpenFile {
   virtual Inode* inode() { return nullptr; }  // null: no file of a file system
   virtual const char* path() const = 0;       // absolute, or what Linux shows: "pipe:[7]"
   virtual Result<uint32_t> bytes_available() { return Error::NotTerminal; }  // FIONREAD
+  virtual Result<uint32_t> bytes_unsent() { return Error::NotTerminal; }     // SIOCOUTQ
 
   int flags() const { return flags_; }
   void set_status_flags(int flags) {

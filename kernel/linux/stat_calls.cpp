@@ -308,12 +308,16 @@ MORTEM_CALL(readahead) {
 }
 
 MORTEM_CALL(ioctl) {
-  constexpr uint32_t kBytesAvailable = 0x541B, kNonBlocking = 0x5421, kCloseOnExec = 0x5451, kNoCloseOnExec = 0x5450;
+  constexpr uint32_t kBytesUnsent = 0x5411, kBytesAvailable = 0x541B, kNonBlocking = 0x5421, kCloseOnExec = 0x5451,
+                     kNoCloseOnExec = 0x5450;
   Descriptor* found = descriptor_at(argument.number(0));
   if (found == nullptr) return Error::BadDescriptor;
   switch (static_cast<uint32_t>(argument[1])) {
     case kBytesAvailable:
       TRY(write_user(argument[2], TRY(found->file->bytes_available())));
+      return 0;
+    case kBytesUnsent:
+      TRY(write_user(argument[2], TRY(found->file->bytes_unsent())));
       return 0;
     case kNonBlocking: {
       const bool on = TRY(read_user<int32_t>(argument[2])) != 0;

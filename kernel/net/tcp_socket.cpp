@@ -288,6 +288,12 @@ uint16_t TcpSocket::poll_events() {
   return events;
 }
 
+// What the other side has not acknowledged (tcp(7)).
+Result<uint32_t> TcpSocket::bytes_unsent() {
+  if (state_ == State::Listening) return Error::Invalid;
+  return pcb_ != nullptr && state_ != State::Connecting ? pcb_->snd_lbb - pcb_->lastack : 0u;
+}
+
 Result<uint32_t> TcpSocket::bytes_available() {
   if (state_ == State::Listening) return Error::Invalid;
   return static_cast<uint32_t>(received_.size());

@@ -46,6 +46,7 @@ class TcpSocket final : public InetSocket {
   Result<size_t> get_option(int level, int name, std::span<uint8_t> value) override;
   uint16_t poll_events() override;
   Result<uint32_t> bytes_available() override;
+  Result<uint32_t> bytes_unsent() override;
   void linger() override;
 
  private:

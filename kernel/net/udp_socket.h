@@ -24,6 +24,7 @@ class UdpSocket final : public InetSocket {
   Result<linux::SocketAddress> peer_address() override;
   uint16_t poll_events() override;
   Result<uint32_t> bytes_available() override;
+  Result<uint32_t> bytes_unsent() override { return 0u; }  // a datagram goes at once
 
   static UdpSocket* of(const udp_pcb& pcb);  // null: lwIP's own (DHCP)
   // An ICMP error about what a connected socket has sent (udp(7)): the next call says so.

@@ -3,6 +3,7 @@
 // Built with musl too.
 #include <arpa/inet.h>
 #include <fcntl.h>
+#include <linux/sockios.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
@@ -127,6 +128,7 @@ static void bind_rules(void) {
   fact("send on a listener", error_of(send(other, "x", 1, MSG_NOSIGNAL)));
   int count;
   fact("FIONREAD on a listener", error_of(ioctl(other, FIONREAD, &count)));
+  fact("SIOCOUTQ on a listener", error_of(ioctl(other, SIOCOUTQ, &count)));
   close(other);
   close(listener);
   // A closed listener's port can be listened at again at once.
@@ -183,6 +185,14 @@ static void connecting(void) {
   close(listening);
 }
 
+static void await_acknowledged(int socket) {
+  int left = -1;
+  do
+    if (ioctl(socket, SIOCOUTQ, &left) != 0) break;
+  while (left > 0);
+  fact("SIOCOUTQ at last", left);
+}
+
 static void transfer(void) {
   const struct pair pair = make_pair();
   char bytes[64] = {0};
@@ -191,6 +201,7 @@ static void transfer(void) {
   int count = -1;
   ioctl(pair.server, FIONREAD, &count);
   fact("FIONREAD", count);
+  await_acknowledged(pair.client);
   fact("peek", recv(pair.server, bytes, 5, MSG_PEEK));
   fact("read", read(pair.server, bytes, 5));
   printf("%.5s\n", bytes);

@@ -165,11 +165,19 @@ void Application::run_keys(const KeyChord& chord) {
   if (const Command* command = workspace_.commands.of_keys(chord)) workspace_.command(command->name);
 }
 
+// What is typed while a field is about to get the keyboard is for that field: ImGui drops what comes in the frame in
+// which one gets it.
+bool Application::takes_input() const {
+  const ImGuiContext& context = *ImGui::GetCurrentContext();
+  const bool moves_keyboard = context.NavMoveSubmitted && (context.NavMoveFlags & ImGuiNavMoveFlags_FocusApi) != 0;
+  return !moves_keyboard && !palette_.is_appearing();
+}
+
 void Application::frame() {
   if (fonts_outdated_) rebuild_fonts();
   apply_actions();
   follow_session();
-  input_.feed([this](const InputEvent& event) { handle_event(event); });
+  if (takes_input()) input_.feed([this](const InputEvent& event) { handle_event(event); });
   frontend_.begin_frame();
   workspace_.redraw_within = 1e9;
   const auto begin = Clock::now();

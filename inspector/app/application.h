@@ -62,6 +62,7 @@ class Application {
   std::function<void(const InputEvent&)> on_input;  // a recorder
 
  private:
+  bool takes_input() const;
   void apply_actions();
   void handle_keys();
   void run_keys(const KeyChord& chord);

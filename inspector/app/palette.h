@@ -15,6 +15,7 @@ class Palette {
   void ask(const Command& command);    // its argument
   void close() { shown_ = false; }
   bool shown() const { return shown_; }
+  bool is_appearing() const { return shown_ && appearing_; }  // its field has no keyboard yet
   void draw();
 
  private:

@@ -134,6 +134,7 @@ class Pictures(InspectorTest):
         (self.files / "text.dump").write_text("no dump at all\n" * 50)
         done = self.inspect("./text.dump", "--egl", "--screenshot", "x.png", "--size", "640x400", status=2)
         self.assertIn("text.dump", done.stderr)
+        self.assertFalse((self.files / "x.png").exists())
 
 
 class Window(InspectorTest):
@@ -187,8 +188,17 @@ class Window(InspectorTest):
         return process
 
     def wait_for(self, text, deadline=60):
-        return wait_until(lambda: (seen := self.screen()) and (seen if text in seen else None), f"{text} in the window",
-                          deadline)
+        seen = ""
+
+        def shown():
+            nonlocal seen
+            seen = self.screen()
+            return seen if text in seen else None
+
+        try:
+            return wait_until(shown, "", deadline)
+        except AssertionError:
+            self.fail(f"after {deadline} s {text!r} is not in the window:\n{seen}")
 
     def test_open_a_dump_and_read_it(self):
         process = self.open_window(self.dump_of("threads_null_read", "threads.dump"))

@@ -49,6 +49,7 @@ def our_sockets(facts, roles):
 
 class OpenFiles(MortemTest):
     def host_facts(self):
+        self.addCleanup(pathlib.Path("/tmp/mortem-open-files").unlink)
         with subprocess.Popen([GUESTS / "open_files", "wait"], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
             output = ""
             while "ready" not in output:

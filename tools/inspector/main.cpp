@@ -79,11 +79,11 @@ Result<void> check(const InspectorOptions& options) {
 // One frame of the target, with all that its views wait for.
 Result<void> take_screenshot(app::Application& application, const std::string& path) {
   app::ScriptRunner runner(application);
-  (void)runner.settle(120);
-  TRY_VOID(app::write_png(TRY(application.frontend().picture()), path));
+  const bool settled = runner.settle(120);
   const app::Session* session = application.workspace().session.get();
   if (session && session->phase() == app::Phase::Failed) return failure(ErrorKind::BadInput, session->problem());
-  return {};
+  if (!settled) return failure(ErrorKind::System, "no picture: after 120 s something is still on its way");
+  return app::write_png(TRY(application.frontend().picture()), path);
 }
 
 int inspect(const InspectorOptions& options) {

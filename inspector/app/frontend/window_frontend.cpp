@@ -30,7 +30,13 @@ class WindowFrontend : public Frontend {
     glfwWindowHint(GLFW_OPENGL_PROFILE, GLFW_OPENGL_CORE_PROFILE);
     glfwWindowHint(GLFW_SCALE_TO_MONITOR, GLFW_TRUE);
     glfwWindowHintString(GLFW_X11_CLASS_NAME, "mortem-inspector");
-    window_ = glfwCreateWindow(options.width, options.height, options.title.c_str(), nullptr, nullptr);
+    int width = options.width, height = options.height;
+    if (GLFWmonitor* monitor = glfwGetPrimaryMonitor()) {
+      int x = 0, y = 0, wide = 0, high = 0;
+      glfwGetMonitorWorkarea(monitor, &x, &y, &wide, &high);
+      if (wide > 0 && high > 0) width = std::min(width, wide), height = std::min(height, high);
+    }
+    window_ = glfwCreateWindow(width, height, options.title.c_str(), nullptr, nullptr);
     if (!window_) return glfw_failure("no window with OpenGL 3.3");
     glfwMakeContextCurrent(window_);
     glfwSwapInterval(1);

@@ -41,12 +41,12 @@ void InputQueue::feed(const std::function<void(const InputEvent&)>& seen) {
   while (!waiting_.empty()) {
     const InputEvent& event = waiting_.front();
     // What comes after an edge in time must not reach the frame together with it where ImGui would see another order:
-    // a move after a press, a second edge of the same key. Nor a press together with the move before it: what lies on
+    // a move after a press, a second edge of the same key, a modifier that goes up after the key it belongs to. Nor a press together with the move before it: what lies on
     // top of something else takes a press only when the mouse was on it in a frame before.
     if (event.kind == InputEvent::Kind::Move && button_edge) break;
     moved = moved || event.kind == InputEvent::Kind::Move;
     if (event.kind == InputEvent::Kind::Button && (button_edge || moved || !edges.insert(-1 - event.button).second)) break;
-    if (event.kind == InputEvent::Kind::Key && modifier_key(event.key) == ImGuiKey_None && key_edge) break;
+    if (event.kind == InputEvent::Kind::Key && (key_edge || button_edge)) break;
     if (event.kind == InputEvent::Kind::Key && !edges.insert(event.key).second) break;
     if (event.kind == InputEvent::Kind::Wheel && button_edge) break;
     button_edge = button_edge || event.kind == InputEvent::Kind::Button;

@@ -17,6 +17,7 @@ class InspectorViews(MortemTest):
         self.run_script(dump, """
             wait "SIGABRT"
             command view.network
+            command tile.maximise
             wait "LISTEN" in network
             check "CLOSE-WAIT" in network
             check "@mortem-open-files-1" in network

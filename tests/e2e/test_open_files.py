@@ -55,7 +55,12 @@ class OpenFiles(MortemTest):
             while "ready" not in output:
                 output += process.stdout.readline().decode()
             roles = roles_of(output)
-            sockets = linux_sockets(process.pid, roles)
+            # An end that was sent last is not acknowledged at once on a host of many processors.
+            def at_rest():
+                found = linux_sockets(process.pid, roles)
+                return found if not {one[3] for one in found} & {"FIN-WAIT-1", "LAST-ACK", "CLOSING"} else None
+
+            sockets = wait_until(at_rest, "the last acknowledgement")
             links = {int(name): os.readlink(f"/proc/{process.pid}/fd/{name}")
                      for name in os.listdir(f"/proc/{process.pid}/fd")}
             flags = {number: int(re.search(r"flags:\s+(\d+)", pathlib.Path(

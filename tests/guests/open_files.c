@@ -48,6 +48,14 @@ static int connected(int type, int port) {
   return one;
 }
 
+// The other side has all that was sent, the end too.
+static void acknowledged(int socket) {
+  for (int left = 1, tries = 0; left > 0 && tries < 10000; ++tries) {
+    CHECK(ioctl(socket, SIOCOUTQ, &left));
+    if (left > 0) usleep(1000);
+  }
+}
+
 int main(int count, char** arguments) {
   (void)arguments;
   char byte;
@@ -65,12 +73,16 @@ int main(int count, char** arguments) {
   int leaver = connected(SOCK_STREAM, port), left = accept(listener, 0, 0);
   CHECK(left);
   printf("leaver %d\n", port_of(leaver));
+  CHECK(shutdown(leaver, SHUT_WR));
+  acknowledged(leaver);
   CHECK(close(leaver));
   if (recv(left, &byte, 1, 0) != 0) return 4;
   // Both have gone, the client first.
   int first = connected(SOCK_STREAM, port), second = accept(listener, 0, 0);
   CHECK(second);
   printf("both %d\n", port_of(first));
+  CHECK(shutdown(first, SHUT_WR));
+  acknowledged(first);
   CHECK(close(first));
   if (recv(second, &byte, 1, 0) != 0) return 4;
   CHECK(close(second));
@@ -96,11 +108,7 @@ int main(int count, char** arguments) {
   CHECK(eventfd(1, 0));
   CHECK(timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC));
   CHECK(epoll_create1(0));
-  // The last acknowledgements, on a host of many processors.
-  for (int left = 1, tries = 0; left > 0 && tries < 10000; ++tries) {
-    CHECK(ioctl(talker, SIOCOUTQ, &left));
-    if (left > 0) usleep(1000);
-  }
+  acknowledged(talker);
   printf("ready\n");
   fflush(stdout);
   if (count > 1) return read(0, &byte, 1) < 0;

@@ -17,8 +17,8 @@ class FilesView : public View {
       return ui::nothing("", workspace.session->phase() == Phase::Opening,
                          "This target does not tell of descriptors: only Mortem's own dumps, clones and guests do");
     ui::filter("##filter", "Filter by number, kind or path", filter_, focus_);
-    constexpr ImGuiTableFlags kFlags =
-        ImGuiTableFlags_ScrollY | ImGuiTableFlags_Resizable | ImGuiTableFlags_RowBg | ImGuiTableFlags_SizingFixedFit;
+    constexpr ImGuiTableFlags kFlags = ImGuiTableFlags_ScrollX | ImGuiTableFlags_ScrollY | ImGuiTableFlags_Resizable |
+                                       ImGuiTableFlags_RowBg | ImGuiTableFlags_SizingFixedFit;
     if (!ImGui::BeginTable("descriptors", 5, kFlags)) return;
     ImGui::TableSetupScrollFreeze(0, 1);
     for (const char* title : {"Number", "Kind", "Opened for", "Position", "Path"}) ImGui::TableSetupColumn(title);

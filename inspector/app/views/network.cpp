@@ -49,8 +49,9 @@ class NetworkView : public View {
       return ui::nothing("", workspace.session->phase() == Phase::Opening,
                          "This target does not tell of sockets: only Mortem's own dumps, clones and guests do");
     ui::filter("##filter", "Filter by protocol, state, address or descriptor", filter_, focus_);
-    constexpr ImGuiTableFlags kFlags = ImGuiTableFlags_ScrollY | ImGuiTableFlags_Resizable | ImGuiTableFlags_RowBg |
-                                       ImGuiTableFlags_SizingFixedFit | ImGuiTableFlags_Hideable;
+    constexpr ImGuiTableFlags kFlags = ImGuiTableFlags_ScrollX | ImGuiTableFlags_ScrollY | ImGuiTableFlags_Resizable |
+                                       ImGuiTableFlags_RowBg | ImGuiTableFlags_SizingFixedFit |
+                                       ImGuiTableFlags_Hideable;
     if (!ImGui::BeginTable("sockets", 9, kFlags)) return;
     ImGui::TableSetupScrollFreeze(0, 1);
     for (const char* title : {"Protocol", "State", "Recv-Q", "Send-Q", "Local", "Remote", "MTU", "MSS", "Descriptor"})

@@ -116,6 +116,10 @@ void Application::follow_session() {
     seen_revision_ = revision;
     frames_wanted_ = std::max(frames_wanted_, 2);
   }
+  if (const uint64_t stops = session->stop_count(); stops != seen_stops_ && session->phase() == Phase::Stopped) {
+    seen_stops_ = stops;
+    if (session->stopped_thread() != 0) workspace_.set_selection(session->stopped_thread(), 0);
+  }
   if (!selected_first_ && session->first_thread() != 0) {
     selected_first_ = true;
     workspace_.set_selection(session->first_thread(), 0);

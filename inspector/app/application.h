@@ -89,7 +89,7 @@ class Application {
   std::vector<ScreenLine> screen_;
   bool screen_read_ = false, help_shown_ = false, ended_ = false, fonts_outdated_ = false, selected_first_ = false;
   int frames_wanted_ = 3;  // ImGui needs a few until what moved stands still
-  uint64_t seen_revision_ = 0;
+  uint64_t seen_revision_ = 0, seen_stops_ = 0;
   std::string preset_, shown_title_;
   double build_seconds_ = 0, slowest_build_ = 0;
   uint64_t clicks_seen_ = 0, presses_seen_ = 0;

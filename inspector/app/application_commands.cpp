@@ -69,7 +69,7 @@ Names suggest_symbols(Workspace& workspace, const std::string& typed) {
 // An address or an expression: the answer may take a while, so it is asked for in every frame until it is there.
 void go_when_known(Workspace& workspace, std::string text, std::string view) {
   if (!workspace.session) return;
-  const auto address = workspace.session->address_of(text);
+  const auto address = workspace.session->address_of(text, workspace.thread(), workspace.frame());
   if (address.pending) {
     workspace.later([&workspace, text = std::move(text), view = std::move(view)] { go_when_known(workspace, text, view); });
   } else if (!address) {

@@ -210,7 +210,7 @@ class Window(InspectorTest):
         self.assertIn("thread 10, frame 2", seen)
         # Memory from a value: the stack pointer among the registers, by a click.
         self.command("go to address", "$rsp")
-        self.wait_for("stack of thread 10")
+        self.wait_for('stack of thread 10 "crashes"')
         self.keys("ctrl+q")
         self.assertEqual(process.wait(30), 0)
 

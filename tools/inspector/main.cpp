@@ -44,6 +44,7 @@ struct ImGuiLife {
     ImGui::CreateContext();
     ImGuiIO& io = ImGui::GetIO();
     io.IniFilename = nullptr;
+    io.ConfigInputTrickleEventQueue = false;  // InputQueue says what comes in which frame
     io.ConfigInputTextCursorBlink = false;  // a window that nobody touches draws nothing
   }
   ~ImGuiLife() { ImGui::DestroyContext(); }

@@ -35,7 +35,8 @@ class Analysis {
   Result<SymbolList> symbols(const std::string& filter, size_t limit);
   Result<TypeFacts> type(const std::string& name);
   Result<std::string> symbol_at(uint64_t address);
-  Result<uint64_t> address_of(const std::string& text);
+  // Of a name or number; of an expression in a frame, or with thread 0 in the first thread's innermost one.
+  Result<uint64_t> address_of(const std::string& text, uint32_t thread = 0, size_t frame = 0);
   Result<std::vector<RegisterSet>> registers(uint32_t thread, size_t frame);
   // --- for control of a live guest
   SourceLocation line_at(uint64_t pc);  // of the innermost function there; line 0: unknown
@@ -58,6 +59,7 @@ class Analysis {
   MemoryPage memory(uint64_t address);  // what the target does not hold from the modules' files
 
  private:
+  bool begins_with_frame(uint64_t start);
   std::vector<const Stack*> all_stacks();
   ValueFacts facts_of(const ValueNode& node, const std::string& name);
   ValueHandle keep(const Value& value);

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
@@ -22,6 +23,17 @@ std::optional<InstructionFacts> Analysis::instruction_at(uint64_t pc) {
   uint8_t bytes[kLongestInstruction];
   const size_t count = reader_.read_code(pc, bytes);
   return instruction_facts(pc, {bytes, count});
+}
+
+// Whether the function makes a frame before it does anything: as gdb, we stop behind that, where its parameters are in
+// their places. Optimized code has no such prologue: its second line may be its last.
+bool Analysis::begins_with_frame(uint64_t start) {
+  constexpr std::array<uint8_t, 4> kBranchTarget = {0xF3, 0x0F, 0x1E, 0xFA};  // endbr64
+  constexpr std::array<uint8_t, 4> kFrame = {0x55, 0x48, 0x89, 0xE5};         // push rbp; mov rbp, rsp
+  std::array<uint8_t, 4> code{};
+  if (reader_.read_code(start, code) != code.size()) return false;
+  if (code == kBranchTarget && reader_.read_code(start + code.size(), code) != code.size()) return false;
+  return code == kFrame;
 }
 
 Result<std::vector<uint64_t>> Analysis::code_addresses(const std::string& where) {
@@ -50,7 +62,8 @@ Result<std::vector<uint64_t>> Analysis::code_addresses(const std::string& where)
   for (const CoreModule& module : state_->target->modules()) {
     const auto start = symbolizer_->find_symbol(module, where);
     if (!start) continue;
-    // Behind the prologue, as debuggers do: where the second line of the function begins.
+    if (!begins_with_frame(*start)) return std::vector{*start};
+    // Behind the prologue: where the second line of the function begins.
     const auto block = code(*start);
     if (!block || block->start != *start) return std::vector{*start};
     uint32_t first = 0;

@@ -127,7 +127,7 @@ Result<ValueFacts> Analysis::watch(const std::string& expression, uint32_t threa
 }
 
 // In hexadecimal (0x…) or decimal digits, a symbol, or an expression: its value, or the place of what is no number.
-Result<uint64_t> Analysis::address_of(const std::string& text) {
+Result<uint64_t> Analysis::address_of(const std::string& text, uint32_t thread, size_t frame) {
   if (!text.empty() && text[0] >= '0' && text[0] <= '9') {
     char* end = nullptr;
     errno = 0;
@@ -136,9 +136,9 @@ Result<uint64_t> Analysis::address_of(const std::string& text) {
   }
   for (const CoreModule& module : state_->target->modules())
     if (const auto found = symbolizer_->find_symbol(module, text)) return *found;
-  const uint32_t thread = state_->threads.empty() ? 0 : state_->threads.front().thread.id;
-  auto frame = program_.frame(thread, 0);
-  const auto value = evaluate(program_, frame ? &*frame : nullptr, text);
+  if (thread == 0 && !state_->threads.empty()) thread = state_->threads.front().thread.id;
+  auto scope = program_.frame(thread, frame);
+  const auto value = evaluate(program_, scope ? &*scope : nullptr, text);
   if (!value)
     return failure(ErrorKind::NotFound, fmt::format("{}: neither an address (0x…) nor a symbol nor an expression: {}",
                                                     text, value.error().message));

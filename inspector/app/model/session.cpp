@@ -283,8 +283,9 @@ Answer<std::string> Session::symbol_at(uint64_t address) {
                                    [=](Analysis& one) { return one.symbol_at(address); });
 }
 
-Answer<uint64_t> Session::address_of(const std::string& text) {
-  return ask_analysis<uint64_t>(Kind::AddressOf, 0, 0, 0, text, [=](Analysis& one) { return one.address_of(text); });
+Answer<uint64_t> Session::address_of(const std::string& text, uint32_t thread, size_t frame) {
+  return ask_analysis<uint64_t>(Kind::AddressOf, thread, frame, 0, text,
+                                [=](Analysis& one) { return one.address_of(text, thread, frame); });
 }
 
 // At once what the target itself knows; names of what they point to, and frames of callers, when those are known.

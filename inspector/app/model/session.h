@@ -104,7 +104,8 @@ class Session {
   Answer<SymbolList> symbols(const std::string& filter, size_t limit);
   Answer<TypeFacts> type(const std::string& name);
   Answer<std::string> symbol_at(uint64_t address);       // "main+12"; empty: none
-  Answer<uint64_t> address_of(const std::string& text);  // an address, a symbol, or an expression in the first thread
+  // An address, a symbol, or an expression in that frame (thread 0: the first thread's innermost one).
+  Answer<uint64_t> address_of(const std::string& text, uint32_t thread = 0, size_t frame = 0);
 
   // --- from the target itself
   Answer<std::vector<RegisterSet>> registers(uint32_t thread, size_t frame);

@@ -63,6 +63,13 @@ void drivers_initialize() {
   g_network = start_first<VirtioNetwork>(VirtioType::Network, "virtio-net");
 }
 
+void drivers_resume() {
+  virtio_find_devices();
+  seed_from_host();
+  if (g_block != nullptr) g_block->resume(virtio_device(VirtioType::Block));
+  if (g_console != nullptr) g_console->resume(virtio_device(VirtioType::Console));
+}
+
 BlockDevice* disk() {
   return g_block;
 }

@@ -65,6 +65,14 @@ void drivers_initialize() {
   g_network = start_first<VirtioNetwork>(VirtioType::Network, "virtio-net");
 }
 
+void drivers_resume() {
+  pci_place_memory();
+  virtio_find_devices();
+  seed_from_host();
+  if (g_block != nullptr) g_block->resume(virtio_device(VirtioType::Block));
+  if (g_console != nullptr) g_console->resume(virtio_device(VirtioType::Console));
+}
+
 BlockDevice* disk() {
   return g_block;
 }

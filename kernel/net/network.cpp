@@ -100,6 +100,16 @@ void initialize() {
   request_deferred_work();  // the first look at the card, which tells of frames from then on
 }
 
+bool resume() {
+  bool is_there;
+  {
+    const NetworkScope scope;
+    is_there = ethernet_resume();
+  }
+  request_deferred_work();
+  return is_there;
+}
+
 void wait_for_address() {
   if (is_configured()) return;
   wait_for([] { return is_configured(); }, monotonic_ns() + kAddressPatience, 1'000'000);

@@ -66,9 +66,8 @@ std::vector<std::string> qemu_command_line(const Machine& machine) {
   // Without q35's AHCI and SMBus controllers, which no guest uses, the firmware has a quarter less to do.
   const std::string type = (machine.type == "q35" ? "q35,sata=off,smbus=off" : machine.type) + ",memory-backend=pc.ram";
   // Not reserved: the host gives a page when the guest touches it, and a guest of 64 GiB may touch few.
-  const bool is_clone = machine.incoming >= 0;
   std::string memory = fmt::format("memory-backend-ram,id=pc.ram,reserve=off,size={}M", machine.memory >> 20);
-  if (is_clone)
+  if (!machine.memory_file.empty())
     memory = fmt::format("memory-backend-file,id=pc.ram,reserve=off,share=off,mem-path={},size={}M",
                          option_value(machine.memory_file.string()), machine.memory >> 20);
   std::vector<std::string> line = {machine.qemu.string(), "-name", option_value("mortem-" + machine.name), "-machine",
@@ -81,7 +80,7 @@ std::vector<std::string> qemu_command_line(const Machine& machine) {
   auto add = [&](std::initializer_list<std::string> more) { line.insert(line.end(), more); };
   if (machine.small_firmware) add({"-bios", kSmallFirmware});
   if (machine.exit_on_reset) add({"-no-reboot"});
-  if (is_clone) add({"-incoming", fmt::format("fd:{}", machine.incoming), "-S"});
+  if (machine.incoming >= 0) add({"-incoming", fmt::format("fd:{}", machine.incoming), "-S"});
   if (machine.control < 0) {  // a bare machine that prints to our pipe: the probe
     add({"-serial", "stdio", "-monitor", "none"});
     return line;
@@ -109,8 +108,9 @@ std::vector<std::string> qemu_command_line(const Machine& machine) {
     // copies the disk: a read then meets a closed descriptor, or one that is a socket meanwhile.
     const char* stays_open = access(machine.image->c_str(), W_OK) == 0 ? ",auto-read-only=off" : "";
     add({"-drive",
-         fmt::format("if=none,id=disk,format={},cache=writeback{},file={}", is_clone ? "qcow2,snapshot=on" : "raw",
-                     is_clone ? "" : stays_open, option_value(machine.image->string())),
+         fmt::format("if=none,id=disk,format={}{},cache=writeback{},file={}", machine.image_format,
+                     machine.keeps_image ? "" : ",snapshot=on", machine.keeps_image ? stays_open : "",
+                     option_value(machine.image->string())),
          "-device", "virtio-blk-pci,drive=disk,disable-legacy=on"});
   }
   for (const std::string& option : qemu_network_options(machine.network, machine.name)) line.push_back(option);

@@ -37,9 +37,11 @@ struct Machine {
   bool has_input = false;          // of a clone: the original had one; nothing comes from it any more
   bool exit_on_reset = true;
   Network network;
-  // Of a clone: its memory is a private view of this file, its image is qcow2 and what it writes there is gone with it,
-  // its state comes out of descriptor `incoming`, and it stands still at first.
+  std::string image_format = "raw";  // QEMU's name of it
+  bool keeps_image = true;           // false: what the guest writes there is gone with it
+  // Of what goes on from a moment: its memory is a private view of this file.
   std::filesystem::path memory_file;
+  // Of a clone: its state comes out of this descriptor, and it stands still at first.
   int incoming = -1;
 };
 

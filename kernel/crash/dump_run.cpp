@@ -4,12 +4,14 @@
 
 #include "kernel/crash/checked_memory.h"
 #include "kernel/crash/core_writer.h"
+#include "kernel/crash/crash_again.h"
 #include "kernel/crash/polled_disk.h"
 #include "kernel/crash/report.h"
 #include "kernel/crash/reserve.h"
 #include "kernel/drivers/console_port.h"
 #include "kernel/drivers/control_port.h"
 #include "kernel/library/log.h"
+#include "kernel/memory/physical.h"
 #include "snapshot/format/guest_description.h"
 
 namespace kernel {
@@ -97,6 +99,17 @@ Deadline level_deadline(DumpLevel level) {
 
 }  // namespace
 
+void dump_forget() {
+  g_slot = nullptr;
+  g_from = nullptr;
+  g_state = nullptr;
+  g_attempted = false;
+  g_done = DumpDone::No;
+  g_level = DumpLevel::None;
+  g_why_not = "the crash path did not get that far";
+  g_why_less = nullptr;
+}
+
 void dump_open(CrashState& state, std::span<const char> text, Deadline deadline) {
   g_state = &state;
   g_text = text;
@@ -136,7 +149,10 @@ void dump_write(DumpLevel level) {
     g_done = DumpDone::Yes;
     return;
   }
-  SeekableCompressor compressor(g_from->compressor, *g_slot);
+  // `mortem image create` adds 1/32 of the memory for what is no page of it.
+  const uint64_t slot_size = g_from->partition.slot_size;
+  const bool has_room = slot_size - slot_size / 32 > ram_page_count() * kPageSize;
+  SeekableCompressor compressor(g_from->compressor, *g_slot, has_room);
   CoreWriter writer(*g_state, level, level_deadline(level));
   const CoreResult result = writer.write(compressor);
   if (result != CoreResult::Written || !compressor.finish()) {

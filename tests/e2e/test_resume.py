@@ -1,12 +1,13 @@
 """`mortem resume DUMP`: a crash dump boots, stands at the instruction that failed, and goes on when that is put right."""
 import hashlib
 import re
+import shutil
 import socket
 import subprocess
 import time
 import unittest
 
-from mortem_test import GUESTS, MortemTest, wait_until
+from mortem_test import GUESTS, MORTEM, ROOT, MortemTest, wait_until
 
 SERVER = GUESTS / "session_server"
 ANSWER = 30.0
@@ -49,9 +50,9 @@ class ResumeTest(MortemTest):
         return done.stdout + done.stderr
 
 
-    def resume(self, dump, name, *options):
+    def resume(self, dump, name, *options, guest_port=80):
         port = free_port()
-        facts = self.facts("resume", dump, "--name", name, "--net", "user", "-p", f"{port}:80", *options)
+        facts = self.facts("resume", dump, "--name", name, "--net", "user", "-p", f"{port}:{guest_port}", *options)
         self.addCleanup(self.mortem, "stop", name, status=None)
         return port, facts
 
@@ -182,6 +183,80 @@ class Others(ResumeTest):
             process.wait()
             self.mortem("stop", "k", status=None)
             wait_until(lambda: self.facts("ps")["instances"] == [] and self.qemu_processes() == [], "the end")
+
+
+class Programs(ResumeTest):
+    """Label `programs`: real ones, with their disk."""
+
+    # The instruction that faulted is skipped: its length is what gdb's disassembler says.
+    SKIP = ("python import gdb; here = int(gdb.parse_and_eval('(unsigned long)$pc')); "
+            "gdb.execute('set var $pc = %d' % "
+            "gdb.selected_frame().architecture().disassemble(here, count=2)[1]['addr'])")
+
+    def go_on(self, name, *commands):
+        """gdb lets the program go on without its signal, and goes away when the test says so: the program stays."""
+        words = [word for command in (*commands, "signal 0") for word in ("-ex", command)]
+        log = open(self.files / "gdb.log", "w")
+        self.addCleanup(log.close)
+        process = subprocess.Popen([str(MORTEM), "gdb", name, "--", "-nx", "-batch", *words], stdin=subprocess.DEVNULL,
+                                   stdout=log, stderr=log, env=self.environment, cwd=self.files)
+
+        def leave():
+            process.kill()
+            process.wait()
+        self.addCleanup(leave)
+        return leave
+
+    def answer(self, *words):
+        done = subprocess.run([str(word) for word in words], capture_output=True, text=True, timeout=60)
+        return done.stdout if done.returncode == 0 else None
+
+    def until_answer(self, *words):
+        return wait_until(lambda: self.answer(*words), f"an answer to {words}", 150)
+
+    def test_redis(self):
+        image, dump, port = self.files / "redis.img", self.files / "redis.dump", free_port()
+        self.mortem("image", "create", ROOT / "tests" / "programs" / "redis.json", "-o", image, "--", "/redis.conf",
+                    "--crash-log-enabled", "no", "--enable-debug-command", "yes")
+        self.mortem("run", image, "--name", "first", "-p", f"{port}:6379", "--detach", "--on-crash", "stop", "--dump", dump)
+        self.addCleanup(self.mortem, "stop", "first", status=None)
+        redis = ["redis-cli", "-p", port]
+        self.until_answer(*redis, "ping")
+        self.answer(*redis, "set", "key", "value of before")
+        self.answer(*redis, "eval", "for i = 1, 1000 do redis.call('rpush', 'list', i) end", "0")
+        self.answer("timeout", 20, *redis, "debug", "segfault")
+        wait_until(dump.exists, "the dump", 60)
+        port, facts = self.resume(dump, "again", "--image", image, guest_port=6379)
+        leave = self.go_on("again", "bt 3", self.SKIP)
+        redis = ["redis-cli", "-p", port]
+        self.assertEqual(self.until_answer(*redis, "get", "key"), "value of before\n")
+        self.assertEqual(self.answer(*redis, "llen", "list"), "1000\n")
+        leave()
+        self.assertEqual(self.until_answer(*redis, "set", "key", "value of after"), "OK\n")
+        self.assertEqual(self.answer(*redis, "save"), "OK\n")  # to the disk that is laid over the image
+        self.assertEqual(self.answer(*redis, "get", "key"), "value of after\n")
+        self.assertIn("uptime_in_seconds", self.answer(*redis, "info"))
+        self.mortem("stop", "again")
+        self.assert_nothing_left()
+
+    def test_go(self):
+        environment = {**self.environment, "GOCACHE": str(self.place / "gocache"), "GO111MODULE": "off", "GOFLAGS": ""}
+        subprocess.run(["go", "build", "-o", self.files / "server", ROOT / "tests" / "programs" / "go_server.go"],
+                       env=environment, check=True, timeout=300)
+        shutil.rmtree(self.place / "tmp")
+        (self.place / "tmp").mkdir()
+        image, dump, port = self.files / "go.img", self.files / "go.dump", free_port()
+        self.mortem("image", "create", self.files / "server", "-o", image)
+        self.mortem("run", image, "--name", "first", "-p", f"{port}:8000", "--detach", "--on-crash", "stop", "--dump", dump)
+        self.addCleanup(self.mortem, "stop", "first", status=None)
+        self.until_answer("curl", "-sf", f"http://127.0.0.1:{port}/x")
+        self.gdb("first", "monitor dump")
+        wait_until(dump.exists, "the dump", 60)
+        again, facts = self.resume(dump, "again", "--image", image, "--run", guest_port=8000)
+        self.assertEqual(self.until_answer("curl", "-sf", f"http://127.0.0.1:{again}/y"), "hello /y from Go\n")
+        self.assertEqual(self.answer("curl", "-sf", f"http://127.0.0.1:{again}/goroutines"), "4950\n")
+        self.mortem("stop", "again")
+        self.assert_nothing_left()
 
 
 if __name__ == "__main__":

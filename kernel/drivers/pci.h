@@ -27,8 +27,11 @@ inline constexpr uint8_t kCapabilityVendorSpecific = 0x09, kCapabilityMsix = 0x1
 // Offset of the next capability with this id behind `previous` (0: the first); 0: there is none.
 uint8_t pci_find_capability(PciAddress where, uint8_t id, uint8_t previous = 0);
 
-// Physical address of a memory BAR (0–5) as firmware set it; NoDevice for an I/O BAR or one that is not set.
+// Physical address of a memory BAR (0–5) as it was set; NoDevice for an I/O BAR or one that is not set.
 Result<uint64_t> pci_memory_bar(PciAddress where, uint8_t index);
+
+// Gives every memory BAR a place if the firmware gave none to any. Before the first pci_memory_bar.
+void pci_place_memory();
 
 // Memory decoding and bus mastering on, INTx off: what a driver needs before it touches a device.
 void pci_enable(PciAddress where);

@@ -97,6 +97,7 @@ void initialize() {
   listen_for_icmp_errors();
   if (!ethernet_initialize(device_has_news)) return;
   configure(ethernet_interface());
+  request_deferred_work();  // the first look at the card, which tells of frames from then on
 }
 
 bool resume() {

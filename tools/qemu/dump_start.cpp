@@ -80,6 +80,7 @@ Result<StartedDump> start_dump(const std::string& source, const fs::path& given_
         fmt::format("--run: {} is of an end by signal {}, which would come again at once", source, reason->signal));
   RunPlan plan;
   plan.machine.qemu = TRY(find_qemu());
+  plan.machine.small_firmware = has_small_firmware(plan.machine.qemu);
   plan.machine.network = TRY(dump_network(options));
   fs::path image = given_image;
   if (const auto inside = snapshot::image_target(source); image.empty() && inside) image = inside->image;

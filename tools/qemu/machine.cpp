@@ -13,6 +13,8 @@ namespace fs = std::filesystem;
 
 namespace {
 
+constexpr const char* kSmallFirmware = "qboot.rom";
+
 // A value in QEMU's KEY=VALUE,… syntax: commas are doubled.
 std::string option_value(const std::string& value) {
   std::string text;
@@ -37,6 +39,14 @@ Result<std::string> qemu_version(const fs::path& qemu) {
                    fmt::format("{} --version: {}", qemu.string(), last_line(run.errors + run.output)));
   const size_t start = at + wanted.size();
   return run.output.substr(start, run.output.find_first_of(" \n", start) - start);
+}
+
+bool has_small_firmware(const fs::path& qemu) {
+  std::error_code ignored;
+  const fs::path real = fs::canonical(qemu, ignored);
+  for (const fs::path& prefix : {real.parent_path().parent_path(), fs::path("/usr"), fs::path("/usr/local")})
+    if (access((prefix / "share" / "qemu" / kSmallFirmware).c_str(), R_OK) == 0) return true;
+  return false;
 }
 
 Result<fs::path> find_kernel(const fs::path& given) {
@@ -68,6 +78,7 @@ std::vector<std::string> qemu_command_line(const Machine& machine) {
                                    memory, "-nodefaults", "-no-user-config", "-display", "none", "-kernel",
                                    machine.kernel.string(), "-append", machine.kernel_arguments};
   auto add = [&](std::initializer_list<std::string> more) { line.insert(line.end(), more); };
+  if (machine.small_firmware) add({"-bios", kSmallFirmware});
   if (machine.exit_on_reset) add({"-no-reboot"});
   if (machine.incoming >= 0) add({"-incoming", fmt::format("fd:{}", machine.incoming), "-S"});
   if (machine.control < 0) {  // a bare machine that prints to our pipe: the probe
@@ -92,11 +103,16 @@ std::vector<std::string> qemu_command_line(const Machine& machine) {
     add({"-chardev", "null,id=input", "-device",
          fmt::format("virtserialport,bus=ports.0,nr=3,chardev=input,name={}", format::kInputPortName)});
   add({"-device", "virtio-rng-pci,disable-legacy=on"});
-  if (machine.image)
+  if (machine.image) {
+    // Else QEMU 7.2 opens the file anew when a copy of the guest's memory is complete, under the hands of the job that
+    // copies the disk: a read then meets a closed descriptor, or one that is a socket meanwhile.
+    const char* stays_open = access(machine.image->c_str(), W_OK) == 0 ? ",auto-read-only=off" : "";
     add({"-drive",
-         fmt::format("if=none,id=disk,format={}{},cache=writeback,file={}", machine.image_format,
-                     machine.keeps_image ? "" : ",snapshot=on", option_value(machine.image->string())),
+         fmt::format("if=none,id=disk,format={}{},cache=writeback{},file={}", machine.image_format,
+                     machine.keeps_image ? "" : ",snapshot=on", machine.keeps_image ? stays_open : "",
+                     option_value(machine.image->string())),
          "-device", "virtio-blk-pci,drive=disk,disable-legacy=on"});
+  }
   for (const std::string& option : qemu_network_options(machine.network, machine.name)) line.push_back(option);
   return line;
 }

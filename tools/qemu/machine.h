@@ -18,11 +18,15 @@ Result<std::string> qemu_version(const std::filesystem::path& qemu);  // "7.2.22
 // `given`, else beside this program (build/kernel), else where an installation puts it.
 Result<std::filesystem::path> find_kernel(const std::filesystem::path& given);
 
+// Whether this QEMU has qboot, a firmware that starts a kernel in less time than SeaBIOS and leaves the PCI BARs to it.
+bool has_small_firmware(const std::filesystem::path& qemu);
+
 struct Machine {
   std::filesystem::path qemu, kernel;
   std::string accelerator = "tcg";  // or kvm
   std::string type = "q35";         // or pc
   std::string processor = "max";    // or qemu64
+  bool small_firmware = false;      // qboot instead of SeaBIOS
   uint64_t memory = 0;              // bytes
   std::string kernel_arguments;     // its command line
   std::string name;

@@ -20,7 +20,7 @@ using namespace format;
 
 namespace {
 
-constexpr uint64_t kPage = 4096, kMebibyte = 1 << 20, k4Gib = uint64_t{4} << 30;
+constexpr uint64_t kPage = 4096, kMebibyte = 1 << 20, k4Gib = uint64_t{4} << 30, kForFirmware = 32 * kMebibyte;
 constexpr uint64_t kPresentWrite = 3, kLargePage = 0x80, kEntryAddress = 0x000F'FFFF'FFFF'F000;
 constexpr uint64_t kEferLma = 1 << 10;
 
@@ -69,18 +69,26 @@ class Builder {
     return {};
   }
 
-  // The end of RAM is what the kernel was told; QEMU's -m is rounded up to it: the firmware keeps less than a MiB.
+  // The end of RAM is what the kernel was told. SeaBIOS works in memory below 1 MiB, which the kernel never uses, and
+  // at the end of what stands below 4 GiB (src/malloc.c: 16 MiB for what it keeps, and before it what it needs at
+  // start): so that the guest's pages are not there, the machine gets some more than the guest ever had.
   void choose_machine() {
     constexpr uint32_t kI440fx = 0x12378086;
     boot_.machine_type = block_.host_bridge == kI440fx ? "pc" : "q35";
     const uint64_t end = block_.memory_pages * kPage;
-    below_4g_ = memory_below_4g(boot_.machine_type, ~uint64_t{0});
-    boot_.memory_bytes = end > k4Gib ? below_4g_ + (end - k4Gib) : end;
+    const uint64_t split = memory_below_4g(boot_.machine_type, ~uint64_t{0});
+    const bool is_split = end > k4Gib || memory_below_4g(boot_.machine_type, end + kForFirmware) != end + kForFirmware;
+    boot_.memory_bytes = end > k4Gib ? split + (end - k4Gib) : is_split ? end : end + kForFirmware;
     boot_.memory_bytes = (boot_.memory_bytes + kMebibyte - 1) / kMebibyte * kMebibyte;
     below_4g_ = memory_below_4g(boot_.machine_type, boot_.memory_bytes);
+    if (is_split) firmware_start_ = below_4g_ - kForFirmware;
   }
 
   Result<uint64_t> place_of(uint64_t physical, uint64_t length) const {
+    if (physical < k4Gib && physical + length > firmware_start_)
+      return cannot_go_on(core_, fmt::format("it uses memory at {:#x}, where the firmware works when a machine of more "
+                                             "than 2 GiB starts",
+                                             physical));
     if (physical < below_4g_ && length <= below_4g_ - physical) return physical;
     if (physical >= k4Gib && physical - k4Gib <= boot_.memory_bytes - below_4g_ &&
         length <= boot_.memory_bytes - below_4g_ - (physical - k4Gib))
@@ -207,7 +215,7 @@ class Builder {
   DumpMemory memory_;
   OutputFile& output_;
   GuestDescription block_{};
-  uint64_t below_4g_ = 0;
+  uint64_t below_4g_ = 0, firmware_start_ = ~uint64_t{0};
   DumpBoot boot_;
 };
 

@@ -82,6 +82,7 @@ struct GuestDescription {
   uint32_t area_path_offset;                    // pointer to text, NUL-terminated; 0: none
   uint32_t area_memory_offset;                  // pointer, not 0 where the file lives in memory
   uint32_t clone_state;                         // GuestCloneState
+  uint32_t thread_switch_frame_offset;          // uint64_t: address of the SwitchFrame of one that does not run
 };
 
 // Of a copy of this memory that was taken from outside. Who takes it sets Untold in it; an NMI makes such a guest stop

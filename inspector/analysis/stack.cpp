@@ -159,6 +159,10 @@ size_t StackReader::read_file(uint64_t address, std::span<uint8_t> to) {
   return modules_->read_file(address, to);
 }
 
+const UnwindRow* StackReader::unwind_row(uint64_t address) {
+  return modules_->unwind_row(address);
+}
+
 const CoreModule* StackReader::module_at(uint64_t address) const {
   return modules_->find(address);
 }

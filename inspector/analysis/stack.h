@@ -64,6 +64,7 @@ enum class FirstFrame { Interrupted, Calls };
 
 class MemoryCache;
 class ModuleImages;
+struct UnwindRow;
 
 // Reads the stacks of one target; what was learnt for one thread (unwind rules, code) serves the next.
 class StackReader {
@@ -81,6 +82,7 @@ class StackReader {
   // Bytes that the module's file gives to the address, if it is in a segment that the program does not write.
   size_t read_file(uint64_t address, std::span<uint8_t> to);
   const CoreModule* module_at(uint64_t address) const;  // null: in no module
+  const UnwindRow* unwind_row(uint64_t address);        // null: no call frame information covers it
   MemoryCache& memory() { return *memory_; }
 
  private:

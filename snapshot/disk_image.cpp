@@ -170,6 +170,12 @@ Result<DiskImage> DiskImage::open_any(const std::filesystem::path& path) {
   return from(TRY(open_nbd_image(path, driver)));
 }
 
+Result<std::string> DiskImage::format_of(const std::filesystem::path& path) {
+  const auto plain = TRY(open_plain_file(path));
+  const std::string driver = qemu_driver(*plain);
+  return driver.empty() ? std::string("raw") : driver;
+}
+
 bool DiskImage::looks_like(const std::filesystem::path& path) {
   const auto plain = open_plain_file(path);
   if (!plain) return false;

@@ -27,6 +27,8 @@ class DiskImage {
   static Result<DiskImage> open(const std::filesystem::path& path);  // raw
   // Also qcow2, VMDK, VHD and VHDX, read through qemu-nbd.
   static Result<DiskImage> open_any(const std::filesystem::path& path);
+  // QEMU's name of the file's format: "raw", "qcow2", "vmdk", "vpc", "vhdx".
+  static Result<std::string> format_of(const std::filesystem::path& path);
   // The file begins as a disk image does: a GPT, or one of those formats.
   static bool looks_like(const std::filesystem::path& path);
   static Result<DiskImage> from(std::shared_ptr<const ByteSource> bytes);

@@ -226,13 +226,17 @@ class Walk {
         if (page >= state_.reserve_start && page < state_.reserve_end) return DirectMapped::Dropped;
         return level_ == DumpLevel::Full ? DirectMapped::Content : DirectMapped::Dropped;
       case PageOwner::App:
-        return DirectMapped::Alias;  // stored (or named as dropped) under the app's own address
+        // Stored (or named as dropped) under the app's own address, unless the app may not look at it (PROT_NONE).
+        if (level_ != DumpLevel::Full || stored_at_.empty() || stored_at(page) != 0) return DirectMapped::Alias;
+        return DirectMapped::Content;
       case PageOwner::KernelImage:
       case PageOwner::KernelStack:
         return level_ == DumpLevel::Full ? DirectMapped::Alias : DirectMapped::Dropped;
+      case PageOwner::DiskState:  // mapped by the app, or not
       case PageOwner::SharedMemory:
         if (stored_at(page) != 0) return DirectMapped::Alias;
         return level_ == DumpLevel::Full ? DirectMapped::Content : DirectMapped::Dropped;  // files that nobody maps
+      case PageOwner::Lost:
       case PageOwner::PageCache:
         // Content of files: on the disk. What the app mapped of it is stored there.
         return stored_at(page) != 0 ? DirectMapped::Alias : DirectMapped::Dropped;

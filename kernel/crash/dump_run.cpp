@@ -4,6 +4,7 @@
 
 #include "kernel/crash/checked_memory.h"
 #include "kernel/crash/core_writer.h"
+#include "kernel/crash/crash_again.h"
 #include "kernel/crash/polled_disk.h"
 #include "kernel/crash/report.h"
 #include "kernel/crash/reserve.h"
@@ -96,6 +97,17 @@ Deadline level_deadline(DumpLevel level) {
 }
 
 }  // namespace
+
+void dump_forget() {
+  g_slot = nullptr;
+  g_from = nullptr;
+  g_state = nullptr;
+  g_attempted = false;
+  g_done = DumpDone::No;
+  g_level = DumpLevel::None;
+  g_why_not = "the crash path did not get that far";
+  g_why_less = nullptr;
+}
 
 void dump_open(CrashState& state, std::span<const char> text, Deadline deadline) {
   g_state = &state;

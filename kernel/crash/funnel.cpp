@@ -8,6 +8,7 @@
 #include "kernel/crash/capture.h"
 #include "kernel/crash/checked_memory.h"
 #include "kernel/crash/crash.h"
+#include "kernel/crash/crash_again.h"
 #include "kernel/crash/crash_state.h"
 #include "kernel/crash/dump_run.h"
 #include "kernel/crash/report.h"
@@ -179,6 +180,15 @@ void run_stage(CrashStage stage) {
 
 void crash_provoke(uint32_t stages) {
   g_provoked_stages = stages;
+}
+
+void crash_forget() {
+  g_entries = 0;
+  g_stage = CrashStage::Capture;
+  g_reserve = nullptr;
+  g_report = nullptr;
+  g_crash = {};
+  dump_forget();
 }
 
 void crash(const CrashReason& reason, const TrapFrame* frame) {

@@ -1,6 +1,7 @@
 #include "kernel/arch/x86_64/cpu.h"
 #include "kernel/arch/x86_64/interrupts.h"
 #include "kernel/crash/crash.h"
+#include "kernel/crash/crash_again.h"
 #include "kernel/crash/deadline.h"
 #include "kernel/crash/dump_plan.h"
 #include "kernel/crash/polled_disk.h"
@@ -115,11 +116,11 @@ void provoke(const char* names) {
 
 }  // namespace
 
-void crash_prepare() {
-  crash_clock_prepare(clock_parameters().multiplier);
-  if (setting_is("provoke-crash", "on")) provoke(setting("crash-path-trap"));
-  g_reserve = {};
-  reserve_memory();
+namespace {
+
+// The disk and its slots, as they are now.
+void find_disk() {
+  g_reserve.has_disk = false;
   if (const VirtioRegisters* registers = virtio_device(VirtioType::Block); registers != nullptr) {
     g_reserve.has_disk = true;
     g_reserve.disk = *registers;
@@ -134,6 +135,22 @@ void crash_prepare() {
         static_cast<unsigned long>(g_reserve.size / 1024));
   }
   g_reserve.checksum = checksum(g_reserve);
+}
+
+}  // namespace
+
+void crash_prepare() {
+  crash_clock_prepare(clock_parameters().multiplier);
+  if (setting_is("provoke-crash", "on")) provoke(setting("crash-path-trap"));
+  g_reserve = {};
+  reserve_memory();
+  find_disk();
+}
+
+void crash_prepare_again() {
+  crash_clock_prepare(clock_parameters().multiplier);
+  crash_set_after(AfterCrash::PowerOff);
+  find_disk();
 }
 
 const CrashReserve* crash_reserve() {

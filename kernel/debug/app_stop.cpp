@@ -4,6 +4,7 @@
 #include "kernel/crash/crash.h"
 #include "kernel/debug/breakpoints.h"
 #include "kernel/debug/debugger.h"
+#include "kernel/resume/resume.h"
 #include "kernel/task/scheduler.h"
 
 namespace kernel::debug {
@@ -76,7 +77,8 @@ void park(AppThread& thread, TrapFrame& frame) {
   debug.crash_on_resume = false;
   set_attached(false);
   remove_all_breakpoints();
-  crash({.kind = mortem::format::ReasonKind::OnDemand, .message = "dump asked for by the debugger"}, &frame);
+  crash_until_resumed({.kind = mortem::format::ReasonKind::OnDemand, .message = "dump asked for by the debugger"},
+                      frame);
 }
 
 void release_thread(AppThread& thread) {

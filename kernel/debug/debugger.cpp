@@ -47,6 +47,8 @@ bool stop_at_debug_register(AppThread& thread, TrapFrame& frame, uint64_t status
   return true;
 }
 
+SignalFate wait_for_fate(AppThread& thread, TrapFrame& frame, SignalInformation& information);
+
 bool is_in_range(const ThreadDebug& debug, uint64_t rip) {
   return rip >= debug.range_start && rip < debug.range_end;
 }
@@ -144,9 +146,21 @@ SignalFate signal_arrives(AppThread& thread, TrapFrame& frame, SignalInformation
   if (!is_attached() && !waits) return SignalFate::Deliver;
   if (is_attached() && passes_at_once(information.signal) && effect != SignalEffect::EndsApp)
     return SignalFate::Deliver;
-  InterruptGuard guard;
   if (!is_attached()) announce_crash(information, frame);
   debug.crash_was_seen = effect == SignalEffect::EndsApp;
+  return wait_for_fate(thread, frame, information);
+}
+
+SignalFate signal_arrives_again(AppThread& thread, TrapFrame& frame, SignalInformation& information) {
+  thread.debug.crash_was_seen = true;
+  return wait_for_fate(thread, frame, information);
+}
+
+namespace {
+
+SignalFate wait_for_fate(AppThread& thread, TrapFrame& frame, SignalInformation& information) {
+  InterruptGuard guard;
+  ThreadDebug& debug = thread.debug;
   debug.information = information;
   debug.has_information = debug.in_signal_stop = true;
   debug.signal_to_deliver = information.signal;  // unless the debugger says otherwise
@@ -163,6 +177,8 @@ SignalFate signal_arrives(AppThread& thread, TrapFrame& frame, SignalInformation
   information.sender = {static_cast<int32_t>(kProcessId), 0, 0};
   return SignalFate::Deliver;
 }
+
+}  // namespace
 
 void before_handler(AppThread& thread, TrapFrame& frame) {
   // The handler's frame keeps the flags for sigreturn: ours must not come back with them.

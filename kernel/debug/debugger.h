@@ -14,6 +14,9 @@ void start_stub();
 // The app stops where it is, as if a client had attached, and waits for one. No-op without a stub.
 void hold_app();
 
+// What hold_app() holds goes on, if no client has it.
+void let_app_go();
+
 // The thread's wait must end: it is to park.
 bool wants_stop(const linux::AppThread& thread);
 // On the way back to the app, interrupts off. True: the thread was parked, everything is to be looked at again.
@@ -36,6 +39,8 @@ enum class SignalFate : uint8_t { Deliver, Drop };
 enum class SignalEffect : uint8_t { Handler, EndsApp, Nothing };
 SignalFate signal_arrives(linux::AppThread& thread, TrapFrame& frame, linux::SignalInformation& information,
                           SignalEffect effect);
+// The same for a signal that ended the app, in a guest that was resumed from the dump of that end.
+SignalFate signal_arrives_again(linux::AppThread& thread, TrapFrame& frame, linux::SignalInformation& information);
 // A handler's frame stands: a thread that steps stops at the handler's first instruction.
 void before_handler(linux::AppThread& thread, TrapFrame& frame);
 void entered_handler(linux::AppThread& thread, TrapFrame& frame);

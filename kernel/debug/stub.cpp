@@ -142,6 +142,21 @@ void start_stub() {
   if (waits) request_stop();
 }
 
+void resume_stub() {
+  if (g_port == nullptr) return;
+  // Whatever the server thinks of the end that the dump was of, and of its client.
+  g_target->detach();
+  g_target = new (g_target_memory) AppTarget;
+  g_server = new (g_server_memory) Server(*g_target, Server::AppState::Running);
+  g_input = {};
+  g_client = 0;
+  request_stop();
+}
+
+void let_app_go() {
+  if (g_port != nullptr && !g_port->host_is_listening()) g_target->detach();
+}
+
 void hold_app() {
   if (g_port != nullptr) request_stop();
 }

@@ -6,4 +6,8 @@ namespace kernel::debug {
 // The app is about to end: sends what is to be sent, within a bounded time. From the thread that ends it.
 void flush_to_client();
 
+// In a guest that was resumed from a dump: the stub's client is gone with the old host, and the app is to stop for the
+// next one. Interrupts off.
+void resume_stub();
+
 }  // namespace kernel::debug

@@ -3,6 +3,7 @@
 #include "kernel/arch/x86_64/random.h"
 #include "kernel/drivers/block_device.h"
 #include "kernel/drivers/console_port.h"
+#include "kernel/drivers/pci.h"
 #include "kernel/drivers/virtio_block.h"
 #include "kernel/drivers/virtio_console.h"
 #include "kernel/drivers/virtio_entropy.h"
@@ -55,12 +56,21 @@ void seed_from_host() {
 }  // namespace
 
 void drivers_initialize() {
+  pci_place_memory();
   virtio_find_devices();
   seed_from_host();
   g_block = start_first<VirtioBlock>(VirtioType::Block, "virtio-blk");
   if (g_block != nullptr) log(LogLevel::Info, "virtio-blk: %lu bytes", static_cast<unsigned long>(g_block->size()));
   g_console = start_first<VirtioConsole>(VirtioType::Console, "virtio-console");
   g_network = start_first<VirtioNetwork>(VirtioType::Network, "virtio-net");
+}
+
+void drivers_resume() {
+  pci_place_memory();
+  virtio_find_devices();
+  seed_from_host();
+  if (g_block != nullptr) g_block->resume(virtio_device(VirtioType::Block));
+  if (g_console != nullptr) g_console->resume(virtio_device(VirtioType::Console));
 }
 
 BlockDevice* disk() {

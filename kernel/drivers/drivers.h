@@ -8,5 +8,8 @@ namespace kernel {
 // missing or does not start is logged, never an error: the caller sees it when it asks for disk() or for a port.
 // Needs heap, page tables and interrupts; call it with interrupts enabled or disabled.
 void drivers_initialize();
+// In a guest that was resumed from a dump: the same on the machine of now, for the drivers that there are. The network
+// card is its owner's to start (net::resume).
+void drivers_resume();
 
 }  // namespace kernel

@@ -109,19 +109,25 @@ Result<void> MsixTable::open(PciAddress where) {
   table_ = reinterpret_cast<volatile uint32_t*>(mapped + (table - first_page));
   pci_write16(where, capability + 2, control | kEnable | kMaskAll);
   for (uint16_t entry = 0; entry < size_; ++entry) table_[entry * 4 + 3] = 1;  // masked
+  if (used_ > size_) return Error::NoDevice;
+  for (uint16_t entry = 0; entry < used_; ++entry) set(entry);
   pci_write16(where, capability + 2, (control | kEnable) & ~kMaskAll);
   return {};
 }
 
 Result<uint16_t> MsixTable::add(void (*handler)(void* context), void* context) {
-  if (used_ == size_) return Error::NoSpace;
-  const MessageInterrupt message = TRY(allocate_message_interrupt(handler, context));
-  volatile uint32_t* entry = table_ + used_ * 4;
-  entry[0] = static_cast<uint32_t>(message.address);
-  entry[1] = static_cast<uint32_t>(message.address >> 32);
-  entry[2] = message.data;
-  entry[3] = 0;
+  if (used_ == size_ || used_ == kMostUsed) return Error::NoSpace;
+  messages_[used_] = TRY(allocate_message_interrupt(handler, context));
+  set(used_);
   return used_++;
+}
+
+void MsixTable::set(uint16_t entry) {
+  volatile uint32_t* words = table_ + entry * 4;
+  words[0] = static_cast<uint32_t>(messages_[entry].address);
+  words[1] = static_cast<uint32_t>(messages_[entry].address >> 32);
+  words[2] = messages_[entry].data;
+  words[3] = 0;
 }
 
 }  // namespace kernel

@@ -10,6 +10,7 @@ namespace kernel {
 namespace {
 
 constexpr uint64_t kSizeMaximum = 1 << 1, kSegmentMaximum = 1 << 2, kReadOnlyDisk = 1 << 5, kFlush = 1 << 9;
+constexpr uint64_t kWanted = kSizeMaximum | kSegmentMaximum | kReadOnlyDisk | kFlush;
 constexpr uint32_t kCapacityOffset = 0, kSizeMaximumOffset = 8, kSegmentMaximumOffset = 12;
 constexpr uint64_t kSectorSize = 512;
 constexpr size_t kRequestBytes = 1 << 20;  // what one request moves at most: enough, and short to wait for
@@ -22,7 +23,7 @@ constexpr int kSpins = 2'000;
 }  // namespace
 
 Result<void> VirtioBlock::initialize(const VirtioRegisters& registers) {
-  TRY(device_.start(registers, kSizeMaximum | kSegmentMaximum | kReadOnlyDisk | kFlush));
+  TRY(device_.start(registers, kWanted));
   const uint64_t pages = TRY(allocate_pages(2, PageOwner::Dma));
   TRY(queue_.initialize(direct_map(pages), pages, device_.queue_limit(0)));
   if (queue_.size() < 4) return Error::NotSupported;
@@ -37,7 +38,10 @@ Result<void> VirtioBlock::initialize(const VirtioRegisters& registers) {
     }
   }
   TRY(device_.add_queue(0, queue_, vector));
+  return set_up_device();
+}
 
+Result<void> VirtioBlock::set_up_device() {
   read_only_ = device_.has(kReadOnlyDisk);
   can_flush_ = device_.has(kFlush);
   segment_limit_ = queue_.size() - 2u;
@@ -54,6 +58,61 @@ Result<void> VirtioBlock::initialize(const VirtioRegisters& registers) {
   size_ = sectors * kSectorSize;
   device_.ready();
   return {};
+}
+
+void VirtioBlock::resume(const VirtioRegisters* registers) {
+  if (failed_) return;
+  if (registers == nullptr) {
+    log(LogLevel::Warning, "disk: there is none here; what is not in memory cannot be read");
+  } else if (auto restarted = restart(*registers); restarted.is_error()) {
+    log(LogLevel::Warning, "disk: does not start again (error %d)", static_cast<int>(restarted.error()));
+  } else {
+    return;
+  }
+  give_up();
+}
+
+Result<void> VirtioBlock::restart(const VirtioRegisters& registers) {
+  collect();  // what the old device had done and nobody had looked at
+  VirtqueueSegment kept[Virtqueue::kMaximumSize];
+  size_t used = 0, counts[kRequests] = {};
+  for (size_t slot = 0; slot < kRequests; ++slot) {
+    if (!requests_[slot].in_flight || requests_[slot].done) continue;
+    counts[slot] = queue_.chain(requests_[slot].head, std::span(kept).subspan(used));
+    used += counts[slot];
+  }
+  const uint64_t page = queue_.descriptor_area(), old_size = size_;
+  TRY(device_.start(registers, kWanted));
+  TRY(queue_.initialize(direct_map(page), page, device_.queue_limit(0)));
+  if (queue_.size() < 4) return Error::NotSupported;
+  uint16_t vector = kNoVector;
+  if (has_interrupt_) {
+    TRY(interrupts_.open(registers.where));
+    vector = 0;  // it is the only one
+  }
+  TRY(device_.add_queue(0, queue_, vector));
+  TRY(set_up_device());
+  if (size_ < old_size) {
+    log(LogLevel::Warning, "disk: smaller than it was (%lu bytes, not %lu)", static_cast<unsigned long>(size_),
+        static_cast<unsigned long>(old_size));
+    return Error::Io;
+  }
+  used = 0;
+  for (size_t slot = 0; slot < kRequests; ++slot) {
+    if (counts[slot] == 0) continue;
+    headers_[slot].status = 0xFF;
+    requests_[slot].head = TRY(queue_.submit(std::span(kept).subspan(used, counts[slot])));
+    used += counts[slot];
+  }
+  device_.notify(queue_);
+  return {};
+}
+
+// Who waits for a request hears of it.
+void VirtioBlock::give_up() {
+  failed_ = true;
+  for (Request& request : requests_)
+    if (request.in_flight && request.sleeper != nullptr) wake(*request.sleeper);
 }
 
 Result<void> VirtioBlock::read(uint64_t offset, std::span<uint8_t> to) {

@@ -10,6 +10,10 @@ namespace kernel {
 class VirtioBlock : public BlockDevice {
  public:
   Result<void> initialize(const VirtioRegisters& registers);
+  // In a guest that was resumed from a dump: the requests that the old device held are made again. Null: this machine
+  // has no disk; all requests fail.
+  void resume(const VirtioRegisters* registers);
+  void make_read_only() { read_only_ = true; }
 
   uint64_t size() const override { return size_; }
   Result<void> read(uint64_t offset, std::span<uint8_t> to) override;
@@ -48,6 +52,9 @@ class VirtioBlock : public BlockDevice {
   // Who sleeps leaves descriptors for those who poll meanwhile.
   static constexpr uint16_t kLeastQueueToSleep = 32;
 
+  Result<void> set_up_device();  // the rest of it, when the queue is there
+  Result<void> restart(const VirtioRegisters& registers);
+  void give_up();
   Result<void> check(uint64_t offset, size_t size) const;
   Result<void> transfer(Operation operation, uint64_t offset, uint8_t* data, size_t size, DiskWait wait);
   size_t segment_limit(DiskWait wait) const;

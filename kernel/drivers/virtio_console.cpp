@@ -43,6 +43,16 @@ Result<void> VirtioConsole::restart() {
   return start(*registers_, false);
 }
 
+void VirtioConsole::resume(const VirtioRegisters* registers) {
+  alive_ = false;
+  for (VirtioConsolePort& port : ports_) port.host_open_ = false;
+  if (registers == nullptr) return;
+  registers_ = registers;
+  if (auto started = start(*registers, true); started.is_error())
+    log(LogLevel::Warning, "virtio-console: does not start again (error %d)", static_cast<int>(started.error()));
+  settle();
+}
+
 Result<void> VirtioConsole::start(const VirtioRegisters& registers, bool with_interrupts) {
   alive_ = false;
   TRY(device_.start(registers, kMultiport));
@@ -52,8 +62,11 @@ Result<void> VirtioConsole::start(const VirtioRegisters& registers, bool with_in
   }
   uint16_t vector = kNoVector;
   if (with_interrupts)
-    if (auto opened = interrupts_.open(registers.where); opened)
-      if (auto added = interrupts_.add(interrupt, this); added) vector = added.value();
+    if (auto opened = interrupts_.open(registers.where); opened) {
+      if (vector_ == kNoVector)
+        if (auto added = interrupts_.add(interrupt, this); added) vector_ = added.value();
+      vector = vector_;
+    }
 
   TRY(control_receive_.initialize(direct_map(physical_), physical_, device_.queue_limit(kControlReceive)));
   TRY(control_send_.initialize(direct_map(physical_ + kPageSize), physical_ + kPageSize,

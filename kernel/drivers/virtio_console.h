@@ -54,6 +54,8 @@ class VirtioConsole {
   Result<void> initialize(const VirtioRegisters& registers);
   // After a reset: the same device and memory again, polled.
   Result<void> restart();
+  // In a guest that was resumed from a dump; null: this machine has none. Nobody is connected to a port at first.
+  void resume(const VirtioRegisters* registers);
   VirtioConsolePort* port(const char* name);
   // Handles what the device has said so far, waiting (bounded) until it has answered all that was asked of it.
   void settle();
@@ -81,6 +83,7 @@ class VirtioConsole {
   VirtioDevice device_;
   MsixTable interrupts_;
   bool alive_ = false;
+  uint16_t vector_ = kNoVector;  // in the table
   Virtqueue control_receive_, control_send_;
   uint64_t physical_ = 0;  // two queue pages, a page of receive buffers, a page of messages to send
   uint16_t control_chain_of_[kControlBuffers] = {};

@@ -7,7 +7,8 @@ namespace kernel {
 namespace {
 
 // Pages of a port: two queues, the receive buffers, and the send buffers, each for a whole control message.
-constexpr uint64_t kReceiveQueue = 0, kSendQueue = kPageSize, kReceiveArea = 2 * kPageSize, kSendArea = 3 * kPageSize;
+constexpr uint64_t kPortReceiveQueue = 0, kPortSendQueue = kPageSize, kReceiveArea = 2 * kPageSize,
+                   kSendArea = 3 * kPageSize;
 constexpr size_t kPages = 3 + 8;
 
 }  // namespace
@@ -21,9 +22,9 @@ Result<void> VirtioConsolePort::allocate() {
 
 Result<void> VirtioConsolePort::set_up_queues(VirtioConsole& console, uint16_t vector) {
   const uint16_t number = id_ == 0 ? 0 : 2 + 2 * id_;  // section 5.3.2: the control queues are 2 and 3
-  TRY(receive_.initialize(direct_map(physical_ + kReceiveQueue), physical_ + kReceiveQueue,
+  TRY(receive_.initialize(direct_map(physical_ + kPortReceiveQueue), physical_ + kPortReceiveQueue,
                           console.device_.queue_limit(number)));
-  TRY(send_.initialize(direct_map(physical_ + kSendQueue), physical_ + kSendQueue,
+  TRY(send_.initialize(direct_map(physical_ + kPortSendQueue), physical_ + kPortSendQueue,
                        console.device_.queue_limit(number + 1)));
   TRY(console.device_.add_queue(number, receive_, vector));
   TRY(console.device_.add_queue(number + 1, send_, kNoVector));

@@ -21,6 +21,9 @@ static_assert(sizeof(VirtioNetworkHeader) == 12);
 class VirtioNetwork {
  public:
   Result<void> initialize(const VirtioRegisters& registers);
+  // In a guest that was resumed from a dump: the queues are empty then. Before, each owner of what the old device held
+  // is given back.
+  Result<void> resume(const VirtioRegisters& registers, void (*received)(void* owner), void (*sent)(void* owner));
   // `handler` is called from the interrupt: something was received, or sent while want_room_interrupt() was on. It
   // stays quiet from then on until the owner asks again.
   void set_handler(void (*handler)(void* context), void* context);
@@ -51,7 +54,9 @@ class VirtioNetwork {
  private:
   static constexpr uint64_t kChecksum = 1 << 0, kGuestChecksum = 1 << 1, kMtu = 1 << 3, kMac = 1 << 5,
                             kMergeBuffers = 1 << 15;
+  static constexpr uint64_t kWantedFeatures = kChecksum | kGuestChecksum | kMtu | kMac | kMergeBuffers;
   static void interrupt(void* self);
+  Result<void> set_up_device(uint16_t vector);
 
   VirtioDevice device_;
   MsixTable interrupts_;

@@ -55,6 +55,18 @@ Result<uint16_t> Virtqueue::submit(std::span<const VirtqueueSegment> segments) {
   return head;
 }
 
+size_t Virtqueue::chain(uint16_t head, std::span<VirtqueueSegment> to) const {
+  if (head >= size_) return 0;
+  size_t count = 0;
+  uint16_t entry = head;
+  for (; count < chain_length_[head] && count < to.size() && entry < size_; ++count) {
+    const Descriptor& descriptor = descriptors_[entry];
+    to[count] = {descriptor.address, descriptor.length, (descriptor.flags & kDeviceWrites) != 0};
+    entry = descriptor.next;
+  }
+  return count;
+}
+
 void Virtqueue::want_interrupts(bool wanted) {
   constexpr uint16_t kNoInterrupt = 1;  // VIRTQ_AVAIL_F_NO_INTERRUPT
   available_[0] = wanted ? 0 : kNoInterrupt;

@@ -33,6 +33,10 @@ class Virtqueue {
   // change.
   void want_interrupts(bool wanted);
 
+  // A chain that the device holds, or has given back and complete() has not: its segments, as far as they fit; 0:
+  // `head` is none.
+  size_t chain(uint16_t head, std::span<VirtqueueSegment> to) const;
+
   // Physical addresses of the three parts, for the device.
   uint64_t descriptor_area() const { return physical_; }
   uint64_t driver_area() const { return physical_ + kDriverOffset; }

@@ -5,8 +5,11 @@
 namespace kernel {
 
 BlockCache::BlockCache(BlockDevice& device, uint64_t offset, uint64_t length, size_t memory)
-    : device_(device), offset_(offset), length_(length),
-      chunk_size_(memory / kLargeChunk >= 8 ? kLargeChunk : kSmallChunk), chunk_limit_(memory / chunk_size_) {
+    : device_(device),
+      offset_(offset),
+      length_(length),
+      chunk_size_(memory / kLargeChunk >= 8 ? kLargeChunk : kSmallChunk),
+      chunk_limit_(memory / chunk_size_) {
   if (chunk_limit_ < 1) chunk_limit_ = 1;
   if (chunk_limit_ > kMaximumChunks) chunk_limit_ = kMaximumChunks;
 }
@@ -27,7 +30,7 @@ Result<BlockCache::Chunk*> BlockCache::load(uint64_t number) {
   for (size_t index = 1; index < chunk_limit_; ++index)
     if (chunks_[index].last_use < oldest->last_use) oldest = &chunks_[index];
   if (oldest->bytes == nullptr) {
-    auto pages = allocate_pages(chunk_size_ / kPageSize, PageOwner::PageCache);
+    auto pages = allocate_pages(chunk_size_ / kPageSize, PageOwner::DiskState);
     if (pages) {
       oldest->bytes = direct_map<uint8_t>(pages.value());
     } else {

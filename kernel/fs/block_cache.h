@@ -27,6 +27,8 @@ class BlockCache {
   Result<void> flush(DiskWait wait) { return device_.flush(wait); }
   // Copies from chunks that are in memory or worth to be; goes to the disk directly for large pieces.
   Result<void> read(uint64_t offset, std::span<uint8_t> to);
+  // From the disk, whatever is in memory. Whole sectors.
+  Result<void> read_again(uint64_t offset, std::span<uint8_t> to) { return device_.read(offset_ + offset, to); }
 
  private:
   struct Chunk {

@@ -41,7 +41,8 @@ class Volume {
   Volume(const Volume&) = delete;
   Volume& operator=(const Volume&) = delete;
 
-  Result<void> mount();                   // reads and checks the superblock, replays the journal
+  void look_at_disk_again();  // in a guest that was resumed from a dump: changes only if nobody else made any
+  Result<void> mount();       // reads and checks the superblock, replays the journal
   Result<Inode*> inode(uint32_t number);  // kept for ever
   FileSystemFacts facts();
 

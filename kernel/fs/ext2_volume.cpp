@@ -55,6 +55,13 @@ void unmount_root() {
   if (g_volume != nullptr) g_volume->unmount();
 }
 
+void resume_root() {
+  if (g_volume == nullptr) return;
+  const size_t forgotten = g_volume->pages().forget_lost();
+  log(LogLevel::Info, "ext3: %zu pages of files are not in the dump", forgotten);
+  g_volume->look_at_disk_again();
+}
+
 CachedPages cached_pages() {
   return g_volume != nullptr ? CachedPages{g_volume->pages().page_count(), g_volume->pages().dirty_count()}
                              : CachedPages{0, 0};
@@ -125,6 +132,15 @@ Result<void> Volume::mount() {
     TRY(check(superblock));
   }
   return prepare_for_changes(superblock);
+}
+
+void Volume::look_at_disk_again() {
+  if (!writable_) return;
+  auto same = journal_.is_as_left();
+  if (same.is_error())
+    (void)stop_changes("its journal cannot be read any more", same.error());
+  else if (!same.value())
+    (void)stop_changes("the disk has been used since the dump, what is read from it may not fit", Error::ReadOnly);
 }
 
 Result<void> Volume::open_journal(const Superblock& superblock) {

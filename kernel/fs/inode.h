@@ -165,6 +165,9 @@ Result<Inode*> mount_ext2(class BlockDevice& device, uint64_t offset, uint64_t l
 // All that was changed on the root is on the disk. Unmount: and nothing changes it any more; for a clean end.
 Result<void> sync_root();
 void unmount_root();
+// In a guest that was resumed from a dump: what the dump does not hold is read again, and a disk that is not as the
+// dump left it is not written to.
+void resume_root();
 // Pages of its files that are in memory, and of those what is not on the disk yet.
 struct CachedPages {
   uint64_t all, dirty;

@@ -72,6 +72,13 @@ Result<void> Journal::open(uint32_t* blocks, uint32_t count, uint32_t block_size
   return {};
 }
 
+Result<bool> Journal::is_as_left() {
+  if (blocks_ == nullptr) return false;
+  uint8_t sector[512];
+  TRY(disk_.read_again(uint64_t{blocks_[0]} * block_size_, sector));
+  return __builtin_memcmp(sector, &superblock_, sizeof superblock_) == 0;
+}
+
 Journal::Buffer* Journal::find(uint32_t block) const {
   Buffer* buffer = buckets_[block % kBuckets];
   while (buffer != nullptr && buffer->block != block) buffer = buffer->next;
@@ -79,7 +86,7 @@ Journal::Buffer* Journal::find(uint32_t block) const {
 }
 
 Result<uint8_t*> Journal::take_page() {
-  if (spare_pages_ == nullptr) return direct_map<uint8_t>(TRY(allocate_page(PageOwner::PageCache)));
+  if (spare_pages_ == nullptr) return direct_map<uint8_t>(TRY(allocate_page(PageOwner::DiskState)));
   SparePage* page = spare_pages_;
   spare_pages_ = page->next;
   --spare_page_count_;
@@ -199,7 +206,7 @@ Result<void> Journal::reserve(uint32_t blocks) {
   if (running_ == nullptr) {
     auto allocate = [this] { return static_cast<Buffer**>(heap_allocate(transaction_limit_ * sizeof(Buffer*))); };
     if (committing_ == nullptr) committing_ = allocate();
-    if (staging_ == nullptr) staging_ = direct_map<uint8_t>(TRY(allocate_pages(kStagingBlocks, PageOwner::PageCache)));
+    if (staging_ == nullptr) staging_ = direct_map<uint8_t>(TRY(allocate_pages(kStagingBlocks, PageOwner::DiskState)));
     if (committing_ == nullptr || (running_ = allocate()) == nullptr) return Error::NoMemory;
   }
   while (running_revoke_count_ + blocks > revoke_capacity_) {
@@ -211,7 +218,7 @@ Result<void> Journal::reserve(uint32_t blocks) {
     running_revokes_ = running;
     revoke_capacity_ = capacity;
   }
-  while (spare_page_count_ < blocks) give_page(direct_map<uint8_t>(TRY(allocate_page(PageOwner::PageCache))));
+  while (spare_page_count_ < blocks) give_page(direct_map<uint8_t>(TRY(allocate_page(PageOwner::DiskState))));
   while (spare_buffer_count_ < blocks) {
     Buffer* buffer = TRY(make<Buffer>());
     buffer->next = spare_buffers_;

@@ -31,6 +31,9 @@ class Journal {
   // The complete transactions of the log go to their places, and the log is empty.
   Result<void> replay();
 
+  // The superblock on the disk is the one that was read or written last.
+  Result<bool> is_as_left();
+
   // --- Blocks. Views and spans stay until the next thread switch.
   Result<std::span<const uint8_t>> view(uint32_t block);
   Result<std::span<uint8_t>> modify(uint32_t block);  // joins the running transaction

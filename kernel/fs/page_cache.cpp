@@ -116,6 +116,7 @@ void PageCache::mark_dirty(CachedPage& page) {
   if (page.dirty) return;
   const Changing changing(changing_);
   page.dirty = true;
+  set_page_owner(page.physical, PageOwner::DiskState);
   ++dirty_count_;
   relink(page);
 }
@@ -173,7 +174,24 @@ size_t PageCache::take_for_writing(CachedFile& file, std::span<CachedPage*> to) 
 
 void PageCache::written(CachedPage& page) {
   page.in_flight = false;
+  if (!page.dirty) set_page_owner(page.physical, PageOwner::PageCache);
   if (page.detached) free(page);
+}
+
+size_t PageCache::forget_lost() {
+  const Changing changing(changing_);
+  size_t forgotten = 0;
+  for (CachedPage *page = oldest_, *newer; page != nullptr; page = newer) {
+    newer = page->newer;
+    if (page_owner(page->physical) != PageOwner::Lost) continue;
+    set_page_owner(page->physical, PageOwner::PageCache);
+    // Who works with it finds zeros; nobody does but a call that was in the middle of copying.
+    if (page->holds != 0 || page->in_flight) continue;
+    forget(*page);
+    free(*page);
+    ++forgotten;
+  }
+  return forgotten;
 }
 
 size_t PageCache::reclaim(size_t wanted) {

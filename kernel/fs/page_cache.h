@@ -69,6 +69,8 @@ class PageCache {
   size_t take_for_writing(CachedFile& file, std::span<CachedPage*> to);
   void written(CachedPage& page);  // no longer in flight
 
+  // Pages whose owner is Lost (snapshot/format/guest_description.h): the next reader has them from the disk.
+  size_t forget_lost();
   size_t reclaim(size_t wanted);  // see kernel/memory/reclaim.h
   // The same of pages that are mapped. `unmap` takes a page out of all mappings, unless the program used it through one
   // since it was asked last (false). Any: of those, too, the oldest go when there are too few others; else only so many

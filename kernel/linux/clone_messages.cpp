@@ -10,6 +10,7 @@
 #include "kernel/linux/vdso.h"
 #include "kernel/memory/guest_description.h"
 #include "kernel/net/ethernet.h"
+#include "kernel/resume/resume.h"
 #include "kernel/task/scheduler.h"
 
 namespace kernel::linux {
@@ -64,8 +65,11 @@ void become_clone(const ControlClone& clone) {
   static constexpr uint8_t kNone[6] = {};
   if (__builtin_memcmp(clone.hardware_address, kNone, sizeof kNone) != 0)
     net::ethernet_set_hardware_address(clone.hardware_address);
-  if ((clone.flags & mortem::format::kCloneHoldsApp) != 0) debug::hold_app();
-  log(LogLevel::Info, "this guest is a clone now");
+  // From a dump it stands still already.
+  const bool holds = (clone.flags & mortem::format::kCloneHoldsApp) != 0;
+  if (holds && g_resumed_count == 0) debug::hold_app();
+  if (!holds && g_resumed_count > 0) debug::let_app_go();
+  if (g_resumed_count == 0) log(LogLevel::Info, "this guest is a clone now");
   control_send(ControlType::CloneReady, {});
 }
 

@@ -28,26 +28,26 @@ void adjust_capabilities(const Identifiers& old) {
   if (old.effective != 0 && now.effective == 0) capabilities.effective = capabilities.permitted;
 }
 
-enum class Kind : uint8_t { User, Group };
+enum class IdentityKind : uint8_t { User, Group };
 
-Identifiers& identifiers(Kind kind) {
-  return kind == Kind::User ? g_identity.user : g_identity.group;
+Identifiers& identifiers(IdentityKind kind) {
+  return kind == IdentityKind::User ? g_identity.user : g_identity.group;
 }
-bool is_privileged(Kind kind) {
-  return has_capability(kind == Kind::User ? kSetUser : kSetGroup);
+bool is_privileged(IdentityKind kind) {
+  return has_capability(kind == IdentityKind::User ? kSetUser : kSetGroup);
 }
 
-void change(Kind kind, const Identifiers& wanted) {
+void change(IdentityKind kind, const Identifiers& wanted) {
   const Identifiers old = identifiers(kind);
   identifiers(kind) = wanted;
-  if (kind == Kind::User) adjust_capabilities(old);
+  if (kind == IdentityKind::User) adjust_capabilities(old);
 }
 
 bool is_one_of(uint32_t id, const Identifiers& ids) {
   return id == ids.real || id == ids.effective || id == ids.saved;
 }
 
-Result<uint64_t> set_one(Kind kind, uint32_t id) {
+Result<uint64_t> set_one(IdentityKind kind, uint32_t id) {
   if (id == kUnchanged) return Error::Invalid;
   Identifiers wanted = identifiers(kind);
   if (is_privileged(kind))
@@ -59,7 +59,7 @@ Result<uint64_t> set_one(Kind kind, uint32_t id) {
   return 0;
 }
 
-Result<uint64_t> set_two(Kind kind, uint32_t real, uint32_t effective) {
+Result<uint64_t> set_two(IdentityKind kind, uint32_t real, uint32_t effective) {
   const Identifiers old = identifiers(kind);
   Identifiers wanted = old;
   if (real != kUnchanged) {
@@ -76,7 +76,7 @@ Result<uint64_t> set_two(Kind kind, uint32_t real, uint32_t effective) {
   return 0;
 }
 
-Result<uint64_t> set_three(Kind kind, uint32_t real, uint32_t effective, uint32_t saved) {
+Result<uint64_t> set_three(IdentityKind kind, uint32_t real, uint32_t effective, uint32_t saved) {
   const Identifiers old = identifiers(kind);
   for (const uint32_t id : {real, effective, saved})
     if (id != kUnchanged && !is_privileged(kind) && !is_one_of(id, old)) return Error::NotPermitted;
@@ -97,7 +97,7 @@ Result<uint64_t> get_three(const Identifiers& ids, const Arguments& argument) {
 }
 
 // The old one is the answer, whatever happens (setfsuid(2)).
-uint64_t set_file_system(Kind kind, uint32_t id) {
+uint64_t set_file_system(IdentityKind kind, uint32_t id) {
   Identifiers& ids = identifiers(kind);
   const uint32_t old = ids.file_system;
   if (id != kUnchanged && (is_privileged(kind) || is_one_of(id, ids) || id == old)) ids.file_system = id;
@@ -128,7 +128,7 @@ bool identity_initialize() {
   if (count == 0) ids[1] = ids[0];
   const auto user = static_cast<uint32_t>(ids[0]), group = static_cast<uint32_t>(ids[1]);
   g_identity.group = {group, group, group, group};
-  change(Kind::User, {user, user, user, user});
+  change(IdentityKind::User, {user, user, user, user});
   return true;
 }
 
@@ -151,28 +151,28 @@ MORTEM_CALL(getresgid) {
   return get_three(g_identity.group, argument);
 }
 MORTEM_CALL(setuid) {
-  return set_one(Kind::User, number(argument, 0));
+  return set_one(IdentityKind::User, number(argument, 0));
 }
 MORTEM_CALL(setgid) {
-  return set_one(Kind::Group, number(argument, 0));
+  return set_one(IdentityKind::Group, number(argument, 0));
 }
 MORTEM_CALL(setreuid) {
-  return set_two(Kind::User, number(argument, 0), number(argument, 1));
+  return set_two(IdentityKind::User, number(argument, 0), number(argument, 1));
 }
 MORTEM_CALL(setregid) {
-  return set_two(Kind::Group, number(argument, 0), number(argument, 1));
+  return set_two(IdentityKind::Group, number(argument, 0), number(argument, 1));
 }
 MORTEM_CALL(setresuid) {
-  return set_three(Kind::User, number(argument, 0), number(argument, 1), number(argument, 2));
+  return set_three(IdentityKind::User, number(argument, 0), number(argument, 1), number(argument, 2));
 }
 MORTEM_CALL(setresgid) {
-  return set_three(Kind::Group, number(argument, 0), number(argument, 1), number(argument, 2));
+  return set_three(IdentityKind::Group, number(argument, 0), number(argument, 1), number(argument, 2));
 }
 MORTEM_CALL(setfsuid) {
-  return set_file_system(Kind::User, number(argument, 0));
+  return set_file_system(IdentityKind::User, number(argument, 0));
 }
 MORTEM_CALL(setfsgid) {
-  return set_file_system(Kind::Group, number(argument, 0));
+  return set_file_system(IdentityKind::Group, number(argument, 0));
 }
 
 MORTEM_CALL(getgroups) {

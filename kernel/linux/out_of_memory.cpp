@@ -12,7 +12,7 @@
 namespace kernel::linux {
 namespace {
 
-constexpr size_t kOwners = static_cast<size_t>(PageOwner::SharedMemory) + 1;
+constexpr size_t kOwners = static_cast<size_t>(PageOwner::Lost) + 1;
 constexpr size_t kLargestShown = 6;
 
 uint64_t kib(uint64_t pages) {
@@ -77,8 +77,8 @@ void end_out_of_memory(TrapFrame& frame, uint64_t address) {
               "shared memory %lu, page cache %lu, kernel heap %lu, device buffers %lu",
               address, frame.rip, kib(ram_page_count()), kib(account.of(PageOwner::App)), most,
               kib(account.shown > 0 ? account.largest[0].pages : 0), kib(account.of(PageOwner::SharedMemory)),
-              kib(account.of(PageOwner::PageCache)), kib(account.of(PageOwner::KernelHeap)),
-              kib(account.of(PageOwner::Dma)));
+              kib(account.of(PageOwner::PageCache) + account.of(PageOwner::DiskState)),
+              kib(account.of(PageOwner::KernelHeap)), kib(account.of(PageOwner::Dma)));
   log_largest(account);
   log(LogLevel::Warning, "%s; give the guest more memory", message);
   SignalInformation information;

@@ -9,6 +9,7 @@
 #include "kernel/library/log.h"
 #include "kernel/linux/app.h"
 #include "kernel/linux/signals.h"
+#include "kernel/resume/resume.h"
 
 namespace kernel::linux {
 namespace {
@@ -59,8 +60,10 @@ void security_event(const char* setting, const char* what, TrapFrame& frame) {
   information.signal = kSigSys;
   information.code = kCodeKernel;
   __builtin_memcpy(g_fatal_siginfo, &information, sizeof information);
-  crash({.kind = mortem::format::ReasonKind::Signal, .signal = kSigSys, .signal_code = kCodeKernel, .message = message},
-        &frame);
+  // In a guest that was resumed from the dump, the program hears of the refusal.
+  crash_until_resumed(
+      {.kind = mortem::format::ReasonKind::Signal, .signal = kSigSys, .signal_code = kCodeKernel, .message = message},
+      frame);
 }
 
 }  // namespace kernel::linux

@@ -1,9 +1,11 @@
 // The app ends by a signal: with a dump where Linux dumps a core, else as an exit.
+#include "kernel/arch/x86_64/entry.h"
 #include "kernel/crash/crash.h"
 #include "kernel/debug/debugger.h"
 #include "kernel/library/log.h"
 #include "kernel/linux/app.h"
 #include "kernel/linux/signals.h"
+#include "kernel/resume/resume.h"
 
 namespace kernel::linux {
 namespace {
@@ -39,13 +41,18 @@ void end_by_signal(const SignalInformation& information, const char* message, Tr
   if (message == nullptr)
     message = sent_by_program(information.code) ? "sent by the program itself" : "sent by the kernel";
   format_text(g_message, sizeof g_message, "%s: %s at rip %#lx", signal_name(signal), message, frame.rip);
-  crash({.kind = mortem::format::ReasonKind::Signal,
-         .signal = signal,
-         .signal_code = information.code,
-         .has_fault_address = has_address,
-         .fault_address = has_address ? information.address : 0,
-         .message = g_message},
-        &frame);
+  crash_until_resumed({.kind = mortem::format::ReasonKind::Signal,
+                       .signal = signal,
+                       .signal_code = information.code,
+                       .has_fault_address = has_address,
+                       .fault_address = has_address ? information.address : 0,
+                       .message = g_message},
+                      frame);
+  // The signal comes once more, and waits for what the debugger makes of it.
+  SignalInformation again = information;
+  if (debug::signal_arrives_again(current(), frame, again) == debug::SignalFate::Deliver)
+    end_by_signal(again, nullptr, frame);
+  enter_user(&frame);
 }
 
 }  // namespace kernel::linux

@@ -7,10 +7,10 @@
 namespace kernel::linux {
 namespace {
 
-constexpr size_t kLongestName = 64;  // __NEW_UTS_LEN
+constexpr size_t kLongestHostName = 64;  // __NEW_UTS_LEN
 struct Names {                       // struct new_utsname
-  char system[kLongestName + 1], node[kLongestName + 1], release[kLongestName + 1], version[kLongestName + 1],
-      machine[kLongestName + 1], domain[kLongestName + 1];
+  char system[kLongestHostName + 1], node[kLongestHostName + 1], release[kLongestHostName + 1], version[kLongestHostName + 1],
+      machine[kLongestHostName + 1], domain[kLongestHostName + 1];
 };
 Names g_names{"Linux", "mortem", "6.1.0-mortem", "#1 Mortem", "x86_64", "(none)"};
 
@@ -19,11 +19,11 @@ bool may(int capability) {
 }
 constexpr int kAdministration = 21;  // CAP_SYS_ADMIN
 
-Result<uint64_t> set_name(char (&name)[kLongestName + 1], const Arguments& argument) {
+Result<uint64_t> set_name(char (&name)[kLongestHostName + 1], const Arguments& argument) {
   if (!may(kAdministration)) return Error::NotPermitted;
   const int length = argument.number(1);
-  if (length < 0 || static_cast<size_t>(length) > kLongestName) return Error::Invalid;
-  char wanted[kLongestName + 1] = {};
+  if (length < 0 || static_cast<size_t>(length) > kLongestHostName) return Error::Invalid;
+  char wanted[kLongestHostName + 1] = {};
   TRY(copy_from_user(wanted, argument[0], static_cast<size_t>(length)));
   __builtin_memcpy(name, wanted, sizeof wanted);
   return 0;

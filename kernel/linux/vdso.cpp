@@ -42,7 +42,11 @@ PhysicalAddress g_data = 0;  // struct vvar
 
 void vdso_clock_changed() {
   if (g_data == 0) return;
-  direct_map<struct vvar>(g_data)->wall_offset_ns = clock_parameters().wall_offset_ns;
+  const ClockParameters clock = clock_parameters();
+  auto* data = direct_map<struct vvar>(g_data);
+  data->base_tsc = clock.base_tsc;
+  data->multiplier = clock.multiplier;
+  data->wall_offset_ns = clock.wall_offset_ns;
 }
 
 Result<uint64_t> map_vdso() {

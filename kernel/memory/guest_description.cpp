@@ -5,7 +5,9 @@
 #include "kernel/arch/x86_64/boot_info.h"
 #include "kernel/arch/x86_64/cpu.h"
 #include "kernel/arch/x86_64/interrupts.h"
+#include "kernel/drivers/pci.h"
 #include "kernel/library/log.h"
+#include "kernel/resume/resume.h"
 #include "kernel/task/address_space.h"
 #include "kernel/task/process.h"
 
@@ -90,6 +92,11 @@ void guest_description_initialize() {
   block.auxiliary_vector_length = auxiliary.size_bytes();
   block.command_line = reinterpret_cast<uint64_t>(command_line());
   describe_areas(block);
+  block.host_bridge = pci_read32({}, 0);
+  const ResumeCode resume = resume_code_place();
+  block.resume_code = reinterpret_cast<uint64_t>(resume.code);
+  block.resume_code_size = resume.size;
+  block.resume_entry = reinterpret_cast<uint64_t>(resume.entry);
   // The signature goes in last: whoever finds it finds the block whole.
   __builtin_memcpy(block.magic, mortem::format::kGuestDescriptionMagic, sizeof block.magic);
 }

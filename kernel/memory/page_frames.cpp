@@ -82,6 +82,11 @@ uint32_t PageFrames::users(uint64_t page) const {
   return 1 + (extra_users_ != nullptr ? extra_users_[page] : 0);
 }
 
+void PageFrames::set_owner(uint64_t page, PageOwner owner) {
+  if (page < count_ && owners_[page] > static_cast<uint8_t>(PageOwner::Reserved))
+    owners_[page] = static_cast<uint8_t>(owner);
+}
+
 void PageFrames::free(uint64_t first, uint64_t count) {
   for (uint64_t page = first; page < first + count && page < count_; ++page) {
     // Absent, free, firmware's and reserved pages are nobody's to give back.

@@ -21,6 +21,7 @@ class PageFrames {
   Result<uint64_t> allocate(uint64_t count, mortem::format::PageOwner owner);  // first page frame number
   // One more user of an allocated page. NoMemory: it has 65,536, or users are not counted; Invalid: nobody has it.
   Result<void> retain(uint64_t page);
+  void set_owner(uint64_t page, mortem::format::PageOwner owner);  // of an allocated page
   void free(uint64_t first, uint64_t count);  // one user fewer of each; without users the page is free
   uint32_t users(uint64_t page) const;
   mortem::format::PageOwner owner(uint64_t page) const;

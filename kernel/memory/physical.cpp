@@ -18,7 +18,9 @@ uint64_t g_low = 0;  // low_page_count()
 
 // The last pages are the kernel's: a program that takes all memory must not take what its calls need to fail well.
 bool may_have(size_t count, PageOwner owner) {
-  if (owner != PageOwner::App && owner != PageOwner::SharedMemory && owner != PageOwner::PageCache) return true;
+  if (owner != PageOwner::App && owner != PageOwner::SharedMemory && owner != PageOwner::PageCache &&
+      owner != PageOwner::DiskState)
+    return true;
   constexpr uint64_t kLargestReserve = 64;
   const uint64_t part = g_frames.ram_count() / 128;
   return g_frames.free_count() >= count + (part < kLargestReserve ? part : kLargestReserve);
@@ -63,6 +65,9 @@ void free_pages(PhysicalAddress first, size_t count) {
 Result<void> retain_page(PhysicalAddress page) {
   InterruptGuard guard;
   return g_frames.retain(page / kPageSize);
+}
+void set_page_owner(PhysicalAddress page, PageOwner owner) {
+  g_frames.set_owner(page / kPageSize, owner);
 }
 uint32_t page_users(PhysicalAddress page) {
   return g_frames.users(page / kPageSize);

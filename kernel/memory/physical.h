@@ -23,6 +23,7 @@ Result<void> retain_page(PhysicalAddress page);
 uint32_t page_users(PhysicalAddress page);             // 0: it is free
 void free_pages(PhysicalAddress first, size_t count);  // one user fewer of each page; without users it is free
 
+void set_page_owner(PhysicalAddress page, PageOwner owner);  // of an allocated page
 // One bare RAM page's owner; Absent for what is not RAM.
 PageOwner page_owner(PhysicalAddress page);
 // The first page frame from there on that is neither free nor the firmware's; memory_page_count(): none.

@@ -204,6 +204,12 @@ err_t send_frame(netif*, pbuf* frame) {
   return ERR_OK;
 }
 
+void choose_checksums(netif& interface) {
+  u16_t checksums = NETIF_CHECKSUM_ENABLE_ALL;
+  if (g_card->fills_checksums()) checksums &= static_cast<u16_t>(~NETIF_CHECKSUM_GEN_TCP);
+  NETIF_SET_CHECKSUM_CTRL(&interface, checksums);
+}
+
 err_t set_up(netif* interface) {
   interface->name[0] = 'e';
   interface->name[1] = 'n';
@@ -214,9 +220,7 @@ err_t set_up(netif* interface) {
   __builtin_memcpy(interface->hwaddr, g_card->hardware_address().data(), 6);
   interface->flags = NETIF_FLAG_BROADCAST | NETIF_FLAG_ETHARP | NETIF_FLAG_ETHERNET | NETIF_FLAG_LINK_UP |
                      NETIF_FLAG_IGMP | NETIF_FLAG_MLD6;
-  u16_t checksums = NETIF_CHECKSUM_ENABLE_ALL;
-  if (g_card->fills_checksums()) checksums &= static_cast<u16_t>(~NETIF_CHECKSUM_GEN_TCP);
-  NETIF_SET_CHECKSUM_CTRL(interface, checksums);
+  choose_checksums(*interface);
   return ERR_OK;
 }
 
@@ -238,6 +242,23 @@ bool ethernet_initialize(void (*news)(void* context)) {
   const auto mac = g_card->hardware_address();
   log(LogLevel::Info, "virtio-net: %02x:%02x:%02x:%02x:%02x:%02x, MTU %u%s", mac[0], mac[1], mac[2], mac[3], mac[4],
       mac[5], g_interface.mtu, g_card->fills_checksums() ? ", fills checksums" : "");
+  return true;
+}
+
+bool ethernet_resume() {
+  if (g_card == nullptr) return true;
+  const VirtioRegisters* registers = virtio_device(VirtioType::Network);
+  if (registers == nullptr) return false;
+  // Frames that the old card had are as if lost on their way.
+  const auto received = [](void* owner) { give_back(&static_cast<ReceiveBuffer*>(owner)->custom.pbuf); };
+  const auto sent = [](void* owner) { pbuf_free(static_cast<pbuf*>(owner)); };
+  if (g_card->resume(*registers, received, sent).is_error()) return false;
+  choose_checksums(g_interface);
+  g_must_tell = false;
+  g_queued = 0;
+  offer_buffers();
+  g_card->start();
+  g_card->want_receive_interrupt(true);
   return true;
 }
 

@@ -28,6 +28,9 @@ pbuf* move_if_small(pbuf* bytes);
 // ethernet_wait_for_news().
 bool ethernet_initialize(void (*news)(void* context));
 netif& ethernet_interface();
+// In a guest that was resumed from a dump: the card of this machine takes the old one's place, under the same address.
+// False: there is none, or it does not start.
+bool ethernet_resume();
 // The card's filter takes everything: what it is called outside is what we answer to. Interrupts off.
 void ethernet_set_hardware_address(std::span<const uint8_t, 6> address);
 

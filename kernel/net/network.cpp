@@ -97,6 +97,17 @@ void initialize() {
   listen_for_icmp_errors();
   if (!ethernet_initialize(device_has_news)) return;
   configure(ethernet_interface());
+  request_deferred_work();  // the first look at the card, which tells of frames from then on
+}
+
+bool resume() {
+  bool is_there;
+  {
+    const NetworkScope scope;
+    is_there = ethernet_resume();
+  }
+  request_deferred_work();
+  return is_there;
 }
 
 void wait_for_address() {

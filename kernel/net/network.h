@@ -11,6 +11,8 @@ namespace kernel::net {
 
 // At boot, when the drivers are there: loopback, and the network card if there is one, whose configuration begins.
 void initialize();
+// In a guest that was resumed from a dump: false if its network card is not there.
+bool resume();
 // Where lwIP keeps what; the addresses and offsets do not change.
 void describe_records(mortem::format::OpenFileTables& tables);
 // When threads can run: waits (a bounded time) for the address that was asked for.

@@ -154,6 +154,10 @@ void load_app_state(Thread& thread) {
   g_extended_state_owner = &thread;
 }
 
+void forget_loaded_app_state() {
+  g_extended_state_owner = nullptr;
+}
+
 void begin_thread() {
   free_ended_thread();
 }

@@ -53,6 +53,7 @@ void begin_thread();
 // Extended state, segment bases: into the record and back to the CPU. For a thread that runs.
 void save_app_state(Thread& thread);
 void load_app_state(Thread& thread);
+void forget_loaded_app_state();  // the CPU holds nobody's: it is another one
 
 // CPU time of one of the app's threads, and of all it ever had. User and kernel time are not told apart.
 uint64_t thread_cpu_ns(const Thread& thread);

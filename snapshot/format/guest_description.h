@@ -30,6 +30,8 @@ enum class PageOwner : uint8_t {
   PageCache = 9,      // file content that can be read again from disk
   Dma = 10,           // virtqueues and buffers
   SharedMemory = 11,  // content of tmpfs files, memfds and shared memory, mapped by the app or not
+  DiskState = 12,     // of the disk's caches what the disk does not tell: its structures, and content not written yet
+  Lost = 13,          // in a guest that was resumed: a PageCache page that the dump does not hold (resume.h)
 };
 
 // All addresses are virtual kernel addresses unless they say physical. 0: not there (yet).
@@ -82,7 +84,11 @@ struct GuestDescription {
   uint32_t area_path_offset;                    // pointer to text, NUL-terminated; 0: none
   uint32_t area_memory_offset;                  // pointer, not 0 where the file lives in memory
   uint32_t clone_state;                         // GuestCloneState
-  uint32_t thread_switch_frame_offset;          // uint64_t: address of the SwitchFrame of one that does not run
+  // What a dump is resumed by (resume.h).
+  uint32_t host_bridge;                    // PCI vendor (low half) and device of 0:0.0: what machine it is
+  uint64_t resume_code, resume_code_size;  // the trampoline, and bytes of it
+  uint64_t resume_entry;                   // where the trampoline goes
+  uint32_t thread_switch_frame_offset;     // uint64_t: address of the SwitchFrame of one that does not run
 };
 
 // Of a copy of this memory that was taken from outside. Who takes it sets Untold in it; an NMI makes such a guest stop

@@ -22,10 +22,11 @@ class CloneTest(MortemTest):
             wait_until(lambda: says in self.mortem("logs", name).stdout, f"{says!r} in the guest's log")
 
     def disk_of(self, name):
-        """The chain of the guest's disks, as its QEMU has it open."""
+        """The chain of the guest's disks, as its QEMU has it open, and by which descriptors: one that is closed and
+        opened again is closed under a job that reads it."""
         (instance,) = [one for one in self.facts("ps")["instances"] if one["name"] == name]
-        links = pathlib.Path(f"/proc/{instance['pid']}/fd").iterdir()
-        return sorted(os.readlink(link) for link in links if ".img" in os.readlink(link) or "qcow2" in os.readlink(link))
+        links = [(link.name, os.readlink(link)) for link in pathlib.Path(f"/proc/{instance['pid']}/fd").iterdir()]
+        return sorted(link for link in links if ".img" in link[1] or "qcow2" in link[1])
 
     def guards(self):
         """Processes that look after a clone of a guest of ours."""

@@ -32,12 +32,14 @@ std::string last_log() {
 }
 
 static std::unordered_set<void*> g_allocated;
-static std::unordered_map<uint64_t, uint32_t> g_more_users;  // of pages, beside the first
+static std::unordered_map<uint64_t, uint32_t> g_more_users;       // of pages, beside the first
+static std::unordered_map<uint64_t, kernel::PageOwner> g_owners;  // of pages whose owner was set
 
 void free_all_memory() {
   for (void* memory : g_allocated) free(memory);
   g_allocated.clear();
   g_more_users.clear();
+  g_owners.clear();
 }
 
 kernel::Result<void> MemoryDisk::read(uint64_t offset, std::span<uint8_t> to) {
@@ -115,12 +117,20 @@ void free_pages(PhysicalAddress first, size_t count) {
     return;
   }
   if (kernel_fakes::g_free_pages != ~uint64_t{0}) kernel_fakes::g_free_pages += count;
+  for (size_t page = 0; page < count; ++page) kernel_fakes::g_owners.erase(first + page * kPageSize);
   heap_free(reinterpret_cast<void*>(first));
 }
 
 Result<void> retain_page(PhysicalAddress page) {
   ++kernel_fakes::g_more_users[page];
   return {};
+}
+void set_page_owner(PhysicalAddress page, PageOwner owner) {
+  kernel_fakes::g_owners[page] = owner;
+}
+PageOwner page_owner(PhysicalAddress page) {
+  auto found = kernel_fakes::g_owners.find(page);
+  return found == kernel_fakes::g_owners.end() ? PageOwner::PageCache : found->second;
 }
 uint32_t page_users(PhysicalAddress page) {
   auto found = kernel_fakes::g_more_users.find(page);

@@ -18,7 +18,8 @@ namespace {
 using Space = std::array<uint8_t, 256>;
 std::map<uint32_t, Space> g_functions;  // by bus, device, function as in the address port
 uint32_t g_address = 0;
-std::vector<uint32_t> g_table(16 * 4);  // of MSI-X
+std::vector<uint32_t> g_table(16 * 4);    // of MSI-X
+std::map<uint32_t, uint32_t> g_writable;  // bits of a BAR that can be written, by function and offset
 
 uint32_t key(unsigned bus, unsigned device, unsigned function) {
   return bus << 16 | device << 11 | function << 8;
@@ -46,8 +47,14 @@ template <typename T>
 void out(uint16_t port, T value) {
   if (port == 0xCF8) g_address = static_cast<uint32_t>(value);
   const auto function = g_functions.find(g_address & 0xFFFF00);
-  if (port >= 0xCFC && function != g_functions.end())
-    std::memcpy(&function->second[(g_address & 0xFC) + (port & 3)], &value, sizeof value);
+  if (port < 0xCFC || function == g_functions.end()) return;
+  uint8_t* place = &function->second[(g_address & 0xFC) + (port & 3)];
+  if (const auto bar = g_writable.find(g_address & 0xFFFFFC); bar != g_writable.end()) {
+    T old;
+    std::memcpy(&old, place, sizeof old);
+    value = static_cast<T>((value & bar->second) | (old & ~bar->second));
+  }
+  std::memcpy(place, &value, sizeof value);
 }
 
 }  // namespace
@@ -94,7 +101,7 @@ std::vector<std::string> visited() {
 
 class Pci : public testing::Test {
  protected:
-  void SetUp() override { g_functions.clear(); }
+  void SetUp() override { g_functions.clear(), g_writable.clear(); }
 };
 
 TEST_F(Pci, BridgesAndFunctionsAreWalked) {
@@ -131,6 +138,46 @@ TEST_F(Pci, CapabilitiesAreFoundAndALoopOfThemEnds) {
   EXPECT_EQ(kernel::pci_find_capability(where, 0x11), 0x50);
   EXPECT_EQ(kernel::pci_find_capability(where, 0x05), 0);
   EXPECT_EQ(kernel::pci_find_capability({0, 9, 0}, 9), 0);
+}
+
+void add_bar(unsigned device, unsigned index, uint32_t kind, uint32_t size) {
+  const uint32_t place = key(0, device, 0) | (0x10 + 4 * index);
+  std::memcpy(&g_functions[key(0, device, 0)][0x10 + 4 * index], &kind, 4);
+  g_writable[place] = size == 0 ? 0 : ~(size - 1);
+}
+
+TEST_F(Pci, BarsThatTheFirmwareLeftArePlaced) {
+  for (unsigned device = 1; device <= 2; ++device) {
+    add(0, device, 0, 0x1AF4)[4] = 2;  // decodes memory already
+    for (unsigned index = 0; index < 6; ++index) add_bar(device, index, 0, 0);
+  }
+  add_bar(1, 0, 0x1, 0x20);  // I/O: stays
+  add_bar(1, 1, 0x0, 0x1000);
+  add_bar(1, 4, 0xC, 0x4000);  // 64 bits, prefetchable
+  g_writable[key(0, 1, 0) | 0x24] = ~0u;
+  add_bar(2, 2, 0x0, 0x8000'0000);  // has no room
+  add_bar(2, 5, 0x0, 0x10'0000);
+  kernel::pci_place_memory();
+  EXPECT_EQ(kernel::pci_memory_bar({0, 1, 0}, 1).value(), 0xE000'0000u);
+  EXPECT_EQ(kernel::pci_memory_bar({0, 1, 0}, 4).value(), 0xE000'4000u);
+  EXPECT_EQ(kernel::pci_read32({0, 1, 0}, 0x20), 0xE000'400Cu);
+  EXPECT_EQ(kernel::pci_read32({0, 1, 0}, 0x10), 0x1u);
+  EXPECT_TRUE(kernel::pci_memory_bar({0, 1, 0}, 2).is_error());
+  EXPECT_TRUE(kernel::pci_memory_bar({0, 2, 0}, 2).is_error());
+  EXPECT_EQ(kernel::pci_memory_bar({0, 2, 0}, 5).value(), 0xE010'0000u);
+  EXPECT_EQ(kernel::pci_read16({0, 1, 0}, 4), 2);
+  kernel::pci_place_memory();  // are placed: nothing moves
+  EXPECT_EQ(kernel::pci_memory_bar({0, 2, 0}, 5).value(), 0xE010'0000u);
+}
+
+TEST_F(Pci, BarsThatTheFirmwarePlacedStay) {
+  add(0, 1, 0, 0x1AF4), add(0, 2, 0, 0x1AF4);
+  for (unsigned index = 0; index < 6; ++index) add_bar(1, index, 0, 0), add_bar(2, index, 0, 0);
+  add_bar(1, 0, 0xFEB0'0000, 0x1000);
+  add_bar(2, 0, 0, 0x1000);
+  kernel::pci_place_memory();
+  EXPECT_EQ(kernel::pci_memory_bar({0, 1, 0}, 0).value(), 0xFEB0'0000u);
+  EXPECT_TRUE(kernel::pci_memory_bar({0, 2, 0}, 0).is_error());
 }
 
 TEST_F(Pci, BarsOfEachKind) {

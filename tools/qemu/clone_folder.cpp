@@ -34,7 +34,8 @@ class NewFolder {
       return failure(ErrorKind::NotFound, fmt::format("{}: there is no folder to make it in", wanted.string()));
     uint64_t number = 0;
     if (getrandom(&number, sizeof number, 0) != sizeof number) return system_failure("no random number for", wanted);
-    return NewFolder(absolute.parent_path() / fmt::format(".{}.{:016x}", absolute.filename().string(), number), absolute);
+    return NewFolder(absolute.parent_path() / fmt::format(".{}.{:016x}", absolute.filename().string(), number),
+                     absolute);
   }
   NewFolder(NewFolder&& other) noexcept : path_(std::exchange(other.path_, {})), wanted_(std::move(other.wanted_)) {}
   NewFolder& operator=(NewFolder&&) = delete;

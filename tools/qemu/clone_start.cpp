@@ -65,7 +65,9 @@ Result<Network> network_for(const CloneStartOptions& options, const Network& ori
   return network;
 }
 
-Result<format::ControlClone> message_for(const CloneStartOptions& options) {
+}  // namespace
+
+Result<format::ControlClone> clone_message(const CloneStartOptions& options, CloneClock clock) {
   format::ControlClone message{};
   if (getrandom(message.entropy, sizeof message.entropy, 0) != sizeof message.entropy ||
       getrandom(message.hardware_address, sizeof message.hardware_address, 0) != sizeof message.hardware_address)
@@ -74,15 +76,13 @@ Result<format::ControlClone> message_for(const CloneStartOptions& options) {
   constexpr uint8_t kPrefix[3] = {0x52, 0x54, 0x00};
   std::copy(std::begin(kPrefix), std::end(kPrefix), message.hardware_address);
   if (options.holds_app) message.flags |= format::kCloneHoldsApp;
-  if (options.clock == CloneClock::Now) {
+  if (clock == CloneClock::Now) {
     timespec now;
     clock_gettime(CLOCK_REALTIME, &now);
     message.wall_clock_ns = int64_t(now.tv_sec) * 1'000'000'000 + now.tv_nsec;
   }
   return message;
 }
-
-}  // namespace
 
 Result<StartedClone> start_clone(const fs::path& folder, const CloneStartOptions& options,
                                  std::optional<TemporaryFolder> temporary) {
@@ -107,10 +107,13 @@ Result<StartedClone> start_clone(const fs::path& folder, const CloneStartOptions
       return failure(ErrorKind::Unsupported,
                      fmt::format("{}: {} disks where one is known", folder.string(), clone.disks.size()));
     plan.machine.image = fs::absolute(folder / clone.disks[0].file, ignored);
+    plan.machine.image_format = "qcow2";
+    plan.machine.keeps_image = false;
   }
   plan.on_crash = plan.machine.exit_on_reset ? OnCrash::Stop : OnCrash::Reboot;
   plan.detached = true;
-  plan.clone = CloneStart{fs::absolute(folder / clone.state_file, ignored), TRY(message_for(options)),
+  plan.clone = CloneStart{fs::absolute(folder / clone.state_file, ignored),
+                          TRY(clone_message(options, options.clock.value_or(CloneClock::GoesOn))),
                           options.network == "none" && plan.machine.network.kind != NetworkKind::None};
 
   Instance instance = TRY(Instance::create(options.name, instance_name_from(clone.name + "-clone")));

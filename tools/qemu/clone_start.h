@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "snapshot/format/control.h"
 #include "snapshot/result.h"
 #include "tools/files.h"
 
@@ -17,7 +18,7 @@ struct CloneStartOptions {
   std::string name;  // empty: from the clone
   std::string network = "none";
   std::vector<std::string> ports;
-  CloneClock clock = CloneClock::GoesOn;
+  std::optional<CloneClock> clock;  // nothing: of a clone it goes on, of a dump it is the time of now
   bool holds_app = true;
 };
 
@@ -26,6 +27,9 @@ struct StartedClone {
   std::filesystem::path instance;
   double seconds = 0;
 };
+
+// What a start of a clone and of a dump have in common.
+Result<format::ControlClone> clone_message(const CloneStartOptions& options, CloneClock clock);
 
 // `temporary`: of the folder, goes with the instance.
 Result<StartedClone> start_clone(const std::filesystem::path& folder, const CloneStartOptions& options,

@@ -125,7 +125,7 @@ Result<void> GuestRun::start_qemu(Descriptor console_end, Descriptor control_end
   plan_.machine.input = input_end.get();
   plan_.machine.exit_on_reset = plan_.on_crash != OnCrash::Reboot;
   Descriptor state;
-  if (plan_.clone) {
+  if (plan_.clone && !plan_.clone->state.empty()) {
     state = Descriptor(open(plan_.clone->state.c_str(), O_RDONLY | O_CLOEXEC));
     if (!state) return system_failure("cannot read", plan_.clone->state);
     plan_.machine.incoming = state.get();
@@ -176,6 +176,10 @@ Result<bool> GuestRun::has_qemu_ended(int wait_ms) const {
 
 // Its state loads; then the guest is told what it is. An end of QEMU meanwhile is explained where every end is.
 Result<void> GuestRun::begin_clone() {
+  if (plan_.clone->state.empty()) {
+    tell_clone();
+    return {};
+  }
   constexpr int kPatienceMilliseconds = 60'000, kStep = 2;
   Result<Qmp> qmp = failure(ErrorKind::System, fmt::format("{}: its QEMU does not answer", plan_.facts.name));
   int left = kPatienceMilliseconds / kStep;
@@ -195,9 +199,13 @@ Result<void> GuestRun::begin_clone() {
   // Ports take nothing while the machine stands still; an NMI waits in the processor, and comes before anything else.
   if ((plan_.clone->message.flags & format::kCloneHoldsApp) != 0) TRY(qmp->execute("inject-nmi"));
   TRY(qmp->execute("cont"));
+  tell_clone();
+  return {};
+}
+
+void GuestRun::tell_clone() {
   std::string payload(reinterpret_cast<const char*>(&plan_.clone->message), sizeof plan_.clone->message);
   send_bytes(control_.get(), encode({ControlType::YouAreAClone, std::move(payload)}));
-  return {};
 }
 
 Result<void> GuestRun::serve() {

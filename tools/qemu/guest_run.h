@@ -20,9 +20,9 @@ namespace mortem::tools {
 enum class OnCrash { Stop, Reboot, Gdb };
 const char* on_crash_name(OnCrash what);  // as --on-crash and the kernel have it
 
-// What makes a run the going on of a clone.
+// What makes a run the going on of a clone or of a dump.
 struct CloneStart {
-  std::filesystem::path state;     // of processor and devices
+  std::filesystem::path state;     // of processor and devices; empty: a dump, whose kernel starts them anew
   format::ControlClone message{};  // what the guest is told before its first instruction
   bool is_unplugged = false;       // its network card's link is down
 };
@@ -51,6 +51,7 @@ class GuestRun {
   Result<void> start();
   Result<void> start_qemu(Descriptor console_end, Descriptor control_end, Descriptor input_end);
   Result<void> begin_clone();
+  void tell_clone();
   Result<bool> has_qemu_ended(int wait_ms) const;
   void is_ready();
   Result<void> serve();

@@ -13,6 +13,8 @@ namespace fs = std::filesystem;
 
 namespace {
 
+constexpr const char* kSmallFirmware = "qboot.rom";
+
 // A value in QEMU's KEY=VALUE,… syntax: commas are doubled.
 std::string option_value(const std::string& value) {
   std::string text;
@@ -39,6 +41,14 @@ Result<std::string> qemu_version(const fs::path& qemu) {
   return run.output.substr(start, run.output.find_first_of(" \n", start) - start);
 }
 
+bool has_small_firmware(const fs::path& qemu) {
+  std::error_code ignored;
+  const fs::path real = fs::canonical(qemu, ignored);
+  for (const fs::path& prefix : {real.parent_path().parent_path(), fs::path("/usr"), fs::path("/usr/local")})
+    if (access((prefix / "share" / "qemu" / kSmallFirmware).c_str(), R_OK) == 0) return true;
+  return false;
+}
+
 Result<fs::path> find_kernel(const fs::path& given) {
   std::vector<fs::path> candidates = {given};
   if (given.empty()) {
@@ -56,9 +66,8 @@ std::vector<std::string> qemu_command_line(const Machine& machine) {
   // Without q35's AHCI and SMBus controllers, which no guest uses, the firmware has a quarter less to do.
   const std::string type = (machine.type == "q35" ? "q35,sata=off,smbus=off" : machine.type) + ",memory-backend=pc.ram";
   // Not reserved: the host gives a page when the guest touches it, and a guest of 64 GiB may touch few.
-  const bool is_clone = machine.incoming >= 0;
   std::string memory = fmt::format("memory-backend-ram,id=pc.ram,reserve=off,size={}M", machine.memory >> 20);
-  if (is_clone)
+  if (!machine.memory_file.empty())
     memory = fmt::format("memory-backend-file,id=pc.ram,reserve=off,share=off,mem-path={},size={}M",
                          option_value(machine.memory_file.string()), machine.memory >> 20);
   std::vector<std::string> line = {machine.qemu.string(), "-name", option_value("mortem-" + machine.name), "-machine",
@@ -69,8 +78,9 @@ std::vector<std::string> qemu_command_line(const Machine& machine) {
                                    memory, "-nodefaults", "-no-user-config", "-display", "none", "-kernel",
                                    machine.kernel.string(), "-append", machine.kernel_arguments};
   auto add = [&](std::initializer_list<std::string> more) { line.insert(line.end(), more); };
+  if (machine.small_firmware) add({"-bios", kSmallFirmware});
   if (machine.exit_on_reset) add({"-no-reboot"});
-  if (is_clone) add({"-incoming", fmt::format("fd:{}", machine.incoming), "-S"});
+  if (machine.incoming >= 0) add({"-incoming", fmt::format("fd:{}", machine.incoming), "-S"});
   if (machine.control < 0) {  // a bare machine that prints to our pipe: the probe
     add({"-serial", "stdio", "-monitor", "none"});
     return line;
@@ -93,11 +103,16 @@ std::vector<std::string> qemu_command_line(const Machine& machine) {
     add({"-chardev", "null,id=input", "-device",
          fmt::format("virtserialport,bus=ports.0,nr=3,chardev=input,name={}", format::kInputPortName)});
   add({"-device", "virtio-rng-pci,disable-legacy=on"});
-  if (machine.image)
+  if (machine.image) {
+    // Else QEMU 7.2 opens the file anew when a copy of the guest's memory is complete, under the hands of the job that
+    // copies the disk: a read then meets a closed descriptor, or one that is a socket meanwhile.
+    const char* stays_open = access(machine.image->c_str(), W_OK) == 0 ? ",auto-read-only=off" : "";
     add({"-drive",
-         fmt::format("if=none,id=disk,format={},cache=writeback,file={}", is_clone ? "qcow2,snapshot=on" : "raw",
+         fmt::format("if=none,id=disk,format={}{},cache=writeback{},file={}", machine.image_format,
+                     machine.keeps_image ? "" : ",snapshot=on", machine.keeps_image ? stays_open : "",
                      option_value(machine.image->string())),
          "-device", "virtio-blk-pci,drive=disk,disable-legacy=on"});
+  }
   for (const std::string& option : qemu_network_options(machine.network, machine.name)) line.push_back(option);
   return line;
 }

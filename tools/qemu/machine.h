@@ -18,11 +18,15 @@ Result<std::string> qemu_version(const std::filesystem::path& qemu);  // "7.2.22
 // `given`, else beside this program (build/kernel), else where an installation puts it.
 Result<std::filesystem::path> find_kernel(const std::filesystem::path& given);
 
+// Whether this QEMU has qboot, a firmware that starts a kernel in less time than SeaBIOS and leaves the PCI BARs to it.
+bool has_small_firmware(const std::filesystem::path& qemu);
+
 struct Machine {
   std::filesystem::path qemu, kernel;
   std::string accelerator = "tcg";  // or kvm
   std::string type = "q35";         // or pc
   std::string processor = "max";    // or qemu64
+  bool small_firmware = false;      // qboot instead of SeaBIOS
   uint64_t memory = 0;              // bytes
   std::string kernel_arguments;     // its command line
   std::string name;
@@ -33,9 +37,11 @@ struct Machine {
   bool has_input = false;          // of a clone: the original had one; nothing comes from it any more
   bool exit_on_reset = true;
   Network network;
-  // Of a clone: its memory is a private view of this file, its image is qcow2 and what it writes there is gone with it,
-  // its state comes out of descriptor `incoming`, and it stands still at first.
+  std::string image_format = "raw";  // QEMU's name of it
+  bool keeps_image = true;           // false: what the guest writes there is gone with it
+  // Of what goes on from a moment: its memory is a private view of this file.
   std::filesystem::path memory_file;
+  // Of a clone: its state comes out of this descriptor, and it stands still at first.
   int incoming = -1;
 };
 

@@ -9,6 +9,7 @@ using nlohmann::ordered_json;
 namespace {
 
 constexpr const char* kNetworkKinds[] = {"user", "tap", "none", "unplugged", "isolated"};
+constexpr const char *kQboot = "qboot", *kSeaBios = "seabios";
 
 }  // namespace
 
@@ -16,6 +17,7 @@ ordered_json machine_to_json(const Machine& machine) {
   return {{"type", machine.type},
           {"accelerator", machine.accelerator},
           {"processor", machine.processor},
+          {"firmware", machine.small_firmware ? kQboot : kSeaBios},
           {"memory_bytes", machine.memory},
           {"kernel_arguments", machine.kernel_arguments},
           {"has_disk", machine.image.has_value()},
@@ -31,6 +33,8 @@ Result<Machine> machine_from_json(const std::string& text, const std::string& wh
     machine.type = document.at("type");
     machine.accelerator = document.at("accelerator");
     machine.processor = document.at("processor");
+    const std::string firmware = document.value("firmware", kSeaBios);
+    machine.small_firmware = firmware == kQboot;
     machine.memory = document.at("memory_bytes");
     machine.kernel_arguments = document.at("kernel_arguments");
     if (document.at("has_disk").get<bool>()) machine.image.emplace();
@@ -39,7 +43,7 @@ Result<Machine> machine_from_json(const std::string& text, const std::string& wh
     const std::string network = document.at("network");
     for (size_t kind = 0; kind < std::size(kNetworkKinds); ++kind)
       if (network == kNetworkKinds[kind]) machine.network.kind = NetworkKind(kind);
-    if ((machine.type != "q35" && machine.type != "pc") ||
+    if ((firmware != kQboot && firmware != kSeaBios) || (machine.type != "q35" && machine.type != "pc") ||
         (machine.processor != "max" && machine.processor != "qemu64") ||
         (machine.accelerator != "tcg" && machine.accelerator != "kvm"))
       return failure(ErrorKind::BadInput, where + ": a machine that mortem does not know");

@@ -10,7 +10,7 @@ namespace mortem::tools {
 
 struct CloneStartWords {
   CloneStartOptions options;
-  std::string clock = "goes-on";
+  std::string clock;
   bool runs = false;
 };
 void add_clone_start_options(CLI::App* verb, CloneStartWords& words);

@@ -5,6 +5,7 @@
 
 #include "snapshot/clone/clone_description.h"
 #include "tools/output.h"
+#include "tools/qemu/dump_start.h"
 #include "tools/verbs.h"
 #include "tools/verbs/clone_options.h"
 
@@ -13,17 +14,33 @@ namespace mortem::tools {
 namespace {
 
 struct ResumeOptions {
-  std::string source;
+  std::string source, image;
   CloneStartWords start;
   bool json = false;
 };
 
+int resume_dump(const ResumeOptions& options, const CloneStartOptions& start) {
+  auto started = start_dump(options.source, options.image, start);
+  if (!started) return fail(started.error());
+  if (options.json)
+    print_json("resume", {{"name", started->instance.name},
+                          {"instance", started->instance.instance.string()},
+                          {"seconds", started->instance.seconds},
+                          {"read_seconds", started->read_seconds},
+                          {"lost_pages", started->lost_pages},
+                          {"holds_program", start.holds_app}});
+  else
+    write_stdout(started->instance.name + "\n");
+  if (!options.json && start.holds_app)
+    note(fmt::format("{0} stands still, next: mortem gdb {0}", started->instance.name));
+  return kDone;
+}
+
 int resume(const ResumeOptions& options) {
   auto start = clone_start_options(options.start);
   if (!start) return fail(start.error());
-  if (!snapshot::is_clone_folder(options.source))
-    return fail(
-        fmt::format("{}: not the folder of a clone: mortem clone NAME -o FOLDER makes one", printable(options.source)));
+  if (!snapshot::is_clone_folder(options.source)) return resume_dump(options, *start);
+  if (!options.image.empty()) return fail("--image is for dumps: a clone's folder has its disk");
   auto started = start_clone(options.source, *start, std::nullopt);
   if (!started) return fail(started.error());
   if (options.json)
@@ -39,14 +56,21 @@ int resume(const ResumeOptions& options) {
 
 void add_resume(Commands& commands) {
   CLI::App* verb = commands.add(
-      nullptr, "resume", "Start a clone: it goes on from its moment, cut off from all that is outside",
+      nullptr, "resume", "Start a dump or a clone: it goes on from its moment, cut off from all that is outside",
+      "A crash dump stands at the instruction that failed, with its signal: in gdb change what was wrong, or skip the\n"
+      "instruction, and go on with `signal 0`. Its disk is --image (what it writes there is gone with it), or none.\n"
       "The copy is an instance of its own (mortem ps, gdb, stop). Its program stands still until gdb lets it go.\n"
       "What it writes to its disk and memory is gone with it: a folder can be started any number of times.\n"
       "Examples:\n"
+      "  mortem resume server.dump --net user -p 8080:80 && mortem gdb server-resumed\n"
       "  mortem resume web.clone && mortem gdb web-clone\n"
       "  mortem resume web.clone --run --net isolated -p 8081:80");
   auto options = std::make_shared<ResumeOptions>();
-  verb->add_option("CLONE", options->source, "A folder that mortem clone made")->required();
+  verb->add_option("SOURCE", options->source,
+                   "A full dump, a disk image with one (#N: of slot N), or a folder that mortem clone made")
+      ->required();
+  verb->add_option("--image", options->image, "Of a dump: the disk image that its guest ran from")
+      ->check(CLI::ExistingFile);
   add_clone_start_options(verb, options->start);
   verb->add_flag("--json", options->json, "Print facts as JSON");
   commands.on(verb, [options] { return resume(*options); });

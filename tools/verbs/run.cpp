@@ -213,6 +213,7 @@ Result<Prepared> prepare(const RunOptions& options) {
                                options.source));
   plan.machine.kernel_arguments = TRY(kernel_command_line(options, kind == SourceKind::Image, plan.on_crash));
   plan.machine.qemu = TRY(find_qemu());
+  plan.machine.small_firmware = has_small_firmware(plan.machine.qemu);
   plan.machine.kernel = TRY(find_kernel(options.kernel));
   const std::string kernel_id = TRY(module_id(plan.machine.kernel));
 

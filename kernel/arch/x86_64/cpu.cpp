@@ -18,7 +18,26 @@ uint64_t read_cr4() {
   asm volatile("mov %%cr4, %0" : "=r"(value));
   return value;
 }
-void write_cr4(uint64_t value) { asm volatile("mov %0, %%cr4" ::"r"(value) : "memory"); }
+void write_cr4(uint64_t value) {
+  asm volatile("mov %0, %%cr4" ::"r"(value) : "memory");
+}
+
+// What boot.S has not, of g_cpu.
+void switch_features_on() {
+  constexpr uint64_t kFxsave = 1 << 9, kSimdExceptions = 1 << 10, kGlobalPages = 1 << 7, kUmip = 1 << 11,
+                     kFsGsBase = 1 << 16, kOsXsave = 1 << 18, kSmep = 1 << 20, kSmap = 1 << 21;
+  uint64_t cr4 = read_cr4() | kGlobalPages | kFxsave | kSimdExceptions;
+  if (g_cpu.umip) cr4 |= kUmip;
+  if (g_cpu.fsgsbase) cr4 |= kFsGsBase;
+  if (g_cpu.xsave) cr4 |= kOsXsave;
+  if (g_cpu.smep) cr4 |= kSmep;
+  if (g_cpu.smap) cr4 |= kSmap;
+  write_cr4(cr4);
+}
+
+void enable_extended_state() {
+  asm volatile("xsetbv" ::"c"(0), "a"(uint32_t(g_cpu.xcr0)), "d"(uint32_t(g_cpu.xcr0 >> 32)));
+}
 
 }  // namespace
 
@@ -36,15 +55,7 @@ void cpu_initialize() {
   g_cpu.invariant_tsc = power.edx >> 8 & 1;
   g_cpu.xsave = one.ecx >> 26 & 1;
 
-  constexpr uint64_t kGlobalPages = 1 << 7, kUmip = 1 << 11, kFsGsBase = 1 << 16, kOsXsave = 1 << 18, kSmep = 1 << 20,
-                     kSmap = 1 << 21;
-  uint64_t cr4 = read_cr4() | kGlobalPages;
-  if (g_cpu.umip) cr4 |= kUmip;
-  if (g_cpu.fsgsbase) cr4 |= kFsGsBase;
-  if (g_cpu.xsave) cr4 |= kOsXsave;
-  if (g_cpu.smep) cr4 |= kSmep;
-  if (g_cpu.smap) cr4 |= kSmap;
-  write_cr4(cr4);
+  switch_features_on();
   g_smap_enabled = g_cpu.smap;
 
   g_cpu.xcr0 = 3;
@@ -54,10 +65,30 @@ void cpu_initialize() {
     uint64_t offered = uint64_t{state.edx} << 32 | state.eax;
     if (offered & kAvx) g_cpu.xcr0 |= kAvx;
     if ((offered & kAvx) && (offered & kAvx512) == kAvx512) g_cpu.xcr0 |= kAvx512;
-    asm volatile("xsetbv" ::"c"(0), "a"(uint32_t(g_cpu.xcr0)), "d"(uint32_t(g_cpu.xcr0 >> 32)));
+    enable_extended_state();
     g_cpu.xsave_size = cpuid(0xD, 0).ebx;
   }
   g_cpu.avx = (g_cpu.xcr0 & 4) != 0;
+}
+
+// More than the old processor had is not used: the dump's records keep their sizes.
+const char* cpu_resume() {
+  const CpuidResult one = cpuid(1), seven = cpuid(7);
+  if (g_cpu.smep && (seven.ebx >> 7 & 1) == 0) return "this processor has no SMEP, which the dump's had";
+  if (g_cpu.smap && (seven.ebx >> 20 & 1) == 0) return "this processor has no SMAP, which the dump's had";
+  if (g_cpu.fsgsbase && (seven.ebx & 1) == 0) return "this processor has no RDFSBASE, which the dump's had";
+  if (g_cpu.umip && (seven.ecx >> 2 & 1) == 0) return "this processor has no UMIP, which the dump's had";
+  if (g_cpu.xsave && (one.ecx >> 26 & 1) == 0) return "this processor has no XSAVE, which the dump's had";
+  g_cpu.rdrand = one.ecx >> 30 & 1;
+  g_cpu.rdseed = seven.ebx >> 18 & 1;
+  switch_features_on();
+  asm volatile("mov %0, %%dr7" ::"r"(uint64_t{0}));
+  if (!g_cpu.xsave) return nullptr;
+  const CpuidResult state = cpuid(0xD, 0);
+  if ((g_cpu.xcr0 & ~(uint64_t{state.edx} << 32 | state.eax)) != 0)
+    return "this processor lacks vector registers that the dump's had";
+  enable_extended_state();
+  return cpuid(0xD, 0).ebx == g_cpu.xsave_size ? nullptr : "this processor keeps its vector registers in another form";
 }
 
 uint8_t in8(uint16_t port) {
@@ -75,9 +106,15 @@ uint32_t in32(uint16_t port) {
   asm volatile("inl %1, %0" : "=a"(value) : "Nd"(port));
   return value;
 }
-void out8(uint16_t port, uint8_t value) { asm volatile("outb %0, %1" ::"a"(value), "Nd"(port)); }
-void out16(uint16_t port, uint16_t value) { asm volatile("outw %0, %1" ::"a"(value), "Nd"(port)); }
-void out32(uint16_t port, uint32_t value) { asm volatile("outl %0, %1" ::"a"(value), "Nd"(port)); }
+void out8(uint16_t port, uint8_t value) {
+  asm volatile("outb %0, %1" ::"a"(value), "Nd"(port));
+}
+void out16(uint16_t port, uint16_t value) {
+  asm volatile("outw %0, %1" ::"a"(value), "Nd"(port));
+}
+void out32(uint16_t port, uint32_t value) {
+  asm volatile("outl %0, %1" ::"a"(value), "Nd"(port));
+}
 
 uint64_t read_msr(uint32_t number) {
   uint32_t low, high;
@@ -103,7 +140,9 @@ uint64_t read_cr3() {
   return value;
 }
 
-void wait_for_interrupt() { asm volatile("sti; hlt; cli" ::: "memory"); }
+void wait_for_interrupt() {
+  asm volatile("sti; hlt; cli" ::: "memory");
+}
 
 // RDFSBASE and its like where the processor has them: an MSR costs tens of times as much.
 uint64_t get_fs_base() {

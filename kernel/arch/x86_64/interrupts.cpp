@@ -151,16 +151,26 @@ void arm_timer(uint64_t deadline_ns) {
   local_apic_timer_start(count > 0xFFFFFFFF ? 0xFFFFFFFF : uint32_t(count));
 }
 
-void interrupts_initialize() {
+namespace {
+
+// Frequencies of the TSC and of the local APIC's timer, and what a paravirtual clock says.
+ParavirtualClock start_clocks(uint64_t& tsc_hz, uint64_t& timer_hz) {
   mask_legacy_controllers();
   if (Result<void> done = local_apic_initialize(); !done) panic("no memory to map the local APIC");
-  uint64_t tsc_hz = 0, timer_hz = 0;
   calibrate(tsc_hz, timer_hz);
   if (uint64_t exact = tsc_hz_from_cpuid(); exact != 0) tsc_hz = exact;
   const ParavirtualClock paravirtual = paravirtual_clock();
   if (paravirtual.tsc_hz != 0) tsc_hz = paravirtual.tsc_hz;
   if (tsc_hz < 1'000'000 || timer_hz < 1'000)
     panic("clock calibration failed: TSC %lu Hz, APIC timer %lu Hz", tsc_hz, timer_hz);
+  return paravirtual;
+}
+
+}  // namespace
+
+void interrupts_initialize() {
+  uint64_t tsc_hz = 0, timer_hz = 0;
+  const ParavirtualClock paravirtual = start_clocks(tsc_hz, timer_hz);
   g_clock.base_tsc = g_boot_info.early_tsc;
   g_clock.multiplier = multiplier_for(tsc_hz);
   g_timer_multiplier = (timer_hz << 32) / 1'000'000'000ull;
@@ -170,6 +180,18 @@ void interrupts_initialize() {
   const uint64_t moment =
       is_paravirtual ? scale_ticks(paravirtual.tsc - g_clock.base_tsc, g_clock.multiplier) : monotonic_ns();
   g_clock.wall_offset_ns = wall == 0 ? 0 : wall - int64_t(moment);
+}
+
+void interrupts_resume(uint64_t now_ns) {
+  uint64_t tsc_hz = 0, timer_hz = 0;
+  start_clocks(tsc_hz, timer_hz);
+  g_clock.multiplier = multiplier_for(tsc_hz);
+  g_timer_multiplier = (timer_hz << 32) / 1'000'000'000ull;
+  // The TSC began anew with the machine: its zero lies before that by what the guest had run.
+  g_clock.base_tsc =
+      read_tsc() - static_cast<uint64_t>((static_cast<unsigned __int128>(now_ns) << 32) / g_clock.multiplier);
+  g_one_shot_timer = {kNotArmed, true};
+  g_in_interrupt = false;
 }
 
 }  // namespace kernel

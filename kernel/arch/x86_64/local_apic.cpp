@@ -15,6 +15,7 @@ enum Register : uint32_t {
   kSpurious = 0xF0,
   kCommand = 0x300,
   kTimer = 0x320,
+  kLocal1 = 0x360,
   kInitial = 0x380,
   kCurrent = 0x390,
   kDivide = 0x3E0
@@ -49,6 +50,8 @@ Result<void> local_apic_initialize() {
   write(kSpurious, 0x100 | kSpuriousVector);
   write(kDivide, 3);  // by 16
   write(kTimer, kTimerVector);
+  constexpr uint32_t kNmi = 4 << 8;  // Intel SDM vol. 3, 11.5.1; some firmware leaves the pin masked
+  write(kLocal1, kNmi);
   return {};
 }
 

@@ -1,0 +1,101 @@
+#include "kernel/resume/resume.h"
+
+#include "kernel/arch/x86_64/cpu.h"
+#include "kernel/arch/x86_64/cpu_initialize.h"
+#include "kernel/arch/x86_64/entry.h"
+#include "kernel/arch/x86_64/interrupts.h"
+#include "kernel/arch/x86_64/random.h"
+#include "kernel/crash/crash_again.h"
+#include "kernel/crash/crash_state.h"
+#include "kernel/debug/stub.h"
+#include "kernel/drivers/console.h"
+#include "kernel/drivers/drivers.h"
+#include "kernel/fs/inode.h"
+#include "kernel/library/log.h"
+#include "kernel/linux/vdso.h"
+#include "kernel/memory/physical.h"
+#include "kernel/net/network.h"
+#include "kernel/task/scheduler.h"
+#include "snapshot/format/resume.h"
+
+namespace kernel {
+
+uint32_t g_resumed_count = 0;
+
+namespace {
+
+using mortem::format::ResumeRequest;
+
+// What a C++ call preserves (entry.S).
+struct ResumePoint {
+  uint64_t rbx, rbp, r12, r13, r14, r15, rsp, rip;
+};
+ResumePoint g_resume_point{};
+Thread* g_resume_thread = nullptr;  // whose stack it stands on; null: nobody can go on from here
+
+}  // namespace
+
+extern "C" {
+[[gnu::visibility("hidden")]] extern const char resume_code[], resume_code_end[];
+[[gnu::visibility("hidden")]] void resume_entry();
+[[gnu::visibility("hidden"), gnu::returns_twice]] int set_resume_point(ResumePoint* point);
+[[noreturn, gnu::visibility("hidden")]] void go_on_from(const ResumePoint* point);
+}
+
+ResumeCode resume_code_place() {
+  return {resume_code, static_cast<uint64_t>(resume_code_end - resume_code),
+          reinterpret_cast<const void*>(&resume_entry)};
+}
+
+void crash_until_resumed(const CrashReason& reason, const TrapFrame& frame) {
+  const bool had_interrupts = interrupts_enabled();
+  interrupts_disable();
+  // The dump's memory is to hold what the processor does.
+  save_app_state(*g_current_thread);
+  g_resume_thread = g_current_thread;
+  if (set_resume_point(&g_resume_point) == 0) crash(reason, &frame);
+  g_resume_thread = nullptr;
+  forget_loaded_app_state();
+  load_app_state(*g_current_thread);
+  if (had_interrupts) interrupts_enable();
+}
+
+namespace {
+
+// Nothing of this machine can be used: the host shows the console's last line.
+[[noreturn]] void refuse(const char* why) {
+  log(LogLevel::Warning, "resume: %s", why);
+  power_off();
+}
+
+}  // namespace
+
+// Called by entry.S: on a stack of its own, interrupts off, with the kernel's page tables.
+extern "C" [[noreturn, gnu::visibility("hidden")]] void resume_kernel(uint64_t request_physical) {
+  console_initialize();
+  ResumeRequest request;
+  __builtin_memcpy(&request, direct_map<ResumeRequest>(request_physical), sizeof request);
+  if (__builtin_memcmp(request.magic, mortem::format::kResumeMagic, sizeof request.magic) != 0 ||
+      request.size < sizeof request)
+    refuse("the host's request is of another version");
+  if (const char* missing = cpu_resume(); missing != nullptr) refuse(missing);
+  segments_initialize();
+  traps_initialize();
+  if (g_resume_thread == nullptr || g_resume_thread != g_current_thread)
+    refuse("the dump has no thread that could go on");
+  set_kernel_stack(g_current_thread->kernel_stack.top);
+  interrupts_resume(g_crash.uptime_ns);
+  ++g_resumed_count;
+  log(LogLevel::Info, "resumed from the dump of this moment");
+  random_mix(request.entropy, sizeof request.entropy);
+  crash_forget();
+  drivers_resume();
+  crash_prepare_again();
+  resume_root();
+  if (!net::resume()) refuse("the dump has a network card, this machine has none that starts");
+  linux::vdso_clock_changed();
+  debug::resume_stub();
+  go_on_from(&g_resume_point);
+}
+
+}  // namespace kernel

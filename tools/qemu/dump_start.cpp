@@ -1,0 +1,139 @@
+#include "tools/qemu/dump_start.h"
+
+#include <fmt/format.h>
+
+#include <chrono>
+#include <cstring>
+#include <ctime>
+
+#include "snapshot/image_target.h"
+#include "snapshot/resume/dump_boot.h"
+#include "snapshot/slots.h"
+#include "tools/elf_file.h"
+#include "tools/local_store.h"
+#include "tools/output.h"
+#include "tools/qemu/detached_run.h"
+#include "tools/target.h"
+
+namespace mortem::tools {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+using SteadyClock = std::chrono::steady_clock;
+
+double seconds_since(SteadyClock::time_point start) {
+  return std::chrono::duration<double>(SteadyClock::now() - start).count();
+}
+
+Result<Network> dump_network(const CloneStartOptions& options) {
+  Network network;
+  if (options.network == "none")
+    network.kind = NetworkKind::Unplugged;
+  else if (options.network == "isolated")
+    network.kind = NetworkKind::Isolated;
+  else if (options.network == "user")
+    network.kind = NetworkKind::User;
+  else
+    return failure(ErrorKind::BadInput, fmt::format("--net {}: none, isolated or user", printable(options.network)));
+  if (options.network == "none" && !options.ports.empty())
+    return failure(ErrorKind::BadInput, "-p goes with --net isolated or user");
+  for (const std::string& port : options.ports) network.ports.push_back(TRY(parse_port_forward(port, "-p")));
+  TRY_VOID(check_network(network));
+  return network;
+}
+
+// That disk is the one that the dump was written to.
+Result<void> check_dump_disk(const snapshot::CoreFile& core, const fs::path& image) {
+  const auto identity = core.identity();
+  const uint8_t none[16] = {};
+  if (!identity || std::memcmp(identity->disk_id, none, sizeof none) == 0) return {};
+  const snapshot::DiskImage disk = TRY(snapshot::DiskImage::open_any(image));
+  const snapshot::DumpSlots slots = TRY(snapshot::read_dump_slots(disk));
+  if (std::memcmp(slots.header.disk_id, identity->disk_id, sizeof none) != 0)
+    return failure(ErrorKind::BadInput, fmt::format("{}: not the disk of {}: another guest was started from it",
+                                                    image.string(), core.name()));
+  return {};
+}
+
+void name_program(const snapshot::CoreFile& core, InstanceFacts& facts) {
+  for (const snapshot::CoreModule& module : core.modules()) {
+    if (module.kind == format::ModuleKind::Program) {
+      facts.program = module.path;
+      facts.program_id = hexadecimal(module.id);
+    }
+  }
+}
+
+}  // namespace
+
+Result<StartedDump> start_dump(const std::string& source, const fs::path& given_image,
+                               const CloneStartOptions& options) {
+  const auto start = SteadyClock::now();
+  const auto core = TRY(open_target_core(source));
+  TRY_VOID(snapshot::check_resumable(*core));
+  const auto reason = core->reason();
+  if (!options.holds_app && reason && reason->signal != 0)
+    return failure(
+        ErrorKind::BadInput,
+        fmt::format("--run: {} is of an end by signal {}, which would come again at once", source, reason->signal));
+  RunPlan plan;
+  plan.machine.qemu = TRY(find_qemu());
+  plan.machine.small_firmware = has_small_firmware(plan.machine.qemu);
+  plan.machine.network = TRY(dump_network(options));
+  fs::path image = given_image;
+  if (const auto inside = snapshot::image_target(source); image.empty() && inside) image = inside->image;
+  std::error_code ignored;
+  if (!image.empty()) {
+    TRY_VOID(check_dump_disk(*core, image));
+    plan.machine.image = fs::absolute(image, ignored);
+    plan.machine.image_format = TRY(snapshot::DiskImage::format_of(image));
+    plan.machine.keeps_image = false;
+  }
+
+  TemporaryFolder temporary = TRY(TemporaryFolder::create());
+  plan.machine.memory_file = temporary.path() / "memory";
+  const snapshot::DumpBoot boot = TRY(snapshot::make_dump_boot(*core, plan.machine.memory_file));
+  plan.machine.kernel = temporary.path() / "trampoline";
+  TRY_VOID(write_file_atomically(plan.machine.kernel,
+                                 {reinterpret_cast<const char*>(boot.trampoline.data()), boot.trampoline.size()}));
+  StartedDump started;
+  started.read_seconds = seconds_since(start);
+  started.lost_pages = boot.lost_pages;
+  plan.machine.type = boot.machine_type;
+  plan.machine.memory = boot.memory_bytes;
+  plan.on_crash = OnCrash::Stop;
+  plan.detached = true;
+  plan.clone = CloneStart{{}, TRY(clone_message(options, options.clock.value_or(CloneClock::Now))), false};
+  // The program's network goes on under its old address.
+  std::memset(plan.clone->message.hardware_address, 0, sizeof plan.clone->message.hardware_address);
+
+  InstanceFacts& facts = plan.facts;
+  name_program(*core, facts);
+  const std::string base =
+      facts.program.empty() ? fs::path(source).stem().string() : fs::path(facts.program).filename().string();
+  Instance instance = TRY(Instance::create(options.name, instance_name_from(base + "-resumed")));
+  facts.name = plan.machine.name = instance.name();
+  if (plan.machine.image) facts.image = *plan.machine.image;
+  facts.temporary = temporary.path();
+  facts.source = source;
+  facts.accelerator = plan.machine.accelerator;
+  facts.on_crash = on_crash_name(plan.on_crash);
+  facts.kernel_id = boot.kernel_id;
+  facts.memory = boot.memory_bytes;
+  facts.started = std::time(nullptr);
+  facts.detached = true;
+  for (const PortForward& forward : plan.machine.network.ports) facts.ports.push_back(forward.text());
+
+  started.instance.name = instance.name();
+  started.instance.instance = instance.folder();
+  const DetachedRun run = TRY(run_detached(std::move(plan), std::move(instance), std::move(temporary)));
+  if (!run.is_ready)
+    note(fmt::format("{} runs, but its guest does not say that it goes on; see mortem logs {}", started.instance.name,
+                     started.instance.name));
+  started.instance.seconds = seconds_since(start);
+  return started;
+}
+
+}  // namespace mortem::tools

@@ -12,7 +12,7 @@ mortem_unit_test(function_names LIBRARIES mortem_inspector dump_builder)
 mortem_unit_test(symbols LIBRARIES mortem_inspector dump_builder)
 mortem_unit_test(session WHOLE LIBRARIES mortem_model dump_builder)
 target_compile_definitions(session_test PRIVATE SESSION_PROGRAMS="${CMAKE_CURRENT_SOURCE_DIR}/session_programs")
-mortem_unit_test(live_session WHOLE LIBRARIES mortem_model dump_builder)
+mortem_unit_test(live_session WHOLE LIBRARIES mortem_model dump_builder fmt::fmt)
 target_compile_definitions(live_session_test PRIVATE SESSION_PROGRAMS="${CMAKE_CURRENT_SOURCE_DIR}/session_programs"
   STUB_PROGRAM="$<TARGET_FILE_DIR:live_session_test>/stub_program")
 mortem_unit_test(contained_call LIBRARIES mortem_model)

@@ -181,6 +181,7 @@ void DwarfModule::read_names() {
   if (names_are_read_) return;
   names_are_read_ = true;
   for (const auto& unit : file_.context().info_section_units()) read_names_of(*unit);
+  for (const auto& unit : file_.context().types_section_units()) read_names_of(*unit);
 }
 
 void DwarfModule::read_names_of(llvm::DWARFUnit& skeleton) {
@@ -198,6 +199,8 @@ bool DwarfModule::read_units_with(const std::string& name) {
   const auto offsets = unit_names_->units_with(*last);
   for (const auto& unit : file_.context().info_section_units())
     if (std::binary_search(offsets.begin(), offsets.end(), unit->getOffset())) read_names_of(*unit);
+  // DWARF 4 keeps type units in a section of their own, which few programs have.
+  for (const auto& unit : file_.context().types_section_units()) read_names_of(*unit);
   return true;
 }
 

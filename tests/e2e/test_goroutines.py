@@ -133,6 +133,22 @@ class Goroutines(MortemTest):
             with self.subTest(kind=kind):
                 self.assertEqual(ours, wanted)
 
+    def test_objects_of_a_type(self):
+        """search finds a structure by the value of a member, where gdb says that it stands."""
+        program = self.build("values", source=ROOT / "tests" / "programs" / "go_values.go")
+        core, _ = self.core_of(program)
+        path, asked = "'main.head'", ["-ex", "set language c"]
+        for _ in range(5):
+            asked += ["-ex", f"print/x (long){path}", "-ex", f"print {path}->id"]
+            path += "->next"
+        text = subprocess.run(["gdb", "-nx", "-batch", "-iex", "set auto-load no", *asked, program, core],
+                              capture_output=True, text=True, timeout=60).stdout
+        values = [int(value, 0) for value in re.findall(r"^\$\d+ = (\S+)$", text, re.M)]
+        self.assertEqual(values[1::2], [100004, 100003, 100002, 100001, 100000], text)
+        for address, number in zip(values[::2], values[1::2]):
+            found = self.facts("search", core, "--value", f"main.connection.id={number}")["hits"]
+            self.assertIn(hex(address), [one["address"] for one in found])
+
     def test_stripped(self):
         """Without DWARF and symbols Go's own table gives functions, lines and inlining, and where frames end."""
         program = self.build("stripped", "-ldflags=-s -w")

@@ -38,6 +38,7 @@ class PackageIndex {
     if (!known) slots_ = 0;
   }
 
+  bool is_there() const { return !bytes_.empty(); }
   std::optional<DwarfSections> find(uint64_t id) const {
     const auto row = row_of(id);
     if (!row) return std::nullopt;
@@ -79,18 +80,20 @@ class PackageIndex {
   }
 
   const ElfImage& package_;
-  const Bytes bytes_;
+  const Bytes bytes_;  // empty: the file is no package
   uint32_t version_ = 0, columns_ = 0, units_ = 0, slots_ = 0;
 };
 
-// Null: these are not the entries of that unit.
-std::unique_ptr<DwarfFile> part_of(std::shared_ptr<const ElfImage> image, const DwarfSections& sections,
-                                   const DwarfFile& linked, const Unit& skeleton) {
-  auto part = std::make_unique<DwarfFile>(std::move(image), sections, linked, skeleton);
+}  // namespace
+
+std::unique_ptr<DwarfFile> part_in(std::shared_ptr<const ElfImage> image, const DwarfFile& linked,
+                                   const Unit& skeleton) {
+  const PackageIndex package(*image);
+  const auto sections = package.is_there() ? package.find(skeleton.part_id) : std::optional(sections_of(*image));
+  if (!sections) return nullptr;
+  auto part = std::make_unique<DwarfFile>(std::move(image), *sections, linked, skeleton);
   return part->split_unit() ? std::move(part) : nullptr;
 }
-
-}  // namespace
 
 SplitParts::SplitParts(const SymbolFiles& files, const PathRules& rules) : files_(files), rules_(rules) {}
 
@@ -99,13 +102,12 @@ std::unique_ptr<DwarfFile> SplitParts::find(const DwarfFile& linked, const Unit&
     if (auto image = ElfImage::map_file(files_.package)) package_ = std::move(*image);
   package_tried_ = true;
   if (package_)
-    if (const auto sections = PackageIndex(*package_).find(skeleton.part_id))
-      if (auto part = part_of(package_, *sections, linked, skeleton)) return part;
+    if (auto part = part_in(package_, linked, skeleton)) return part;
   const PartPlaces places = rules_.part_places(std::string(skeleton.part_name), std::string(skeleton.folder), files_);
   for (const std::string& place : {places.recorded, places.existing}) {
     auto image = place.empty() ? failure(ErrorKind::NotFound, "") : ElfImage::map_file(place);
     if (!image) continue;
-    if (auto part = part_of(*image, sections_of(**image), linked, skeleton)) return part;
+    if (auto part = part_in(*image, linked, skeleton)) return part;
   }
   missing_.insert(places.recorded);
   return nullptr;

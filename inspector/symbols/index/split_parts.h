@@ -28,6 +28,10 @@ class SplitParts final : public PartFinder {
   std::set<std::string> missing_;
 };
 
+// The part of `skeleton` in a .dwo file or a package; null: it is not there, or of another build.
+std::unique_ptr<DwarfFile> part_in(std::shared_ptr<const ElfImage> image, const DwarfFile& linked,
+                                   const Unit& skeleton);
+
 // "PROGRAM: 2 of its .dwo files were not found …": what to tell the user.
 std::string missing_parts_text(const std::string& program, const std::set<std::string>& missing,
                                const std::string& consequence);

@@ -93,12 +93,19 @@ void add_target_commands(Workspace& workspace) {
                           .unavailable = Reason(workspace, &TargetActions::no_clone),
                           .button = "Clone",
                           .typed_first = true});
-  workspace.commands.add({.name = "target.resume",
-                          .menu = "Run",
-                          .title = "Resume: a guest that goes on from this moment",
-                          .run = [&workspace](const std::string&) { return resume(workspace); },
-                          .unavailable = Reason(workspace, &TargetActions::no_resume),
-                          .button = "Resume"});
+  workspace.commands.add(
+      {.name = "target.resume",
+       .menu = "Run",
+       .title = "Resume: a guest that goes on from this moment",
+       .run = [&workspace](const std::string&) { return resume(workspace); },
+       .unavailable = [&workspace, why = Reason(workspace, &TargetActions::no_resume)]() mutable -> std::string {
+         if (std::string text = why(); !text.empty()) return text;
+         const auto* info = workspace.session->info();
+         const bool is_partial = info && info->reason && info->reason->level &&
+                                 *info->reason->level != snapshot::dump_level_text(format::DumpLevel::Full);
+         return is_partial ? "the dump is partial: the machine's memory is not all in it" : "";
+       },
+       .button = "Resume"});
 }
 
 const CommandRegistration target_commands(add_target_commands);

@@ -10,6 +10,10 @@ from mortem_test import GUESTS, KERNEL, MortemTest, marked_lines, wait_until
 
 
 class InspectorViews(MortemTest):
+    def setUp(self):
+        super().setUp()
+        self.environment["XDG_CONFIG_HOME"] = str(self.place / "config")
+
     def run_script(self, target, script):
         path = self.files / "steps.script"
         path.write_text(textwrap.dedent(script))
@@ -160,11 +164,19 @@ class InspectorViews(MortemTest):
             settle
             check-fact phase stopped
             command target.dump yes
-            wait "d.core.zst" for 60
+            wait "Resume" for 60
             wait "worker 0" in threads
             check-fact preset crash
+            check-command target.resume available
+            check-fact jobs-failed 0
+            command target.resume
+            wait "Continue" for 60
+            wait "worker 0" in threads
+            check-fact phase stopped
+            check-fact preset live
             check-fact jobs-failed 0
             """)
+        self.addCleanup(self.mortem, "stop", self.facts("ps")["instances"][-1]["name"], status=None)
         self.assertEqual({thread["name"] for thread in self.facts("threads", "d.core.zst")["threads"]},
                          {"debuggee", "reader", "worker 0", "worker 1", "worker 2"})
 

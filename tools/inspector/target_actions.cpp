@@ -4,11 +4,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <array>
+#include <fstream>
 #include <nlohmann/json.hpp>
 #include <set>
 #include <thread>
 
 #include "snapshot/clone/clone_description.h"
+#include "snapshot/image_target.h"
 #include "tools/child_program.h"
 #include "tools/output.h"
 #include "tools/qemu/instance.h"
@@ -92,8 +95,13 @@ Result<std::string> clone(const std::string& target, const std::string& folder, 
 
 std::string no_resume(const std::string& target, bool live) {
   if (live) return "it runs already";
-  if (snapshot::is_clone_folder(target)) return "";
-  return "only a clone's folder can be resumed by this version, not a dump";
+  if (snapshot::is_clone_folder(target) || snapshot::image_target(target)) return "";
+  // As its guest wrote it: compressed. Any other is a core of whatever program.
+  constexpr std::array<char, 4> kZstdMagic = {'\x28', '\xb5', '\x2f', '\xfd'};  // RFC 8878, 3.1.1
+  std::array<char, 4> magic{};
+  std::ifstream file(target, std::ios::binary);
+  file.read(magic.data(), magic.size());
+  return magic == kZstdMagic ? "" : "only a dump as its guest wrote it can go on, or a clone; this is a plain core";
 }
 
 Result<std::string> resume(const std::string& target, app::JobControl& job) {
@@ -132,7 +140,7 @@ Result<std::string> dump(const std::string& target, const std::function<Result<v
   job.tell("the guest writes it");
   const auto deadline = std::chrono::steady_clock::now() + kDumpDeadline;
   // Whoever looks after the guest takes it out of the image; it appears whole or not at all.
-  for (bool is_gone = false;; is_gone = !instance_of(target)) {
+  for (bool is_gone = false;; is_gone = !is_running(instance.facts.keeper)) {
     for (const auto& one : dump_files(instance.facts.dump))
       if (!before.contains(one)) return std::get<fs::path>(one).string();
     if (job.cancelled()) return failure(ErrorKind::System, "cancelled; the guest writes its dump all the same");

@@ -30,7 +30,7 @@ double seconds_since(SteadyClock::time_point start) {
 Result<Network> dump_network(const CloneStartOptions& options) {
   Network network;
   if (options.network == "none")
-    network.kind = NetworkKind::Unplugged;
+    network.kind = NetworkKind::Isolated;  // with its link down
   else if (options.network == "isolated")
     network.kind = NetworkKind::Isolated;
   else if (options.network == "user")
@@ -105,7 +105,8 @@ Result<StartedDump> start_dump(const std::string& source, const fs::path& given_
   plan.machine.memory = boot.memory_bytes;
   plan.on_crash = OnCrash::Stop;
   plan.detached = true;
-  plan.clone = CloneStart{{}, TRY(clone_message(options, options.clock.value_or(CloneClock::Now))), false};
+  plan.clone =
+      CloneStart{{}, TRY(clone_message(options, options.clock.value_or(CloneClock::Now))), options.network == "none"};
   // The program's network goes on under its old address.
   std::memset(plan.clone->message.hardware_address, 0, sizeof plan.clone->message.hardware_address);
 

@@ -11,6 +11,7 @@
 #include "kernel/drivers/console_port.h"
 #include "kernel/drivers/control_port.h"
 #include "kernel/library/log.h"
+#include "kernel/memory/physical.h"
 #include "snapshot/format/guest_description.h"
 
 namespace kernel {
@@ -148,7 +149,10 @@ void dump_write(DumpLevel level) {
     g_done = DumpDone::Yes;
     return;
   }
-  SeekableCompressor compressor(g_from->compressor, *g_slot);
+  // `mortem image create` adds 1/32 of the memory for what is no page of it.
+  const uint64_t slot_size = g_from->partition.slot_size;
+  const bool has_room = slot_size - slot_size / 32 > ram_page_count() * kPageSize;
+  SeekableCompressor compressor(g_from->compressor, *g_slot, has_room);
   CoreWriter writer(*g_state, level, level_deadline(level));
   const CoreResult result = writer.write(compressor);
   if (result != CoreResult::Written || !compressor.finish()) {

@@ -11,8 +11,14 @@ namespace kernel {
 
 namespace {
 
-ZSTD_parameters parameters() {
-  ZSTD_parameters result = ZSTD_getParams(kCompressionLevel, kFrameSize, 0);
+// Of zstd's levels the one that looks for the fewest matches: it copies, and sums up.
+int storing_level() {
+  return ZSTD_minCLevel();
+}
+constexpr unsigned kTrialFrames = 4;
+
+ZSTD_parameters parameters(int level) {
+  ZSTD_parameters result = ZSTD_getParams(level, kFrameSize, 0);
   result.fParams.contentSizeFlag = 1;
   result.fParams.checksumFlag = 1;
   return result;
@@ -33,14 +39,25 @@ bool is_zero(const void* bytes, size_t size) {
 }  // namespace
 
 size_t compressor_workspace_size() {
-  return ZSTD_estimateCCtxSize_usingCParams(parameters().cParams);
+  const size_t compressing = ZSTD_estimateCCtxSize_usingCParams(parameters(kCompressionLevel).cParams);
+  const size_t storing = ZSTD_estimateCCtxSize_usingCParams(parameters(storing_level()).cParams);
+  return compressing > storing ? compressing : storing;
 }
 size_t compressor_output_size() {
   return ZSTD_COMPRESSBOUND(kFrameSize);
 }
 
-SeekableCompressor::SeekableCompressor(const CompressorMemory& memory, ByteSink& to)
-    : memory_(memory), to_(to), context_(ZSTD_initStaticCCtx(memory.workspace.data(), memory.workspace.size())) {}
+uint64_t cycle_count() {
+  return __builtin_ia32_rdtsc();
+}
+
+SeekableCompressor::SeekableCompressor(const CompressorMemory& memory, ByteSink& to, bool may_store,
+                                       uint64_t (*clock)())
+    : memory_(memory),
+      to_(to),
+      context_(ZSTD_initStaticCCtx(memory.workspace.data(), memory.workspace.size())),
+      may_store_(may_store),
+      clock_(clock) {}
 
 bool SeekableCompressor::write(const void* bytes, size_t size) {
   const auto* at = static_cast<const uint8_t*>(bytes);
@@ -67,16 +84,17 @@ bool SeekableCompressor::write_zeros(uint64_t count) {
     if (part > count) part = count;
     if (!all_zero_) __builtin_memset(memory_.frame.data() + used_, 0, part);
     used_ += part;
+    virtual_zeros_ += part;
     count -= part;
     if (used_ == kFrameSize && !frame_full()) return false;
   }
   return true;
 }
 
-size_t SeekableCompressor::compress(size_t content) {
+size_t SeekableCompressor::compress(size_t content, int level) {
   const size_t size =
       ZSTD_compress_advanced(static_cast<ZSTD_CCtx*>(context_), memory_.output.data(), memory_.output.size(),
-                             memory_.frame.data(), content, nullptr, 0, parameters());
+                             memory_.frame.data(), content, nullptr, 0, parameters(level));
   return ZSTD_isError(size) ? 0 : size;
 }
 
@@ -89,15 +107,31 @@ bool SeekableCompressor::put_frame(const void* bytes, size_t size, size_t conten
   return to_.write(bytes, size) || fail(Failure::Sink);
 }
 
+// A full frame of what memory holds. The first ones are compressed, the next ones stored, all others go the way that
+// was better. Frames with more in them than memory holds are always compressed: the whole is never larger than memory.
+bool SeekableCompressor::measure_frame(size_t content) {
+  const bool decided = stored_.frames == kTrialFrames;
+  const bool store =
+      decided ? compressed_.steady() > kStoreAdvantage * stored_.steady() : compressed_.frames == kTrialFrames;
+  const uint64_t begin = clock_();
+  const size_t size = compress(content, store ? storing_level() : kCompressionLevel);
+  if (size == 0) return fail(Failure::Compression);
+  if (!put_frame(memory_.output.data(), size, content)) return false;
+  Trial& trial = store ? stored_ : compressed_;
+  if (!decided) trial.add(clock_() - begin);
+  return true;
+}
+
 bool SeekableCompressor::frame_full() {
   if (context_ == nullptr) return fail(Failure::Compression);
   const size_t content = used_;
-  const bool zeros = all_zero_;
-  used_ = 0;
+  const bool zeros = all_zero_, held = virtual_zeros_ == 0;
+  used_ = virtual_zeros_ = 0;
   all_zero_ = true;
   if (zeros && content == kFrameSize && zero_frame_size_ != 0) return put_frame(zero_frame_, zero_frame_size_, content);
+  if (may_store_ && held && !zeros && content == kFrameSize) return measure_frame(content);
   if (zeros) __builtin_memset(memory_.frame.data(), 0, content);
-  const size_t size = compress(content);
+  const size_t size = compress(content, kCompressionLevel);
   if (size == 0) return fail(Failure::Compression);
   if (zeros && content == kFrameSize && size <= sizeof zero_frame_) {
     __builtin_memcpy(zero_frame_, memory_.output.data(), size);

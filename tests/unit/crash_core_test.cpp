@@ -416,6 +416,56 @@ TEST(CrashCore, CompressedIsTheSameForZstdAndForOurReader) {
   std::filesystem::remove(plain_path);
 }
 
+// Gives each frame the time that the test says.
+uint64_t g_now, g_compressing, g_storing;
+unsigned g_looks;
+uint64_t frame_clock() {
+  // Twice a frame: before and behind it; the first four are compressed, the next four stored.
+  if (g_looks++ % 2 == 1) g_now += g_looks <= 8 ? g_compressing : g_storing;
+  return g_now;
+}
+
+std::vector<uint8_t> compressed(bool may_store, uint64_t compressing, uint64_t storing, std::vector<uint8_t>& content) {
+  g_now = g_looks = 0, g_compressing = compressing, g_storing = storing;
+  content.clear();
+  CompressorBuffers buffers;
+  VectorSink stored;
+  SeekableCompressor compressor(buffers.memory(), stored, may_store, frame_clock);
+  const std::vector<uint8_t> frame = [] {
+    std::vector<uint8_t> bytes(kFrameSize);
+    for (size_t i = 0; i < bytes.size(); ++i) bytes[i] = "not much in here"[i % 16];
+    return bytes;
+  }();
+  for (int number = 0; number < 40; ++number) {
+    EXPECT_TRUE(compressor.write(frame.data(), frame.size()));
+    content.insert(content.end(), frame.begin(), frame.end());
+  }
+  // Half of these is not memory's: they are compressed in any case.
+  for (int number = 0; number < 10; ++number) {
+    EXPECT_TRUE(compressor.write(frame.data(), frame.size() / 2) && compressor.write_zeros(frame.size() / 2));
+    content.insert(content.end(), frame.begin(), frame.begin() + ptrdiff_t(frame.size() / 2));
+    content.insert(content.end(), frame.size() / 2, 0);
+  }
+  EXPECT_TRUE(compressor.finish());
+  return stored.bytes;
+}
+
+TEST(CrashCore, FramesAreStoredWhereCompressingIsMuchSlower) {
+  std::vector<uint8_t> content;
+  EXPECT_LT(compressed(false, 1000, 1, content).size(), kFrameSize);
+  EXPECT_LT(compressed(true, 400, 100, content).size(), 5 * kFrameSize);  // four of them to find out
+  EXPECT_GT(compressed(true, 400, 100, content).size(), 4 * kFrameSize);
+  const std::vector<uint8_t> stored = compressed(true, 401, 100, content);
+  EXPECT_GT(stored.size(), 36 * kFrameSize);
+  EXPECT_LT(stored.size(), 37 * kFrameSize);
+  const auto path = write_file(".zst", stored), plain_path = write_file(".content", content);
+  EXPECT_EQ(run("zstd -q -t " + path.string()), "");
+  EXPECT_EQ(run("zstd -q -d -c " + path.string() + " | cmp - " + plain_path.string()), "");
+  EXPECT_NE(run("zstd -lv " + path.string() + " 2>&1").find("XXH64"), std::string::npos);
+  std::filesystem::remove(path);
+  std::filesystem::remove(plain_path);
+}
+
 TEST(CrashCore, SinkThatIsFullStopsIt) {
   FakeGuest guest;
   guest.crash_of_the_app();

@@ -128,6 +128,8 @@ class Builder {
 
   // Pages of files that the kernel finds in its cache and the dump does not hold: it must not take zeros for them.
   Result<void> mark_lost_pages() {
+    uint8_t last;  // a damaged size is found before so much memory is asked for
+    TRY_VOID(memory_.read(block_.page_owner_table + block_.memory_pages - 1, {&last, 1}));
     std::vector<uint8_t> owners(block_.memory_pages);
     TRY_VOID(memory_.read(block_.page_owner_table, owners));
     for (uint64_t page = 0; page < owners.size(); ++page) {

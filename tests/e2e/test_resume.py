@@ -1,4 +1,5 @@
 """`mortem resume DUMP`: a crash dump boots, stands at the instruction that failed, and goes on when that is put right."""
+import json
 import re
 import shutil
 import socket
@@ -179,11 +180,16 @@ class Others(ResumeTest):
         recover, dump = GUESTS / "recover", self.files / "fault.dump"
         usual = self.mortem("run", recover, "--dump", dump)
         self.assertFalse(dump.exists())
-        done = self.mortem("run", recover, "--on-fault", "first-chance", "--dump", dump)
+        image, config = self.files / "recover.img", self.files / "recover.json"
+        self.mortem("image", "create", recover, "-o", image)
+        done = self.mortem("run", image, "--on-fault", "first-chance", "--dump", self.files / "other.dump")
+        self.assertIn("which the program handles itself; dump in other.dump", done.stderr)
+        config.write_text(json.dumps({"Program": str(recover), "OnFault": "first-chance"}))
+        done = self.mortem("run", config, "--dump", dump)
         lines = [line for line in done.stdout.splitlines() if line.startswith("recovered")]
         self.assertEqual(lines, usual.stdout.splitlines())
         self.assertEqual(done.stderr.count("which the program handles itself; dump in"), 1, done.stderr)
-        self.assertEqual([path.name for path in self.files.iterdir()], ["fault.dump"])  # one for that instruction
+        self.assertEqual([path.name for path in self.files.glob("fault*")], ["fault.dump"])  # one for that instruction
         facts = self.facts("info", dump)
         self.assertEqual(facts["reason"]["signal"], 11)
         self.assertEqual(facts["reason"]["fault_address"], "0x1234000")

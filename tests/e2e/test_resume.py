@@ -156,6 +156,18 @@ class Others(ResumeTest):
         self.assertEqual(len(stacks(dump)), 5)
         self.mortem("stop", "t", status=None)
 
+    def test_requests_that_the_disk_had(self):
+        """Another thread waits for the disk at the crash: its request is made again."""
+        image = self.files / "storm.img"
+        self.mortem("image", "create", GUESTS / "disk_storm", "-o", image)
+        _, dump = self.crash(image, status=139)
+        self.facts("resume", dump, "--name", "storm", "--image", image)
+        self.addCleanup(self.mortem, "stop", "storm", status=None)
+        self.gdb("storm", "set var $rip = (long)&behind_the_load", "tbreak usleep", "signal 0", "detach")
+        log = wait_until(lambda: (text := self.mortem("logs", "storm").stdout).count("errors") and text, "its end", 60)
+        self.assertIn("synced 40 more, 0 errors", log)
+        self.mortem("stop", "storm", status=None)
+
     def test_refusals(self):
         _, ended = self.crash(GUESTS / "exit_status", status=3)
         ended = ended.rename(self.files / "ended.dump")

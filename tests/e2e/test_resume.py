@@ -1,5 +1,5 @@
 """`mortem resume DUMP`: a crash dump boots, stands at the instruction that failed, and goes on when that is put right."""
-import hashlib
+import json
 import re
 import shutil
 import socket
@@ -97,14 +97,15 @@ class Servers(ResumeTest):
         image = self.files / "server.img"
         self.mortem("image", "create", SERVER, "-o", image, "--", "80")
         dump = self.crashed_server("--on-crash", "stop", source=image)
-        before = hashlib.sha256(image.read_bytes()).hexdigest()
+        before = image.stat()
         port, facts = self.resume(dump, "again", "--image", image)
         self.skip_the_store("again")
         self.assertEqual(self.ask(port, "/log"), "/one\n/two\n/crash\n/log\n")
         self.assertEqual(self.ask(port, "/sync"), "0")
         self.assertNotIn("ext3", self.mortem("logs", "again").stdout)
         self.mortem("stop", "again")
-        self.assertEqual(hashlib.sha256(image.read_bytes()).hexdigest(), before, "the disk was written to")
+        after = image.stat()
+        self.assertEqual((after.st_mtime_ns, after.st_blocks), (before.st_mtime_ns, before.st_blocks), "it was written to")
         # Once more a guest has used that disk: it is not what the dump knows any more.
         process = self.start("run", image, "--net", "none", "--", "80")
         self.assertEqual(process.stdout.readline(), b"serving on 80\n")
@@ -155,6 +156,18 @@ class Others(ResumeTest):
         self.assertEqual(len(stacks(dump)), 5)
         self.mortem("stop", "t", status=None)
 
+    def test_requests_that_the_disk_had(self):
+        """Another thread waits for the disk at the crash: its request is made again."""
+        image = self.files / "storm.img"
+        self.mortem("image", "create", GUESTS / "disk_storm", "-o", image)
+        _, dump = self.crash(image, status=139)
+        self.facts("resume", dump, "--name", "storm", "--image", image)
+        self.addCleanup(self.mortem, "stop", "storm", status=None)
+        self.gdb("storm", "set var $rip = (long)&behind_the_load", "tbreak usleep", "signal 0", "detach")
+        log = wait_until(lambda: (text := self.mortem("logs", "storm").stdout).count("errors") and text, "its end", 60)
+        self.assertIn("synced 40 more, 0 errors", log)
+        self.mortem("stop", "storm", status=None)
+
     def test_refusals(self):
         _, ended = self.crash(GUESTS / "exit_status", status=3)
         ended = ended.rename(self.files / "ended.dump")
@@ -174,9 +187,37 @@ class Others(ResumeTest):
                         GUESTS / "hello"], cwd=self.files, capture_output=True, timeout=60)
         self.assert_refused("resume", self.files / "linux.core", naming=["linux.core", "without its kernel"])
 
+    def test_first_chance(self):
+        """A fault that the program handles: its dump, and the program goes on; the dump is of the fault."""
+        recover, dump = GUESTS / "recover", self.files / "fault.dump"
+        usual = self.mortem("run", recover, "--dump", dump)
+        self.assertFalse(dump.exists())
+        image, config = self.files / "recover.img", self.files / "recover.json"
+        self.mortem("image", "create", recover, "-o", image)
+        done = self.mortem("run", image, "--on-fault", "first-chance", "--dump", self.files / "other.dump")
+        self.assertIn("which the program handles itself; dump in other.dump", done.stderr)
+        config.write_text(json.dumps({"Program": str(recover), "OnFault": "first-chance"}))
+        done = self.mortem("run", config, "--dump", dump)
+        lines = [line for line in done.stdout.splitlines() if line.startswith("recovered")]
+        self.assertEqual(lines, usual.stdout.splitlines())
+        self.assertEqual(done.stderr.count("which the program handles itself; dump in"), 1, done.stderr)
+        self.assertEqual([path.name for path in self.files.glob("fault*")], ["fault.dump"])  # one for that instruction
+        facts = self.facts("info", dump)
+        self.assertEqual(facts["reason"]["signal"], 11)
+        self.assertEqual(facts["reason"]["fault_address"], "0x1234000")
+        self.assertEqual(self.facts("bt", dump)["threads"][0]["frames"][0]["function"], "main")
+        self.facts("resume", dump, "--name", "fault")
+        self.addCleanup(self.mortem, "stop", "fault", status=None)
+        shown = self.gdb("fault", "p $_siginfo._sifields._sigfault.si_addr", "p i", "tbreak on_fault", "continue", "bt 2",
+                         "continue", "continue")  # there is a second fault
+        self.assertIn("= (void *) 0x1234000", shown)
+        self.assertIn("on_fault (signal=11", shown)
+        self.assertIn("exited normally", shown)
+        self.assert_refused("run", recover, "--on-fault", "never", naming=["--on-fault never", "first-chance"])
+
     def test_killed_while_it_starts(self):
         _, dump = self.crash(GUESTS / "null_write", status=139)
-        for delay in (0.02, 0.05, 0.1):
+        for delay in (0.05, 0.15):
             process = self.start("resume", dump, "--name", "k")
             time.sleep(delay)  # wherever that is
             process.kill()

@@ -16,6 +16,7 @@ struct CrashReason {
   bool has_fault_address = false;
   uint64_t fault_address = 0;
   const char* message = "";  // one line
+  bool goes_on = false;      // the program does, after the dump (resume/resume.h)
 };
 
 // Never returns. `frame`: the registers of the moment (user registers for the app's own ends, kernel registers for a

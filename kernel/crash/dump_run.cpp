@@ -206,7 +206,7 @@ void dump_tell_host(const CrashState& state) {
     append("; no dump: ");
     append(g_why_not);
   }
-  control_send(ControlType::Crash, {message, used});
+  control_send(state.reason.goes_on ? ControlType::Snapshot : ControlType::Crash, {message, used});
 }
 
 }  // namespace kernel

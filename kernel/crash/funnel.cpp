@@ -20,6 +20,7 @@
 #include "kernel/drivers/console.h"
 #include "kernel/drivers/virtio_reset.h"
 #include "kernel/library/log.h"
+#include "kernel/resume/resume.h"
 
 extern "C" {
 void crash_capture(kernel::TrapFrame* to);
@@ -120,6 +121,7 @@ void run_stage(CrashStage stage) {
       dump_tell_host(g_crash);
       break;
     case CrashStage::Leave:
+      if (g_crash.reason.goes_on && g_entries == 1) go_on_after_dump();
       if (crash_after() == AfterCrash::PowerOff) power_off();
       // A kernel that did nothing wrong boots again by itself, which is many times faster than by the firmware.
       if (!g_crash.in_kernel && g_entries == 1 && !is_in_interrupt()) {

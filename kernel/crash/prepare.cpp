@@ -149,7 +149,6 @@ void crash_prepare() {
 
 void crash_prepare_again() {
   crash_clock_prepare(clock_parameters().multiplier);
-  crash_set_after(AfterCrash::PowerOff);
   find_disk();
 }
 

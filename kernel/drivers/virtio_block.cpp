@@ -103,6 +103,8 @@ Result<void> VirtioBlock::restart(const VirtioRegisters& registers) {
     headers_[slot].status = 0xFF;
     requests_[slot].head = TRY(queue_.submit(std::span(kept).subspan(used, counts[slot])));
     used += counts[slot];
+    log(LogLevel::Info, "disk: a request of %lu bytes at sector %lu is made again",
+        static_cast<unsigned long>(requests_[slot].length), static_cast<unsigned long>(requests_[slot].sector));
   }
   device_.notify(queue_);
   return {};

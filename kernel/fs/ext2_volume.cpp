@@ -138,7 +138,7 @@ void Volume::look_at_disk_again() {
   if (!writable_) return;
   auto same = journal_.is_as_left();
   if (same.is_error())
-    (void)stop_changes("its journal cannot be read any more", same.error());
+    (void)stop_changes("its journal cannot be read: no disk, or another one", same.error());
   else if (!same.value())
     (void)stop_changes("the disk has been used since the dump, what is read from it may not fit", Error::ReadOnly);
 }

@@ -12,6 +12,9 @@
 //   net=dhcp|none|ADDRESS/PREFIX[,gateway=ADDRESS][,dns=ADDRESS][,mtu=BYTES]
 //                                   may be repeated, for IPv4 and IPv6; not given: dhcp. IPv6 also listens to routers
 //   on-exec=refuse|crash            crash: execve, fork and their like end the program with a dump
+//   on-fault=last-chance|first-chance
+//                                   first-chance: a fault that the program has a handler for leaves a dump, too, before
+//                                   the handler runs; once for each instruction
 //   memory=BYTES                    manifest only, read by `mortem run`: RAM that the slots were made for
 //   port=HOST:GUEST                manifest only, read by `mortem run`: ports to forward
 //   on-crash=stop|reboot|gdb        command line only; gdb: the app waits for a debugger before its dump is written

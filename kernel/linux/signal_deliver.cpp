@@ -84,7 +84,10 @@ void force_signal(const SignalInformation& forced, const char* message, TrapFram
     return !blocked && handler != kHandlerIgnore && handler != kHandlerDefault;
   };
   const auto effect = has_handler() ? debug::SignalEffect::Handler : debug::SignalEffect::EndsApp;
-  if (debug::signal_arrives(current(), frame, information, effect) == debug::SignalFate::Drop) return;
+  const bool was_resumed = effect == debug::SignalEffect::Handler && dump_at_fault(information, message, frame);
+  const debug::SignalFate fate = was_resumed ? debug::signal_arrives_again(current(), frame, information)
+                                             : debug::signal_arrives(current(), frame, information, effect);
+  if (fate == debug::SignalFate::Drop) return;
   if (!has_handler()) end_by_signal(information, information.signal == forced.signal ? message : nullptr, frame);
   run_handler(frame, information, signal_action(information.signal));
 }

@@ -86,8 +86,8 @@ void set_blocked_signals(uint64_t mask);
 // Of the running thread, those sent to the process included.
 uint64_t pending_signals();
 extern uint64_t g_process_pending;  // those sent to the process
-uint64_t deliverable_signals();  // pending and not blocked
-bool wait_is_interrupted();      // by one that would end it, or by the debugger
+uint64_t deliverable_signals();     // pending and not blocked
+bool wait_is_interrupted();         // by one that would end it, or by the debugger
 // Takes one pending signal of `set` out of the queue; false: none.
 bool take_signal(uint64_t set, SignalInformation& information);
 uint64_t pending_process_signals();
@@ -110,6 +110,9 @@ extern LastTrap g_last_trap;
 
 // signal_end.cpp: the default action of a signal that ends the app.
 bool ends_with_dump(int signal);
+// With `on-fault=first-chance`, for a fault that the program has a handler for: the dump of its moment, once for each
+// instruction. True: this is a guest that was resumed from it.
+bool dump_at_fault(const SignalInformation& information, const char* message, TrapFrame& frame);
 [[noreturn]] void end_by_signal(const SignalInformation& information, const char* message, TrapFrame& frame);
 
 }  // namespace kernel::linux

@@ -68,7 +68,7 @@ resume_entry:
   .cfi_endproc
   .size resume_entry, . - resume_entry
 
-// int set_resume_point(ResumePoint*): 0; and 1 when a resumed guest goes on from here. Saves what a C++ call preserves.
+// int set_resume_point(ResumePoint*): 0; and what go_on_from was given when somebody goes on from here. Saves what a C++ call preserves.
   .globl set_resume_point
   .hidden set_resume_point
   .type set_resume_point, @function
@@ -89,7 +89,7 @@ set_resume_point:
   .cfi_endproc
   .size set_resume_point, . - set_resume_point
 
-// [[noreturn]] void go_on_from(const ResumePoint*)
+// [[noreturn]] void go_on_from(const ResumePoint*, int)
   .globl go_on_from
   .hidden go_on_from
   .type go_on_from, @function
@@ -103,7 +103,7 @@ go_on_from:
   movq 32(%rdi), %r14
   movq 40(%rdi), %r15
   movq 48(%rdi), %rsp
-  movl $1, %eax
+  movzbl %sil, %eax
   jmp *56(%rdi)
   .cfi_endproc
   .size go_on_from, . - go_on_from

@@ -10,6 +10,7 @@
 #include "kernel/debug/stub.h"
 #include "kernel/drivers/console.h"
 #include "kernel/drivers/drivers.h"
+#include "kernel/drivers/virtio_reset.h"
 #include "kernel/fs/inode.h"
 #include "kernel/library/log.h"
 #include "kernel/linux/vdso.h"
@@ -39,7 +40,7 @@ extern "C" {
 [[gnu::visibility("hidden")]] extern const char resume_code[], resume_code_end[];
 [[gnu::visibility("hidden")]] void resume_entry();
 [[gnu::visibility("hidden"), gnu::returns_twice]] int set_resume_point(ResumePoint* point);
-[[noreturn, gnu::visibility("hidden")]] void go_on_from(const ResumePoint* point);
+[[noreturn, gnu::visibility("hidden")]] void go_on_from(const ResumePoint* point, AfterDump what);
 }
 
 ResumeCode resume_code_place() {
@@ -47,17 +48,28 @@ ResumeCode resume_code_place() {
           reinterpret_cast<const void*>(&resume_entry)};
 }
 
-void crash_until_resumed(const CrashReason& reason, const TrapFrame& frame) {
+AfterDump crash_until_resumed(const CrashReason& reason, const TrapFrame& frame) {
   const bool had_interrupts = interrupts_enabled();
   interrupts_disable();
   // The dump's memory is to hold what the processor does.
   save_app_state(*g_current_thread);
   g_resume_thread = g_current_thread;
-  if (set_resume_point(&g_resume_point) == 0) crash(reason, &frame);
+  const int came_back = set_resume_point(&g_resume_point);
+  if (came_back == 0) crash(reason, &frame);
   g_resume_thread = nullptr;
   forget_loaded_app_state();
   load_app_state(*g_current_thread);
   if (had_interrupts) interrupts_enable();
+  return static_cast<AfterDump>(came_back);
+}
+
+void go_on_after_dump() {
+  virtio_reset_all();
+  crash_forget();
+  drivers_resume();
+  crash_prepare_again();
+  if (!net::resume()) log(LogLevel::Warning, "the network card does not start again after the dump");
+  go_on_from(&g_resume_point, AfterDump::WentOn);
 }
 
 namespace {
@@ -91,11 +103,12 @@ extern "C" [[noreturn, gnu::visibility("hidden")]] void resume_kernel(uint64_t r
   crash_forget();
   drivers_resume();
   crash_prepare_again();
+  crash_set_after(AfterCrash::PowerOff);
   resume_root();
   if (!net::resume()) refuse("the dump has a network card, this machine has none that starts");
   linux::vdso_clock_changed();
   debug::resume_stub();
-  go_on_from(&g_resume_point);
+  go_on_from(&g_resume_point, AfterDump::Resumed);
 }
 
 }  // namespace kernel

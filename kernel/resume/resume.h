@@ -9,9 +9,13 @@
 
 namespace kernel {
 
-// Ends in a dump, as crash() does, of a moment to which the kernel itself stands well: it returns only in a guest that
-// was resumed from that dump, on the running thread's stack as it was. Its caller then has another chance.
-void crash_until_resumed(const CrashReason& reason, const TrapFrame& frame);
+// Ends in a dump, as crash() does, of a moment that the kernel itself is well at: it returns only in a guest that was
+// resumed from that dump, on the running thread's stack as it was, or right here if the reason `goes_on`.
+enum class AfterDump : uint8_t { Resumed = 1, WentOn = 2 };
+AfterDump crash_until_resumed(const CrashReason& reason, const TrapFrame& frame);
+
+// The crash path's end of a reason that `goes_on`.
+[[noreturn]] void go_on_after_dump();
 
 // Counts the times that this memory was resumed: 0 for a guest that was booted.
 extern uint32_t g_resumed_count;

@@ -22,6 +22,7 @@ enum class ControlType : uint16_t {
   WantsInput = 5,        // the app reads or polls its standard input for the first time; no payload
   ClockReport = 6,       // ControlClockReport, the answer to WatchClockEnd
   CloneReady = 7,        // the answer to YouAreAClone; no payload
+  Snapshot = 8,          // as Crash; the program goes on
   // host → guest
   DumpNow = 16,
   Terminate = 17,  // SIGTERM to the app

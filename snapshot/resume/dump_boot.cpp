@@ -20,7 +20,7 @@ using namespace format;
 
 namespace {
 
-constexpr uint64_t kPage = 4096, kMebibyte = 1 << 20, k4Gib = uint64_t{4} << 30;
+constexpr uint64_t kPage = 4096, kMebibyte = 1 << 20, k4Gib = uint64_t{4} << 30, kForFirmware = 32 * kMebibyte;
 constexpr uint64_t kPresentWrite = 3, kLargePage = 0x80, kEntryAddress = 0x000F'FFFF'FFFF'F000;
 constexpr uint64_t kEferLma = 1 << 10;
 
@@ -36,7 +36,8 @@ bool is_zero(std::span<const uint8_t> bytes) {
 
 class Builder {
  public:
-  Builder(const CoreFile& core, OutputFile& output) : core_(core), memory_(core), output_(output) {}
+  Builder(const CoreFile& core, OutputFile& output, FirmwareMemory firmware)
+      : core_(core), memory_(core), output_(output), firmware_(firmware) {}
 
   Result<DumpBoot> run() {
     block_ = TRY(memory_.description());
@@ -69,18 +70,28 @@ class Builder {
     return {};
   }
 
-  // The end of RAM is what the kernel was told; QEMU's -m is rounded up to it: the firmware keeps less than a MiB.
+  // The end of RAM is what the kernel was told. SeaBIOS (src/malloc.c) needs 16 MiB for what it keeps, and some before
+  // that at start: so that no page of the guest's is there, the machine gets more than the guest ever had, or the page
+  // is missed when it comes up.
   void choose_machine() {
     constexpr uint32_t kI440fx = 0x12378086;
     boot_.machine_type = block_.host_bridge == kI440fx ? "pc" : "q35";
     const uint64_t end = block_.memory_pages * kPage;
-    below_4g_ = memory_below_4g(boot_.machine_type, ~uint64_t{0});
-    boot_.memory_bytes = end > k4Gib ? below_4g_ + (end - k4Gib) : end;
+    const auto below = [&](uint64_t bytes) { return memory_below_4g(boot_.machine_type, bytes); };
+    uint64_t more = firmware_ == FirmwareMemory::LowAndHigh ? kForFirmware : 0;
+    const bool is_split = end > k4Gib || below(end + more) != end + more;
+    if (is_split) more = 0;
+    boot_.memory_bytes = end > k4Gib ? below(~uint64_t{0}) + (end - k4Gib) : end + more;
     boot_.memory_bytes = (boot_.memory_bytes + kMebibyte - 1) / kMebibyte * kMebibyte;
-    below_4g_ = memory_below_4g(boot_.machine_type, boot_.memory_bytes);
+    below_4g_ = below(boot_.memory_bytes);
+    if (is_split && firmware_ == FirmwareMemory::LowAndHigh) firmware_start_ = below_4g_ - kForFirmware;
   }
 
   Result<uint64_t> place_of(uint64_t physical, uint64_t length) const {
+    if (physical < k4Gib && physical + length > firmware_start_)
+      return cannot_go_on(core_, fmt::format("it uses memory at {:#x}, where this QEMU's firmware works: qboot.rom of "
+                                             "qemu-system-data is needed",
+                                             physical));
     if (physical < below_4g_ && length <= below_4g_ - physical) return physical;
     if (physical >= k4Gib && physical - k4Gib <= boot_.memory_bytes - below_4g_ &&
         length <= boot_.memory_bytes - below_4g_ - (physical - k4Gib))
@@ -117,6 +128,8 @@ class Builder {
 
   // Pages of files that the kernel finds in its cache and the dump does not hold: it must not take zeros for them.
   Result<void> mark_lost_pages() {
+    uint8_t last;  // a damaged size is found before so much memory is asked for
+    TRY_VOID(memory_.read(block_.page_owner_table + block_.memory_pages - 1, {&last, 1}));
     std::vector<uint8_t> owners(block_.memory_pages);
     TRY_VOID(memory_.read(block_.page_owner_table, owners));
     for (uint64_t page = 0; page < owners.size(); ++page) {
@@ -206,8 +219,9 @@ class Builder {
   const CoreFile& core_;
   DumpMemory memory_;
   OutputFile& output_;
+  FirmwareMemory firmware_;
   GuestDescription block_{};
-  uint64_t below_4g_ = 0;
+  uint64_t below_4g_ = 0, firmware_start_ = ~uint64_t{0};
   DumpBoot boot_;
 };
 
@@ -233,10 +247,10 @@ Result<void> check_resumable(const CoreFile& core) {
   return {};
 }
 
-Result<DumpBoot> make_dump_boot(const CoreFile& core, const fs::path& memory) {
+Result<DumpBoot> make_dump_boot(const CoreFile& core, const fs::path& memory, FirmwareMemory firmware) {
   TRY_VOID(check_resumable(core));
   OutputFile output = TRY(OutputFile::create(memory, Existing::Keep));
-  DumpBoot boot = TRY(Builder(core, output).run());
+  DumpBoot boot = TRY(Builder(core, output, firmware).run());
   TRY_VOID(output.commit());
   return boot;
 }

@@ -23,7 +23,10 @@ struct DumpBoot {
   uint64_t stored_bytes = 0;        // of the memory file, holes apart
   uint64_t lost_pages = 0;          // of files, which a disk has to give again
 };
+// What the machine's firmware does to memory before it enters the trampoline. SeaBIOS works below 1 MiB, which the
+// kernel never uses, and at the end of what stands below 4 GiB; qboot below 1 MiB only.
+enum class FirmwareMemory { Low, LowAndHigh };
 // `memory`: the new file.
-Result<DumpBoot> make_dump_boot(const CoreFile& core, const std::filesystem::path& memory);
+Result<DumpBoot> make_dump_boot(const CoreFile& core, const std::filesystem::path& memory, FirmwareMemory firmware);
 
 }  // namespace mortem::snapshot

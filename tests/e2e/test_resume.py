@@ -1,12 +1,13 @@
 """`mortem resume DUMP`: a crash dump boots, stands at the instruction that failed, and goes on when that is put right."""
-import pathlib
+import json
 import re
+import shutil
 import socket
 import subprocess
 import time
 import unittest
 
-from mortem_test import GUESTS, MortemTest, wait_until
+from mortem_test import GUESTS, MORTEM, ROOT, MortemTest, wait_until
 
 SERVER = GUESTS / "session_server"
 ANSWER = 30.0
@@ -31,10 +32,10 @@ class ResumeTest(MortemTest):
                 pass
             return answer.decode().partition("\r\n\r\n")[2]
 
-    def crashed_server(self, *options):
+    def crashed_server(self, *options, source=SERVER):
         """The dump of a server that died of a request, after it had answered two."""
         port, dump = free_port(), self.files / "server.dump"
-        process = self.start("run", SERVER, "-p", f"{port}:80", "--dump", dump, *options, "--", "80")
+        process = self.start("run", source, "-p", f"{port}:80", "--dump", dump, *options, "--", "80")
         self.assertEqual(process.stdout.readline(), b"serving on 80\n")
         self.assertTrue(self.ask(port, "/one").startswith("hello /one 0.250 "))
         self.last = self.ask(port, "/two")
@@ -49,18 +50,26 @@ class ResumeTest(MortemTest):
         return done.stdout + done.stderr
 
 
+    def resume(self, dump, name, *options, guest_port=80):
+        port = free_port()
+        facts = self.facts("resume", dump, "--name", name, "--net", "user", "-p", f"{port}:{guest_port}", *options)
+        self.addCleanup(self.mortem, "stop", name, status=None)
+        return port, facts
+
+    def skip_the_store(self, name, *commands):
+        return self.gdb(name, *commands, "set var $rip = (long)&behind_the_store", "tbreak requests_in_all", "signal 0",
+                        "detach")
+
+
 class Servers(ResumeTest):
     def test_goes_on_once_it_is_put_right(self):
         dump = self.crashed_server()
         (crashed, *_) = [one for one in self.facts("bt", dump)["threads"] if one["crashed"]]
-        port = free_port()
-        facts = self.facts("resume", dump, "--name", "again", "--net", "user", "-p", f"{port}:80")
-        self.addCleanup(self.mortem, "stop", "again", status=None)
+        port, facts = self.resume(dump, "again")
         self.assertTrue(facts["holds_program"])
         registers = ["echo <<<\\n", "info registers", "info registers float", "info registers vector", "echo >>>\\n"]
-        shown = self.gdb("again", *registers, "bt", "p greeting", "p sessions.size()", "p requests_in_all(40)",
-                         "p $_siginfo.si_signo", "set var greeting = \"mended\"", "p/x $rip == (long)&behind_the_store",
-                         "p ($rip = (long)&behind_the_store) != 0", "handle SIGSEGV nopass", "detach")
+        shown = self.skip_the_store("again", *registers, "bt", "p greeting", "p requests_in_all(40)",
+                                    "p $_siginfo.si_signo", "set var greeting = \"mended\"")
         # All registers are those of the dump, those of vectors too.
         ours, theirs = (text.partition("<<<")[2].partition(">>>")[0] for text in (shown, self.gdb(dump, *registers)))
         self.assertEqual(ours.splitlines(), theirs.splitlines())
@@ -78,6 +87,215 @@ class Servers(ResumeTest):
         # The monotonic clock goes on from the crash: what was between is not in it.
         last = int(self.last.split()[-1])
         self.assertTrue(last < int(answer.split()[-1]) < last + 60_000, (self.last, answer))
+        # There is no disk: what was written and is in memory can be read, and no more is taken.
+        self.assertEqual(self.ask(port, "/log"), "/one\n/two\n")
+        self.assertEqual(self.ask(port, "/sync"), "-1")
+        self.mortem("stop", "again")
+        self.assert_nothing_left()
+
+    def test_with_its_disk(self):
+        image = self.files / "server.img"
+        self.mortem("image", "create", SERVER, "-o", image, "--", "80")
+        dump = self.crashed_server("--on-crash", "stop", source=image)
+        before = image.stat()
+        port, facts = self.resume(dump, "again", "--image", image)
+        self.skip_the_store("again")
+        self.assertEqual(self.ask(port, "/log"), "/one\n/two\n/crash\n/log\n")
+        self.assertEqual(self.ask(port, "/sync"), "0")
+        self.assertNotIn("ext3", self.mortem("logs", "again").stdout)
+        self.mortem("stop", "again")
+        after = image.stat()
+        self.assertEqual((after.st_mtime_ns, after.st_blocks), (before.st_mtime_ns, before.st_blocks), "it was written to")
+        # Once more a guest has used that disk: it is not what the dump knows any more.
+        process = self.start("run", image, "--net", "none", "--", "80")
+        self.assertEqual(process.stdout.readline(), b"serving on 80\n")
+        process.terminate()
+        process.wait(timeout=60)
+        port, facts = self.resume(dump, "late", "--image", image)
+        self.assertIn("used since the dump", self.mortem("logs", "late").stdout)
+        self.skip_the_store("late")
+        self.assertEqual(self.ask(port, "/sync"), "-1")
+        self.mortem("stop", "late")
+        other = self.files / "other.img"
+        self.mortem("image", "create", SERVER, "-o", other)
+        self.assert_refused("resume", dump, "--image", other, naming=[other, "not the disk of"])
+
+    def test_on_demand(self):
+        port, dump = free_port(), self.files / "server.dump"
+        self.mortem("run", SERVER, "--name", "first", "-p", f"{port}:80", "--detach", "--on-crash", "stop", "--dump", dump,
+                    "--", "80")
+        wait_until(lambda: "serving" in self.mortem("logs", "first").stdout, "the server")
+        self.ask(port, "/one")
+        self.gdb("first", "monitor dump")
+        wait_until(dump.exists, "the dump")
+        port, facts = self.resume(dump, "again", "--run")
+        self.assertFalse(facts["holds_program"])
+        self.assertTrue(self.ask(port, "/two").startswith("hello /two 0.500 "))
+        self.mortem("stop", "again")
+        # The plain core is the same, and may be held, too.
+        self.mortem("core", dump, "-o", "plain.core")
+        port, facts = self.resume(self.files / "plain.core", "held")
+        self.assertIn("accept", self.gdb("held", "bt", "detach"))
+        self.assertTrue(self.ask(port, "/two").startswith("hello /two 0.500 "))
+        self.mortem("stop", "held")
+        wait_until(lambda: self.facts("ps")["instances"] == [], "the end of them all")
+        self.assert_nothing_left()
+
+
+class Others(ResumeTest):
+    def test_threads(self):
+        """All stacks are those of the dump, and each thread can be gone on with."""
+        _, dump = self.crash(GUESTS / "threads_meet", status=139, arguments=["faults"])
+        self.facts("resume", dump, "--name", "t")
+        self.addCleanup(self.mortem, "stop", "t", status=None)
+
+        def stacks(target):
+            return sorted((thread["name"], [frame["function"] for frame in thread["frames"]])
+                          for thread in self.facts("bt", target)["threads"])
+        self.assertEqual(stacks("t"), stacks(dump))
+        self.assertEqual(len(stacks(dump)), 5)
+        self.mortem("stop", "t", status=None)
+
+    def test_requests_that_the_disk_had(self):
+        """Another thread waits for the disk at the crash: its request is made again."""
+        image = self.files / "storm.img"
+        self.mortem("image", "create", GUESTS / "disk_storm", "-o", image)
+        _, dump = self.crash(image, status=139)
+        self.facts("resume", dump, "--name", "storm", "--image", image)
+        self.addCleanup(self.mortem, "stop", "storm", status=None)
+        self.gdb("storm", "set var $rip = (long)&behind_the_load", "tbreak usleep", "signal 0", "detach")
+        log = wait_until(lambda: (text := self.mortem("logs", "storm").stdout).count("errors") and text, "its end", 60)
+        self.assertIn("synced 40 more, 0 errors", log)
+        self.mortem("stop", "storm", status=None)
+
+    def test_refusals(self):
+        _, ended = self.crash(GUESTS / "exit_status", status=3)
+        ended = ended.rename(self.files / "ended.dump")
+        self.assert_refused("resume", ended, naming=[ended, "ended by itself (exit status 3)"])
+        _, dump = self.crash(GUESTS / "null_write", "--kernel-argument", "provoke-crash=on", "--kernel-argument",
+                             "crash-path-trap=full-dump", status=139)
+        dump = dump.rename(self.files / "app.dump")
+        self.assert_refused("resume", dump, naming=[dump, "not full", "app only"])
+        _, dump = self.crash(GUESTS / "null_write", status=139)
+        self.assert_refused("resume", dump, "--run", naming=["--run", "signal 11"])
+        self.assert_refused("resume", dump, "--net", "tap=x", naming=["--net"])
+        cut = self.files / "cut.dump"
+        cut.write_bytes(dump.read_bytes()[:-5000])
+        self.assert_refused("resume", cut, naming=[cut])
+        self.assert_refused("resume", self.files / "nothing", naming=["nothing"])
+        subprocess.run(["gdb", "-nx", "-batch", "-ex", "break main", "-ex", "run", "-ex", "generate-core-file linux.core",
+                        GUESTS / "hello"], cwd=self.files, capture_output=True, timeout=60)
+        self.assert_refused("resume", self.files / "linux.core", naming=["linux.core", "without its kernel"])
+
+    def test_first_chance(self):
+        """A fault that the program handles: its dump, and the program goes on; the dump is of the fault."""
+        recover, dump = GUESTS / "recover", self.files / "fault.dump"
+        usual = self.mortem("run", recover, "--dump", dump)
+        self.assertFalse(dump.exists())
+        image, config = self.files / "recover.img", self.files / "recover.json"
+        self.mortem("image", "create", recover, "-o", image)
+        done = self.mortem("run", image, "--on-fault", "first-chance", "--dump", self.files / "other.dump")
+        self.assertIn("which the program handles itself; dump in other.dump", done.stderr)
+        config.write_text(json.dumps({"Program": str(recover), "OnFault": "first-chance"}))
+        done = self.mortem("run", config, "--dump", dump)
+        lines = [line for line in done.stdout.splitlines() if line.startswith("recovered")]
+        self.assertEqual(lines, usual.stdout.splitlines())
+        self.assertEqual(done.stderr.count("which the program handles itself; dump in"), 1, done.stderr)
+        self.assertEqual([path.name for path in self.files.glob("fault*")], ["fault.dump"])  # one for that instruction
+        facts = self.facts("info", dump)
+        self.assertEqual(facts["reason"]["signal"], 11)
+        self.assertEqual(facts["reason"]["fault_address"], "0x1234000")
+        self.assertEqual(self.facts("bt", dump)["threads"][0]["frames"][0]["function"], "main")
+        self.facts("resume", dump, "--name", "fault")
+        self.addCleanup(self.mortem, "stop", "fault", status=None)
+        shown = self.gdb("fault", "p $_siginfo._sifields._sigfault.si_addr", "p i", "tbreak on_fault", "continue", "bt 2",
+                         "continue", "continue")  # there is a second fault
+        self.assertIn("= (void *) 0x1234000", shown)
+        self.assertIn("on_fault (signal=11", shown)
+        self.assertIn("exited normally", shown)
+        self.assert_refused("run", recover, "--on-fault", "never", naming=["--on-fault never", "first-chance"])
+
+    def test_killed_while_it_starts(self):
+        _, dump = self.crash(GUESTS / "null_write", status=139)
+        for delay in (0.05, 0.15):
+            process = self.start("resume", dump, "--name", "k")
+            time.sleep(delay)  # wherever that is
+            process.kill()
+            process.wait()
+            self.mortem("stop", "k", status=None)
+            wait_until(lambda: self.facts("ps")["instances"] == [] and self.qemu_processes() == [], "the end")
+
+
+class Programs(ResumeTest):
+    """Label `programs`: real ones, with their disk."""
+
+    # The instruction that faulted is skipped: its length is what gdb's disassembler says.
+    SKIP = ("python import gdb; here = int(gdb.parse_and_eval('(unsigned long)$pc')); "
+            "gdb.execute('set var $pc = %d' % "
+            "gdb.selected_frame().architecture().disassemble(here, count=2)[1]['addr'])")
+
+    def go_on(self, name, *commands):
+        """gdb lets the program go on without its signal, and goes away when the test says so: the program stays."""
+        words = [word for command in (*commands, "signal 0") for word in ("-ex", command)]
+        log = open(self.files / "gdb.log", "w")
+        self.addCleanup(log.close)
+        process = subprocess.Popen([str(MORTEM), "gdb", name, "--", "-nx", "-batch", *words], stdin=subprocess.DEVNULL,
+                                   stdout=log, stderr=log, env=self.environment, cwd=self.files)
+
+        def leave():
+            process.kill()
+            process.wait()
+        self.addCleanup(leave)
+        return leave
+
+    def answer(self, *words):
+        done = subprocess.run([str(word) for word in words], capture_output=True, text=True, timeout=60)
+        return done.stdout if done.returncode == 0 else None
+
+    def until_answer(self, *words):
+        return wait_until(lambda: self.answer(*words), f"an answer to {words}", 150)
+
+    def test_redis(self):
+        image, dump, port = self.files / "redis.img", self.files / "redis.dump", free_port()
+        self.mortem("image", "create", ROOT / "tests" / "programs" / "redis.json", "-o", image, "--", "/redis.conf",
+                    "--crash-log-enabled", "no", "--enable-debug-command", "yes")
+        self.mortem("run", image, "--name", "first", "-p", f"{port}:6379", "--detach", "--on-crash", "stop", "--dump", dump)
+        self.addCleanup(self.mortem, "stop", "first", status=None)
+        redis = ["redis-cli", "-p", port]
+        self.until_answer(*redis, "ping")
+        self.answer(*redis, "set", "key", "value of before")
+        self.answer(*redis, "eval", "for i = 1, 1000 do redis.call('rpush', 'list', i) end", "0")
+        self.answer("timeout", 20, *redis, "debug", "segfault")
+        wait_until(dump.exists, "the dump", 60)
+        port, facts = self.resume(dump, "again", "--image", image, guest_port=6379)
+        leave = self.go_on("again", "bt 3", self.SKIP)
+        redis = ["redis-cli", "-p", port]
+        self.assertEqual(self.until_answer(*redis, "get", "key"), "value of before\n")
+        self.assertEqual(self.answer(*redis, "llen", "list"), "1000\n")
+        leave()
+        self.assertEqual(self.until_answer(*redis, "set", "key", "value of after"), "OK\n")
+        self.assertEqual(self.answer(*redis, "save"), "OK\n")  # to the disk that is laid over the image
+        self.assertEqual(self.answer(*redis, "get", "key"), "value of after\n")
+        self.assertIn("uptime_in_seconds", self.answer(*redis, "info"))
+        self.mortem("stop", "again")
+        self.assert_nothing_left()
+
+    def test_go(self):
+        environment = {**self.environment, "GOCACHE": str(self.place / "gocache"), "GO111MODULE": "off", "GOFLAGS": ""}
+        subprocess.run(["go", "build", "-o", self.files / "server", ROOT / "tests" / "programs" / "go_server.go"],
+                       env=environment, check=True, timeout=300)
+        shutil.rmtree(self.place / "tmp")
+        (self.place / "tmp").mkdir()
+        image, dump, port = self.files / "go.img", self.files / "go.dump", free_port()
+        self.mortem("image", "create", self.files / "server", "-o", image)
+        self.mortem("run", image, "--name", "first", "-p", f"{port}:8000", "--detach", "--on-crash", "stop", "--dump", dump)
+        self.addCleanup(self.mortem, "stop", "first", status=None)
+        self.until_answer("curl", "-sf", f"http://127.0.0.1:{port}/x")
+        self.gdb("first", "monitor dump")
+        wait_until(dump.exists, "the dump", 60)
+        again, facts = self.resume(dump, "again", "--image", image, "--run", guest_port=8000)
+        self.assertEqual(self.until_answer("curl", "-sf", f"http://127.0.0.1:{again}/y"), "hello /y from Go\n")
+        self.assertEqual(self.answer("curl", "-sf", f"http://127.0.0.1:{again}/goroutines"), "4950\n")
         self.mortem("stop", "again")
         self.assert_nothing_left()
 

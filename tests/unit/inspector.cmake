@@ -65,3 +65,7 @@ add_test(NAME unit.print_dwz
   COMMAND ${Python3_EXECUTABLE} ${CMAKE_CURRENT_SOURCE_DIR}/print_dwz.py $<TARGET_FILE:mortem>
     ${CMAKE_CURRENT_BINARY_DIR}/print_dwz)
 set_tests_properties(unit.print_dwz PROPERTIES LABELS unit TIMEOUT 300)
+add_test(NAME unit.print_kinds
+  COMMAND ${Python3_EXECUTABLE} ${CMAKE_CURRENT_SOURCE_DIR}/print_kinds.py $<TARGET_FILE:mortem>
+    ${CMAKE_CURRENT_BINARY_DIR}/print_kinds)
+set_tests_properties(unit.print_kinds PROPERTIES LABELS unit TIMEOUT 300)

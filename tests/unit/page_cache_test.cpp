@@ -28,6 +28,29 @@ TEST(PageCache, FindsWhatWasAdded) {
   EXPECT_EQ(cache.page_count(), 110u);
 }
 
+// Of a guest that was resumed from a dump: what the dump had is kept, the rest is to be read again. What the disk does
+// not have is always in a dump.
+TEST(PageCache, ForgetsWhatADumpDoesNotHold) {
+  PageCache cache(1000);
+  CachedFile file;
+  for (uint64_t index = 0; index < 4; ++index) ASSERT_TRUE(cache.add(file, index));
+  CachedPage& written = *cache.find(file, 0);
+  cache.mark_dirty(written);
+  EXPECT_EQ(page_owner(written.physical), PageOwner::DiskState);
+  EXPECT_EQ(page_owner(cache.find(file, 1)->physical), PageOwner::PageCache);
+  set_page_owner(cache.find(file, 1)->physical, PageOwner::Lost);
+  set_page_owner(cache.find(file, 3)->physical, PageOwner::Lost);
+  EXPECT_EQ(cache.forget_lost(), 2u);
+  EXPECT_EQ(cache.find(file, 1), nullptr);
+  EXPECT_NE(cache.find(file, 2), nullptr);
+  EXPECT_EQ(cache.find(file, 3), nullptr);
+  CachedPage* taken[1];
+  ASSERT_EQ(cache.take_for_writing(file, taken), 1u);
+  EXPECT_EQ(page_owner(written.physical), PageOwner::DiskState);  // on its way
+  cache.written(written);
+  EXPECT_EQ(page_owner(written.physical), PageOwner::PageCache);
+}
+
 TEST(PageCache, GivesBackTheOldestThatNobodyNeeds) {
   PageCache cache(1000);
   CachedFile file;

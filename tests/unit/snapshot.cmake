@@ -8,5 +8,6 @@ target_link_libraries(dump_builder PUBLIC mortem_snapshot PRIVATE PkgConfig::ZST
 mortem_unit_test(seekable_zstd LIBRARIES dump_builder)
 mortem_unit_test(core_file LIBRARIES dump_builder)
 mortem_unit_test(plain_core LIBRARIES dump_builder)
+mortem_unit_test(dump_boot LIBRARIES dump_builder)
 mortem_unit_test(slots LIBRARIES dump_builder)
 mortem_unit_test(foreign_core LIBRARIES dump_builder)

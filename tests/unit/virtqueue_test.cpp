@@ -65,6 +65,30 @@ TEST(Virtqueue, SizeIsAPowerOfTwoThatTheDeviceAllows) {
   EXPECT_TRUE(queue.initialize(device.page(), device.physical(), 0).is_error());
 }
 
+TEST(Virtqueue, ChainsThatTheDeviceHoldsCanBeReadBack) {
+  Device device;
+  Virtqueue queue;
+  ASSERT_TRUE(queue.initialize(device.page(), device.physical(), 8));
+  const VirtqueueSegment one[] = {{0x1000, 16, false}, {0x2000, 512, true}, {0x3000, 1, true}},
+                         other[] = {{0x9000, 8, true}};
+  const uint16_t first = queue.submit(one).value(), second = queue.submit(other).value();
+  VirtqueueSegment back[8];
+  ASSERT_EQ(queue.chain(first, back), 3u);
+  for (size_t index = 0; index < 3; ++index) {
+    EXPECT_EQ(back[index].physical, one[index].physical);
+    EXPECT_EQ(back[index].length, one[index].length);
+    EXPECT_EQ(back[index].device_writes, one[index].device_writes);
+  }
+  EXPECT_EQ(queue.chain(first, std::span(back).first(2)), 2u);
+  EXPECT_EQ(queue.chain(second, back), 1u);
+  device.give(queue, first, 0);
+  uint16_t head;
+  uint32_t written;
+  ASSERT_TRUE(queue.complete(head, written));
+  EXPECT_EQ(queue.chain(first, back), 0u);
+  EXPECT_EQ(queue.chain(1000, back), 0u);
+}
+
 TEST(Virtqueue, ManyChainsInAnyOrder) {
   Device device;
   Virtqueue queue;

@@ -107,6 +107,7 @@ class ConfigReader {
                         {"BaseVolumeSz", [this](const json& value) { return read_volume_size(value); }},
                         {"DumpOnExit", [this](const json& value) { return read_dump_on_exit(value); }},
                         {"NewCode", [this](const json& value) { return read_new_code(value); }},
+                        {"OnFault", [this](const json& value) { return read_on_fault(value); }},
                         {"OnExec", [this](const json& value) { return read_on_exec(value); }},
                         {"User", [this](const json& value) { return read_user(value); }},
                         {"RunConfig", [this](const json& value) { return read_run_config(value); }}}));
@@ -215,6 +216,14 @@ class ConfigReader {
     const std::string what = TRY(text(value, "OnExec"));
     if (what != "refuse" && what != "crash") return bad("OnExec must be \"refuse\" or \"crash\"");
     request_.crash_on_exec = what == "crash";
+    return {};
+  }
+
+  Result<void> read_on_fault(const json& value) {
+    const std::string when = TRY(text(value, "OnFault"));
+    if (when != "first-chance" && when != "last-chance")
+      return bad("OnFault must be \"first-chance\" or \"last-chance\"");
+    request_.dump_at_first_chance = when == "first-chance";
     return {};
   }
 

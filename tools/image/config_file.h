@@ -7,6 +7,7 @@
 //   Dirs          folders, likewise
 //   MapDirs       {"HOST/*" or "HOST": "/GUEST"}
 //   BaseVolumeSz  size of the root partition at least
+//   OnFault       "last-chance" (default) or "first-chance": a fault that the program handles itself leaves a dump, too
 //   OnExec        "refuse" (default) or "crash": whether execve and fork end the program with a dump
 //   DumpOnExit    "nonzero" (default) or "never": whether an exit status other than 0 leaves a dump
 //   NewCode       "allow" (default; JITs and dlopen need it), "refuse" or "crash": what is done when memory becomes

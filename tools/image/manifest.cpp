@@ -49,6 +49,7 @@ std::string manifest_text(const ImageRequest& request) {
   if (!request.user.is_root()) line("user", fmt::format("{}:{}", request.user.user, request.user.group));
   line("dump-on-exit", request.dump_on_exit == DumpOnExit::Never ? "never" : "nonzero");
   if (request.new_code != NewCode::Allow) line("new-code", request.new_code == NewCode::Refuse ? "refuse" : "crash");
+  if (request.dump_at_first_chance) line("on-fault", "first-chance");
   if (request.crash_on_exec) line("on-exec", "crash");
   line("memory", std::to_string(request.memory));
   for (const std::string& port : request.ports) line("port", port);

@@ -32,6 +32,11 @@ fs::path find_source(const std::string& source) {
   return find_program(source).value_or(source);
 }
 
+Result<void> check_word(const std::string& option, const std::string& value, const char* one, const char* other) {
+  if (value == one || value == other) return {};
+  return failure(ErrorKind::BadInput, fmt::format("{} {}: {} or {}", option, printable(value), one, other));
+}
+
 void add_packing_options(CLI::App* verb, PackingOptions& options) {
   // One value an option: `--file a --file b`, so that what follows is never taken for a second value.
   auto repeated = [&](const char* name, std::vector<std::string>& to, const char* help, const char* type) {
@@ -43,6 +48,9 @@ void add_packing_options(CLI::App* verb, PackingOptions& options) {
   verb->add_option(
       "--on-exec", options.on_exec,
       "What execve and fork do, which a VM of one program has not: refuse (default) or crash, with a dump");
+  verb->add_option("--on-fault", options.on_fault,
+                   "first-chance: a fault that the program has a handler for leaves a dump, too, and it goes on; "
+                   "last-chance (default): only one that ends it");
   verb->add_option("--user", options.user,
                    "UID[:GID] that the program runs as (default: root); what --file and --dir pack is theirs");
   verb->add_option("--dump-on-exit", options.dump_on_exit,
@@ -65,6 +73,10 @@ Result<ImageRequest> request_for(const fs::path& source, const PackingOptions& o
     if (options.on_exec != "refuse" && options.on_exec != "crash")
       return failure(ErrorKind::BadInput, fmt::format("--on-exec {}: refuse or crash", printable(options.on_exec)));
     request.crash_on_exec = options.on_exec == "crash";
+  }
+  if (!options.on_fault.empty()) {
+    TRY_VOID(check_word("--on-fault", options.on_fault, "first-chance", "last-chance"));
+    request.dump_at_first_chance = options.on_fault == "first-chance";
   }
   if (!options.dump_on_exit.empty()) {
     if (options.dump_on_exit != "nonzero" && options.dump_on_exit != "never")

@@ -12,10 +12,14 @@ namespace mortem::tools {
 struct PackingOptions {
   std::vector<std::string> files, folders, environment;
   std::string on_exec;                 // refuse, crash; empty: as CONFIG says
+  std::string on_fault;                // first-chance, last-chance; empty: as CONFIG says
   std::string dump_on_exit;            // nonzero, never; empty: as CONFIG says
   std::string user;                    // UID[:GID]; empty: as CONFIG says
   std::vector<std::string> arguments;  // after `--`
 };
+
+// For on-fault and its like: one of two words.
+Result<void> check_word(const std::string& option, const std::string& value, const char* one, const char* other);
 
 void add_packing_options(CLI::App* verb, PackingOptions& options);
 

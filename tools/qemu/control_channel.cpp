@@ -25,7 +25,8 @@ std::optional<format::ControlExitStatus> ControlMessage::exit_status() const {
 }
 
 std::optional<format::ControlCrash> ControlMessage::crash() const {
-  return payload_as<format::ControlCrash>(*this, format::ControlType::Crash);
+  return payload_as<format::ControlCrash>(
+      *this, type == format::ControlType::Snapshot ? format::ControlType::Snapshot : format::ControlType::Crash);
 }
 
 std::string ControlMessage::crash_reason() const {

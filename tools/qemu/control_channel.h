@@ -15,8 +15,8 @@ struct ControlMessage {
   std::string payload;
 
   std::optional<format::ControlExitStatus> exit_status() const;
-  std::optional<format::ControlCrash> crash() const;
-  std::string crash_reason() const;  // the line after ControlCrash
+  std::optional<format::ControlCrash> crash() const;  // also of a Snapshot
+  std::string crash_reason() const;                   // the line after ControlCrash
 };
 
 std::string encode(const ControlMessage& message);

@@ -30,7 +30,7 @@ double seconds_since(SteadyClock::time_point start) {
 Result<Network> dump_network(const CloneStartOptions& options) {
   Network network;
   if (options.network == "none")
-    network.kind = NetworkKind::Unplugged;
+    network.kind = NetworkKind::Isolated;  // with its link down
   else if (options.network == "isolated")
     network.kind = NetworkKind::Isolated;
   else if (options.network == "user")
@@ -94,7 +94,9 @@ Result<StartedDump> start_dump(const std::string& source, const fs::path& given_
 
   TemporaryFolder temporary = TRY(TemporaryFolder::create());
   plan.machine.memory_file = temporary.path() / "memory";
-  const snapshot::DumpBoot boot = TRY(snapshot::make_dump_boot(*core, plan.machine.memory_file));
+  const snapshot::DumpBoot boot = TRY(snapshot::make_dump_boot(
+      *core, plan.machine.memory_file,
+      has_small_firmware(plan.machine.qemu) ? snapshot::FirmwareMemory::Low : snapshot::FirmwareMemory::LowAndHigh));
   plan.machine.kernel = temporary.path() / "trampoline";
   TRY_VOID(write_file_atomically(plan.machine.kernel,
                                  {reinterpret_cast<const char*>(boot.trampoline.data()), boot.trampoline.size()}));
@@ -105,7 +107,8 @@ Result<StartedDump> start_dump(const std::string& source, const fs::path& given_
   plan.machine.memory = boot.memory_bytes;
   plan.on_crash = OnCrash::Stop;
   plan.detached = true;
-  plan.clone = CloneStart{{}, TRY(clone_message(options, options.clock.value_or(CloneClock::Now))), false};
+  plan.clone =
+      CloneStart{{}, TRY(clone_message(options, options.clock.value_or(CloneClock::Now))), options.network == "none"};
   // The program's network goes on under its old address.
   std::memset(plan.clone->message.hardware_address, 0, sizeof plan.clone->message.hardware_address);
 

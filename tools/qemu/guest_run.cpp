@@ -176,10 +176,9 @@ Result<bool> GuestRun::has_qemu_ended(int wait_ms) const {
 
 // Its state loads; then the guest is told what it is. An end of QEMU meanwhile is explained where every end is.
 Result<void> GuestRun::begin_clone() {
-  if (plan_.clone->state.empty()) {
-    tell_clone();
-    return {};
-  }
+  const bool is_dump = plan_.clone->state.empty();
+  if (is_dump) tell_clone();  // its kernel reads it when it has started the port
+  if (is_dump && !plan_.clone->is_unplugged) return {};
   constexpr int kPatienceMilliseconds = 60'000, kStep = 2;
   Result<Qmp> qmp = failure(ErrorKind::System, fmt::format("{}: its QEMU does not answer", plan_.facts.name));
   int left = kPatienceMilliseconds / kStep;
@@ -187,7 +186,7 @@ Result<void> GuestRun::begin_clone() {
     if (TRY(has_qemu_ended(kStep))) return {};
     qmp = Qmp::connect(instance_.folder(), kPatienceMilliseconds);  // at once, if it does not listen yet
   }
-  for (; left > 0; --left) {
+  for (; left > 0 && !is_dump; --left) {
     if (!qmp) return TRY(has_qemu_ended(100)) ? Result<void>() : tl::unexpected(qmp.error());
     auto status = qmp->execute("query-status");
     if (!status) return TRY(has_qemu_ended(1000)) ? Result<void>() : tl::unexpected(status.error());
@@ -195,7 +194,12 @@ Result<void> GuestRun::begin_clone() {
     if (TRY(has_qemu_ended(kStep))) return {};
   }
   if (left <= 0) return failure(ErrorKind::System, fmt::format("{}: its state does not load", plan_.facts.name));
-  if (plan_.clone->is_unplugged) TRY(qmp->execute("set_link", {{"name", "net"}, {"up", false}}));
+  if (!qmp) return tl::unexpected(qmp.error());
+  if (plan_.clone->is_unplugged) {
+    auto pulled = qmp->execute("set_link", {{"name", "net"}, {"up", false}});
+    if (!pulled) return TRY(has_qemu_ended(1000)) ? Result<void>() : tl::unexpected(pulled.error());
+  }
+  if (is_dump) return {};
   // Ports take nothing while the machine stands still; an NMI waits in the processor, and comes before anything else.
   if ((plan_.clone->message.flags & format::kCloneHoldsApp) != 0) TRY(qmp->execute("inject-nmi"));
   TRY(qmp->execute("cont"));
@@ -331,6 +335,9 @@ void GuestRun::handle(const ControlMessage& message) {
                      plan_.facts.name, printable(message.payload)));
   } else if (auto exit = message.exit_status()) {
     exit_status_ = exit->status & 0xFF;
+  } else if (message.type == ControlType::Snapshot && message.crash()) {
+    const auto snapshot = message.crash();
+    told_.push_back({printable(message.crash_reason()), snapshot->slot, snapshot->occurrence, true});
   } else if (auto crash = message.crash()) {
     exit_status_ = crash->reason_kind == uint32_t(format::ReasonKind::Exit) ? crash->exit_status & 0xFF
                                                                             : 128 + (crash->signal & 0x7F);
@@ -338,7 +345,7 @@ void GuestRun::handle(const ControlMessage& message) {
     plan_.facts.crashes = crashes_;
     plan_.facts.last_crash = printable(crash->reason_kind != 0 ? message.crash_reason() : std::string());
     (void)instance_.write(plan_.facts);
-    told_.push_back({printable(message.crash_reason()), crash->slot, crash->occurrence});
+    told_.push_back({printable(message.crash_reason()), crash->slot, crash->occurrence, false});
   }
 }
 
@@ -374,15 +381,16 @@ void GuestRun::press_on() {
   kill(qemu_id_, SIGKILL);
 }
 
-void GuestRun::tell_of(const CollectedDump& dump, const std::string& reason) {
+void GuestRun::tell_of(const CollectedDump& dump, const std::string& reason, bool goes_on) {
   const std::string& name = plan_.facts.name;
-  if (!exit_status_)
+  if (!exit_status_ && !goes_on)
     exit_status_ = dump.slot.header.reason_kind == uint32_t(format::ReasonKind::Exit) ? dump.exit_status & 0xFF
                                                                                       : 128 + (dump.signal & 0x7F);
   const std::string what = reason.empty() ? "reason unknown" : reason;
+  const char* const did = goes_on ? "goes on" : "crashed";
   if (dump.path.empty()) {
     const std::string image = shell_quoted(plan_.facts.source);
-    note(fmt::format("{} crashed: {}; dump kept in slot {}, next: mortem pull {} --slot {}", name, what,
+    note(fmt::format("{} {}: {}; dump kept in slot {}, next: mortem pull {} --slot {}", name, did, what,
                      dump.slot.index, image, dump.slot.index));
     return;
   }
@@ -390,7 +398,7 @@ void GuestRun::tell_of(const CollectedDump& dump, const std::string& reason) {
   const fs::path shown = plan_.detached ? dump.path : fs::proximate(dump.path, error);
   const std::string place =
       shown.string().size() < dump.path.string().size() && !error ? shown.string() : dump.path.string();
-  note(fmt::format("{} crashed: {}; dump in {}, next: mortem report {}", name, what, place, shell_quoted(place)));
+  note(fmt::format("{} {}: {}; dump in {}, next: mortem report {}", name, did, what, place, shell_quoted(place)));
   if (!dump.first.empty())
     note(fmt::format("{}: that is crash {} of this kind; its first dump is {}", name, dump.occurrence,
                      dump.first.string()));
@@ -427,7 +435,7 @@ void GuestRun::collect_dumps() {
     const auto same = std::find_if(told.begin(), told.end(), [&](const ToldCrash& crash) {
       return crash.slot == dump.slot.index && crash.occurrence == dump.occurrence;
     });
-    tell_of(dump, same != told.end() ? same->reason : dump.reason);
+    tell_of(dump, same != told.end() ? same->reason : dump.reason, same != told.end() && same->goes_on);
     collected_early_.emplace_back(dump.slot.index, dump.occurrence);
   }
   for (const ToldCrash& crash : told) {
@@ -435,6 +443,8 @@ void GuestRun::collect_dumps() {
                                  std::pair<uint32_t, uint64_t>(crash.slot, crash.occurrence));
     if (early != collected_early_.end()) {
       collected_early_.erase(early);
+    } else if (crash.slot == format::kNoSlot && crash.goes_on) {
+      note(fmt::format("{} goes on: {}", plan_.facts.name, crash.reason));
     } else if (crash.slot == format::kNoSlot) {
       tell_of_crash_without_dump(crash.reason);
     } else {

@@ -68,10 +68,11 @@ class GuestRun {
     std::string reason;
     uint32_t slot = 0;  // kNoSlot: without a dump
     uint64_t occurrence = 0;
+    bool goes_on = false;  // the program does
   };
   // The dumps of the crashes that the guest has told of, and those it has not.
   void collect_dumps();
-  void tell_of(const CollectedDump& dump, const std::string& reason);
+  void tell_of(const CollectedDump& dump, const std::string& reason, bool goes_on);
   void tell_of_crash_without_dump(const std::string& reason) const;
   Result<int> explain_end();
 

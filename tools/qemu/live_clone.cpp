@@ -7,6 +7,7 @@
 
 #include <chrono>
 #include <ctime>
+#include <thread>
 
 #include "tools/qemu/clone_disks.h"
 
@@ -137,8 +138,21 @@ class Taking {
     TRY_VOID(begin_disks(qmp_, disks_));
     if (go_on) TRY_VOID(qmp_.send("cont"));
     auto begun = begun_disks(qmp_, disks_);
-    if (go_on) TRY(qmp_.answer("cont"));
+    if (go_on) TRY_VOID(went_on());
     return begun;
+  }
+
+  // On a busy machine QEMU's migration thread may not be at its end when all of the state has come: it refuses then.
+  Result<void> went_on() {
+    constexpr int kMostTimes = 5000;
+    auto answer = qmp_.answer("cont");
+    for (int times = 0; !answer && times < kMostTimes; ++times) {
+      if (answer.error().message.find("not finalized") == std::string::npos) break;
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+      answer = qmp_.execute("cont");
+    }
+    TRY(answer);
+    return {};
   }
 
   Result<void> find_resume() {

@@ -130,6 +130,10 @@ Result<std::string> kernel_command_line(const RunOptions& options, bool from_ima
                        fmt::format("--on-exec {}: refuse or crash", printable(options.packing.on_exec)));
       add("on-exec", options.packing.on_exec);
     }
+    if (!options.packing.on_fault.empty()) {
+      TRY_VOID(check_word("--on-fault", options.packing.on_fault, "first-chance", "last-chance"));
+      add("on-fault", options.packing.on_fault);
+    }
     if (!options.packing.dump_on_exit.empty()) {
       if (options.packing.dump_on_exit != "nonzero" && options.packing.dump_on_exit != "never")
         return failure(ErrorKind::BadInput,

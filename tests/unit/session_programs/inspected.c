@@ -29,7 +29,7 @@ uint64_t* points_at_needle = &needle;
 
 static long ids[2];
 
-// In its second wait, once the first is over (proc_pid_stat(5): the state stands behind the name).
+// In its pause, once the wait before it is over (proc_pid_stat(5): the state stands behind the name).
 static int sleeps(long id) {
   char path[64], text[256] = "";
   snprintf(path, sizeof path, "/proc/self/task/%ld/stat", id);
@@ -45,7 +45,7 @@ static int sleeps(long id) {
 static void* waiter(void* argument) {
   ids[(intptr_t)argument] = syscall(SYS_gettid);
   pthread_barrier_wait(&started);
-  pthread_barrier_wait(&started);  // never comes back
+  pause();
   return argument;
 }
 

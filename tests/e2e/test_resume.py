@@ -217,7 +217,7 @@ class Others(ResumeTest):
 
     def test_killed_while_it_starts(self):
         _, dump = self.crash(GUESTS / "null_write", status=139)
-        for delay in (0.05, 0.15):
+        for delay in (0.1,):
             process = self.start("resume", dump, "--name", "k")
             time.sleep(delay)  # wherever that is
             process.kill()
@@ -256,17 +256,30 @@ class Programs(ResumeTest):
         return wait_until(lambda: self.answer(*words), f"an answer to {words}", 150)
 
     def test_redis(self):
+        self.redis("--crash-log-enabled", "no")
+
+    def test_redis_at_the_fault(self):
+        """As it is, Redis catches the fault, writes a log of its own and dies in its handler: the dump of the fault."""
+        first, image = self.redis(options=["--on-fault", "first-chance"])
+        self.assertIn("which the program handles itself", self.facts("info", first)["reason"]["message"])
+        # The second dump is of the end, in the handler.
+        (last,) = [path for path in self.files.glob("redis*") if path not in (first, image)]
+        self.assertNotEqual(self.facts("info", last)["threads"][0]["instruction_pointer"],
+                            self.facts("info", first)["threads"][0]["instruction_pointer"])
+
+    def redis(self, *arguments, options=()):
         image, dump, port = self.files / "redis.img", self.files / "redis.dump", free_port()
         self.mortem("image", "create", ROOT / "tests" / "programs" / "redis.json", "-o", image, "--", "/redis.conf",
-                    "--crash-log-enabled", "no", "--enable-debug-command", "yes")
-        self.mortem("run", image, "--name", "first", "-p", f"{port}:6379", "--detach", "--on-crash", "stop", "--dump", dump)
+                    "--enable-debug-command", "yes", *arguments)
+        self.mortem("run", image, "--name", "first", "-p", f"{port}:6379", "--detach", "--on-crash", "stop", "--dump", dump,
+                    *options)
         self.addCleanup(self.mortem, "stop", "first", status=None)
         redis = ["redis-cli", "-p", port]
         self.until_answer(*redis, "ping")
         self.answer(*redis, "set", "key", "value of before")
         self.answer(*redis, "eval", "for i = 1, 1000 do redis.call('rpush', 'list', i) end", "0")
         self.answer("timeout", 20, *redis, "debug", "segfault")
-        wait_until(dump.exists, "the dump", 60)
+        wait_until(lambda: dump.exists() and self.facts("ps")["instances"] == [], "the dump and the end", 60)
         port, facts = self.resume(dump, "again", "--image", image, guest_port=6379)
         leave = self.go_on("again", "bt 3", self.SKIP)
         redis = ["redis-cli", "-p", port]
@@ -279,6 +292,7 @@ class Programs(ResumeTest):
         self.assertIn("uptime_in_seconds", self.answer(*redis, "info"))
         self.mortem("stop", "again")
         self.assert_nothing_left()
+        return dump, image
 
     def test_go(self):
         environment = {**self.environment, "GOCACHE": str(self.place / "gocache"), "GO111MODULE": "off", "GOFLAGS": ""}

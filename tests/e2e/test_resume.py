@@ -68,6 +68,8 @@ class Servers(ResumeTest):
         port, facts = self.resume(dump, "again")
         self.assertTrue(facts["holds_program"])
         registers = ["echo <<<\\n", "info registers", "info registers float", "info registers vector", "echo >>>\\n"]
+        # One who calls a function, and leaves: the store fails once more, and it stands there again.
+        self.assertRegex(self.gdb("again", "p requests_in_all(7)", "detach"), r"\$\d+ = 9\b")
         shown = self.skip_the_store("again", *registers, "bt", "p greeting", "p requests_in_all(40)",
                                     "p $_siginfo.si_signo", "set var greeting = \"mended\"")
         # All registers are those of the dump, those of vectors too.
@@ -154,7 +156,13 @@ class Others(ResumeTest):
                           for thread in self.facts("bt", target)["threads"])
         self.assertEqual(stacks("t"), stacks(dump))
         self.assertEqual(len(stacks(dump)), 5)
-        self.mortem("stop", "t", status=None)
+        # Who only looks at it leaves it as it is, whatever he has changed.
+        self.gdb("t", "set var nowhere = &sink", "detach")
+        self.assertEqual(stacks("t"), stacks(dump))
+        shown = self.gdb("t", "p nowhere == &sink")
+        self.assertRegex(shown, r"\$\d+ = (1|true)\n")
+        self.mortem("stop", "t")
+        self.assert_nothing_left()
 
     def test_requests_that_the_disk_had(self):
         """Another thread waits for the disk at the crash: its request is made again."""

@@ -23,6 +23,7 @@ struct CoreThread {
   int signal = 0;                       // pr_cursig
   std::vector<uint8_t> extended_state;  // NT_X86_XSTATE, empty: not in the core
   std::vector<uint8_t> floating_point;  // NT_FPREGSET
+  uint64_t switch_frame = 0;            // of a thread that waits in our kernel: format::KernelContext; 0: none
   std::vector<uint8_t> siginfo;         // NT_SIGINFO behind its status: the crashed thread's, of gcore every thread's
 };
 

@@ -56,11 +56,14 @@ class NoteReader {
     return {};
   }
 
-  // Names come in a note of their own, in any order with the threads.
-  void name_threads() {
+  // These come in notes of their own, in any order with the threads.
+  void complete_threads() {
     for (const format::ThreadName& name : thread_names_)
       for (CoreThread& thread : notes_.threads)
         if (thread.id == name.thread) thread.name = text_of(name.name);
+    for (const format::KernelContext& context : kernel_contexts_)
+      for (CoreThread& thread : notes_.threads)
+        if (thread.id == context.thread) thread.switch_frame = context.switch_frame;
   }
 
  private:
@@ -140,6 +143,9 @@ class NoteReader {
         break;
       case format::NoteType::SocketTable:
         reader = &NoteReader::read_sockets;
+        break;
+      case format::NoteType::KernelContexts:
+        reader = &NoteReader::read_kernel_contexts;
         break;
     }
     if (!reader) return {};
@@ -285,6 +291,7 @@ class NoteReader {
     if (length > 0) std::memcpy(to.data(), descriptor_.data() + sizeof(format::NoteHeader), length);
     return {};
   }
+  Result<void> read_kernel_contexts(CoreNote&) { return read_array("kernel contexts", kernel_contexts_); }
   Result<void> read_thread_names(CoreNote&) { return read_array("thread names", thread_names_); }
   Result<void> read_page_map(CoreNote&) {
     TRY_VOID(read_array("page map", notes_.page_map));
@@ -343,6 +350,7 @@ class NoteReader {
   const ByteSource& bytes_;
   CoreNotes& notes_;
   std::vector<format::ThreadName> thread_names_;
+  std::vector<format::KernelContext> kernel_contexts_;
   std::vector<uint8_t> descriptor_;  // of the note at hand
   uint64_t offset_ = 0;              // of the note at hand, in the file
 };
@@ -353,7 +361,7 @@ Result<CoreNotes> parse_core_notes(const ByteSource& bytes, const std::vector<No
   CoreNotes notes;
   NoteReader reader(bytes, notes);
   for (const NoteSegment& segment : segments) TRY_VOID(reader.read_segment(segment));
-  reader.name_threads();
+  reader.complete_threads();
   return notes;
 }
 

@@ -33,17 +33,26 @@ Result<Pipe> make_pipe() {
 
 // Feeds `input` and gathers both outputs until all pipes are closed; false: the deadline came first.
 bool converse(Descriptor& to, const std::string& input, Descriptor& output, Descriptor& errors, ProgramOutcome& outcome,
-              std::optional<Clock::time_point> deadline) {
+              std::optional<Clock::time_point> deadline, const std::function<bool()>& go_on, pid_t child) {
+  constexpr auto kGrace = std::chrono::seconds(10);
+  constexpr int kLook = 100;  // milliseconds
+  bool is_interrupted = false;
   size_t sent = 0;
   if (input.empty()) to.reset();
   while (to || output || errors) {
     pollfd waits[3] = {{to.get(), POLLOUT, 0}, {output.get(), POLLIN, 0}, {errors.get(), POLLIN, 0}};
+    if (go_on && !is_interrupted && !go_on()) {
+      is_interrupted = true;
+      kill(child, SIGINT);
+      deadline = Clock::now() + kGrace;
+    }
     int wait_ms = -1;
     if (deadline) {
       auto left = std::chrono::duration_cast<std::chrono::milliseconds>(*deadline - Clock::now()).count();
       if (left <= 0) return false;
       wait_ms = int(left);
     }
+    if (go_on) wait_ms = wait_ms < 0 ? kLook : std::min(wait_ms, kLook);
     if (poll(waits, 3, wait_ms) < 0 && errno != EINTR) return false;
     if (waits[0].revents) {
       ssize_t wrote = write(to.get(), input.data() + sent, input.size() - sent);
@@ -99,7 +108,7 @@ Result<ProgramOutcome> run_program(const ProgramRun& run) {
   ProgramOutcome outcome;
   std::optional<Clock::time_point> deadline;
   if (run.timeout_ms > 0) deadline = Clock::now() + std::chrono::milliseconds(run.timeout_ms);
-  if (!converse(input.write, run.input, output.read, errors.read, outcome, deadline)) {
+  if (!converse(input.write, run.input, output.read, errors.read, outcome, deadline, run.go_on, child)) {
     outcome.timed_out = true;
     kill(child, SIGKILL);
   }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -15,6 +16,9 @@ struct ProgramRun {
   std::vector<std::string> environment;  // KEY=VALUE, added to ours
   std::string input;                     // for its stdin
   int timeout_ms = 0;                    // 0: none; after it the program is killed
+  // Asked about ten times a second; false: it is interrupted (SIGINT), and killed if that does not end it in ten
+  // seconds.
+  std::function<bool()> go_on = {};
 };
 
 struct ProgramOutcome {

@@ -10,6 +10,7 @@
 #include <algorithm>
 
 #include "inspector/symbols/debug_file.h"
+#include "inspector/symbols/type_reference.h"
 
 namespace mortem::inspector {
 namespace {
@@ -81,7 +82,7 @@ std::string name_of(const DWARFDie& die) {
 
 DWARFDie type_of(const DWARFDie& die) {
   if (const auto value = die.findRecursively({dwarf::DW_AT_type}))
-    return die.getAttributeValueAsReferencedDie(*value).resolveTypeUnitReference();
+    return referenced_entry(die, *value);
   return {};
 }
 

@@ -51,6 +51,20 @@ void cut_compiler_suffixes(std::string& name) {
     name.resize(hash);
 }
 
+// Rust's `f::<i32>::g`: the arguments of f. Its `<Type as Trait>::method` and `a::<impl Trait for Type>::method` have
+// names there.
+bool is_turbofish(std::string_view name, size_t at, std::string_view before) {
+  if (!before.ends_with("::")) return false;
+  size_t depth = 0;
+  for (size_t end = at; end < name.size(); ++end) {
+    depth += name[end] == '<';
+    depth -= name[end] == '>' && name[end - 1] != '-';
+    if (depth == 1 && (name.substr(end).starts_with(" as ") || name.substr(end).starts_with("<impl "))) return false;
+    if (depth == 0) return true;
+  }
+  return false;
+}
+
 // "f<int>::g" -> "f<>::g"; operators keep their signs.
 std::string without_template_arguments(std::string_view name) {
   std::string result;
@@ -67,6 +81,11 @@ std::string without_template_arguments(std::string_view name) {
     // Rust writes `<Type as Trait>::method`: what stands at the start of a part is its name.
     const bool opens_name =
         name[at] == '<' && depth == 0 && (at == 0 || result.ends_with("::") || result.ends_with("<"));
+    if (depth == 0 && name[at] == '<' && is_turbofish(name, at, result)) {
+      result.resize(result.size() - 2);
+      ++depth;
+      continue;
+    }
     if (name[at] == '<' && !opens_name) {
       ++depth;
       continue;

@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <array>
 
+#include "inspector/analysis/go_layouts.h"
 #include "inspector/elf/elf_image.h"
 #include "inspector/symbols/debug_file.h"
 
@@ -18,8 +19,9 @@ namespace {
 using llvm::DWARFDie;
 namespace dwarf = llvm::dwarf;
 
-constexpr std::array<std::string_view, 4> kVariables = {"allgs", "waitReasonStrings", "buildVersion", "allm"};
-constexpr std::array<std::string_view, 4> kStructures = {"g", "m", "_panic", "_type"};
+constexpr std::array<std::string_view, 4> kVariables = {"allgs", "waitReasonStrings", "buildVersion",
+                                                        "firstmoduledata"};
+constexpr std::array<std::string_view, 5> kStructures = {"g", "m", "_panic", "_type", "moduledata"};
 constexpr unsigned kDeepestSchedule = 3;  // g.sched.pc
 
 std::string name_of(const DWARFDie& die) {
@@ -52,6 +54,14 @@ void add_fields(const DWARFDie& structure, const std::string& prefix, uint64_t b
   }
 }
 
+// What was runtime._type before Go 1.21.
+void add_abi_type(const DWARFDie& structure, std::map<std::string, GoRuntime::Field>& to) {
+  add_fields(structure, "_type", 0, 1, to);
+  for (const auto& [name, before] : {std::pair("Kind_", "kind"), {"Size_", "size"}, {"Str", "str"}, {"TFlag", "tflag"}})
+    if (const auto field = to.find(std::string("_type.") + name); field != to.end())
+      to.try_emplace(std::string("_type.") + before, field->second);
+}
+
 bool is_go(const ElfImage& image) {
   return image.section(".gopclntab") || image.section(".data.rel.ro.gopclntab") || !image.go_build_id().empty();
 }
@@ -60,21 +70,33 @@ bool is_go(const ElfImage& image) {
 
 Result<GoRuntime> GoRuntime::find(const Target& target, Symbolizer& symbolizer) {
   bool is_any = false;
+  std::string version;  // of a program without debug information, unknown to go_layout()
+  bool has_symbols = true;
   for (const CoreModule& module : target.modules()) {
     if (module.kind == format::ModuleKind::Kernel || module.kind == format::ModuleKind::Vdso) continue;
     const auto image = ElfImage::map_file(symbolizer.files(module).executable);
     if (!image || !is_go(**image)) continue;
     is_any = true;
-    DebugFile* file = symbolizer.debug_file(module);
-    if (!file) continue;
     GoRuntime runtime;
     runtime.module_ = &module;
+    DebugFile* file = symbolizer.debug_file(module);
+    if (!file) {
+      version = go_version(**image);
+      for (const std::string_view name : kVariables)
+        if (const auto address = symbolizer.find_symbol(module, "runtime." + std::string(name)))
+          runtime.variables_[std::string(name)] = *address - module.load_bias;
+      has_symbols = runtime.variables_.contains("allgs");
+      runtime.fields_ = go_layout(version);
+      if (has_symbols && !runtime.fields_.empty()) return runtime;
+      continue;
+    }
     for (const auto& unit : file->context().compile_units()) {
       if (name_of(unit->getUnitDIE()) != "runtime") continue;
       for (const DWARFDie& die : unit->getUnitDIE(false).children()) {
         const auto tag = die.getTag();
         if (tag != dwarf::DW_TAG_variable && tag != dwarf::DW_TAG_structure_type) continue;
         std::string name = name_of(die);
+        if (tag == dwarf::DW_TAG_structure_type && name == "internal/abi.Type") add_abi_type(die, runtime.fields_);
         if (!name.starts_with("runtime.")) continue;
         name.erase(0, 8);
         if (tag == dwarf::DW_TAG_structure_type) {
@@ -96,10 +118,15 @@ Result<GoRuntime> GoRuntime::find(const Target& target, Symbolizer& symbolizer) 
   if (!is_any)
     return failure(ErrorKind::NotFound,
                    fmt::format("{}: holds no Go program whose file is here; --symbols names it", target.name()));
+  if (!has_symbols)
+    return failure(ErrorKind::NotFound,
+                   fmt::format("{}: the Go program has neither debug information nor symbols to find goroutines by; "
+                               "build it without -ldflags=-s",
+                               target.name()));
   return failure(ErrorKind::NotFound,
-                 fmt::format("{}: the Go program has no debug information to find goroutines by; build it without "
-                             "-ldflags=-w or -s",
-                             target.name()));
+                 fmt::format("{}: the Go program has no debug information to find goroutines by, and how {} lays them "
+                             "out is not known here; build it without -ldflags=-w",
+                             target.name(), version.empty() ? "its release" : version));
 }
 
 std::optional<uint64_t> GoRuntime::variable(const std::string& name) const {

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "inspector/analysis/file_backed_target.h"
+#include "inspector/analysis/go_panic.h"
 #include "inspector/analysis/memory_values.h"
 
 namespace mortem::inspector {
@@ -102,7 +103,7 @@ class GoroutineReader {
       const std::string start = place(*pc).function;
       one.system = start.starts_with("runtime.") && start != "runtime.main" && start != "runtime.handleAsyncEvent";
     }
-    one.panic = panic_text(address);
+    one.panic = go_panic_text(runtime_, target_, address);
     read_stack(address, one);
     result_.all.push_back(std::move(one));
   }
@@ -117,40 +118,6 @@ class GoroutineReader {
   SourceLocation place(uint64_t pc) const {
     const CoreModule* module = stacks_.module_at(pc);
     return module ? symbolizer_.locate(*module, pc - module->load_bias).front() : SourceLocation{};
-  }
-
-  // Before it prints a panic that nobody recovers the runtime turns errors into their text (runtime.preprintpanics).
-  std::string panic_text(uint64_t address) const {
-    const auto panic = field(address, "g._panic");
-    const auto argument = runtime_.offset("_panic.arg");
-    if (!panic || *panic == 0 || !argument) return {};
-    const auto type = load_value<uint64_t>(target_, *panic + *argument);
-    const auto data = load_value<uint64_t>(target_, *panic + *argument + 8);
-    const auto kind = type && *type != 0 ? field(*type, "_type.kind") : std::nullopt;
-    if (!kind || !data) return {};
-    // reflect.Kind, without the flags above.
-    constexpr uint64_t kKind = 31, kBool = 1, kInt = 2, kInt64 = 6, kUint = 7, kUintptr = 12, kFloat64 = 14,
-                       kString = 24;
-    const uint64_t plain = *kind & kKind;
-    if (plain == kString) return text_at(*data);
-    const auto size = field(*type, "_type.size");
-    uint64_t value = 0;
-    if (!size || *size == 0 || *size > 8) return {};
-    const std::string bytes = load_bytes(target_, *data, *size);
-    if (bytes.size() != *size) return {};
-    std::copy(bytes.begin(), bytes.end(), reinterpret_cast<char*>(&value));
-    if (plain == kBool) return value != 0 ? "true" : "false";
-    if (plain >= kInt && plain <= kInt64) {
-      const unsigned unused = 64 - 8 * static_cast<unsigned>(*size);
-      return fmt::format("{}", static_cast<int64_t>(value << unused) >> unused);
-    }
-    if (plain >= kUint && plain <= kUintptr) return fmt::format("{}", value);
-    if (plain == kFloat64) {
-      double number;
-      std::copy(bytes.begin(), bytes.end(), reinterpret_cast<char*>(&number));
-      return fmt::format("{}", number);
-    }
-    return {};
   }
 
   // On its thread's registers if they are on the goroutine's own stack; else from where the runtime has put them down.

@@ -14,6 +14,7 @@
 #include "inspector/analysis/function_names.h"
 #include "inspector/analysis/last_words.h"
 #include "inspector/analysis/noise.h"
+#include "inspector/analysis/rust_panic.h"
 #include "snapshot/dump_info.h"
 
 namespace mortem::inspector {
@@ -150,6 +151,10 @@ class Explanation {
     if (stack_has("__cxa_pure_virtual")) return "a pure virtual function was called";
     if (std::string text = exception_text(); !text.empty()) return text;
     result_.panic = panic_message(core_.standard_error());
+    // What memory says is of this panic; what was printed may be of another, and tells the thread's name besides.
+    if (const auto panic = stack_ ? find_rust_panic(memory_, scene_.symbolizer, scene_.reader, *stack_) : std::nullopt;
+        panic && result_.panic.find(panic->substr(0, panic->find('\n'))) == std::string::npos)
+      result_.panic = "panicked: " + *panic;
     if (result_.panic.empty() && scene_.goroutine && !scene_.goroutine->panic.empty())
       result_.panic = "panic: " + scene_.goroutine->panic;
     if (!result_.panic.empty()) return result_.panic;

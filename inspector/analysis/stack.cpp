@@ -30,6 +30,7 @@ void add_frames(Stack& stack, std::vector<uint64_t>& identities, const PhysicalF
     return;
   }
   frame.module = module->path;
+  frame.kernel = module->kind == format::ModuleKind::Kernel;
   frame.module_offset = physical.pc - module->load_bias;
   const auto& chain = symbolizer.locate(*module, physical.lookup() - module->load_bias);
   for (size_t index = options.inlined ? 0 : chain.size() - 1; index < chain.size(); ++index) {
@@ -85,19 +86,50 @@ StackReader::~StackReader() = default;
 
 Result<Stack> StackReader::read(uint32_t thread, const StackOptions& options) {
   Stack stack = read_from(TRY(target_.registers(thread)), options);
+  name(stack, thread);
+  return stack;
+}
+
+void StackReader::name(Stack& stack, uint32_t thread) const {
   stack.thread = thread;
   for (const TargetThread& one : target_.threads()) {
     if (one.id != thread) continue;
     stack.thread_name = one.name;
     stack.crashed = one.crashed;
   }
+}
+
+std::optional<Stack> StackReader::read_in_kernel(uint32_t thread, const StackOptions& options) {
+  const auto& threads = target_.core().threads();
+  const auto one = std::find_if(threads.begin(), threads.end(), [&](const auto& it) { return it.id == thread; });
+  if (one == threads.end() || one->switch_frame == 0) return std::nullopt;
+  format::SwitchFrame saved;
+  const auto got = target_.read_memory(one->switch_frame, {reinterpret_cast<uint8_t*>(&saved), sizeof saved});
+  const CoreModule* module = got && *got == sizeof saved ? modules_->find(saved.rip - 1) : nullptr;
+  if (!module || module->kind != format::ModuleKind::Kernel) return std::nullopt;
+  // DWARF numbers (AMD64 psABI 1.0, figure 3.36). What a call may change is not kept, and not known.
+  FrameRegisters registers;
+  registers.set(3, saved.rbx);
+  registers.set(FrameRegisters::kRbp, saved.rbp);
+  registers.set(12, saved.r12);
+  registers.set(13, saved.r13);
+  registers.set(14, saved.r14);
+  registers.set(15, saved.r15);
+  registers.set(FrameRegisters::kRip, saved.rip);
+  registers.set(FrameRegisters::kRsp, one->switch_frame + sizeof saved);
+  Stack stack = read_from(registers, options, FirstFrame::Calls);
+  name(stack, thread);
   return stack;
 }
 
 Stack StackReader::read_from(const format::GeneralRegisters& registers, const StackOptions& options) {
+  return read_from(FrameRegisters(registers), options, FirstFrame::Interrupted);
+}
+
+Stack StackReader::read_from(const FrameRegisters& registers, const StackOptions& options, FirstFrame first) {
   Stack stack;
-  const UnwoundStack unwound = unwind(FrameRegisters(registers), *modules_, *memory_, options.frame_limit,
-                                      options.registers ? KeepRegisters::Yes : KeepRegisters::No);
+  const UnwoundStack unwound = unwind(registers, *modules_, *memory_, options.frame_limit,
+                                      options.registers ? KeepRegisters::Yes : KeepRegisters::No, first);
   stack.end = unwound.end;
   std::vector<uint64_t> identities;
   stack.frames.reserve(unwound.frames.size());
@@ -125,6 +157,10 @@ size_t StackReader::read_code(uint64_t address, std::span<uint8_t> to) {
 
 size_t StackReader::read_file(uint64_t address, std::span<uint8_t> to) {
   return modules_->read_file(address, to);
+}
+
+const UnwindRow* StackReader::unwind_row(uint64_t address) {
+  return modules_->unwind_row(address);
 }
 
 const CoreModule* StackReader::module_at(uint64_t address) const {

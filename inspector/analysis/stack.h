@@ -27,12 +27,13 @@ struct Frame {
   uint32_t line = 0;           // 0: unknown
   uint32_t column = 0;         // 0: unknown
   bool inlined = false;        // this function was inlined into the next frame's
+  bool kernel = false;         // code of our kernel
   bool signal_frame = false;   // signal trampoline or trap entry: the next frame was interrupted, it made no call
   std::string module;          // path; empty: in no module
   uint64_t module_offset = 0;  // address in the ELF file, when module is not empty
   Trust trust = Trust::Registers;
-  uint32_t physical = 0;       // which frame of the stack it stands for: those inlined into one have the same number
-  uint32_t inline_depth = 0;   // 0: the innermost function at this pc
+  uint32_t physical = 0;      // which frame of the stack it stands for: those inlined into one have the same number
+  uint32_t inline_depth = 0;  // 0: the innermost function at this pc
 };
 
 // A run of frames that repeats: `period` frames from `first` on stand `count` times one after another.
@@ -58,8 +59,12 @@ struct StackOptions {
   bool registers = false;  // keep each frame's registers
 };
 
+// Where the registers to begin with stand: at the next instruction, or behind a call.
+enum class FirstFrame { Interrupted, Calls };
+
 class MemoryCache;
 class ModuleImages;
+struct UnwindRow;
 
 // Reads the stacks of one target; what was learnt for one thread (unwind rules, code) serves the next.
 class StackReader {
@@ -69,14 +74,21 @@ class StackReader {
   Result<Stack> read(uint32_t thread, const StackOptions& options);
   // Of what is no thread of the target: a goroutine that waits.
   Stack read_from(const format::GeneralRegisters& registers, const StackOptions& options);
+  // Of a thread that waits in our kernel, from there through its system call into the program. Nothing: it does not, or
+  // the target does not hold where.
+  std::optional<Stack> read_in_kernel(uint32_t thread, const StackOptions& options);
   // Code bytes, from the target's memory or else from the module's file; the number of them.
   size_t read_code(uint64_t address, std::span<uint8_t> to);
   // Bytes that the module's file gives to the address, if it is in a segment that the program does not write.
   size_t read_file(uint64_t address, std::span<uint8_t> to);
   const CoreModule* module_at(uint64_t address) const;  // null: in no module
+  const UnwindRow* unwind_row(uint64_t address);        // null: no call frame information covers it
   MemoryCache& memory() { return *memory_; }
 
  private:
+  Stack read_from(const FrameRegisters& registers, const StackOptions& options, FirstFrame first);
+  void name(Stack& stack, uint32_t thread) const;
+
   const Target& target_;
   Symbolizer& symbolizer_;
   std::unique_ptr<MemoryCache> memory_;

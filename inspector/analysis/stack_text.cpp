@@ -21,6 +21,7 @@ void add_frame(std::string& text, size_t number, const Frame& frame) {
     fmt::format_to(out, " from {}+{:#x}", frame.module, frame.module_offset);
   }
   if (frame.inlined) text += " [inlined]";
+  if (frame.kernel) text += " [kernel]";
   if (frame.trust != Trust::Registers && frame.trust != Trust::Cfi)
     fmt::format_to(out, " [{}]", trust_name(frame.trust));
   text += '\n';

@@ -11,6 +11,16 @@ namespace mortem::inspector::app {
 
 using Clock = std::chrono::steady_clock;
 
+namespace {
+
+double thread_cpu_seconds() {
+  timespec now{};
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+  return double(now.tv_sec) + double(now.tv_nsec) / 1e9;
+}
+
+}  // namespace
+
 Application::Application(ApplicationSetup setup, Frontend& frontend, Settings settings)
     : setup_(std::move(setup)),
       frontend_(frontend),
@@ -19,6 +29,7 @@ Application::Application(ApplicationSetup setup, Frontend& frontend, Settings se
       palette_(workspace_) {
   workspace_.settings = std::move(settings);
   workspace_.running_guests = setup_.running_guests;
+  workspace_.actions = setup_.actions;
   workspace_.on_go = [this](const Place& place) { show(place); };
   workspace_.on_ask = [this](const Command& command) { palette_.ask(command); };
   set_brightness(workspace_.settings.brightness);
@@ -30,6 +41,7 @@ Application::Application(ApplicationSetup setup, Frontend& frontend, Settings se
 Application::~Application() {
   keep_layout();
   workspace_.session.reset();
+  closing_.clear();
   if (!setup_.settings.empty()) (void)write_settings(workspace_.settings, setup_.settings);
 }
 
@@ -42,11 +54,22 @@ void Application::open(const std::string& target) {
   workspace_.settings.remember(std::filesystem::exists(path, ignored) ? path.lexically_normal().string() : target);
   selected_first_ = false;
   first_stack_ = {};
-  set_preset("crash");
+  // A guest's name, as far as can be told before it answers.
+  taken_for_live_ = false;
+  if (target.find('/') == std::string::npos && workspace_.running_guests)
+    for (const Guest& guest : workspace_.running_guests()) taken_for_live_ |= guest.name == target;
+  set_preset(workspace_.settings.preset_for(taken_for_live_));
 }
 
 void Application::close_target() {
   if (workspace_.session) keep_layout();
+  // What it is just working on may take a while to end. A live guest is let go at once: its name may be opened again.
+  std::erase_if(closing_, [](std::future<void>& one) {
+    return one.wait_for(std::chrono::seconds(0)) == std::future_status::ready;
+  });
+  if (workspace_.session && !workspace_.session->live())
+    closing_.push_back(
+        std::async(std::launch::async, [old = std::move(workspace_.session)]() mutable { old.reset(); }));
   workspace_.session.reset();
   workspace_.forget_target();
   tiles_.forget_views();
@@ -69,7 +92,12 @@ void Application::set_preset(const std::string& name) {
 void Application::keep_layout() {
   if (preset_.empty() || preset_ == "welcome") return;
   workspace_.settings.layouts[preset_] = tiles_.tiles.text();
-  workspace_.settings.preset = preset_;
+}
+
+// By a person: the next target of this kind gets it, too.
+void Application::choose_preset(const std::string& name) {
+  if (workspace_.session) workspace_.settings.presets[workspace_.session->live() ? "live" : "still"] = name;
+  set_preset(name);
 }
 
 void Application::reset_layout() {
@@ -122,6 +150,7 @@ void Application::follow_session() {
   }
   if (!selected_first_ && session->first_thread() != 0) {
     selected_first_ = true;
+    if (session->live() != taken_for_live_) set_preset(workspace_.settings.preset_for(session->live()));
     workspace_.set_selection(session->first_thread(), 0);
     session->history().visit(
         {.view = {}, .thread = session->first_thread(), .frame = 0, .address = {}, .file = {}, .line = 0});
@@ -178,18 +207,20 @@ bool Application::takes_input() const {
 }
 
 void Application::frame() {
+  const auto begin = Clock::now();
+  const double cpu_begin = thread_cpu_seconds();
   if (fonts_outdated_) rebuild_fonts();
   apply_actions();
   follow_session();
   if (takes_input()) input_.feed([this](const InputEvent& event) { handle_event(event); });
   frontend_.begin_frame();
   workspace_.redraw_within = 1e9;
-  const auto begin = Clock::now();
   ImGui::NewFrame();
   handle_keys();
   draw();
   ImGui::Render();
   build_seconds_ = std::chrono::duration<double>(Clock::now() - begin).count();
+  build_cpu_seconds_ = thread_cpu_seconds() - cpu_begin;
   slowest_build_ = std::max(slowest_build_, build_seconds_);
   frontend_.present(ImGui::GetDrawData());
   screen_read_ = false;
@@ -217,7 +248,8 @@ bool Application::quiet() const {
 
 bool Application::settled() const {
   const Session* session = workspace_.session.get();
-  return quiet() && (!session || !session->busy());
+  // What arrived after the last frame has not been drawn.
+  return quiet() && (!session || (!session->busy() && session->revision() == seen_revision_));
 }
 
 double Application::seconds_to_wait() const {

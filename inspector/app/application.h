@@ -2,8 +2,10 @@
 // two frames.
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <filesystem>
+#include <future>
 #include <memory>
 #include <string>
 #include <vector>
@@ -22,6 +24,7 @@ struct ApplicationSetup {
   SymbolOptions symbols;
   std::vector<std::filesystem::path> source_folders;
   std::function<std::vector<Guest>()> running_guests;
+  TargetActions actions;
   std::filesystem::path settings;  // empty: none are kept
 };
 
@@ -37,7 +40,7 @@ class Application {
   void run();
   void frame();
   bool ended() const { return ended_ || frontend_.asked_to_close(); }
-  void end() { ended_ = true; }
+  void end() { ended_ = true; }  // from any thread
   // Nothing is on its way: no input, no command, no answer that a visible view waits for.
   bool settled() const;
   bool quiet() const;  // the same, but answers may be on their way
@@ -47,12 +50,15 @@ class Application {
   InputQueue& input() { return input_; }
   Frontend& frontend() { return frontend_; }
   void set_preset(const std::string& name);
+  void choose_preset(const std::string& name);
+  const std::string& preset() const { return preset_; }
   void reset_layout();
   void set_zoom(float zoom);
   void set_brightness_of_all(Brightness brightness);
   // The last frame's text.
   const std::vector<ScreenLine>& screen();
-  double last_build_seconds() const { return build_seconds_; }  // of the last frame, without drawing it
+  double last_build_seconds() const { return build_seconds_; }  // of the last frame with all it applied, not drawing it
+  double last_build_cpu_seconds() const { return build_cpu_seconds_; }  // of this thread: what others do takes no part
   double slowest_build_seconds() const { return slowest_build_; }
   std::chrono::steady_clock::time_point first_frame() const { return first_frame_; }
   std::chrono::steady_clock::time_point first_stack() const { return first_stack_; }  // drawn; of the last target
@@ -87,11 +93,14 @@ class Application {
   Toasts toasts_;
   InputQueue input_;
   std::vector<ScreenLine> screen_;
-  bool screen_read_ = false, help_shown_ = false, ended_ = false, fonts_outdated_ = false, selected_first_ = false;
-  int frames_wanted_ = 3;  // ImGui needs a few until what moved stands still
+  bool screen_read_ = false, help_shown_ = false, fonts_outdated_ = false, selected_first_ = false,
+       taken_for_live_ = false;
+  std::atomic<bool> ended_ = false;
+  std::vector<std::future<void>> closing_;  // sessions that come to their end
+  int frames_wanted_ = 3;                   // ImGui needs a few until what moved stands still
   uint64_t seen_revision_ = 0, seen_stops_ = 0;
   std::string preset_, shown_title_;
-  double build_seconds_ = 0, slowest_build_ = 0;
+  double build_seconds_ = 0, build_cpu_seconds_ = 0, slowest_build_ = 0;
   uint64_t clicks_seen_ = 0, presses_seen_ = 0;
   std::chrono::steady_clock::time_point last_mouse_move_{}, first_frame_{}, first_stack_{};
 

@@ -12,7 +12,9 @@ namespace {
 
 using Names = std::vector<Suggestion>;
 
-Result<void> done() { return {}; }
+Result<void> done() {
+  return {};
+}
 
 std::string needs_target(const Workspace& workspace) {
   if (!workspace.session) return "nothing is open";
@@ -71,7 +73,8 @@ void go_when_known(Workspace& workspace, std::string text, std::string view) {
   if (!workspace.session) return;
   const auto address = workspace.session->address_of(text, workspace.thread(), workspace.frame());
   if (address.pending) {
-    workspace.later([&workspace, text = std::move(text), view = std::move(view)] { go_when_known(workspace, text, view); });
+    workspace.later(
+        [&workspace, text = std::move(text), view = std::move(view)] { go_when_known(workspace, text, view); });
   } else if (!address) {
     workspace.jobs.report("Go to address", address.problem);
   } else {
@@ -81,18 +84,19 @@ void go_when_known(Workspace& workspace, std::string text, std::string view) {
 
 void add_file_commands(Application& application) {
   Workspace& workspace = application.workspace();
-  workspace.commands.add({.name = "file.open",
-                          .menu = "File",
-                          .title = "Open",
-                          .keys = "Ctrl+O",
-                          .argument = "A dump, a core, or the name of a running guest",
-                          .run =
-                              [&application](const std::string& target) {
-                                application.open(target);
-                                return done();
-                              },
-                          .suggest = [&workspace](const std::string& typed) { return suggest_targets(workspace, typed); },
-                          .typed_first = true});
+  workspace.commands.add(
+      {.name = "file.open",
+       .menu = "File",
+       .title = "Open",
+       .keys = "Ctrl+O",
+       .argument = "A dump, a core, or the name of a running guest",
+       .run =
+           [&application](const std::string& target) {
+             application.open(target);
+             return done();
+           },
+       .suggest = [&workspace](const std::string& typed) { return suggest_targets(workspace, typed); },
+       .typed_first = true});
   workspace.commands.add({.name = "file.close",
                           .menu = "File",
                           .title = "Close target",
@@ -110,11 +114,10 @@ void add_file_commands(Application& application) {
                           .title = "Quit",
                           .keys = "Ctrl+Q",
                           .argument = {},
-                          .run =
-                              [&application](const std::string&) {
-                                application.end();
-                                return done();
-                              }});
+                          .run = [&application](const std::string&) {
+                            application.end();
+                            return done();
+                          }});
 }
 
 void add_go_commands(Application& application) {
@@ -131,20 +134,21 @@ void add_go_commands(Application& application) {
                                 return done();
                               },
                           .unavailable = target});
-  workspace.commands.add({.name = "go.symbol",
-                          .menu = "Go",
-                          .title = "Go to symbol",
-                          .keys = "Ctrl+J",
-                          .argument = "A part of a function's or a variable's name",
-                          .run =
-                              [&workspace](const std::string& text) {
-                                const bool data = text.starts_with("data ");
-                                const bool known = data || text.starts_with("code ");
-                                go_when_known(workspace, known ? text.substr(5) : text, data ? "memory" : "disassembly");
-                                return done();
-                              },
-                          .unavailable = target,
-                          .suggest = [&workspace](const std::string& typed) { return suggest_symbols(workspace, typed); }});
+  workspace.commands.add(
+      {.name = "go.symbol",
+       .menu = "Go",
+       .title = "Go to symbol",
+       .keys = "Ctrl+J",
+       .argument = "A part of a function's or a variable's name",
+       .run =
+           [&workspace](const std::string& text) {
+             const bool data = text.starts_with("data ");
+             const bool known = data || text.starts_with("code ");
+             go_when_known(workspace, known ? text.substr(5) : text, data ? "memory" : "disassembly");
+             return done();
+           },
+       .unavailable = target,
+       .suggest = [&workspace](const std::string& typed) { return suggest_symbols(workspace, typed); }});
   workspace.commands.add({.name = "frame.select",
                           .menu = "Go",
                           .title = "Select frame",
@@ -250,7 +254,11 @@ void add_view_commands(Application& application) {
                             }});
   const auto simple = [&](const char* name, const char* menu, const char* title, const char* keys,
                           std::function<void()> action) {
-    workspace.commands.add({.name = name, .menu = menu, .title = title, .keys = keys, .argument = {},
+    workspace.commands.add({.name = name,
+                            .menu = menu,
+                            .title = title,
+                            .keys = keys,
+                            .argument = {},
                             .run = [action = std::move(action)](const std::string&) {
                               action();
                               return done();
@@ -300,7 +308,7 @@ void add_view_commands(Application& application) {
                             .argument = {},
                             .run =
                                 [&application, name = std::string(preset)](const std::string&) {
-                                  application.set_preset(name);
+                                  application.choose_preset(name);
                                   return done();
                                 },
                             .unavailable = [&workspace] { return needs_target(workspace); }});
@@ -311,7 +319,8 @@ void add_view_commands(Application& application) {
   });
   simple("zoom.in", "Layout", "Larger text", "Ctrl+Plus Ctrl+Shift+Plus",
          [&] { application.set_zoom(workspace.settings.zoom * 1.1f); });
-  simple("zoom.out", "Layout", "Smaller text", "Ctrl+Minus", [&] { application.set_zoom(workspace.settings.zoom / 1.1f); });
+  simple("zoom.out", "Layout", "Smaller text", "Ctrl+Minus",
+         [&] { application.set_zoom(workspace.settings.zoom / 1.1f); });
   simple("zoom.reset", "Layout", "Text of ordinary size", "Ctrl+0", [&] { application.set_zoom(1); });
 }
 
@@ -329,21 +338,19 @@ void add_application_commands(Application& application) {
                           .title = "All commands",
                           .keys = "F1 Ctrl+Shift+P",
                           .argument = {},
-                          .run =
-                              [&application](const std::string&) {
-                                application.palette_.open();
-                                return done();
-                              }});
+                          .run = [&application](const std::string&) {
+                            application.palette_.open();
+                            return done();
+                          }});
   workspace.commands.add({.name = "help.keys",
                           .menu = "Help",
                           .title = "Keys",
                           .keys = {},
                           .argument = {},
-                          .run =
-                              [&application](const std::string&) {
-                                application.help_shown_ = !application.help_shown_;
-                                return done();
-                              }});
+                          .run = [&application](const std::string&) {
+                            application.help_shown_ = !application.help_shown_;
+                            return done();
+                          }});
 }
 
 }  // namespace mortem::inspector::app

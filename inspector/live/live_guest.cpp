@@ -163,6 +163,10 @@ Result<void> LiveGuest::write_memory(uint64_t address, std::span<const uint8_t> 
   return stub_->write_memory(address, bytes);
 }
 
+Result<std::string> LiveGuest::write_dump() {
+  return stub_->monitor("dump");
+}
+
 Result<uint64_t> LiveGuest::call(uint32_t thread, uint64_t address, const std::vector<uint64_t>& arguments,
                                  uint64_t landing) {
   constexpr const char* kArguments[] = {"rdi", "rsi", "rdx", "rcx", "r8", "r9"};

@@ -47,6 +47,10 @@ class LiveGuest {
   // The registers are what they were afterwards. A stop inside of the function is an error; it is undone then, too.
   Result<uint64_t> call(uint32_t thread, uint64_t address, const std::vector<uint64_t>& arguments, uint64_t landing);
 
+  // The stub writes the dump of this moment as a crash does: the program ends with it, and the connection. Gives what
+  // the stub says.
+  Result<std::string> write_dump();
+
   const std::string& name() const { return name_; }
 
  private:

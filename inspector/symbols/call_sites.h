@@ -9,10 +9,6 @@
 
 #include "inspector/symbols/symbol_table.h"
 
-namespace llvm {
-class DWARFContext;
-}
-
 namespace mortem::inspector {
 
 struct CallSite {
@@ -55,8 +51,5 @@ class FunctionCallSites : public CallSites {
 
   const SymbolTable& symbols_;
 };
-
-// Both must outlive the result.
-std::unique_ptr<CallSites> read_call_sites(llvm::DWARFContext& debug, const SymbolTable& symbols);
 
 }  // namespace mortem::inspector

@@ -1,6 +1,7 @@
 #include "inspector/symbols/dwarf_call_sites.h"
 
 #include <algorithm>
+#include <map>
 #include <unordered_map>
 
 #include "inspector/symbols/index/dwarf_constants.h"
@@ -18,31 +19,33 @@ constexpr uint16_t kLexicalBlock = 0x0B;  // DW_TAG_lexical_block
 class DwarfCallSites final : public FunctionCallSites {
  public:
   DwarfCallSites(index::DwarfFile& dwarf, const index::UnitRanges& ranges, const SymbolTable& symbols)
-      : FunctionCallSites(symbols), dwarf_(dwarf), ranges_(ranges), reader_(dwarf, symbols) {}
+      : FunctionCallSites(symbols), dwarf_(dwarf), ranges_(ranges), readers_(dwarf, symbols) {}
 
  private:
   const CallingFunction* function_at(uint64_t address) override {
     const auto* range = ranges_.find(address);
     const auto unit = range ? dwarf_.unit_at(range->unit) : std::nullopt;
     if (!unit) return nullptr;
+    const index::DwarfFile::Body body = dwarf_.body(*unit);
+    const index::Unit& entries = body.file->units()[body.unit];
     auto [place, is_new] = spans_.try_emplace(*unit);
     if (is_new) {
       bool overlapping = false;
-      place->second = function_spans(index::find_root_functions(dwarf_, dwarf_.prepare(*unit), &overlapping));
+      place->second = function_spans(index::find_root_functions(*body.file, entries, &overlapping));
     }
     const auto after = std::upper_bound(place->second.begin(), place->second.end(), address,
                                         [](uint64_t value, const auto& one) { return value < one.high; });
     if (after == place->second.end() || address < after->low) return nullptr;
-    auto [function, is_unread] = functions_.try_emplace(after->entry);
-    if (is_unread) reader_.read(dwarf_.units()[*unit], after->entry, function->second);
+    auto [function, is_unread] = functions_.try_emplace({body.file, after->entry});
+    if (is_unread) readers_.of(*body.file).read(entries, after->entry, function->second);
     return &function->second;
   }
 
   index::DwarfFile& dwarf_;
   const index::UnitRanges& ranges_;
-  DwarfCallReader reader_;
-  std::unordered_map<size_t, std::vector<index::RootFunction>> spans_;  // by unit
-  std::unordered_map<uint64_t, CallingFunction> functions_;             // by their entries
+  index::ByBody<DwarfCallReader, const SymbolTable> readers_;
+  std::unordered_map<size_t, std::vector<index::RootFunction>> spans_;                 // by unit
+  std::map<std::pair<const index::DwarfFile*, uint64_t>, CallingFunction> functions_;  // by their entries
 };
 
 }  // namespace

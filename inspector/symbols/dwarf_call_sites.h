@@ -28,7 +28,7 @@ class DwarfCallReader {
   index::FunctionNames names_;
 };
 
-// All must outlive the result. Knows nothing of units whose entries stand in .dwo files.
+// All must outlive the result.
 std::unique_ptr<CallSites> read_call_sites(index::DwarfFile& dwarf, const index::UnitRanges& ranges,
                                            const SymbolTable& symbols);
 

@@ -1,5 +1,6 @@
 #include "inspector/symbols/line_addresses.h"
 
+#include <llvm/DebugInfo/DWARF/DWARFCompileUnit.h>
 #include <llvm/DebugInfo/DWARF/DWARFContext.h>
 
 #include <algorithm>
@@ -51,6 +52,35 @@ LineAddresses addresses_of_line(DebugFile& debug, const std::string& file, uint3
   if (!chosen.empty()) result.line = exact.empty() ? next : line;
   result.addresses.assign(chosen.begin(), chosen.end());
   return result;
+}
+
+std::optional<StatementRow> statement_row(DebugFile& debug, uint64_t address) {
+  llvm::DWARFContext& context = debug.places();
+  llvm::DWARFCompileUnit* unit = context.getCompileUnitForCodeAddress(address);
+  const auto* table = unit ? context.getLineTableForUnit(unit) : nullptr;
+  if (!table) return std::nullopt;
+  const auto& rows = table->Rows;
+  const uint32_t found = table->lookupAddress({address, llvm::object::SectionedAddress::UndefSection});
+  if (found >= rows.size()) return std::nullopt;
+  size_t at = found;
+  const auto same_address = [&](size_t index) {
+    return index > 0 && !rows[index - 1].EndSequence &&
+           rows[index - 1].Address.Address == rows[index].Address.Address && rows[index - 1].Line != 0;
+  };
+  while (!rows[at].IsStmt && same_address(at)) --at;
+  if (!rows[at].IsStmt) at = found;
+  // The rows of the line before it, without another between them.
+  size_t run = at;
+  while (run > 0 && !rows[run - 1].EndSequence && rows[run - 1].Line == rows[at].Line &&
+         rows[run - 1].File == rows[at].File)
+    --run;
+  size_t begin = run;
+  bool has_discriminator = rows[run].Discriminator != 0;
+  for (size_t index = run + 1; index <= at; ++index) {
+    has_discriminator = has_discriminator || rows[index].Discriminator != 0;
+    if (!has_discriminator) begin = index;
+  }
+  return StatementRow{rows[begin].Address.Address, rows[begin].Line, rows[begin].IsStmt != 0};
 }
 
 }  // namespace mortem::inspector

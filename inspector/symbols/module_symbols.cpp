@@ -1,18 +1,11 @@
 #include "inspector/symbols/module_symbols.h"
 
-#include <llvm/DebugInfo/DWARF/DWARFCompileUnit.h>
-#include <llvm/DebugInfo/DWARF/DWARFContext.h>
-
 #include "inspector/symbols/demangle.h"
 #include "inspector/symbols/dwarf_call_sites.h"
 #include "inspector/symbols/suspect.h"
 
 namespace mortem::inspector {
 namespace {
-
-namespace dwarf = llvm::dwarf;
-
-const std::string kInvalid = llvm::DILineInfo::BadString;
 
 // The name in the debug information first, as debuggers show it: the symbol table knows clones (`f.constprop.0`). But
 // what stands in an anonymous namespace has its bare name there, and its scope in the symbol table.
@@ -29,27 +22,24 @@ std::string function_name(std::string_view in_debug_information, const Symbol* s
 // The module's debug information in the reader of our own.
 class ModuleSymbols::Dwarf {
  public:
-  Dwarf(const FoundFiles& files, const SymbolTable& table)
+  Dwarf(const FoundFiles& files, const PathRules& rules, const SymbolTable& table)
       : alternate_(files.alternate ? std::make_unique<index::DwarfFile>(files.alternate) : nullptr),
         file_(files.debug, alternate_.get()),
+        parts_(files.paths, rules),
         ranges_(file_),
         lookup_(file_),
-        calls_(read_call_sites(file_, ranges_, table)) {}
-
-  // Null: no unit holds it.
-  const index::Unit* unit_at(uint64_t address) {
-    const auto* range = ranges_.find(address);
-    const auto unit = range ? file_.unit_at(range->unit) : std::nullopt;
-    return unit ? &file_.prepare(*unit) : nullptr;
+        calls_(read_call_sites(file_, ranges_, table)) {
+    file_.set_parts(&parts_);
   }
+  const std::set<std::string>& missing_parts() const { return parts_.missing(); }
   index::DwarfLookup& lookup() { return lookup_; }
   CallSites& calls() { return *calls_; }
-
-  std::unique_ptr<CallSites> split_calls;  // LLVM's
+  index::DwarfFile& file() { return file_; }
 
  private:
   std::unique_ptr<index::DwarfFile> alternate_;
   index::DwarfFile file_;
+  index::SplitParts parts_;
   index::UnitRanges ranges_;
   index::DwarfLookup lookup_;
   std::unique_ptr<CallSites> calls_;
@@ -60,33 +50,26 @@ class ModuleSymbols::AllCallSites final : public CallSites {
  public:
   explicit AllCallSites(ModuleSymbols& module) : module_(module) {}
   const CallSite* returning_to(uint64_t return_address) override {
-    return ask(return_address - 1, [&](CallSites& calls) { return calls.returning_to(return_address); });
+    return ask([&](CallSites& calls) { return calls.returning_to(return_address); });
   }
   std::optional<uint64_t> function_start(uint64_t address) override {
-    return ask(address, [&](CallSites& calls) { return calls.function_start(address); });
+    return ask([&](CallSites& calls) { return calls.function_start(address); });
   }
   const std::vector<CallSite>* tail_calls_of(uint64_t start) override {
-    return ask(start, [&](CallSites& calls) { return calls.tail_calls_of(start); });
+    return ask([&](CallSites& calls) { return calls.tail_calls_of(start); });
   }
 
  private:
   template <typename Question>
-  auto ask(uint64_t address, Question question) -> decltype(question(std::declval<CallSites&>())) {
+  auto ask(Question question) -> decltype(question(std::declval<CallSites&>())) {
     if (const auto& index = module_.index_; index && !index->file()->broken()) {
       auto answer = question(index->calls());
       if (!index->file()->broken()) return answer;
     }
-    CallSites* calls = reader_at(address);
-    return calls ? question(*calls) : decltype(question(*calls)){};
+    Dwarf* own = module_.dwarf();
+    return own ? question(own->calls()) : decltype(question(own->calls())){};
   }
 
-  CallSites* reader_at(uint64_t address) {
-    Dwarf* own = module_.dwarf();
-    if (!own) return nullptr;
-    if (!module_.in_split_unit(address) || !module_.debug_file()) return &own->calls();
-    if (!own->split_calls) own->split_calls = read_call_sites(module_.debug_file()->places(), module_.table());
-    return own->split_calls.get();
-  }
   ModuleSymbols& module_;
 };
 
@@ -104,7 +87,7 @@ ModuleSymbols::~ModuleSymbols() = default;
 ModuleSymbols::Dwarf* ModuleSymbols::dwarf() {
   if (!dwarf_tried_ && files_.debug && !distrusted(Reader::Own, files_.debug->name())) {
     now_reading(Reader::Own, files_.debug->name());
-    dwarf_ = std::make_unique<Dwarf>(files_, table());
+    dwarf_ = std::make_unique<Dwarf>(files_, rules_, table());
   }
   dwarf_tried_ = true;
   return dwarf_.get();
@@ -123,6 +106,10 @@ DebugFile* ModuleSymbols::debug_file() {
   return debug_file_.get();
 }
 
+std::shared_ptr<index::UnitNames> ModuleSymbols::unit_names() {
+  return dwarf() && !files_.alternate ? std::make_shared<index::UnitNames>(dwarf_->file()) : nullptr;
+}
+
 CallSites* ModuleSymbols::call_sites() {
   if (!files_.debug || (!index_ && !dwarf())) return nullptr;
   if (!calls_) calls_ = std::make_unique<AllCallSites>(*this);
@@ -138,16 +125,13 @@ std::optional<uint64_t> ModuleSymbols::find_symbol(const std::string& name) cons
   return executable_ ? executable_->address_of(name) : std::nullopt;
 }
 
-bool ModuleSymbols::in_split_unit(uint64_t address) {
-  if (!dwarf()) return false;
-  now_reading(Reader::Own, files_.debug->name());
-  const index::Unit* unit = dwarf_->unit_at(address);
-  return unit && unit->is_split;
+std::set<std::string> ModuleSymbols::missing_parts() const {
+  return dwarf_ ? dwarf_->missing_parts() : std::set<std::string>();
 }
 
 std::vector<SourceLocation> ModuleSymbols::locate(uint64_t address) {
   auto locations = locate_in_index(address);
-  if (!locations) locations = in_split_unit(address) && debug_file() ? locate_split(address) : locate_whole(address);
+  if (!locations) locations = locate_whole(address);
   for (SourceLocation& one : *locations) one.file = rules_.apply(one.file);
   return std::move(*locations);
 }
@@ -164,7 +148,8 @@ std::vector<SourceLocation> ModuleSymbols::locate_whole(uint64_t address) {
   std::vector<index::LookedUpFrame> frames;
   if (dwarf()) dwarf_->lookup().locate(address, false, frames);
   std::vector<SourceLocation> locations;
-  if (go_lines_ && frames.empty() && !table().covering(address)) {
+  // Without DWARF it tells more than the symbol table; code of other languages is not in it.
+  if (go_lines_ && frames.empty() && (!files_.debug || !table().covering(address))) {
     for (GoLineTable::Place& one : go_lines_->locate(address))
       locations.push_back({std::move(one.function), std::move(one.file), one.line, 0, true});
     if (!locations.empty()) {
@@ -181,36 +166,6 @@ std::vector<SourceLocation> ModuleSymbols::locate_whole(uint64_t address) {
     if (one.file) location.file = one.file->path;
     location.line = one.line;
     location.column = one.column;
-  }
-  return locations;
-}
-
-std::vector<SourceLocation> ModuleSymbols::locate_split(uint64_t address) {
-  llvm::DWARFContext& context = debug_file()->places();
-  if (llvm::DWARFUnit* unit = context.getCompileUnitForCodeAddress(address)) {
-    const auto entry = unit->getUnitDIE();
-    const char* name = dwarf::toString(entry.find({dwarf::DW_AT_dwo_name, dwarf::DW_AT_GNU_dwo_name}), "");
-    const auto places =
-        rules_.part_places(name, unit->getCompilationDir() ? unit->getCompilationDir() : "", files_.paths);
-    // Opens it: from a .dwp, from where the compiler put it, or from there; LLVM remembers it.
-    const auto whole = unit->getNonSkeletonUnitDIE(false, places.existing);
-    if (!whole || whole.getDwarfUnit() == unit) missing_parts_.insert(places.recorded);
-  }
-  llvm::DIInliningInfo chain =
-      context.getInliningInfoForAddress({address, llvm::object::SectionedAddress::UndefSection},
-                                        {llvm::DILineInfoSpecifier::FileLineInfoKind::AbsoluteFilePath,
-                                         llvm::DILineInfoSpecifier::FunctionNameKind::LinkageName});
-  if (chain.getNumberOfFrames() == 0) chain.addFrame({});
-  std::vector<SourceLocation> locations;
-  for (uint32_t index = 0; index < chain.getNumberOfFrames(); ++index) {
-    const llvm::DILineInfo& one = chain.getFrame(index);
-    SourceLocation& location = locations.emplace_back();
-    location.inlined = index + 1 < chain.getNumberOfFrames();
-    const std::string known = one.FunctionName == kInvalid ? std::string() : one.FunctionName;
-    location.function = demangle(location.inlined ? known : function_name(known, table().covering(address)));
-    if (one.FileName != kInvalid) location.file = one.FileName;
-    location.line = one.Line;
-    location.column = one.Column;
   }
   return locations;
 }

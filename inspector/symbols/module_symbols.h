@@ -1,5 +1,4 @@
-// One module's files, opened: what they say of an address, by the reader of our own (symbols/index) or, where the
-// entries stand in .dwo files, by LLVM.
+// One module's files, opened: what they say of an address, by the reader of our own (symbols/index).
 #pragma once
 
 #include <memory>
@@ -13,6 +12,8 @@
 #include "inspector/symbols/go_line_table.h"
 #include "inspector/symbols/index/dwarf_lookup.h"
 #include "inspector/symbols/index/module_index.h"
+#include "inspector/symbols/index/split_parts.h"
+#include "inspector/symbols/index/unit_names.h"
 #include "inspector/symbols/path_rules.h"
 #include "inspector/symbols/symbol_files.h"
 
@@ -31,9 +32,11 @@ class ModuleSymbols {
   std::optional<uint64_t> find_symbol(const std::string& name) const;
   DebugFile* debug_file();  // null: no debug information
   CallSites* call_sites();  // null: no debug information
+  // Null: no debug information, or dwz took parts out of it, so that what a unit defines has its name in another file.
+  std::shared_ptr<index::UnitNames> unit_names();
   std::shared_ptr<index::IndexFile> index_file() const { return index_ ? index_->file() : nullptr; }  // null: none
   // .dwo files that were wanted and are not there.
-  const std::set<std::string>& missing_parts() const { return missing_parts_; }
+  std::set<std::string> missing_parts() const;
   const std::string& complaint() const { return complaint_; }  // of a broken index; empty: none
 
  private:
@@ -42,8 +45,6 @@ class ModuleSymbols {
   const SymbolTable& table() const;
   Dwarf* dwarf();  // null: no debug information, or its reader crashed
   std::optional<std::vector<SourceLocation>> locate_in_index(uint64_t address);
-  bool in_split_unit(uint64_t address);
-  std::vector<SourceLocation> locate_split(uint64_t address);
   std::vector<SourceLocation> locate_whole(uint64_t address);
 
   FoundFiles files_;
@@ -56,7 +57,6 @@ class ModuleSymbols {
   bool debug_file_tried_ = false, dwarf_tried_ = false;
   std::unique_ptr<CallSites> calls_;
   std::unique_ptr<Dwarf> dwarf_;  // made when first asked for
-  std::set<std::string> missing_parts_;
 };
 
 }  // namespace mortem::inspector

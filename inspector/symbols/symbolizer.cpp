@@ -1,8 +1,5 @@
 #include "inspector/symbols/symbolizer.h"
 
-#include <fmt/format.h>
-#include <fmt/ranges.h>
-
 #include <map>
 #include <unordered_map>
 
@@ -36,6 +33,10 @@ class FileSymbolizer final : public Symbolizer {
 
   DebugFile* debug_file(const snapshot::CoreModule& module) override { return symbols(known(module)).debug_file(); }
 
+  std::shared_ptr<index::UnitNames> unit_names(const snapshot::CoreModule& module) override {
+    return symbols(known(module)).unit_names();
+  }
+
   std::shared_ptr<index::IndexFile> index_file(const snapshot::CoreModule& module) override {
     return symbols(known(module)).index_file();
   }
@@ -50,13 +51,9 @@ class FileSymbolizer final : public Symbolizer {
     for (const auto& [key, one] : known_) {
       if (!one.found.missing.empty()) all.push_back(one.found.missing);
       if (one.symbols && !one.symbols->complaint().empty()) all.push_back(one.symbols->complaint());
-      if (!one.symbols || one.symbols->missing_parts().empty()) continue;
-      const auto& parts = one.symbols->missing_parts();
-      all.push_back(
-          fmt::format("{}: {} of its .dwo files {} not found or of another build, functions there are from the symbol "
-                      "table: {}; put {} beside the program, or say --substitute FROM=TO",
-                      key.second, parts.size(), parts.size() == 1 ? "was" : "were", fmt::join(parts, ", "),
-                      parts.size() == 1 ? "it" : "them"));
+      const auto parts = one.symbols ? one.symbols->missing_parts() : std::set<std::string>();
+      if (!parts.empty())
+        all.push_back(index::missing_parts_text(key.second, parts, "functions there are from the symbol table"));
     }
     return all;
   }

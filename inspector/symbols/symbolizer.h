@@ -44,6 +44,7 @@ struct SymbolOptions {
 class DebugFile;
 namespace index {
 class IndexFile;
+class UnitNames;
 }
 
 class Symbolizer {
@@ -63,6 +64,8 @@ class Symbolizer {
                                                   uint64_t return_address, uint64_t callee) = 0;
   // The module's debug information (debug_file.h), for variables and types; null: none. Lives as long as this.
   virtual DebugFile* debug_file(const snapshot::CoreModule& module) = 0;
+  // Which of its units define a name; null: none has debug information, or it cannot be told.
+  virtual std::shared_ptr<index::UnitNames> unit_names(const snapshot::CoreModule& module) = 0;
   // The module's index; null: there is none.
   virtual std::shared_ptr<index::IndexFile> index_file(const snapshot::CoreModule& module) = 0;
   // The call that returns to `return_address` called the function that holds `callee` itself, and that function was not

@@ -18,8 +18,8 @@ namespace mortem::inspector {
 // Why the program stopped, or that it ended.
 struct StubStop {
   enum class Kind : uint8_t { Stopped, Exited, Killed } kind = Kind::Stopped;
-  int code = 0;         // the protocol's signal number, or the exit status
-  uint32_t thread = 0;  // of a stop; 0: not told
+  int code = 0;                     // the protocol's signal number, or the exit status
+  uint32_t thread = 0;              // of a stop; 0: not told
   std::optional<uint64_t> watched;  // a watchpoint's address
 };
 
@@ -46,6 +46,7 @@ class StubClient {
   // Number of bytes from `address` on; 0: not there.
   Result<size_t> read_memory(uint64_t address, std::span<uint8_t> to);
 
+  Result<std::string> monitor(std::string_view command);  // qRcmd: what the stub says; "" when nothing
   // --- control (stub_control.cpp). Between resume() and the stop that wait_for_stop() gives nothing else may be asked.
   Result<void> write_memory(uint64_t address, std::span<const uint8_t> bytes);
   Result<void> write_registers(uint32_t thread, const std::string& digits);  // as registers() gives them

@@ -73,6 +73,32 @@ Result<void> StubClient::step(uint32_t thread) {
   return send(fmt::format("vCont;s:{}{:x}", process_prefix(), thread));
 }
 
+// The stub's text is digits in its one reply (GDB manual, "General Query Packets"); a stub that sends it in packets `O`
+// before is understood, too.
+Result<std::string> StubClient::monitor(std::string_view command) {
+  const std::lock_guard lock(mutex_);
+  TRY_VOID(send("qRcmd," + hexadecimal_digits({reinterpret_cast<const uint8_t*>(command.data()), command.size()})));
+  std::string text;
+  const auto add = [&text](std::string_view digits) {
+    std::array<uint8_t, 1> byte{};
+    for (gdbstub::Arguments arguments(digits); arguments.hex_bytes(byte);) text += static_cast<char>(byte[0]);
+  };
+  for (;;) {
+    const std::string reply = TRY(receive());
+    if (reply == "OK") return text;
+    if (reply.empty())
+      return failure(ErrorKind::Unsupported, fmt::format("{}: its stub has no commands of its own", name_));
+    if (reply[0] == 'O') {
+      add(std::string_view(reply).substr(1));
+    } else if (reply[0] == 'E') {
+      return failure(ErrorKind::Unsupported, fmt::format("{}: its stub has no command '{}'", name_, command));
+    } else {
+      add(reply);
+      return text;
+    }
+  }
+}
+
 void StubClient::interrupt() {
   constexpr char kInterrupt = 3;
   (void)::send(socket_, &kInterrupt, 1, MSG_NOSIGNAL | MSG_DONTWAIT);

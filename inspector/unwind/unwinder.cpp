@@ -18,9 +18,9 @@ class Unwinder {
   Unwinder(const FrameRegisters& registers, ModuleImages& modules, MemoryCache& memory)
       : registers_(registers), modules_(modules), memory_(memory) {}
 
-  UnwoundStack run(size_t frame_limit, KeepRegisters keep) {
+  UnwoundStack run(size_t frame_limit, KeepRegisters keep, FirstFrame first) {
     frame_.pc = registers_.pc();
-    frame_.interrupted = true;
+    frame_.interrupted = first == FirstFrame::Interrupted;
     while (true) {
       if (result_.frames.size() >= frame_limit) {
         result_.end = fmt::format("frame limit of {}", frame_limit);
@@ -189,8 +189,8 @@ class Unwinder {
 }  // namespace
 
 UnwoundStack unwind(const FrameRegisters& registers, ModuleImages& modules, MemoryCache& memory, size_t frame_limit,
-                    KeepRegisters keep) {
-  return Unwinder(registers, modules, memory).run(frame_limit, keep);
+                    KeepRegisters keep, FirstFrame first) {
+  return Unwinder(registers, modules, memory).run(frame_limit, keep, first);
 }
 
 }  // namespace mortem::inspector

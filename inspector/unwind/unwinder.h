@@ -28,6 +28,6 @@ struct UnwoundStack {
 };
 
 UnwoundStack unwind(const FrameRegisters& registers, ModuleImages& modules, MemoryCache& memory, size_t frame_limit,
-                    KeepRegisters keep = KeepRegisters::No);
+                    KeepRegisters keep = KeepRegisters::No, FirstFrame first = FirstFrame::Interrupted);
 
 }  // namespace mortem::inspector

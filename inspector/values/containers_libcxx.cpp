@@ -23,6 +23,10 @@ class LibcxxContainer : Container {
     if (kind == "basic_string_view") return string_view();
     if (kind == "vector") return vector();
     if (kind == "list") return list();
+    if (kind == "forward_list") return forward_list();
+    if (kind == "deque") return deque();
+    if (kind == "tuple") return tuple();
+    if (kind == "variant") return variant();
     if (kind == "map" || kind == "multimap") return tree(true);
     if (kind == "set" || kind == "multiset") return tree(false);
     if (kind == "unordered_map" || kind == "unordered_multimap") return hashed(true);
@@ -72,7 +76,8 @@ class LibcxxContainer : Container {
   }
 
   bool string_view() {
-    const auto data = describer_.get(value_, {"__data_"}), length = describer_.get(value_, {"__size_"});
+    auto data = describer_.get(value_, {"__data_"}), length = describer_.get(value_, {"__size_"});
+    if (!data) data = describer_.get(value_, {"__data"}), length = describer_.get(value_, {"__size"});  // until 16
     const auto address = data ? integer(*data) : std::nullopt, count = length ? integer(*length) : std::nullopt;
     if (!address || !count || *count > kMaximumElements) return false;
     const Type* character = data->type->stripped().target();
@@ -156,6 +161,74 @@ class LibcxxContainer : Container {
                    const auto next = word(at + 8);
                    return next && *next == *end->address ? std::optional<uint64_t>(0) : next;
                  });
+  }
+
+  bool forward_list() {
+    const auto start = describer_.get(value_, {"__before_begin_"});
+    const auto first = start ? describer_.number(unpaired(*start), {"__next_"}) : std::nullopt;
+    if (!first) return false;
+    uint64_t count = 0;  // stands nowhere
+    for (uint64_t node = *first; node != 0 && count < kMostLibcxxSteps; ++count) {
+      const auto following = word(node);
+      if (!following) break;
+      node = *following;
+    }
+    return chain(argument(type_, 0), *first, count, 8, false, [&](uint64_t at) { return word(at); });
+  }
+
+  // Blocks of 4 KiB, or of 16 elements where those are large; the first element stands somewhere in the first block.
+  bool deque() {
+    const Type* element = argument(type_, 0);
+    const uint64_t size = element && element->stripped().has_size ? element->stripped().size : 0;
+    const auto begin = describer_.number(value_, {"__map_", "__begin_"});
+    const auto end = describer_.number(value_, {"__map_", "__end_"});
+    const auto start = describer_.number(value_, {"__start_"});
+    const auto held = describer_.get(value_, {"__size_"});
+    if (size == 0 || !begin || !end || *end < *begin || !start || !held) return false;
+    const uint64_t count = integer(unpaired(*held)).value_or(kMaximumElements + 1);
+    const uint64_t in_block = size < 256 ? 4096 / size : 16;
+    if (count > kMaximumElements || *start > kMaximumElements) return false;
+    if ((*start + count + in_block - 1) / in_block > (*end - *begin) / 8) return false;
+    return fill(count, [&](uint64_t index) {
+      const uint64_t place = *start + index;
+      const auto block = word(*begin + place / in_block * 8);
+      return block ? Value::in_memory(element, *block + place % in_block * size)
+                   : Value::unknown(element, {false, "its block is not in the dump"});
+    });
+  }
+
+  // Leaves are bases, in the order of the tuple; an empty class is the leaf's base itself.
+  bool tuple() {
+    const auto whole = describer_.get(value_, {"__base_"});
+    if (!whole || !whole->type) return false;
+    std::vector<Value> parts;
+    for (const Member& one : whole->type->stripped().members()) {
+      if (!one.base || !one.type || !one.type->stripped().name.starts_with("std::__1::__tuple_leaf<")) continue;
+      const auto leaf = describer_.reader().member(*whole, one);
+      if (!leaf) return false;
+      const auto part = describer_.get(*leaf, {"__value_"});
+      parts.push_back(part ? *part : *leaf);
+    }
+    if (parts.empty()) return false;
+    return fill(parts.size(), [&](uint64_t index) { return parts[index]; });
+  }
+
+  // A union of the first alternative and of the union of the others; the index counts from 0, all ones: none.
+  bool variant() {
+    auto whole = describer_.get(value_, {"__impl"});
+    if (!whole) whole = describer_.get(value_, {"__impl_"});  // from 17 on
+    const auto place = whole ? describer_.get(*whole, {"__index"}) : std::nullopt;
+    auto at = whole ? describer_.get(*whole, {"__data"}) : std::nullopt;
+    const auto index = place ? integer(*place) : std::nullopt;
+    if (!index || !at || !place->type->stripped().has_size || place->type->stripped().size > 4) return false;
+    if (*index == (uint64_t{1} << 8 * place->type->stripped().size) - 1 || *index == ~uint64_t{0}) {
+      to_.text = "(valueless)";
+      return true;
+    }
+    if (*index > 255) return false;
+    for (uint64_t step = 0; step < *index && at; ++step) at = describer_.get(*at, {"__tail"});
+    const auto alternative = at ? describer_.get(*at, {"__head", "__value"}) : std::nullopt;
+    return alternative && show(*alternative, fmt::format("index {}", *index));
   }
 
   // A node is left, right, parent, colour, then the value; the root's parent is the end node, whose left it is.

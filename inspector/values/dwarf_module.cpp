@@ -2,6 +2,8 @@
 
 #include <llvm/DebugInfo/DWARF/DWARFCompileUnit.h>
 
+#include <algorithm>
+
 namespace mortem::inspector {
 
 using llvm::DWARFDie;
@@ -115,7 +117,7 @@ Language language_of(llvm::DWARFUnit& unit) {
 std::unique_ptr<DwarfModule> DwarfModule::open(const snapshot::CoreModule& module, Symbolizer& symbolizer) {
   DebugFile* file = symbolizer.debug_file(module);
   if (!file) return nullptr;
-  std::unique_ptr<DwarfModule> result(new DwarfModule(module, *file));
+  std::unique_ptr<DwarfModule> result(new DwarfModule(module, *file, symbolizer));
   const SymbolFiles& files = symbolizer.files(module);
   if (!files.executable.empty())
     if (auto executable = ElfImage::map_file(files.executable)) result->executable_ = *executable;
@@ -178,15 +180,32 @@ void DwarfModule::read_names_below(const DWARFDie& parent, const std::string& sc
 void DwarfModule::read_names() {
   if (names_are_read_) return;
   names_are_read_ = true;
-  for (const auto& skeleton : file_.context().info_section_units()) {
-    llvm::DWARFUnit* unit = skeleton.get();
-    if (DWARFDie whole = unit->getNonSkeletonUnitDIE(false)) unit = whole.getDwarfUnit();
-    if (DWARFDie root = unit->getUnitDIE(false)) read_names_below(root, "", 0);
-  }
+  for (const auto& unit : file_.context().info_section_units()) read_names_of(*unit);
+  for (const auto& unit : file_.context().types_section_units()) read_names_of(*unit);
+}
+
+void DwarfModule::read_names_of(llvm::DWARFUnit& skeleton) {
+  if (!units_read_.insert(&skeleton).second) return;
+  llvm::DWARFUnit* unit = &skeleton;
+  if (DWARFDie whole = unit->getNonSkeletonUnitDIE(false)) unit = whole.getDwarfUnit();
+  if (DWARFDie root = unit->getUnitDIE(false)) read_names_below(root, "", 0);
+}
+
+bool DwarfModule::read_units_with(const std::string& name) {
+  const auto last = index::last_part_of_name(name);
+  if (!last) return false;
+  if (!unit_names_) unit_names_ = symbolizer_.unit_names(module_);
+  if (!unit_names_) return false;
+  const auto offsets = unit_names_->units_with(*last);
+  for (const auto& unit : file_.context().info_section_units())
+    if (std::binary_search(offsets.begin(), offsets.end(), unit->getOffset())) read_names_of(*unit);
+  // DWARF 4 keeps type units in a section of their own, which few programs have.
+  for (const auto& unit : file_.context().types_section_units()) read_names_of(*unit);
+  return true;
 }
 
 const std::vector<NamedEntry>& DwarfModule::named(const std::string& name) {
-  read_names();
+  if (!names_are_read_ && !read_units_with(name)) read_names();
   static const std::vector<NamedEntry> none;
   const auto found = names_.find(name);
   return found == names_.end() ? none : found->second;

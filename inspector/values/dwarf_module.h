@@ -7,12 +7,14 @@
 
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <unordered_map>
 #include <vector>
 
 #include "inspector/elf/elf_image.h"
 #include "inspector/symbols/debug_file.h"
+#include "inspector/symbols/index/unit_names.h"
 #include "inspector/symbols/symbolizer.h"
 #include "inspector/values/type.h"
 
@@ -50,20 +52,27 @@ class DwarfModule {
 
   // Functions at an address: those inlined there, innermost first, the one that they are inlined into last.
   std::vector<llvm::DWARFDie> functions_at(uint64_t address);
-  // All that is defined outside of functions under this qualified name (`a::b`). The first time this reads all units.
+  // All that is defined outside of functions under this qualified name (`a::b`). The first time this looks through the
+  // names of all units; then only those are read that have the name.
   const std::vector<NamedEntry>& named(const std::string& name);
   // Of a Go program: the type whose descriptor is this far behind runtime.types; empty: none.
   llvm::DWARFDie go_type(uint64_t offset);
 
  private:
-  DwarfModule(const snapshot::CoreModule& module, DebugFile& file) : module_(module), file_(file) {}
+  DwarfModule(const snapshot::CoreModule& module, DebugFile& file, Symbolizer& symbolizer)
+      : module_(module), file_(file), symbolizer_(symbolizer) {}
   void read_names();
+  void read_names_of(llvm::DWARFUnit& unit);
+  bool read_units_with(const std::string& name);  // false: which those are cannot be told
   void read_names_below(const llvm::DWARFDie& die, const std::string& scope, int depth);
   void add_name(const llvm::DWARFDie& die, const std::string& scope, NameKind kind);
 
   const snapshot::CoreModule& module_;
   DebugFile& file_;
+  Symbolizer& symbolizer_;
   std::shared_ptr<const ElfImage> executable_;
+  std::shared_ptr<index::UnitNames> unit_names_;  // null: not asked for yet
+  std::set<llvm::DWARFUnit*> units_read_;
   bool names_are_read_ = false;
   std::unordered_map<std::string, std::vector<NamedEntry>> names_;
   std::unordered_map<uint64_t, EntryReference> go_types_;

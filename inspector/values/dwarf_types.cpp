@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include "inspector/symbols/type_reference.h"
+
 namespace mortem::inspector {
 
 using llvm::DWARFDie;
@@ -9,7 +11,7 @@ namespace dwarf = llvm::dwarf;
 
 namespace {
 
-constexpr int kMaximumTypeDepth = 40;            // of types in types, as they are made
+constexpr int kMaximumTypeDepth = 40;        // of types in types, as they are made
 constexpr uint64_t kMaximumCount = 1 << 30;  // elements of an array; more is a broken file
 constexpr size_t kMaximumMembers = 100000;
 
@@ -65,7 +67,7 @@ Type* DwarfTypes::add(Type type) {
 
 const Type* DwarfTypes::of(const DWARFDie& die) {
   const auto value = find_attribute(die, dwarf::DW_AT_type);
-  return value ? at(die.getAttributeValueAsReferencedDie(*value)) : nullptr;
+  return value ? at(referenced_entry(die, *value)) : nullptr;
 }
 
 const Type* DwarfTypes::at(const DWARFDie& die) {

@@ -10,6 +10,7 @@
 #include "inspector/values/describe.h"
 #include "inspector/values/expression_names.h"
 #include "inspector/values/expression_tree.h"
+#include "inspector/values/value_arithmetic.h"
 
 namespace mortem::inspector {
 namespace {
@@ -35,6 +36,10 @@ class Evaluator {
                    fmt::format("{} {}", missing.why, at_position(text_, node.position)));
   }
 
+  Result<Value> placed(const Node& node, Result<Value> value) {
+    return value ? std::move(value) : error(node, value.error().message);
+  }
+
   Result<const Type*> type_of(const Node& node) {
     const Type* type = nullptr;
     if (node.type != "void") {
@@ -54,21 +59,6 @@ class Evaluator {
     return type;
   }
 
-  // --- values made here
-  template <typename T>
-  Value made(const Type* type, T content) {
-    std::vector<uint8_t> bytes(type->stripped().size);
-    std::memcpy(bytes.data(), &content, std::min(sizeof(content), bytes.size()));
-    return Value::of_bytes(type, std::move(bytes));
-  }
-  Value made_integer(const Type* type, uint64_t bits) { return made(type, bits); }
-  Value made_int(int64_t value) { return made_integer(names_.find_base("int"), static_cast<uint64_t>(value)); }
-  Value made_float(const Type* type, double value) {
-    if (type->stripped().size == 4) return made(type, static_cast<float>(value));
-    if (type->stripped().size == 8) return made(type, value);
-    return made(names_.find_base("double"), value);
-  }
-
   // References are what they refer to, everywhere but in their own description.
   Found<Value> without_reference(const Value& value) {
     if (!value.type || value.missing) return value;
@@ -84,10 +74,10 @@ class Evaluator {
     const Type& type = plain->type->stripped();
     if (type.kind == TypeKind::Array) {
       if (!plain->address) return error(node, "an array that is not in memory has no address");
-      return made_integer(program_.pointer_to(type.target()), *plain->address);
+      return arithmetic_.integer(program_.pointer_to(type.target()), *plain->address);
     }
     if (type.kind == TypeKind::Function && plain->address)
-      return made_integer(program_.pointer_to(plain->type), *plain->address);
+      return arithmetic_.integer(program_.pointer_to(plain->type), *plain->address);
     return *plain;
   }
 
@@ -98,9 +88,9 @@ class Evaluator {
       case Node::Kind::Integer:
         return integer(node);
       case Node::Kind::Float:
-        return made_float(names_.find_base(node.text == "f" ? "float" : "double"), node.real);
+        return arithmetic_.real(names_.find_base(node.text == "f" ? "float" : "double"), node.real);
       case Node::Kind::Character:
-        return made_integer(names_.find_base("char"), node.number);
+        return arithmetic_.integer(names_.find_base("char"), node.number);
       case Node::Kind::String: {
         std::vector<uint8_t> bytes(node.text.begin(), node.text.end());
         bytes.push_back(0);
@@ -129,14 +119,14 @@ class Evaluator {
       case Node::Kind::SizeOfType: {
         const Type* type = TRY(type_of(node));
         if (!type->stripped().has_size) return error(node, "the type's size is not known");
-        return made_integer(names_.find_base("unsigned long"), type->stripped().size);
+        return arithmetic_.integer(names_.find_base("unsigned long"), type->stripped().size);
       }
       case Node::Kind::SizeOf: {
         const Value value = TRY(evaluate(*node.parts[0]));
         const auto plain = without_reference(value);
         const Type* type = plain ? plain->type : value.type;
         if (!type || !type->stripped().has_size) return error(node, "the size is not known");
-        return made_integer(names_.find_base("unsigned long"), type->stripped().size);
+        return arithmetic_.integer(names_.find_base("unsigned long"), type->stripped().size);
       }
     }
     return error(node, "this cannot be evaluated");
@@ -149,14 +139,15 @@ class Evaluator {
                        : node.number > INT64_MAX            ? "unsigned long"
                        : is_long || node.number > INT32_MAX ? "long"
                                                             : "int";
-    return made_integer(names_.find_base(name), node.number);
+    return arithmetic_.integer(names_.find_base(name), node.number);
   }
 
   Result<Value> name(const Node& node) {
     if (auto found = names_.find(node.text)) return *found;
-    if (node.text == "true" || node.text == "false") return made_integer(names_.find_base("bool"), node.text == "true");
+    if (node.text == "true" || node.text == "false")
+      return arithmetic_.integer(names_.find_base("bool"), node.text == "true");
     if (node.text == "nullptr" || node.text == "NULL" || node.text == "nil")
-      return made_integer(program_.pointer_to(nullptr), 0);
+      return arithmetic_.integer(program_.pointer_to(nullptr), 0);
     if (auto enumerator = names_.find_enumerator(node.text)) return *enumerator;
     if (const auto address = program_.find_symbol(node.text))
       return error(node, fmt::format("{} is at {:#x}, and nothing tells its type: cast it, as in *(int *){:#x};",
@@ -307,7 +298,7 @@ class Evaluator {
       if (object->missing) return *object;
       if (object->bit_size != 0) return error(node, "a bit-field has no address");
       if (!object->address) return error(node, "it is not in memory: it has no address");
-      return made_integer(program_.pointer_to(object->type), *object->address);
+      return arithmetic_.integer(program_.pointer_to(object->type), *object->address);
     }
     if (what == "*") {
       if (auto plain = without_reference(operand); plain && !plain->missing)
@@ -326,17 +317,17 @@ class Evaluator {
     }
     operand = TRY(decayed(node, operand));
     if (operand.missing) return operand;
-    if (what == "!") return made_int(!TRY(truth_of(node, operand)));
+    if (what == "!") return arithmetic_.of_int(!TRY(truth_of(node, operand)));
     if (operand.type && operand.type->stripped().kind == TypeKind::Float && what != "~") {
       const auto value = reader_.read_float(operand);
       if (!value) return Value::unknown(operand.type, value.error());
-      return made_float(operand.type, what == "-" ? -*value : *value);
+      return arithmetic_.real(operand.type, what == "-" ? -*value : *value);
     }
     const auto bits = reader_.read_integer(operand);
     if (!bits) return error(node, bits.error());
     if (operand.type->stripped().is_pointer()) return error(node, fmt::format("{} does not apply to a pointer", what));
-    const Type* type = promoted(operand.type->stripped());
-    return made_integer(type, what == "-" ? 0 - *bits : what == "~" ? ~*bits : *bits);
+    const Type* type = arithmetic_.promoted(operand.type->stripped());
+    return arithmetic_.integer(type, what == "-" ? 0 - *bits : what == "~" ? ~*bits : *bits);
   }
 
   Result<bool> truth(const Node& node) { return truth_of(node, TRY(decayed(node, TRY(evaluate(node))))); }
@@ -352,23 +343,12 @@ class Evaluator {
     return *bits != 0;
   }
 
-  // C11, 6.3.1.1: what is smaller than an int becomes one.
-  const Type* promoted(const Type& type) {
-    if (type.size < 4 || type.kind == TypeKind::Boolean) return names_.find_base("int");
-    if (type.kind == TypeKind::Enumeration || type.is_character())
-      return names_.find_base(type.size == 8     ? (type.is_signed() ? "long" : "unsigned long")
-                              : type.is_signed() ? "int"
-                                                 : "unsigned int");
-    return names_.find_base(type.size == 8 ? (type.is_signed() ? "long" : "unsigned long")
-                                           : (type.is_signed() ? "int" : "unsigned int"));
-  }
-
   Result<Value> binary(const Node& node) {
     const std::string& what = node.text;
     if (what == "&&" || what == "||") {
       const bool left = TRY(truth(*node.parts[0]));
-      if (left == (what == "||")) return made_int(left);
-      return made_int(TRY(truth(*node.parts[1])));
+      if (left == (what == "||")) return arithmetic_.of_int(left);
+      return arithmetic_.of_int(TRY(truth(*node.parts[1])));
     }
     const Value left = TRY(decayed(*node.parts[0], TRY(evaluate(*node.parts[0]))));
     const Value right = TRY(decayed(*node.parts[1], TRY(evaluate(*node.parts[1]))));
@@ -381,56 +361,8 @@ class Evaluator {
     if (!left_bits) return error(*node.parts[0], left_bits.error());
     if (!right_bits) return error(*node.parts[1], right_bits.error());
     if (left_type.is_pointer() || right_type.is_pointer())
-      return binary_pointer(node, left, right, *left_bits, *right_bits);
-    return binary_integer(node, left_type, right_type, *left_bits, *right_bits);
-  }
-
-  Result<Value> binary_integer(const Node& node, const Type& left_type, const Type& right_type, uint64_t left,
-                               uint64_t right) {
-    const std::string& what = node.text;
-    const Type &a = promoted(left_type)->stripped(), &b = promoted(right_type)->stripped();
-    // C11, 6.3.1.8; of equal sizes the unsigned one.
-    const bool shift = what == "<<" || what == ">>";
-    const Type& common = shift ? a : a.size != b.size ? (a.size > b.size ? a : b) : a.is_signed() ? b : a;
-    const bool by_sign = common.is_signed();
-    if (common.size == 4) {
-      left = by_sign ? static_cast<uint64_t>(int64_t{static_cast<int32_t>(left)}) : static_cast<uint32_t>(left);
-      if (!shift)
-        right = by_sign ? static_cast<uint64_t>(int64_t{static_cast<int32_t>(right)}) : static_cast<uint32_t>(right);
-    }
-    const auto signed_left = static_cast<int64_t>(left), signed_right = static_cast<int64_t>(right);
-    auto result = [&](uint64_t bits) { return made_integer(&common, bits); };
-    if (what == "+") return result(left + right);
-    if (what == "-") return result(left - right);
-    if (what == "*") return result(left * right);
-    if (what == "&") return result(left & right);
-    if (what == "|") return result(left | right);
-    if (what == "^") return result(left ^ right);
-    if (what == "/" || what == "%") {
-      if (right == 0) return error(node, "division by zero");
-      if (by_sign && signed_right == -1) return result(what == "/" ? 0 - left : 0);
-      if (by_sign)
-        return result(static_cast<uint64_t>(what == "/" ? signed_left / signed_right : signed_left % signed_right));
-      return result(what == "/" ? left / right : left % right);
-    }
-    if (shift) {
-      if (right >= common.size * 8) return error(node, fmt::format("a shift by {} bits", signed_right));
-      if (what == "<<") return result(left << right);
-      return result(by_sign ? static_cast<uint64_t>(signed_left >> right) : left >> right);
-    }
-    return compared(node, by_sign ? (signed_left < signed_right ? -1 : signed_left > signed_right)
-                                  : (left < right ? -1 : left > right));
-  }
-
-  Result<Value> compared(const Node& node, int order) {
-    const std::string& what = node.text;
-    if (what == "==") return made_int(order == 0);
-    if (what == "!=") return made_int(order != 0);
-    if (what == "<") return made_int(order < 0);
-    if (what == ">") return made_int(order > 0);
-    if (what == "<=") return made_int(order <= 0);
-    if (what == ">=") return made_int(order >= 0);
-    return error(node, fmt::format("{} does not apply here", what));
+      return placed(node, arithmetic_.pointers(what, left.type, right.type, *left_bits, *right_bits));
+    return placed(node, arithmetic_.integers(what, left_type, right_type, *left_bits, *right_bits));
   }
 
   Result<Value> binary_float(const Node& node, const Value& left, const Value& right) {
@@ -444,36 +376,7 @@ class Evaluator {
     const auto a = as_double(left), b = as_double(right);
     if (!a) return error(*node.parts[0], a.error());
     if (!b) return error(*node.parts[1], b.error());
-    const bool is_single = left.type->stripped().size == 4 && right.type->stripped().size == 4;
-    const Type* type = names_.find_base(is_single ? "float" : "double");
-    const std::string& what = node.text;
-    if (what == "+") return made_float(type, *a + *b);
-    if (what == "-") return made_float(type, *a - *b);
-    if (what == "*") return made_float(type, *a * *b);
-    if (what == "/") return made_float(type, *a / *b);
-    if (std::isnan(*a) || std::isnan(*b)) return made_int(what == "!=");
-    return compared(node, *a < *b ? -1 : *a > *b);
-  }
-
-  Result<Value> binary_pointer(const Node& node, const Value& left, const Value& right, uint64_t a, uint64_t b) {
-    const Type &left_type = left.type->stripped(), &right_type = right.type->stripped();
-    const std::string& what = node.text;
-    const Type* target = left_type.is_pointer() ? left_type.target() : right_type.target();
-    const Type* whole = target ? &target->stripped() : nullptr;
-    const uint64_t size = !whole || whole->kind == TypeKind::Void ? 1 : whole->has_size ? whole->size : 0;
-    if (what == "+" || (what == "-" && !right_type.is_pointer())) {
-      if (left_type.is_pointer() && right_type.is_pointer()) return error(node, "two pointers cannot be added");
-      if (size == 0) return error(node, fmt::format("the size of {} is not known", type_text(target)));
-      if (left_type.is_pointer()) return made_integer(left.type, what == "+" ? a + b * size : a - b * size);
-      if (what == "+") return made_integer(right.type, a * size + b);
-      return error(node, "a pointer cannot be subtracted from a number");
-    }
-    if (what == "-") {
-      if (size == 0) return error(node, fmt::format("the size of {} is not known", type_text(target)));
-      return made_integer(names_.find_base("long"),
-                          static_cast<uint64_t>(static_cast<int64_t>(a - b) / static_cast<int64_t>(size)));
-    }
-    return compared(node, a < b ? -1 : a > b);
+    return placed(node, arithmetic_.floats(node.text, left.type->stripped(), right.type->stripped(), *a, *b));
   }
 
   Result<Value> cast(const Node& node) {
@@ -496,25 +399,27 @@ class Evaluator {
     if (value.type->stripped().kind == TypeKind::Float) {
       const auto number = reader_.read_float(value);
       if (!number) return Value::unknown(type, number.error());
-      if (to.kind == TypeKind::Float) return made_float(type, *number);
+      if (to.kind == TypeKind::Float) return arithmetic_.real(type, *number);
       if (!to.is_integer()) return error(node, fmt::format("a number with a fraction is no {}", type_text(type)));
-      if (to.kind == TypeKind::Boolean) return made_integer(type, *number != 0);
+      if (to.kind == TypeKind::Boolean) return arithmetic_.integer(type, *number != 0);
       if (!(std::fabs(*number) < 9.2e18)) return error(node, "the number is too large");
-      return made_integer(type, static_cast<uint64_t>(static_cast<int64_t>(*number)));
+      return arithmetic_.integer(type, static_cast<uint64_t>(static_cast<int64_t>(*number)));
     }
     const auto bits = reader_.read_integer(value);
     if (!bits) return Value::unknown(type, bits.error());
     if (to.kind == TypeKind::Float)
-      return made_float(type, value.type->stripped().is_signed() ? static_cast<double>(static_cast<int64_t>(*bits))
-                                                                 : static_cast<double>(*bits));
-    if (to.kind == TypeKind::Boolean) return made_integer(type, *bits != 0);
-    return made_integer(type, *bits);
+      return arithmetic_.real(type, value.type->stripped().is_signed()
+                                        ? static_cast<double>(static_cast<int64_t>(*bits))
+                                        : static_cast<double>(*bits));
+    if (to.kind == TypeKind::Boolean) return arithmetic_.integer(type, *bits != 0);
+    return arithmetic_.integer(type, *bits);
   }
 
   ProgramValues& program_;
   ValueReader& reader_;
   FrameValues* frame_;
   ExpressionNames names_;
+  ValueArithmetic arithmetic_{names_};
   const std::string& text_;
 };
 

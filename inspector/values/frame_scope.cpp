@@ -4,8 +4,10 @@
 
 #include <algorithm>
 #include <cstring>
+#include <map>
 
 #include "gdbstub/register_file.h"
+#include "inspector/unwind/call_frame_information.h"
 #include "inspector/values/entry_context.h"
 
 namespace mortem::inspector {
@@ -133,6 +135,37 @@ Found<uint64_t> FrameScope::cfa() {
   return frame_.cfa;
 }
 
+// Clang's functions without a frame pointer count from the stack pointer (DW_OP_reg7), as if it did not move when
+// arguments are pushed for a call: then what they say is wrong. Where it stands mostly is what they mean, and pushes
+// stand right before their call.
+bool FrameScope::stack_pointer_is_moved() {
+  constexpr uint64_t kSamples = 128, kLongestPushes = 48;
+  if (moved_) return *moved_;
+  moved_ = false;
+  const auto offset_at = [&](uint64_t address) -> std::optional<int64_t> {
+    const UnwindRow* row = program_.stacks.unwind_row(address);
+    const bool by_stack_pointer =
+        row && row->cfa.kind == UnwindRule::Kind::InRegister && row->cfa.number == FrameRegisters::kRsp;
+    return by_stack_pointer ? std::optional(row->cfa.offset) : std::nullopt;
+  };
+  const auto here = offset_at(lookup_);
+  uint64_t before = lookup_;
+  while (here && lookup_ - before < kLongestPushes && offset_at(before) == here) --before;
+  const auto there = offset_at(before);
+  auto ranges = functions().back().get().getAddressRanges();
+  if (!ranges) llvm::consumeError(ranges.takeError());
+  if (!here || !there || *there >= *here || !ranges) return false;
+  std::map<int64_t, uint64_t> bytes;  // by offset
+  for (const llvm::DWARFAddressRange& range : *ranges) {
+    const uint64_t step = std::max<uint64_t>(1, (range.HighPC - range.LowPC) / kSamples);
+    for (uint64_t address = range.LowPC; address < range.HighPC; address += step)
+      if (const auto offset = offset_at(address + module_->load_bias())) bytes[*offset] += step;
+  }
+  const uint64_t here_too = bytes[*here];
+  moved_ = std::ranges::any_of(bytes, [&](const auto& one) { return one.second > here_too; });
+  return *moved_;
+}
+
 Found<uint64_t> FrameScope::frame_base() {
   if (functions().empty()) return not_known(why_no_functions());
   const DWARFDie function = functions().back().get();
@@ -140,6 +173,8 @@ Found<uint64_t> FrameScope::frame_base() {
   if (!expression) return not_known("its function has no frame base");
   if (!expression->empty() && expression->front() == dwarf::DW_OP_fbreg)
     return not_known("its function's frame base rests on itself");
+  if (expression->size() == 1 && expression->front() == dwarf::DW_OP_reg7 && stack_pointer_is_moved())
+    return not_known("its function's frame base is the stack pointer, which stands elsewhere during this call");
   EntryContext context(program_, *module_, *function.getDwarfUnit(), this);
   if (++program_.entry_value_depth > kMaximumEntryValueDepth) {
     --program_.entry_value_depth;

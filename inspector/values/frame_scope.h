@@ -75,6 +75,7 @@ class FrameScope {
   // The call site in the caller, after it was made sure that this call led here; empty: `why` says why not.
   llvm::DWARFDie call_site(std::string& why);
   Found<uint64_t> call_value(const llvm::DWARFDie& parameter);
+  bool stack_pointer_is_moved();
 
   Program& program_;
   const Stack& stack_;
@@ -82,7 +83,8 @@ class FrameScope {
   Frame frame_;
   DwarfModule* module_;
   uint64_t lookup_;
-  bool interrupted_ = false;  // not by a call: all registers are as they were
+  bool interrupted_ = false;   // not by a call: all registers are as they were
+  std::optional<bool> moved_;  // the stack pointer, by pushes
   std::optional<std::vector<EntryReference>> functions_;
 };
 

@@ -4,8 +4,8 @@
 #include "kernel/crash/dump_plan.h"
 #include "kernel/crash/linux_notes.h"
 #include "kernel/crash/modules.h"
-#include "kernel/crash/open_files.h"
 #include "kernel/crash/note_writer.h"
+#include "kernel/crash/open_files.h"
 #include "kernel/crash/version.h"
 #include "kernel/library/log.h"
 #include "snapshot/format/guest_description.h"
@@ -143,16 +143,27 @@ bool page_map_note(NoteWriter& notes, const NoteContext& context) {
   return walk_dump(context.state, context.level, writer) && notes.end();
 }
 
-class ThreadNameWriter final : public ThreadVisitor {
+bool fill(ThreadName& entry, const ThreadState& thread) {
+  entry.thread = thread.id;
+  for (size_t i = 0; i < sizeof thread.name; ++i) entry.name[i] = thread.name[i];
+  return true;
+}
+bool fill(KernelContext& entry, const ThreadState& thread) {
+  entry.thread = thread.id;
+  entry.switch_frame = thread.switch_frame;
+  return thread.switch_frame != 0;
+}
+
+// An entry for each thread that fill() has one of.
+template <typename Entry>
+class ThreadEntryWriter final : public ThreadVisitor {
  public:
-  explicit ThreadNameWriter(NoteWriter* notes) : notes_(notes) {}
+  explicit ThreadEntryWriter(NoteWriter* notes) : notes_(notes) {}
   bool visit(const ThreadState& thread) override {
+    Entry entry{};
+    if (!fill(entry, thread)) return true;
     ++count_;
-    if (notes_ == nullptr) return true;
-    ThreadName entry{};
-    entry.thread = thread.id;
-    for (size_t i = 0; i < sizeof thread.name; ++i) entry.name[i] = thread.name[i];
-    return notes_->append(&entry, sizeof entry);
+    return notes_ == nullptr || notes_->append(&entry, sizeof entry);
   }
   uint64_t count() const { return count_; }
 
@@ -161,11 +172,12 @@ class ThreadNameWriter final : public ThreadVisitor {
   uint64_t count_ = 0;
 };
 
-bool thread_names_note(NoteWriter& notes, const CrashState& state) {
-  ThreadNameWriter counter(nullptr);
+template <typename Entry>
+bool threads_note(NoteWriter& notes, NoteType kind, const CrashState& state) {
+  ThreadEntryWriter<Entry> counter(nullptr);
   for_each_thread(state, counter);
-  if (!begin(notes, NoteType::ThreadNames, counter.count() * sizeof(ThreadName))) return false;
-  ThreadNameWriter writer(&notes);
+  if (!begin(notes, kind, counter.count() * sizeof(Entry))) return false;
+  ThreadEntryWriter<Entry> writer(&notes);
   return for_each_thread(state, writer) && notes.end();
 }
 
@@ -184,12 +196,13 @@ bool write_notes(const NoteContext& context, ByteSink& to) {
          identity_note(notes, context.state) &&      //
          machine_note(notes, context.state) &&       //
          modules_note(notes) &&                      //
-         thread_names_note(notes, context.state) &&  //
-         occurrence_note(notes, context.state) &&    //
+         threads_note<ThreadName>(notes, NoteType::ThreadNames, context.state) &&
+         threads_note<KernelContext>(notes, NoteType::KernelContexts, context.state) &&
+         occurrence_note(notes, context.state) &&  //
          ring_note(notes, NoteType::StandardError, g_error_ring, g_error_ring.written) &&
          ring_note(notes, NoteType::StandardOutput, g_output_ring, g_output_ring.written) &&
-         ring_note(notes, NoteType::KernelLog, g_log_ring, context.state.log_written) && page_map_note(notes, context) &&
-         table_note(notes, NoteType::DescriptorTable, to, write_descriptor_table) &&
+         ring_note(notes, NoteType::KernelLog, g_log_ring, context.state.log_written) &&
+         page_map_note(notes, context) && table_note(notes, NoteType::DescriptorTable, to, write_descriptor_table) &&
          table_note(notes, NoteType::SocketTable, to, write_socket_table);
 }
 

@@ -63,6 +63,7 @@ struct ThreadState {
   uint64_t blocked_signals, pending_signals;
   KernelStack kernel_stack;
   const void* extended_state;  // null: not known
+  uint64_t switch_frame;       // address of its SwitchFrame; 0: it runs, or none is known
 };
 
 class ThreadVisitor {

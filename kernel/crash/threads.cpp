@@ -22,6 +22,7 @@ ThreadState describe(const CrashState& state, const Thread* address, const Threa
     result.extended_state = state.extended_state;
     return result;
   }
+  result.switch_frame = address == g_current_thread ? 0 : thread.kernel_rsp;
   TrapFrame frame;
   if (!read_kernel(frame, static_cast<const TrapFrame*>(thread.frame))) return result;
   result.registers = frame.registers();

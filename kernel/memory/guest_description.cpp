@@ -81,6 +81,7 @@ void guest_description_initialize() {
   block.module_table_length = reinterpret_cast<uint64_t>(module_table_length_place());
   block.current_thread = reinterpret_cast<uint64_t>(&g_current_thread);
   block.thread_gs_base_offset = offsetof(Thread, gs_base);
+  block.thread_switch_frame_offset = offsetof(Thread, kernel_rsp);
   block.thread_is_app_offset = offsetof(Thread, kind);
   block.xsave_size = reinterpret_cast<uint64_t>(&g_cpu.xsave_size);
   block.clock = reinterpret_cast<uint64_t>(clock_place());

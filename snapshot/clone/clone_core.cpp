@@ -219,6 +219,13 @@ class Notes {
       content.insert(content.end(), bytes_of(name).begin(), bytes_of(name).end());
     }
     builder_.mortem_note(NoteType::ThreadNames, content);
+    content.clear();
+    for (const GuestThread& thread : facts_.threads) {
+      if (thread.switch_frame == 0) continue;
+      const KernelContext context{thread.id, 0, thread.switch_frame};
+      content.insert(content.end(), bytes_of(context).begin(), bytes_of(context).end());
+    }
+    builder_.mortem_note(NoteType::KernelContexts, content);
   }
 
   void text(NoteType type, const std::string& text) {

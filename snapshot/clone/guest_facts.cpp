@@ -110,6 +110,7 @@ class FactsReader {
     } else {
       to.fs_base = pointer(at + block.thread_fs_base_offset);
       if (block.thread_gs_base_offset != 0) to.gs_base = pointer(at + block.thread_gs_base_offset);
+      if (block.thread_switch_frame_offset != 0) thread.switch_frame = pointer(at + block.thread_switch_frame_offset);
       thread.extended_state = saved_state(pointer(at + block.thread_xsave_offset));
     }
   }

@@ -22,6 +22,7 @@ struct GuestThread {
   bool registers_known = false;
   format::GeneralRegisters registers{};  // of the app
   std::vector<uint8_t> extended_state;   // as the CPU stores it: XSAVE, or FXSAVE of 512 bytes
+  uint64_t switch_frame = 0;             // where it goes on in the kernel (format::KernelContext); 0: unknown
 };
 
 struct GuestArea {

@@ -88,6 +88,7 @@ struct GuestDescription {
   uint32_t host_bridge;                    // PCI vendor (low half) and device of 0:0.0: what machine it is
   uint64_t resume_code, resume_code_size;  // the trampoline, and bytes of it
   uint64_t resume_entry;                   // where the trampoline goes
+  uint32_t thread_switch_frame_offset;     // uint64_t: address of the SwitchFrame of one that does not run
 };
 
 // Of a copy of this memory that was taken from outside. Who takes it sets Untold in it; an NMI makes such a guest stop

@@ -30,6 +30,7 @@ enum class NoteType : uint32_t {
   StandardOutput = kNoteTypes + 11,   // the same
   DescriptorTable = kNoteTypes + 12,  // NoteHeader, then DescriptorEntry[] (open_files.h)
   SocketTable = kNoteTypes + 13,      // NoteHeader, size of an entry, then SocketEntry[] (open_files.h)
+  KernelContexts = kNoteTypes + 16,   // NoteHeader, then KernelContext[]: of threads that do not run
 };
 
 struct NoteHeader {
@@ -131,6 +132,19 @@ static_assert(sizeof(PageMapEntry) == 32);
 struct ThreadName {
   uint32_t thread;
   char name[20];  // NUL-padded
+};
+
+// Where a thread of the app that waits goes on in the kernel: its SwitchFrame, on its kernel stack.
+struct KernelContext {
+  uint32_t thread;
+  uint32_t reserved;
+  uint64_t switch_frame;  // address
+};
+static_assert(sizeof(KernelContext) == 16);
+
+// What the kernel's context switch leaves on a stack; what it calls preserved is all that is in it.
+struct SwitchFrame {
+  uint64_t r15, r14, r13, r12, rbp, rbx, rip;
 };
 
 // elf_prstatus of x86-64 Linux (sys/procfs.h), by our own name because the kernel has no such header.

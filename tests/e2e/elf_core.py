@@ -11,6 +11,7 @@ PT_LOAD, PT_NOTE = 1, 4
 NT_PRSTATUS, NT_FPREGSET, NT_PRPSINFO, NT_AUXV = 1, 2, 3, 6
 NT_FILE, NT_SIGINFO, NT_X86_XSTATE = 0x46494C45, 0x53494749, 0x202
 PN_XNUM = 0xFFFF
+MORTEM_KERNEL_CONTEXTS = 0x4D540010
 
 
 class ElfFile:
@@ -127,6 +128,20 @@ class Core(ElfFile):
     def vectors(self):
         """Of the first thread."""
         return self.threads()[0].vectors()
+
+    def kernel_contexts(self):
+        """Thread → address of what the kernel's context switch left on its stack (snapshot/format/notes.h)."""
+        text = self.note("MORTEM", MORTEM_KERNEL_CONTEXTS)
+        return {thread: address for thread, _, address in struct.iter_unpack("<IIQ", text[8:])}
+
+    def with_registers(self, values):
+        """This file with other values in the first thread's NT_PRSTATUS."""
+        status = self.note("CORE", NT_PRSTATUS)
+        data = bytearray(self.data)
+        start = self.data.index(status)
+        for name, value in values.items():
+            struct.pack_into("<Q", data, start + 112 + 8 * GENERAL.index(name), value)
+        return bytes(data)
 
     def loads(self):
         return [segment[1:] for segment in self.segments if segment[0] == PT_LOAD]

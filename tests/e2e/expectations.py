@@ -160,5 +160,8 @@ GUESTS = {
                               address="rip"),
     "crash_in_qsort": Guest(top=[marked("compare"), Library("qsort_r"), *DIE], signal=SIGSEGV, code=SEGV_MAPERR,
                             address="0", changed={"rdi": "0"}),
+    # Through the C library's clock_gettime, which has no lines either.
+    "crash_in_vdso": Guest(top=[Shared("linux-vdso.so.1"), *DIE], signal=SIGSEGV, code=SEGV_MAPERR, address="8",
+                           registers="none"),
     "memory_patterns": Guest(**AT_DIE, signal=SIGSEGV, code=SEGV_MAPERR, address="0", changed={"rdi": "0"}),
 }

@@ -70,6 +70,11 @@ class Folders(CloneTest):
         self.assertIn("main", names)  # below the kernel's frames, if that thread was the last to run
         main = next(frame for frame in thread["frames"] if frame["function"] == "main")
         self.assertIn("sleeper.c", main["file"])
+        (thread,) = self.facts("bt", "asleep", "--kernel")["threads"]
+        inside = [frame for frame in thread["frames"] if frame["kernel"]]
+        self.assertEqual(thread["frames"][:len(inside)], inside)
+        self.assertIn("syscall_entry", inside[-1]["function"])
+        self.assertIn("main", [frame["function"] for frame in thread["frames"][len(inside):]])
         self.assertIn("a clone of dormouse", self.mortem("info", "asleep").stdout)
         shown = self.mortem("gdb", "asleep", "--", "-nx", "-batch", "-ex", "bt", "-ex", "info threads").stdout
         self.assertRegex(shown, r"#\d+ .* main \(\) at .*sleeper.c")

@@ -40,6 +40,9 @@ class Crash(CoreChecks, MortemTest):
             self.check_app_registers(done.stdout + done.stderr)
             (bias,) = [module["load_bias"] for module in self.facts("info", dump)["modules"] if module["kind"] == "kernel"]
             self.check_kernel_stack(stack["frames"], number(bias))
+        if NAME == "crash_in_vdso":
+            self.assertEqual(frames[0]["function"], "__vdso_clock_gettime")
+            self.assertIn(frames[1]["function"], ("clock_gettime", "__clock_gettime"))
         if NAME == "memory_patterns":
             self.check_patterns()
         self.assert_nothing_left()

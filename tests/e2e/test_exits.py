@@ -1,4 +1,6 @@
 """Ends that are not signals: an exit status other than 0 leaves a dump, and the report says what the program said."""
+import re
+import resource
 import subprocess
 import unittest
 
@@ -27,6 +29,29 @@ RUST_PANIC = """fn main() {
     std::thread::spawn(|| std::thread::sleep(std::time::Duration::from_secs(3600)));
     let answer: Result<u32, String> = Err("no route to host".to_string());
     println!("{}", answer.unwrap());
+}
+"""
+
+
+# Panics in the way that the first argument names. With a second one nothing is printed, and another panic came before.
+RUST_PANICS = """use std::env;
+fn serve(kind: &str, number: usize) -> usize {
+    let values = [1usize, 2, 3];
+    match kind {
+        "text" => panic!("plain text"),
+        "formatted" => panic!("cannot serve {} of {}", number, "seven"),
+        "index" => values[number],
+        "unwrap" => { let answer: Result<usize, String> = Err("no route to host".to_string()); answer.unwrap() }
+        "any" => std::panic::panic_any("a text of any type"),
+        "number" => std::panic::panic_any(17i32),
+        _ => 0,
+    }
+}
+fn main() {
+    if env::args().count() > 2 {
+        std::panic::set_hook(Box::new(|_| {}));
+    }
+    println!("{}", serve(&env::args().nth(1).unwrap(), 7));
 }
 """
 
@@ -95,7 +120,7 @@ class Toolchains(MortemTest):
     def build(self, source, *command):
         """A static program built by a language's stock compiler."""
         place = self.place / "build"
-        place.mkdir()
+        place.mkdir(exist_ok=True)
         for name, text in source.items():
             (place / name).write_text(text)
         subprocess.run([*command, "-o", str(place / "program"), *source], cwd=place, check=True, timeout=280,
@@ -124,6 +149,34 @@ class Toolchains(MortemTest):
         self.assertIn("panicked at", report["reason"])
         self.assertIn("no route to host", report["reason"])
         self.assertEqual(len(report["threads"]), 2)
+
+    def test_rust_panics_in_memory(self):
+        """Of a program that aborts and says nothing: the message that Rust's own hook prints of the same panic."""
+        for optimisation in ([], ["-O"]):
+            program = self.build({"main.rs": RUST_PANICS}, "rustc", "-g", "-C", "panic=abort", *optimisation)
+            for kind in ("text", "formatted", "index", "unwrap", "any", "number"):
+                said = subprocess.run([program, kind], capture_output=True, text=True, timeout=60,
+                                      env=self.environment).stderr
+                # Before Rust 1.73 the message stood in quotes before the place.
+                wanted = re.search(r" panicked at '(.*)', \S+:\d+:\d+\n| panicked at \S+:\n(.*)\n", said)
+                with self.subTest(kind=kind, optimisation=optimisation):
+                    report = self.facts("report", self.core_of(program, kind, "silent"))
+                    if kind == "number":  # no text: nothing is made up
+                        self.assertIsNone(report["panic"])
+                        continue
+                    self.assertEqual(report["panic"], "panicked: " + (wanted[1] or wanted[2]), said)
+                    self.assertIn("main::serve (main.rs:", report["reason"])
+
+    def core_of(self, *command):
+        place = self.files / "core"
+        place.mkdir(exist_ok=True)
+        for old in place.iterdir():
+            old.unlink()
+        hard = resource.getrlimit(resource.RLIMIT_CORE)[1]
+        subprocess.run(command, cwd=place, capture_output=True, timeout=60, env=self.environment,
+                       preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_CORE, (hard, hard)))
+        (core,) = place.glob("core*")
+        return core
 
 
 if __name__ == "__main__":

@@ -39,9 +39,9 @@ def frames_of(goroutine):
 
 
 class Goroutines(MortemTest):
-    def build(self, name, *flags):
+    def build(self, name, *flags, source=SOURCE):
         program = self.files / name
-        subprocess.run(["go", "build", *flags, "-o", program, SOURCE], check=True, timeout=280, capture_output=True,
+        subprocess.run(["go", "build", *flags, "-o", program, source], check=True, timeout=280, capture_output=True,
                        env={**self.environment, "GOCACHE": str(self.place / "cache" / "go"), "CGO_ENABLED": "0"})
         return program
 
@@ -89,11 +89,11 @@ class Goroutines(MortemTest):
         self.assertIn({"id": crashed, "goroutine": 1}, [{"id": one["id"], "goroutine": one["goroutine"]}
                                                       for one in facts["threads"]])
 
-    def core_of(self, program, how):
+    def core_of(self, program, *how):
         place = self.files / f"core.{program.name}"
-        place.mkdir()
+        place.mkdir(exist_ok=True)
         hard = resource.getrlimit(resource.RLIMIT_CORE)[1]
-        done = subprocess.run([program, how], cwd=place, capture_output=True, text=True, timeout=60,
+        done = subprocess.run([program, *how], cwd=place, capture_output=True, text=True, timeout=60,
                               env={**self.environment, "GOTRACEBACK": "crash"},
                               preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_CORE, (hard, hard)))
         found = list(place.glob("core*"))
@@ -117,6 +117,38 @@ class Goroutines(MortemTest):
                 top = one["frames"][0]
                 self.assertEqual(theirs[one["id"]], (top["function"], top["pc"]), listed)
 
+    def test_panic_values(self):
+        """Of a program that is killed while its deferred functions run, when the value is not text yet: the text that
+        Go's runtime makes of it."""
+        source = ROOT / "tests" / "programs" / "go_panics.go"
+        program = self.build("panics", source=source)
+        for kind in re.findall(r'case "(\w+)"', source.read_text()):
+            said = subprocess.run([program, kind], capture_output=True, text=True, timeout=60).stderr
+            wanted = re.match(r"panic: (.*)", said)[1].split(" [recovered]")[0]
+            core, _ = self.core_of(program, kind, "killed")
+            ours = next(one["panic"] for one in self.facts("goroutines", core)["goroutines"] if one["id"] == 1)
+            core.unlink()
+            if kind in ("struct", "pointer"):  # type and address; the address is another one in another run
+                wanted, ours = (re.sub(r"0x[0-9a-f]+$", "ADDRESS", one) for one in (wanted, ours))
+            with self.subTest(kind=kind):
+                self.assertEqual(ours, wanted)
+
+    def test_objects_of_a_type(self):
+        """search finds a structure by the value of a member, where gdb says that it stands."""
+        program = self.build("values", source=ROOT / "tests" / "programs" / "go_values.go")
+        core, _ = self.core_of(program)
+        path, asked = "'main.head'", ["-ex", "set language c"]
+        for _ in range(5):
+            asked += ["-ex", f"print/x (long){path}", "-ex", f"print {path}->id"]
+            path += "->next"
+        text = subprocess.run(["gdb", "-nx", "-batch", "-iex", "set auto-load no", *asked, program, core],
+                              capture_output=True, text=True, timeout=60).stdout
+        values = [int(value, 0) for value in re.findall(r"^\$\d+ = (\S+)$", text, re.M)]
+        self.assertEqual(values[1::2], [100004, 100003, 100002, 100001, 100000], text)
+        for address, number in zip(values[::2], values[1::2]):
+            found = self.facts("search", core, "--value", f"main.connection.id={number}")["hits"]
+            self.assertIn(hex(address), [one["address"] for one in found])
+
     def test_stripped(self):
         """Without DWARF and symbols Go's own table gives functions, lines and inlining, and where frames end."""
         program = self.build("stripped", "-ldflags=-s -w")
@@ -127,7 +159,21 @@ class Goroutines(MortemTest):
         self.assertEqual(frames_of(crashed)[-len(frames):], frames)
         self.assertTrue(any(frame["inlined"] for frame in crashed["frames"]))
         done = self.mortem("goroutines", core, status=1)
-        self.assertIn("-ldflags", done.stderr)
+        self.assertIn("-ldflags=-s", done.stderr)
+
+    def test_without_debug_information(self):
+        """-ldflags=-w leaves the symbols: the goroutines are found by the release's layout, and shown with lines."""
+        program = self.build("no_dwarf", "-ldflags=-w")
+        core, said = self.core_of(program, "index")
+        facts = self.facts("goroutines", core)
+        self.compare(runtime_traceback(said), facts)
+        self.assertEqual(next(one["panic"] for one in facts["goroutines"] if one["id"] == 1),
+                         "runtime error: index out of range [6] with length 3")
+        # Of a release that nobody knows nothing is guessed.
+        changed = program.read_bytes().replace(b"go1.19", b"go1.99")
+        self.assertNotEqual(changed, program.read_bytes())
+        program.write_bytes(changed)
+        self.assertIn("go1.99", self.mortem("goroutines", core, status=1).stderr)
 
     def test_no_go_program(self):
         source = self.files / "a.c"

@@ -122,6 +122,16 @@ class Pictures(InspectorTest):
         script.write_text("\n".join(steps) + "\n")
         self.inspect(dump, "--egl", "--script", script, "--size", "900x560", "--no-settings")
 
+    def test_light_and_twice_as_large(self):
+        dump = self.dump_of("threads_null_read", "threads.dump")
+        script = self.files / "picture.script"
+        step = "picture {}" if os.environ.get("MORTEM_GOLDENS") else "check-picture {} 3"
+        for name, options in (("light", ("--theme", "light", "--size", "1280x760")),
+                              ("twice", ("--scale", "2", "--size", "1800x1120"))):
+            picture = step.format(GOLDENS / f"{name}.png")
+            script.write_text(f"settle\ncheck \"SIGSEGV: read\" in summary\n{picture}\n")
+            self.inspect(dump, "--egl", "--script", script, "--no-settings", *options)
+
     def test_the_same_bytes_every_time(self):
         dump = self.dump_of("threads_null_read", "threads.dump")
         for name in ("one.png", "two.png"):
@@ -171,8 +181,8 @@ class Window(InspectorTest):
 
     def screen(self):
         """The text that is in the window now, by the command that saves it."""
-        path = self.files / f"screen{len(list(self.files.iterdir()))}.txt"
-        self.command("save the text", path)
+        path = self.files / f"s{len(list(self.files.iterdir()))}"
+        self.command("save the text", path.name)  # it works in that folder; every letter costs a few frames
         wait_until(lambda: path.exists() and path.stat().st_size > 0, f"the screen's text in {path}", 30)
         return path.read_text()
 
@@ -213,6 +223,30 @@ class Window(InspectorTest):
         self.wait_for('stack of thread 10 "crashes"')
         self.keys("ctrl+q")
         self.assertEqual(process.wait(30), 0)
+
+    def test_what_is_done_is_recorded(self):
+        dump, record = self.dump_of("threads_null_read", "threads.dump"), self.files / "did.script"
+        process = self.open_window(dump, "--record", record, "--no-settings", "--size", "1000x640")
+        self.wait_for("SIGSEGV: read of 8 bytes")
+        self.keys("ctrl+Up")
+        self.keys("ctrl+Up")
+        self.command("go to address", "0x400000")
+        self.wait_for("7f 45 4c 46")
+        # Somewhere in the list of threads: the second row.
+        for place in ((60, 165), (60, 165)):
+            self.xdotool("mousemove", *place, "click", "1")
+        self.wait_for(", frame 0")
+        process.terminate()
+        self.assertEqual(process.wait(30), 0, process.stderr.read())
+        steps = record.read_text()
+        self.assertIn("settle\nkey Ctrl+Up\nsettle\nkey Ctrl+Up\n", steps)
+        self.assertIn('type "0x400000"\n', steps)
+        self.assertRegex(steps, r'(?m)^(double-)?click ".*" in threads')
+        # The same again, and it leads to the same.
+        checks = "wait \"7f 45 4c 46\" in memory\ncheck-fact frame 0\ncheck-fact jobs-failed 0\n"
+        record.write_text(steps.replace("click", "check-fact frame 2\ncheck-fact thread 10\nclick", 1)
+                          .replace("double-check", "check") + checks)
+        self.inspect(dump, "--null", record, "--no-settings", "--size", "1000x640")
 
     def test_attach_break_step_continue(self):
         self.mortem("run", GUESTS / "debuggee", "--name", "d", "--detach")

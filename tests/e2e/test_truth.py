@@ -146,6 +146,29 @@ class OtherLanguages(TruthTest):
         self.assertGreater(truth.equal, 80)
         self.assertGreaterEqual(truth.equal, known_share * (truth.equal + len(truth.unknown)), truth.unknown)
 
+    def libcxx_program(self, optimisation):
+        """The C and C++ chain by clang with LLVM's C++ library."""
+        objects = []
+        for name in ("c_frames.c", "die.c"):
+            objects.append(self.place / f"{name}.o")
+            subprocess.run(["clang", optimisation, "-g", "-w", "-D_GNU_SOURCE", "-c", SOURCES / name, "-o", objects[-1]],
+                           check=True, timeout=200)
+        return self.build("cpp_frames.cpp", "clang++", "-std=c++20", "-stdlib=libc++", optimisation, "-g", "-w",
+                          "-static", "-pthread", *map(str, objects))
+
+    def check_libcxx(self, program, least):
+        _, dump = self.crash(program, status=139)
+        truth = self.check_known(dump, ["c_frames.c", "cpp_frames.cpp"], 50, evaluations=1)
+        self.assertGreater(truth.equal, least, truth.unknown)
+        containers = truth_checks.known_values(SOURCES / "cpp_frames.cpp")[0]["cpp_containers"]
+        return [one for one in truth.unknown if any(name.split(" ")[0] in one for name, _ in containers)]
+
+    def test_libcxx_unoptimized(self):
+        self.assertEqual(self.check_libcxx(self.libcxx_program("-O0"), 400), [])
+
+    def test_libcxx_optimized(self):
+        self.check_libcxx(self.libcxx_program("-O2"), 200)
+
     def test_rust_unoptimized(self):
         self.check_language(self.build("truth.rs", "rustc", "-g", "-C", "target-feature=+crt-static", "-C",
                                        "relocation-model=static"), "truth.rs", 134, 0.99)

@@ -148,6 +148,10 @@ class Guests(Bugs):
                              (here["signature_kind"], here["signature_frames"]))
             text = self.mortem("report", dump).stdout
             self.assertIn(f"signature  {there['signature']} (", text)
+            known = self.facts("info", dump)["signature"]
+            self.assertEqual((known["id"], known["kind"], known["frames"]),
+                             (there["signature"], there["signature_kind"], there["signature_frames"]))
+            self.assertIn(f"signature   {known['id']} (", self.mortem("info", dump).stdout)
             self.assertIn("=> ", text)
             dump.unlink()
 

@@ -23,6 +23,10 @@ BUILDS = [
     ("deep_recursion.c", "clang", "-O2 -gdwarf-5"),
     ("uncaught_exception.cpp", "clang++", "-O2 -gdwarf-4 -flto -fuse-ld=lld"),
     ("uncaught_exception.cpp", "clang++", "-O1 -gdwarf-5"),
+    # Entries in .dwo files, then the same in a package of them.
+    ("uncaught_exception.cpp", "g++", "-O2 -gdwarf-5 -gsplit-dwarf"),
+    ("uncaught_exception.cpp", "g++", "-O2 -gdwarf-4 -gsplit-dwarf -fdebug-types-section"),
+    ("deep_recursion.c", "clang", "-O2 -gdwarf-5 -gsplit-dwarf"),
 ]
 FORMS = [[], ["--output-style=GNU"], ["--no-inlines"], ["--basenames", "--pretty-print", "--addresses"],
          ["--relativenames", "--functions=short"], ["--functions=none", "--no-demangle"], ["--verbose"],
@@ -122,6 +126,58 @@ def await_index(index, size):
         time.sleep(0.02)
 
 
+def compare_package(mortem, program, text, cache, what):
+    """The .dwo files go into a .dwp file. Without either there is no index, and it is said which files are wanted."""
+    package, parts = program + ".dwp", [one for one in os.listdir(os.path.dirname(program)) if one.endswith(".dwo")]
+    index = [mortem, "index", "--json", program]
+    shutil.rmtree(cache)
+    subprocess.run(["llvm-dwp-19", "-e", program, "-o", package], check=True)
+    for part in parts:
+        os.remove(os.path.join(os.path.dirname(program), part))
+    compare(mortem, program, text, ["--output-style=JSON"], cache, "package, " + what)
+    if run(index, "", cache).returncode != 0:
+        problems.append("no index with a package: " + what)
+    compare(mortem, program, text, ["--output-style=JSON"], cache, "index of a package, " + what)
+    shutil.rmtree(cache)
+    os.remove(package)
+    answers, made = compare(mortem, program, text, [], cache, "missing parts, " + what), run(index, "", cache)
+    for one in (answers, made):
+        if len(one.stderr.splitlines()) != 1 or ".dwo" not in one.stderr:
+            problems.append("missing .dwo files, %s: %r" % (what, one.stderr))
+    if made.returncode != 2:
+        problems.append("missing .dwo files: an index was made")
+
+
+def blank_debug_sections(program):
+    """Of the file, in place: its size and its build id stay, and whoever reads DWARF or call frames reads zeros."""
+    listed = subprocess.run(["readelf", "-SW", program], capture_output=True, text=True, check=True).stdout
+    with open(program, "r+b") as file:
+        for name, offset, size in re.findall(r"\] (\.\S+) +\S+ +[0-9a-f]+ ([0-9a-f]+) ([0-9a-f]+)", listed):
+            if name.startswith(".debug_") or name == ".eh_frame":
+                file.seek(int(offset, 16))
+                file.write(bytes(int(size, 16)))
+
+
+def nothing_but_the_index_is_read(mortem, core, program, cache, folder_of_indexes):
+    """With an index, no reader of DWARF and of call frames is needed for a stack: without what they read, it is the
+    same; without the index it is another then."""
+    command = [mortem, "bt", core, "--full"]
+    healthy = run(command, "", cache)
+    with open(program, "rb") as file:
+        good = file.read()
+    blank_debug_sections(program)
+    blank = run(command, "", cache)
+    shutil.move(folder_of_indexes, folder_of_indexes + ".away")
+    without = run(command, "", cache)
+    shutil.move(folder_of_indexes + ".away", folder_of_indexes)
+    with open(program, "r+b") as file:
+        file.write(good)
+    if (blank.returncode, blank.stdout, blank.stderr) != (healthy.returncode, healthy.stdout, healthy.stderr):
+        problems.append("bt with an index reads the debug information too: %r" % blank.stderr)
+    if without.stdout == healthy.stdout:
+        problems.append("bt without index and debug information shows the same as with them")
+
+
 def compare_stacks(mortem, program, cache, index, folder):
     core = os.path.join(folder, "core")
     subprocess.run(["gdb", "-nx", "-batch", "-ex", "set debuginfod enabled off", "-ex", "set startup-with-shell off",
@@ -142,6 +198,7 @@ def compare_stacks(mortem, program, cache, index, folder):
         shutil.move(folder_of_indexes + ".away", folder_of_indexes)
         if cold.returncode != 0 or cold.stdout != warm.stdout or cold.stderr != warm.stderr:
             problems.append("bt %s with an index differs: %s" % (form, warm.stderr))
+    nothing_but_the_index_is_read(mortem, core, program, cache, folder_of_indexes)
     frames = cold.stdout.count("#")
     if frames < 100:
         break_index_of_stacks([mortem, "bt", core, "--full"], cache, index)
@@ -193,7 +250,7 @@ def compare_without_standard_opcodes(mortem, folder):
 
 
 def main():
-    mortem, sources, folder = sys.argv[1:4]
+    mortem, sources, folder = [os.path.abspath(one) for one in sys.argv[1:4]]
     shutil.rmtree(folder, ignore_errors=True)
     os.makedirs(folder)
     for number, (source, compiler, options) in enumerate(BUILDS):
@@ -202,7 +259,7 @@ def main():
         program = os.path.join(folder, "%d.%s" % (number, source.split(".")[0]))
         cache = program + ".cache"
         subprocess.run([compiler, "-w", "-pthread", "-Wl,--build-id"] + options.split() +
-                       [os.path.join(sources, source), "-o", program], check=True)
+                       [os.path.join(sources, source), "-o", program], check=True, cwd=folder)
         start, size = text_section(program)
         text = "".join("%#x\n" % address for address in range(start - 3, start + min(size, 4000) + 3))
         for form in FORMS if number in (0, 4) else FORMS[:1] + FORMS[-1:]:
@@ -219,8 +276,11 @@ def main():
             problems.append("--json: %d answers to 5 lines" % len(facts["addresses"]))
         for form in FORMS if number in (0, 4) else FORMS[:1] + FORMS[-1:]:
             compare(mortem, program, text, form, cache, "index, %s %s %s" % (compiler, options, form))
-        if number in (0, 4):
+        if number in (0, 4) or "-gdwarf-4 -gsplit" in options:
             compare_stacks(mortem, program, cache, index, folder)
+        if "-gsplit-dwarf" in options:
+            compare_package(mortem, program, text, cache, "%s %s" % (compiler, options))
+        if number in (0, 4):
             break_index(mortem, program, text, cache, index)
         print("%s %s %s: %d addresses" % (source, compiler, options, text.count("\n")))
     compare_without_standard_opcodes(mortem, folder)

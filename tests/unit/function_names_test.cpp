@@ -38,6 +38,10 @@ TEST(FunctionNames, StableInEveryBuild) {
   EXPECT_NE(stable_function_name("bool operator< <int>(a, b)"), stable_function_name("bool operator><int>(a, b)"));
   EXPECT_EQ(stable_function_name("<server::Connection as core::ops::Drop>::drop"),
             "<server::Connection as core::ops::Drop>::drop");
+  EXPECT_EQ(stable_function_name(
+                "std::backtrace::__rust_end_short_backtrace::<std::panicking::begin_panic<&str>::{closure#0}, !>"),
+            "std::backtrace::__rust_end_short_backtrace");
+  EXPECT_EQ(stable_function_name("server::parse::<u8>::inner"), "server::parse::inner");
 }
 
 TEST(FunctionNames, NoiseIsWhatEndsPrograms) {

@@ -12,7 +12,7 @@ mortem_unit_test(function_names LIBRARIES mortem_inspector dump_builder)
 mortem_unit_test(symbols LIBRARIES mortem_inspector dump_builder)
 mortem_unit_test(session WHOLE LIBRARIES mortem_model dump_builder)
 target_compile_definitions(session_test PRIVATE SESSION_PROGRAMS="${CMAKE_CURRENT_SOURCE_DIR}/session_programs")
-mortem_unit_test(live_session WHOLE LIBRARIES mortem_model dump_builder)
+mortem_unit_test(live_session WHOLE LIBRARIES mortem_model dump_builder fmt::fmt)
 target_compile_definitions(live_session_test PRIVATE SESSION_PROGRAMS="${CMAKE_CURRENT_SOURCE_DIR}/session_programs"
   STUB_PROGRAM="$<TARGET_FILE_DIR:live_session_test>/stub_program")
 mortem_unit_test(contained_call LIBRARIES mortem_model)
@@ -65,3 +65,7 @@ add_test(NAME unit.print_dwz
   COMMAND ${Python3_EXECUTABLE} ${CMAKE_CURRENT_SOURCE_DIR}/print_dwz.py $<TARGET_FILE:mortem>
     ${CMAKE_CURRENT_BINARY_DIR}/print_dwz)
 set_tests_properties(unit.print_dwz PROPERTIES LABELS unit TIMEOUT 300)
+add_test(NAME unit.print_kinds
+  COMMAND ${Python3_EXECUTABLE} ${CMAKE_CURRENT_SOURCE_DIR}/print_kinds.py $<TARGET_FILE:mortem>
+    ${CMAKE_CURRENT_BINARY_DIR}/print_kinds)
+set_tests_properties(unit.print_kinds PROPERTIES LABELS unit TIMEOUT 300)

@@ -248,12 +248,12 @@ TEST_F(SessionTest, WhoPointsHere) {
   while (session->jobs().find(job)->state == JobState::Running && std::chrono::steady_clock::now() < end)
     std::this_thread::sleep_for(std::chrono::milliseconds(2));
   ASSERT_EQ(session->jobs().find(job)->state, JobState::Done) << session->jobs().find(job)->text;
-  const SearchResults results = session->search_results(job);
-  EXPECT_TRUE(results.complete);
+  const auto results = session->search_results(job);
+  EXPECT_TRUE(results->complete);
   const auto place = wait_for([&] { return session->address_of("&points_at_needle"); });
   ASSERT_TRUE(place);
   bool found = false;
-  for (const SearchHit& hit : results.hits) found |= hit.address == *place;
+  for (const SearchHit& hit : results->hits) found |= hit.address == *place;
   EXPECT_TRUE(found);
 }
 

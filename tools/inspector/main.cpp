@@ -8,7 +8,9 @@
 #include "inspector/app/application.h"
 #include "inspector/app/script/recorder.h"
 #include "inspector/app/script/script.h"
+#include "tools/inspector/ending_signals.h"
 #include "tools/inspector/options.h"
+#include "tools/inspector/target_actions.h"
 #include "tools/output.h"
 #include "tools/qemu/instance.h"
 #include "tools/target.h"
@@ -45,7 +47,7 @@ struct ImGuiLife {
     ImGuiIO& io = ImGui::GetIO();
     io.IniFilename = nullptr;
     io.ConfigInputTrickleEventQueue = false;  // InputQueue says what comes in which frame
-    io.ConfigInputTextCursorBlink = false;  // a window that nobody touches draws nothing
+    io.ConfigInputTextCursorBlink = false;    // a window that nobody touches draws nothing
   }
   ~ImGuiLife() { ImGui::DestroyContext(); }
 };
@@ -96,7 +98,7 @@ int inspect(const InspectorOptions& options) {
     if (!read) return fail(read.error());
     script = std::move(*read);
   }
-  const std::filesystem::path settings_file = options.no_settings         ? std::filesystem::path()
+  const std::filesystem::path settings_file = options.no_settings        ? std::filesystem::path()
                                               : options.settings.empty() ? app::settings_path()
                                                                          : std::filesystem::path(options.settings);
   app::Settings settings = settings_file.empty() ? app::Settings() : app::read_settings(settings_file);
@@ -111,6 +113,7 @@ int inspect(const InspectorOptions& options) {
   setup.symbols = symbol_options(options.symbols);
   setup.source_folders.assign(options.source_folders.begin(), options.source_folders.end());
   setup.running_guests = running_guests;
+  setup.actions = target_actions();
   setup.settings = settings_file;
   app::Application application(std::move(setup), **frontend, std::move(settings));
   app::Recorder recorder(application);
@@ -126,13 +129,19 @@ int inspect(const InspectorOptions& options) {
       status = done.error().kind == ErrorKind::BadInput ? kFailed : kProblem;
     }
   } else if (options.screenshot.empty()) {
+    const EndingSignals signals([&] {
+      application.end();
+      (*frontend)->wake();
+    });
     application.run();
   }
   if (!options.screenshot.empty())
     if (const auto done = take_screenshot(application, options.screenshot); !done) status = fail(done.error());
   if (!options.record.empty()) {
     std::ofstream file(options.record);
-    file << recorder.text();
+    file << fmt::format("# Recorded; again: mortem open {} --null {} --size {:.0f}x{:.0f} --no-settings\n",
+                        options.target, options.record, ImGui::GetIO().DisplaySize.x, ImGui::GetIO().DisplaySize.y)
+         << recorder.text();
     file.close();
     if (!file) status = fail({ErrorKind::System, options.record + ": could not be written"});
   }

@@ -29,7 +29,8 @@ void add_inspector_options(CLI::App* app, InspectorOptions& options) {
       ->type_name("FACTOR")
       ->check(CLI::Range(0.5, 4.0));
   app->add_option("--theme", options.theme)->type_name("dark|light")->check(CLI::IsMember({"dark", "light"}));
-  app->add_option("--settings", options.settings, "Where layout, recent targets and watches are kept")->type_name("FILE");
+  app->add_option("--settings", options.settings, "Where layout, recent targets and watches are kept")
+      ->type_name("FILE");
   app->add_flag("--no-settings", options.no_settings, "Begin as new, keep nothing");
   app->add_option("--source-dir", options.source_folders,
                   "A checkout in which sources are looked for by the end of their paths")

@@ -24,7 +24,7 @@ struct BtOptions {
   uint32_t thread = 0, lines = 0;
   bool has_thread = false;
   size_t limit = 200000;
-  bool no_inline = false, no_tail_calls = false, full = false, json = false;
+  bool no_inline = false, no_tail_calls = false, kernel = false, full = false, json = false;
 };
 
 // After every frame with a known line: that line of its source, and `around` more on either side.
@@ -59,11 +59,14 @@ int show_stacks(const BtOptions& options) {
   wanted.tail_calls = !options.no_tail_calls;
 
   ordered_json threads = ordered_json::array();
-  bool found = false;
+  bool found = false, any_in_kernel = false;
   for (const inspector::TargetThread& thread : target.threads()) {
     if (options.has_thread && thread.id != options.thread) continue;
     auto stack = reader.read(thread.id, wanted);
     if (!stack) return fail(stack.error());
+    if (options.kernel)
+      if (auto whole = reader.read_in_kernel(thread.id, wanted)) stack = std::move(*whole);
+    any_in_kernel |= !stack->frames.empty() && stack->frames.front().kernel;
     if (options.json) {
       threads.push_back(stack_facts(*stack));
     } else {
@@ -79,6 +82,11 @@ int show_stacks(const BtOptions& options) {
     note(fmt::format("{}: has no thread {}; mortem bt without --thread shows all", options.dump, options.thread));
     return kProblem;
   }
+  if (options.kernel && !any_in_kernel)
+    note(
+        fmt::format("{}: no thread's place in the kernel is in it: dumps and clones of Mortem's guests hold those of "
+                    "threads that wait",
+                    options.dump));
   const auto missing = symbolizer->missing_symbols();
   if (options.json)
     print_json("bt", {{"threads", std::move(threads)}, {"missing_symbols", missing}});
@@ -109,6 +117,7 @@ void add_verb(Commands& commands) {
       ->check(CLI::ExistingDirectory);
   verb->add_flag("--no-inline", options->no_inline, "Leave inlined functions out");
   verb->add_flag("--no-tail-calls", options->no_tail_calls, "Only frames that are on the stack, none inferred");
+  verb->add_flag("--kernel", options->kernel, "Of threads that wait, begin where they wait in the kernel");
   verb->add_flag("--full", options->full, "Show every frame of a recursion");
   verb->add_flag("--json", options->json, "Print the facts as JSON (mortem.bt/1)");
   commands.on(verb, [options, thread] {

@@ -35,7 +35,7 @@ bool is_program_or_library(const std::string& path) {
 class IndexMaker {
  public:
   explicit IndexMaker(const IndexOptions& options)
-      : where_(symbol_options(options.symbols)), store_(where_), json_(options.json) {}
+      : where_(symbol_options(options.symbols)), rules_(where_.substitutions), store_(where_), json_(options.json) {}
 
   Result<void> add_file(const std::string& name) {
     const auto files = TRY(index::IndexedFiles::find(name, where_));
@@ -62,7 +62,7 @@ class IndexMaker {
       if (store_.path_of(*files.executable).empty() || store_.open(files, &complaint)) continue;
       if (auto made = make(found.executable->name(), files); !made) {
         if (interrupted_by()) return made;
-        note(printable(made.error().message));  // say, .dwo files: the others still help
+        note(printable(made.error().message));  // say, .dwo files that are not there: the others still help
       }
     }
     if (made_.empty() && !json_) write_stdout("nothing to do: every module found here has its index\n");
@@ -74,7 +74,7 @@ class IndexMaker {
  private:
   Result<void> make(const std::string& name, const index::IndexedFiles& files) {
     const auto path = store_.path_of(*files.executable);
-    TRY_VOID(index::build_index(files, path, progress_bar("index of " + printable(name))));
+    TRY_VOID(index::build_index(files, rules_, path, progress_bar("index of " + printable(name))));
     store_.shrink(path);
     std::error_code ignored;
     const uint64_t size = std::filesystem::file_size(path, ignored);
@@ -87,6 +87,7 @@ class IndexMaker {
   }
 
   const inspector::SymbolOptions where_;
+  const inspector::PathRules rules_;
   const index::IndexStore store_;
   const bool json_;
   nlohmann::ordered_json made_ = nlohmann::ordered_json::array();

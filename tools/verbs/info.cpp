@@ -1,9 +1,11 @@
 // mortem info
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <ctime>
 #include <memory>
 
+#include "inspector/analysis/crash_findings.h"
 #include "inspector/symbols/symbol_files.h"
 #include "snapshot/dump_info.h"
 #include "tools/output.h"
@@ -86,10 +88,26 @@ ordered_json source_json(const ModuleSource& source) {
   return json;
 }
 
-ordered_json to_json(const DumpInfo& info, const std::vector<ModuleSource>& sources) {
+// By what the crash is known again, as `mortem report` says it; without an id where nothing crashed.
+inspector::CrashSignature signature_of(const snapshot::CoreFile& core, const SymbolFlags& symbols) {
+  const auto target = inspector::open_core_target(core);
+  if (!target) return {};
+  const auto& threads = (*target)->threads();
+  const auto crashed = std::find_if(threads.begin(), threads.end(), [](const auto& one) { return one.crashed; });
+  if (crashed == threads.end()) return {};
+  const auto symbolizer = inspector::Symbolizer::create(symbol_options(symbols));
+  inspector::StackReader reader(**target, *symbolizer);
+  const auto stack = reader.read(crashed->id, {});
+  return inspector::find_crash(**target, *symbolizer, reader, stack ? &*stack : nullptr).signature;
+}
+
+ordered_json to_json(const DumpInfo& info, const inspector::CrashSignature& signature,
+                     const std::vector<ModuleSource>& sources) {
   ordered_json json = {
       {"file", printable(info.name)}, {"mortem_dump", info.made_by_mortem}, {"expanded_bytes", info.expanded_bytes}};
   if (info.reason) json["reason"] = reason_json(*info.reason);
+  if (!signature.id.empty())
+    json["signature"] = {{"id", signature.id}, {"kind", printable(signature.kind)}, {"frames", signature.frames}};
   if (info.identity) json["identity"] = identity_json(*info.identity);
   json["program"] = printable(info.program_name);
   json["command_line"] = printable(info.command_line);
@@ -134,7 +152,8 @@ std::string wall_clock(int64_t nanoseconds) {
   return text;
 }
 
-std::string to_text(const DumpInfo& info, const std::vector<ModuleSource>& sources) {
+std::string to_text(const DumpInfo& info, const inspector::CrashSignature& signature,
+                    const std::vector<ModuleSource>& sources) {
   std::string text;
   auto line = [&](const char* key, const std::string& value) {
     text += fmt::format("{:<12}{}\n", key, value.empty() ? "unknown" : value);
@@ -154,6 +173,7 @@ std::string to_text(const DumpInfo& info, const std::vector<ModuleSource>& sourc
   } else {
     line("reason", "");
   }
+  if (!signature.id.empty()) line("signature", fmt::format("{} ({})", signature.id, printable(signature.kind)));
   if (info.identity) {
     const auto& identity = *info.identity;
     line("when", fmt::format("{}, {:.3f} s after boot",
@@ -194,10 +214,11 @@ int show(const std::string& dump, const SymbolFlags& symbols, bool json) {
   inspector::SymbolFileFinder finder(symbol_options(symbols));
   std::vector<ModuleSource> sources;
   for (const snapshot::CoreModule& module : (*core)->modules()) sources.push_back(source_of(finder, module));
+  const inspector::CrashSignature signature = signature_of(**core, symbols);
   if (json)
-    print_json("info", to_json(info, sources));
+    print_json("info", to_json(info, signature, sources));
   else
-    write_stdout(to_text(info, sources));
+    write_stdout(to_text(info, signature, sources));
   return kDone;
 }
 

@@ -31,6 +31,7 @@ ordered_json frame_facts(const inspector::Frame& frame) {
   facts["signal_frame"] = frame.signal_frame;
   facts["module"] = text_or_null(frame.module);
   facts["module_offset"] = text_or_null(frame.module.empty() ? "" : fmt::format("{:#x}", frame.module_offset));
+  facts["kernel"] = frame.kernel;
   facts["trust"] = inspector::trust_name(frame.trust);
   return facts;
 }

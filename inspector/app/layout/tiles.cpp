@@ -133,7 +133,9 @@ std::string TileTree::text() const {
   return text;
 }
 
-Tile* TileTree::tile_of(std::string_view view) { return find_tile(*root_, view); }
+Tile* TileTree::tile_of(std::string_view view) {
+  return find_tile(*root_, view);
+}
 
 bool TileTree::is_visible(std::string_view view) {
   if (!maximised_.empty()) return maximised_ == view;
@@ -209,7 +211,7 @@ tabs stack*
 columns 0.66
 rows 0.68
 tabs summary* source disassembly memory
-tabs log* network files map symbols search jobs
+tabs log* network files map symbols search marks jobs
 rows 0.56
 tabs variables* watch
 tabs registers*
@@ -224,7 +226,7 @@ rows 0.72
 rows 0.62
 tabs source* summary
 tabs disassembly* memory
-tabs log* breakpoints network files map symbols search jobs
+tabs breakpoints* log network files map symbols search marks jobs
 rows 0.56
 tabs variables* watch
 tabs registers*
@@ -240,7 +242,7 @@ tabs source* disassembly memory summary
 rows 0.56
 tabs variables* watch
 tabs registers*
-tabs log* events network files map symbols search jobs timeline
+tabs log* events network files map symbols search marks jobs timeline
 )";
   if (name == "welcome") return "tabs welcome*\n";
   return nullptr;

@@ -25,15 +25,34 @@ std::string when_text(int64_t nanoseconds) {
   return fmt::format("{:%Y-%m-%d %H:%M:%S} UTC", fmt::gmtime(static_cast<std::time_t>(nanoseconds / 1000000000)));
 }
 
+bool has_same_modules(const OpenState& left, const OpenState& right) {
+  const auto& one = left.target->modules();
+  const auto& other = right.target->modules();
+  return std::equal(one.begin(), one.end(), other.begin(), other.end(), [](const CoreModule& a, const CoreModule& b) {
+    return a.path == b.path && a.id == b.id && a.load_bias == b.load_bias && a.start == b.start && a.end == b.end;
+  });
+}
+
 }  // namespace
 
 Analysis::Analysis(std::shared_ptr<const OpenState> state, const SymbolOptions& symbols,
-                   std::vector<std::filesystem::path> source_folders)
+                   std::vector<std::filesystem::path> source_folders, Analysis* before)
     : state_(std::move(state)),
-      symbolizer_(Symbolizer::create(symbols)),
+      modules_of_(before && has_same_modules(*before->state_, *state_) ? before->modules_of_ : state_),
+      symbolizer_(modules_of_ != state_ ? std::move(before->symbolizer_) : Symbolizer::create(symbols)),
       sources_(symbols, std::move(source_folders)),
       reader_(*state_->target, *symbolizer_),
-      program_(*state_->target, *symbolizer_, reader_) {}
+      program_(*state_->target, *symbolizer_, reader_) {
+  if (modules_of_ != state_) take_symbols_from(*before);
+}
+
+void Analysis::take_symbols_from(Analysis& before) {
+  symbols_are_loaded_ = before.symbols_are_loaded_;
+  symbols_are_sorted_ = before.symbols_are_sorted_;
+  code_symbols_ = std::move(before.code_symbols_);
+  data_symbols_ = std::move(before.data_symbols_);
+  symbols_ = std::move(before.symbols_);
+}
 
 Result<Summary> Analysis::summary() {
   const Target& target = *state_->target;
@@ -128,7 +147,8 @@ Result<SourceFile> Analysis::source(const std::string& file, uint64_t pc) {
 }
 
 Result<std::string> Analysis::symbol_at(uint64_t address) {
-  return program_.symbol_at(address);
+  std::string function = program_.symbol_at(address);
+  return function.empty() ? data_symbol_at(address) : function;
 }
 
 Result<std::vector<RegisterSet>> Analysis::registers(uint32_t thread, size_t frame) {

@@ -16,8 +16,10 @@ namespace mortem::inspector::app {
 
 class Analysis {
  public:
+  // `before`: of the stop before, which is of no use afterwards: what is known of the modules' files is taken over when
+  // they are the same. Null: there was none.
   Analysis(std::shared_ptr<const OpenState> state, const SymbolOptions& symbols,
-           std::vector<std::filesystem::path> source_folders);
+           std::vector<std::filesystem::path> source_folders, Analysis* before = nullptr);
   const OpenState& state() const { return *state_; }
 
   Result<Summary> summary();
@@ -39,10 +41,20 @@ class Analysis {
   Result<uint64_t> address_of(const std::string& text, uint32_t thread = 0, size_t frame = 0);
   Result<std::vector<RegisterSet>> registers(uint32_t thread, size_t frame);
   // --- for control of a live guest
-  SourceLocation line_at(uint64_t pc);  // of the innermost function there; line 0: unknown
+  // Where a step stands: the innermost function first, with those that it is inlined into.
+  struct StepPlace {
+    std::vector<SourceLocation> functions;
+    std::string file;
+    uint32_t line = 0;                                 // 0: unknown
+    bool is_begin = false;                             // the line begins with this instruction
+    bool is_statement = true;                          // a place to stop at
+    bool is_inside_of(const StepPlace& caller) const;  // in a function that is inlined into the caller's
+  };
+  StepPlace step_place(uint64_t pc);
   std::optional<InstructionFacts> instruction_at(uint64_t pc);
   // Of a function's name (behind its prologue), of "file.c:12", of an address: where a breakpoint stands.
   Result<std::vector<uint64_t>> code_addresses(const std::string& where);
+  uint64_t behind_prologue(uint64_t start);  // of a function
   Result<bool> is_true(const std::string& condition, uint32_t thread);
   struct ValuePlace {
     uint64_t address = 0, size = 0;
@@ -54,20 +66,29 @@ class Analysis {
     std::vector<uint8_t> bytes;
   };
   Result<Assignment> assignment(const std::string& expression, const std::string& text, uint32_t thread, size_t frame);
+  Result<Assignment> assignment(ValueHandle to, const std::string& name, const std::string& text, uint32_t thread,
+                                size_t frame);
   Result<uint64_t> number(const std::string& expression, uint32_t thread, size_t frame);
 
   MemoryPage memory(uint64_t address);  // what the target does not hold from the modules' files
 
  private:
   bool begins_with_frame(uint64_t start);
+  static Result<ValuePlace> place_of(const Value& value, const std::string& name);
+  Result<Assignment> assignment(const Value& target, const std::string& name, const std::string& text,
+                                FrameValues* scope);
   std::vector<const Stack*> all_stacks();
   ValueFacts facts_of(const ValueNode& node, const std::string& name);
   ValueHandle keep(const Value& value);
   bool leads_somewhere(const Value& value);
   const std::string& function_at(const CoreModule& module, uint64_t address);
   void load_symbols();
+  std::string data_symbol_at(uint64_t address);  // "table+16"; empty: none
+
+  void take_symbols_from(Analysis& before);
 
   std::shared_ptr<const OpenState> state_;
+  std::shared_ptr<const OpenState> modules_of_;  // whose list of modules the symbolizer was made with
   std::unique_ptr<Symbolizer> symbolizer_;
   SourceText sources_;
   StackReader reader_;
@@ -78,6 +99,11 @@ class Analysis {
   };
   bool symbols_are_loaded_ = false, symbols_are_sorted_ = false;
   std::vector<CodeSymbol> code_symbols_;  // by address, one an address
+  struct DataSymbol {
+    uint64_t address, size;
+    std::string name;  // as it is linked
+  };
+  std::vector<DataSymbol> data_symbols_;  // by address
   std::vector<SymbolFacts> symbols_;      // by name, once sorted
 };
 

@@ -96,6 +96,8 @@ void Analysis::load_symbols() {
       for (const Symbol* one : table.by_address()) {
         if (!one->allocated || one->name.empty()) continue;
         const bool is_code = one->type == kFunction || one->type == kIndirectFunction || one->type == 0;
+        if (one->type == kObject && one->size > 0)
+          data_symbols_.push_back({one->address + module.load_bias, one->size, std::string(one->name)});
         if (is_code) code_symbols_.push_back({one->address + module.load_bias, one->size});
         if (one->type != kFunction && one->type != kObject && one->type != kIndirectFunction) continue;
         symbols_.push_back(
@@ -104,12 +106,26 @@ void Analysis::load_symbols() {
       if (files.executable == files.debug) break;
     }
   }
+  std::stable_sort(data_symbols_.begin(), data_symbols_.end(),
+                   [](const DataSymbol& a, const DataSymbol& b) { return a.address < b.address; });
   std::sort(code_symbols_.begin(), code_symbols_.end(), [](const CodeSymbol& a, const CodeSymbol& b) {
     return a.address != b.address ? a.address < b.address : a.size > b.size;
   });
   code_symbols_.erase(std::unique(code_symbols_.begin(), code_symbols_.end(),
                                   [](const CodeSymbol& a, const CodeSymbol& b) { return a.address == b.address; }),
                       code_symbols_.end());
+}
+
+std::string Analysis::data_symbol_at(uint64_t address) {
+  load_symbols();
+  const auto after = std::upper_bound(data_symbols_.begin(), data_symbols_.end(), address,
+                                      [](uint64_t value, const DataSymbol& one) { return value < one.address; });
+  if (after == data_symbols_.begin()) return {};
+  const DataSymbol& one = *std::prev(after);
+  const uint64_t offset = address - one.address;
+  if (offset >= one.size) return {};
+  const std::string name = demangle(one.name);
+  return offset == 0 ? name : fmt::format("{}+{}", name, offset);
 }
 
 // Without upper and lower case, anywhere in the name.

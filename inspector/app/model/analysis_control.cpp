@@ -13,9 +13,27 @@
 
 namespace mortem::inspector::app {
 
-SourceLocation Analysis::line_at(uint64_t pc) {
+Analysis::StepPlace Analysis::step_place(uint64_t pc) {
+  StepPlace place;
   const CoreModule* module = reader_.module_at(pc);
-  return module ? symbolizer_->locate(*module, pc - module->load_bias).front() : SourceLocation{};
+  if (!module) return place;
+  const uint64_t address = pc - module->load_bias;
+  place.functions = symbolizer_->locate(*module, address);
+  place.file = place.functions.front().file;
+  place.line = place.functions.front().line;
+  DebugFile* debug = symbolizer_->debug_file(*module);
+  const auto row = debug ? statement_row(*debug, address) : std::nullopt;
+  if (!row) return place;
+  if (row->line != 0) place.line = row->line;
+  place.is_begin = row->start == address;
+  place.is_statement = row->is_statement;
+  return place;
+}
+
+bool Analysis::StepPlace::is_inside_of(const StepPlace& caller) const {
+  if (functions.size() <= caller.functions.size()) return false;
+  return std::equal(caller.functions.rbegin(), caller.functions.rend(), functions.rbegin(),
+                    [](const SourceLocation& a, const SourceLocation& b) { return a.function == b.function; });
 }
 
 std::optional<InstructionFacts> Analysis::instruction_at(uint64_t pc) {
@@ -34,6 +52,20 @@ bool Analysis::begins_with_frame(uint64_t start) {
   if (reader_.read_code(start, code) != code.size()) return false;
   if (code == kBranchTarget && reader_.read_code(start + code.size(), code) != code.size()) return false;
   return code == kFrame;
+}
+
+// Where the second line of the function begins.
+uint64_t Analysis::behind_prologue(uint64_t start) {
+  if (!begins_with_frame(start)) return start;
+  const auto block = code(start);
+  if (!block || block->start != start) return start;
+  uint32_t first = 0;
+  for (const CodeRow& row : block->rows) {
+    if (row.line == 0) continue;
+    if (first == 0) first = row.line;
+    if (row.line != first) return row.address;
+  }
+  return start;
 }
 
 Result<std::vector<uint64_t>> Analysis::code_addresses(const std::string& where) {
@@ -62,17 +94,7 @@ Result<std::vector<uint64_t>> Analysis::code_addresses(const std::string& where)
   for (const CoreModule& module : state_->target->modules()) {
     const auto start = symbolizer_->find_symbol(module, where);
     if (!start) continue;
-    if (!begins_with_frame(*start)) return std::vector{*start};
-    // Behind the prologue: where the second line of the function begins.
-    const auto block = code(*start);
-    if (!block || block->start != *start) return std::vector{*start};
-    uint32_t first = 0;
-    for (const CodeRow& row : block->rows) {
-      if (row.line == 0) continue;
-      if (first == 0) first = row.line;
-      if (row.line != first) return std::vector{row.address};
-    }
-    return std::vector{*start};
+    return std::vector{behind_prologue(*start)};
   }
   return failure(ErrorKind::NotFound, fmt::format("{}: neither a function nor FILE:LINE nor an address (0x…)", where));
 }
@@ -93,21 +115,38 @@ Result<uint64_t> Analysis::number(const std::string& expression, uint32_t thread
 
 Result<Analysis::ValuePlace> Analysis::place_of(const std::string& expression, uint32_t thread, size_t frame) {
   auto values = program_.frame(thread, frame);
-  const Value value = TRY(evaluate(program_, values ? &*values : nullptr, expression));
+  return place_of(TRY(evaluate(program_, values ? &*values : nullptr, expression)), expression);
+}
+
+Result<Analysis::ValuePlace> Analysis::place_of(const Value& value, const std::string& name) {
   const Type* type = value.type ? &value.type->stripped() : nullptr;
   if (!value.address || !type || !type->has_size || type->size == 0)
-    return failure(ErrorKind::Unsupported, fmt::format("{}: stands in no memory", expression));
-  if (value.bit_size != 0) return failure(ErrorKind::Unsupported, fmt::format("{}: is a bit-field", expression));
+    return failure(ErrorKind::Unsupported, fmt::format("{}: stands in no memory", name));
+  if (value.bit_size != 0) return failure(ErrorKind::Unsupported, fmt::format("{}: is a bit-field", name));
   return ValuePlace{*value.address, type->size};
 }
 
 Result<Analysis::Assignment> Analysis::assignment(const std::string& expression, const std::string& text,
                                                   uint32_t thread, size_t frame) {
-  Assignment result;
-  result.place = TRY(place_of(expression, thread, frame));
   auto values = program_.frame(thread, frame);
   FrameValues* scope = values ? &*values : nullptr;
-  const Value target = TRY(evaluate(program_, scope, expression));
+  return assignment(TRY(evaluate(program_, scope, expression)), expression, text, scope);
+}
+
+Result<Analysis::Assignment> Analysis::assignment(ValueHandle to, const std::string& name, const std::string& text,
+                                                  uint32_t thread, size_t frame) {
+  const auto known = values_.find(to);
+  if (known == values_.end())
+    return failure(ErrorKind::NotFound, fmt::format("{}: this value is of a stop before", name));
+  const Value target = known->second;
+  auto values = program_.frame(thread, frame);
+  return assignment(target, name, text, values ? &*values : nullptr);
+}
+
+Result<Analysis::Assignment> Analysis::assignment(const Value& target, const std::string& name, const std::string& text,
+                                                  FrameValues* scope) {
+  Assignment result;
+  result.place = TRY(place_of(target, name));
   const Value source = TRY(evaluate(program_, scope, text));
   const Type& type = target.type->stripped();
   ValueReader& reader = program_.reader();
@@ -130,12 +169,12 @@ Result<Analysis::Assignment> Analysis::assignment(const std::string& expression,
     else if (type.size == sizeof value)
       std::memcpy(result.bytes.data(), &value, sizeof value);
     else
-      return failure(ErrorKind::Unsupported, fmt::format("{}: long double cannot be set", expression));
+      return failure(ErrorKind::Unsupported, fmt::format("{}: long double cannot be set", name));
     return result;
   }
   if ((!type.is_integer() && type.kind != TypeKind::Pointer) || type.size > sizeof(uint64_t))
     return failure(ErrorKind::Unsupported,
-                   fmt::format("{}: only numbers and pointers can be set, one at a time", expression));
+                   fmt::format("{}: only numbers and pointers can be set, one at a time", name));
   const auto number = reader.read_integer(source);
   if (!number) return failure(ErrorKind::Unavailable, fmt::format("{}: {}", text, missing_text(number.error())));
   std::memcpy(result.bytes.data(), &*number, result.bytes.size());

@@ -118,10 +118,13 @@ Result<StubStop> LiveControl::run_to(uint32_t thread, uint64_t address, uint64_t
   }
 }
 
+// As gdb's step and next (gdb/infrun.c, process_event_stop_test): until a statement of another line begins.
 Result<StubStop> LiveControl::step_line(uint32_t thread, bool over) {
   Analysis& analysis = access_.analysis();
   uint64_t pc = TRY(guest_->register_value(thread, "rip"));
-  const SourceLocation from = analysis.line_at(pc);
+  const Analysis::StepPlace from = analysis.step_place(pc);
+  uint32_t line = from.line;
+  std::string file = from.file;
   StubStop stop;
   for (int count = 0; count < kMostLineSteps; ++count) {
     const auto instruction = analysis.instruction_at(pc);
@@ -129,25 +132,36 @@ Result<StubStop> LiveControl::step_line(uint32_t thread, bool over) {
     stop = TRY(guest_->step(thread));
     if (!is_step(stop, thread)) return stop;
     pc = TRY(guest_->register_value(thread, "rip"));
-    SourceLocation now = analysis.line_at(pc);
+    Analysis::StepPlace now = analysis.step_place(pc);
     if (calls && pc != instruction->address + instruction->length) {
-      if (!over && now.line != 0) {
-        const auto begin = analysis.code_addresses(now.function);
-        if (begin && begin->front() > pc && begin->front() - pc < 256) stop = TRY(run_to(thread, begin->front(), 0));
-        return stop;
-      }
+      if (!over && now.line != 0) return step_behind_prologue(thread, pc);
       const uint64_t stack = TRY(guest_->register_value(thread, "rsp"));
       stop = TRY(run_to(thread, instruction->address + instruction->length, stack + sizeof(uint64_t)));
       if (!is_step(stop, thread)) return stop;
       pc = TRY(guest_->register_value(thread, "rip"));
       if (pc != instruction->address + instruction->length) return stop;
-      now = analysis.line_at(pc);
+      now = analysis.step_place(pc);
     }
     if (from.line == 0 && !calls) return stop;  // of code without lines an instruction is a line
-    if (now.line != 0 && (now.line != from.line || now.file != from.file)) return stop;
-    if (now.line == 0 && from.line != 0 && instruction && instruction->kind == InstructionFacts::Kind::Return)
-      return stop;
+    if (now.line == 0 && instruction && instruction->kind == InstructionFacts::Kind::Return) return stop;
+    if (over && now.is_inside_of(from)) continue;
+    if (now.line == 0 || (now.line == line && now.file == file)) continue;
+    if (now.is_begin && now.is_statement) return stop;
+    if (now.is_begin) continue;  // no place to stop at: the line before goes on
+    // In the middle of a line, of a caller perhaps: it is the one that is gone through now.
+    line = now.line;
+    file = now.file;
   }
+  return stop;
+}
+
+// A function was just called: to where its parameters are in their places.
+Result<StubStop> LiveControl::step_behind_prologue(uint32_t thread, uint64_t pc) {
+  const uint64_t begin = access_.analysis().behind_prologue(pc);
+  if (begin > pc) return run_to(thread, begin, 0);
+  StubStop stop;
+  stop.code = kGdbTrap;
+  stop.thread = thread;
   return stop;
 }
 
@@ -220,9 +234,23 @@ void LiveControl::set_condition(uint32_t id, const std::string& condition) {
 
 Result<void> LiveControl::assign(const std::string& expression, const std::string& text, uint32_t thread,
                                  size_t frame) {
-  const auto assignment = TRY(access_.analysis().assignment(expression, text, thread, frame));
+  return write(TRY(access_.analysis().assignment(expression, text, thread, frame)), expression);
+}
+
+Result<void> LiveControl::assign(ValueHandle to, const std::string& name, const std::string& text, uint32_t thread,
+                                 size_t frame) {
+  return write(TRY(access_.analysis().assignment(to, name, text, thread, frame)), name);
+}
+
+// What is shown afterwards is what the guest says then, not what was wanted.
+Result<void> LiveControl::write(const Analysis::Assignment& assignment, const std::string& name) {
   TRY_VOID(guest_->write_memory(assignment.place.address, assignment.bytes));
-  return access_.refresh();
+  TRY_VOID(access_.refresh());
+  std::vector<uint8_t> now(assignment.bytes.size());
+  const size_t known = TRY(access_.analysis().state().target->read_memory(assignment.place.address, now));
+  if (known == now.size() && now == assignment.bytes) return {};
+  return failure(ErrorKind::Unavailable, fmt::format("{}: was written at {:#x}, but reads back as something else", name,
+                                                     assignment.place.address));
 }
 
 Result<std::vector<std::string>> LiveControl::arguments_of(const std::string& expression, std::string& function) const {

@@ -38,18 +38,21 @@ class LiveControl {
   void enable_breakpoint(uint32_t id, bool enabled);
   void set_condition(uint32_t id, const std::string& condition);
   Result<void> assign(const std::string& expression, const std::string& text, uint32_t thread, size_t frame);
+  Result<void> assign(ValueHandle to, const std::string& name, const std::string& text, uint32_t thread, size_t frame);
   // "function(1, pointer, count + 1)"; what it gave.
   Result<uint64_t> call(const std::string& expression, uint32_t thread, size_t frame);
 
  private:
   Result<StubStop> start(Motion motion, uint32_t thread);
   Result<StubStop> step_line(uint32_t thread, bool over);
+  Result<StubStop> step_behind_prologue(uint32_t thread, uint64_t pc);
   Result<StubStop> step_out(uint32_t thread);
   Result<StubStop> run_to(uint32_t thread, uint64_t address, uint64_t least_stack);
   bool is_step(const StubStop& stop, uint32_t thread) const;  // it went as it should
   Result<bool> hit(const StubStop& stop, std::string& text);  // false: a condition says to go on
   std::string text_of(const StubStop& stop);
   void update_points();
+  Result<void> write(const Analysis::Assignment& assignment, const std::string& name);
   Result<std::vector<std::string>> arguments_of(const std::string& expression, std::string& function) const;
 
   std::unique_ptr<LiveGuest> guest_;

@@ -63,6 +63,7 @@ constexpr const char* kWords[] = {"why it stopped",
 struct Session::SearchState {
   std::mutex mutex;
   SearchResults results;
+  std::shared_ptr<const SearchResults> given;  // a copy of it
 };
 
 Session::Session(SessionSetup setup) : setup_(std::move(setup)) {
@@ -130,6 +131,7 @@ std::string Session::problem() const {
 
 void Session::next_frame() {
   questions_->next_frame();
+  marks_.read(*this);
   std::vector<std::shared_ptr<OpenState>> gone;
   const std::lock_guard lock(mutex_);
   gone.swap(before_);
@@ -149,7 +151,7 @@ bool Session::handle_crash(Lane lane, const Crash& crash) {
 Analysis& Session::analysis() {
   const auto now = state();
   if (!analysis_ || &analysis_->state() != now.get())
-    analysis_ = std::make_unique<Analysis>(now, setup_.symbols, setup_.source_folders);
+    analysis_ = std::make_unique<Analysis>(now, setup_.symbols, setup_.source_folders, analysis_.get());
   return *analysis_;
 }
 
@@ -291,15 +293,23 @@ Answer<uint64_t> Session::address_of(const std::string& text, uint32_t thread, s
 // At once what the target itself knows; names of what they point to, and frames of callers, when those are known.
 Answer<std::vector<RegisterSet>> Session::registers(uint32_t thread, size_t frame) {
   return ask_analysis<std::vector<RegisterSet>>(Kind::Registers, thread, frame, 0, {},
-                                                [=](Analysis& one) { return one.registers(thread, frame); });
+                                                [=, this](Analysis& one) -> Result<std::vector<RegisterSet>> {
+                                                  auto sets = TRY(one.registers(thread, frame));
+                                                  // Of callers only what callees saved is known: nothing to compare.
+                                                  if (live() && frame == 0) changes_since_stop_.mark(sets, thread);
+                                                  return sets;
+                                                });
 }
 
 // What the target does not hold may stand in the modules' files, which only the analysis knows.
 Answer<MemoryPage> Session::memory(uint64_t address) {
   const uint64_t page = address & ~(kMemoryPage - 1);
-  auto answer = ask_facts<MemoryPage>(Kind::Memory, page, 0, [page](const OpenState& state) -> Result<MemoryPage> {
-    return read_memory_page(state, page);
-  });
+  auto answer =
+      ask_facts<MemoryPage>(Kind::Memory, page, 0, [this, page](const OpenState& state) -> Result<MemoryPage> {
+        MemoryPage read = read_memory_page(state, page);
+        if (live() && read.known > 0) changes_since_stop_.mark(read);
+        return read;
+      });
   if (!answer || answer->state == MemoryPage::State::Held || answer->state == MemoryPage::State::Unreadable)
     return answer;
   const auto now = state();
@@ -398,16 +408,20 @@ Result<uint64_t> Session::wait_for_address(const std::string& text, const JobCon
   return *meeting->address;
 }
 
-SearchResults Session::search_results(uint64_t job) const {
+std::shared_ptr<const SearchResults> Session::search_results(uint64_t job) const {
   std::shared_ptr<SearchState> found;
   {
     const std::lock_guard lock(mutex_);
     const auto one = searches_.find(job);
     if (one != searches_.end()) found = one->second;
   }
-  if (!found) return {};
+  if (!found) return std::make_shared<const SearchResults>();
   const std::lock_guard lock(found->mutex);
-  return found->results;
+  const auto& given = found->given;
+  if (!given || given->hits.size() != found->results.hits.size() || given->complete != found->results.complete ||
+      given->searched != found->results.searched || given->more != found->results.more)
+    found->given = std::make_shared<const SearchResults>(found->results);
+  return found->given;
 }
 
 }  // namespace mortem::inspector::app

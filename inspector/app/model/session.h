@@ -11,9 +11,11 @@
 #include <vector>
 
 #include "inspector/app/model/answer.h"
+#include "inspector/app/model/changes.h"
 #include "inspector/app/model/facts.h"
 #include "inspector/app/model/jobs.h"
 #include "inspector/app/model/live_facts.h"
+#include "inspector/app/model/memory_marks.h"
 #include "inspector/app/model/places.h"
 #include "inspector/app/model/questions.h"
 #include "inspector/symbols/symbolizer.h"
@@ -103,7 +105,7 @@ class Session {
   Answer<SourceFile> source(const std::string& file, uint64_t pc);  // as a frame of that pc names it
   Answer<SymbolList> symbols(const std::string& filter, size_t limit);
   Answer<TypeFacts> type(const std::string& name);
-  Answer<std::string> symbol_at(uint64_t address);       // "main+12"; empty: none
+  Answer<std::string> symbol_at(uint64_t address);  // "main+12"; empty: none
   // An address, a symbol, or an expression in that frame (thread 0: the first thread's innermost one).
   Answer<uint64_t> address_of(const std::string& text, uint32_t thread = 0, size_t frame = 0);
 
@@ -116,7 +118,8 @@ class Session {
   // --- long work
   Jobs& jobs() { return *jobs_; }
   uint64_t start_search(SearchQuery query);  // a job's number
-  SearchResults search_results(uint64_t job) const;
+  // As far as it has come; the same object as long as nothing was added.
+  std::shared_ptr<const SearchResults> search_results(uint64_t job) const;
   struct LastSearch {
     uint64_t job = 0;  // 0: none yet
     SearchQuery query;
@@ -124,6 +127,7 @@ class Session {
   const LastSearch& last_search() const { return last_search_; }
 
   PlaceHistory& history() { return history_; }
+  MemoryMarks& marks() { return marks_; }
 
   // --- of a live guest (live() is true). What cannot be done stands in jobs() with its reason.
   void move(Motion motion, uint32_t thread);  // runs until the next stop
@@ -138,8 +142,14 @@ class Session {
   void enable_breakpoint(uint32_t id, bool enabled);
   void set_condition(uint32_t id, const std::string& condition);
   void assign(const std::string& expression, const std::string& value, uint32_t thread, size_t frame);
+  // The same for a value that an answer had, however it was come by: an element, a member of what a pointer points to.
+  // `name`: what it is called if that fails.
+  void assign(ValueHandle to, const std::string& name, const std::string& value, uint32_t thread, size_t frame);
   void set_register(uint32_t thread, const std::string& name, std::vector<uint8_t> value);
   void write_memory(uint64_t address, std::vector<uint8_t> bytes);
+  // Has the guest write its dump where its crashes' go; the program ends with that, or boots again. In a job's thread:
+  // waits for the guest's word.
+  Result<void> write_dump(const JobControl& job);
   uint64_t call(const std::string& expression, uint32_t thread,
                 size_t frame);  // a job's number; its text: what it gave
 
@@ -176,8 +186,10 @@ class Session {
   struct SearchState;
   std::map<uint64_t, std::shared_ptr<SearchState>> searches_;
 
+  Changes changes_since_stop_;          // of a live guest
   std::unique_ptr<Analysis> analysis_;  // of the analysis lane; null: none yet, or the last one crashed
   PlaceHistory history_;
+  MemoryMarks marks_;
   LastSearch last_search_;
   std::unique_ptr<Jobs> jobs_;
   std::unique_ptr<Questions> questions_;  // last: its threads use all of the above

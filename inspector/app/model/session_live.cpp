@@ -44,6 +44,7 @@ void Session::control(std::string title, std::function<Result<void>(LiveControl&
 }
 
 Result<void> Session::run(LiveControl& live, Motion motion, uint32_t thread) {
+  changes_since_stop_.leave_stop(state());
   auto stop = live.move(motion, thread);
   const bool ended = stop && stop->empty();
   {
@@ -125,6 +126,11 @@ void Session::assign(const std::string& expression, const std::string& value, ui
           [=](LiveControl& live) { return live.assign(expression, value, thread, frame); });
 }
 
+void Session::assign(ValueHandle to, const std::string& name, const std::string& value, uint32_t thread, size_t frame) {
+  control(fmt::format("set {} to {}", name, value),
+          [=](LiveControl& live) { return live.assign(to, name, value, thread, frame); });
+}
+
 void Session::set_register(uint32_t thread, const std::string& name, std::vector<uint8_t> value) {
   control("set " + name, [=, this](LiveControl& live) -> Result<void> {
     TRY_VOID(live.guest().set_register(thread, name, value));
@@ -137,6 +143,41 @@ void Session::write_memory(uint64_t address, std::vector<uint8_t> bytes) {
     TRY_VOID(live.guest().write_memory(address, bytes));
     return take_state(TRY(live.guest().snapshot()));
   });
+}
+
+Result<void> Session::write_dump(const JobControl& job) {
+  struct Meeting {
+    std::mutex mutex;
+    std::condition_variable done;
+    std::optional<Result<std::string>> said;
+  };
+  auto meeting = std::make_shared<Meeting>();
+  if (!live()) return failure(ErrorKind::Unavailable, "this is no running guest");
+  control("dump", [=, this](LiveControl& live) -> Result<void> {
+    auto said = live.guest().write_dump();
+    const bool is_written = said && said->find("is being written") != std::string::npos;
+    if (said && !is_written) said = failure(ErrorKind::Unavailable, fmt::format("no dump: the guest says {}", *said));
+    if (is_written) {
+      {
+        const std::lock_guard lock(mutex_);
+        phase_ = Phase::Ended;
+        problem_ = "the guest wrote a dump of this moment, which ended the connection";
+        ++stop_count_;
+      }
+      questions_->hold(true);
+    }
+    const std::lock_guard lock(meeting->mutex);
+    meeting->said = std::move(said);
+    meeting->done.notify_all();
+    return {};
+  });
+  std::unique_lock lock(meeting->mutex);
+  while (!meeting->said) {
+    if (job.cancelled()) return failure(ErrorKind::System, "cancelled");
+    meeting->done.wait_for(lock, std::chrono::milliseconds(50));
+  }
+  if (!*meeting->said) return tl::unexpected(meeting->said->error());
+  return {};
 }
 
 uint64_t Session::call(const std::string& expression, uint32_t thread, size_t frame) {

@@ -47,8 +47,34 @@ std::string Recorder::named(const std::string& step, ImVec2 at) {
                      nth > 1 ? fmt::format(" nth {}", nth) : "");
 }
 
+void Recorder::begin_step() {
+  click_begins_ = std::string::npos;
+  const Session* session = application_.workspace().session.get();
+  if (session && !session->busy() && !text_.ends_with("settle\n")) text_ += "settle\n";
+}
+
+// The button went up where it was pressed. The second of two is a double click (ImGuiIO::MouseDoubleClickTime).
+void Recorder::end_click() {
+  const auto now = std::chrono::steady_clock::now();
+  const bool is_second = click_begins_ != std::string::npos && pressed_button_ == 0 &&
+                         now - clicked_ < std::chrono::milliseconds(300) && std::abs(mouse_.x - clicked_at_.x) < 6 &&
+                         std::abs(mouse_.y - clicked_at_.y) < 6;
+  if (is_second) {
+    text_.insert(click_begins_, "double-");
+    click_begins_ = std::string::npos;
+    return;
+  }
+  begin_step();
+  click_begins_ = pressed_button_ == 0 ? text_.size() : std::string::npos;
+  clicked_ = now;
+  clicked_at_ = mouse_;
+  text_ += pressed_step_ + '\n';
+}
+
 void Recorder::flush_typed() {
-  if (!typed_.empty()) text_ += fmt::format("type {}\n", in_quotes(typed_));
+  if (typed_.empty()) return;
+  click_begins_ = std::string::npos;
+  text_ += fmt::format("type {}\n", in_quotes(typed_));
   typed_.clear();
 }
 
@@ -64,25 +90,30 @@ void Recorder::record(const InputEvent& event) {
         pressed_button_ = event.button;
         pressed_step_ = named(event.button == 1 ? "right-click" : event.button == 2 ? "middle-click" : "click", mouse_);
       } else if (event.button == pressed_button_) {
-        pressed_button_ = -1;
         const bool moved = std::abs(mouse_.x - pressed_at_.x) > 6 || std::abs(mouse_.y - pressed_at_.y) > 6;
-        const std::string text = text_at(application_.screen(), pressed_at_);
-        if (moved && event.button == 0 && !text.empty())
-          text_ += fmt::format("drag {} to {:.0f} {:.0f}\n", in_quotes(text), mouse_.x, mouse_.y);
-        else
-          text_ += pressed_step_ + '\n';
+        if (moved && event.button == 0) {
+          begin_step();
+          text_ +=
+              fmt::format("drag-at {:.0f} {:.0f} to {:.0f} {:.0f}\n", pressed_at_.x, pressed_at_.y, mouse_.x, mouse_.y);
+        } else {
+          end_click();
+        }
+        pressed_button_ = -1;
       }
       break;
     case InputEvent::Kind::Wheel:
       flush_typed();
-      if (const std::string text = text_at(application_.screen(), mouse_); !text.empty())
-        text_ += fmt::format("wheel {:g} {}\n", event.position.y, in_quotes(text));
+      if (!text_at(application_.screen(), mouse_).empty()) {
+        begin_step();
+        text_ += named(fmt::format("wheel {:g}", event.position.y), mouse_) + '\n';
+      }
       break;
     case InputEvent::Kind::Key:
       if (const ImGuiKey modifier = modifier_key(event.key); modifier != ImGuiKey_None) {
         (modifier == ImGuiMod_Ctrl ? control_ : modifier == ImGuiMod_Shift ? shift_ : alt_) = event.down;
       } else if (event.down && (control_ || alt_ || !gives_text(event.key))) {
         flush_typed();
+        begin_step();
         text_ += fmt::format("key {}\n", key_chord_text({event.key, control_, shift_, alt_}));
       }
       break;

@@ -89,7 +89,8 @@ class Collector {
     for (const Glyph& glyph : glyphs_) {
       const float x = (glyph.left + glyph.right) / 2, y = glyph.baseline_top + glyph.size / 2;
       const bool hidden = std::any_of(covers_.begin(), covers_.end(), [&](const Cover& cover) {
-        return cover.order > glyph.order && x > cover.area.x && x < cover.area.z && y > cover.area.y && y < cover.area.w;
+        return cover.order > glyph.order && x > cover.area.x && x < cover.area.z && y > cover.area.y &&
+               y < cover.area.w;
       });
       if (!hidden) shown.push_back(glyph);
     }
@@ -149,16 +150,17 @@ std::vector<ScreenLine> screen_lines(const ImDrawData& data) {
       lines.back().left = glyph.left;
       lines.back().top = glyph.baseline_top;
       lines.back().bottom = glyph.baseline_top + glyph.size;
-      lines.back().colour = glyph.colour;
     } else {
       for (long blanks = std::lround(gap / advance); blanks > 0; --blanks) {
         lines.back().text += ' ';
         lines.back().positions.push_back(last_right);
+        lines.back().colours.push_back(0);
       }
     }
     const size_t before = lines.back().text.size();
     append_utf8(glyph.codepoint, lines.back().text);
     lines.back().positions.resize(lines.back().positions.size() + lines.back().text.size() - before, glyph.left);
+    lines.back().colours.resize(lines.back().text.size(), glyph.colour);
     lines.back().right = last_right = glyph.right;
     last_top = glyph.baseline_top;
   }

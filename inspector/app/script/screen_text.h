@@ -12,8 +12,8 @@ namespace mortem::inspector::app {
 struct ScreenLine {
   std::string text;              // UTF-8; blanks where a glyph's width was left free
   std::vector<float> positions;  // left edge of each byte's glyph
+  std::vector<ImU32> colours;    // of each byte's glyph
   float left = 0, right = 0, top = 0, bottom = 0;
-  ImU32 colour = 0;  // of its first glyph
 };
 
 // Runs of glyphs on one line without a wide gap, from the top, then from the left.

@@ -20,7 +20,9 @@ std::optional<double> read_double(const std::string& text) {
   return number;
 }
 
-tl::unexpected<Error> bad_step(std::string what) { return failure(ErrorKind::BadInput, std::move(what)); }
+tl::unexpected<Error> bad_step(std::string what) {
+  return failure(ErrorKind::BadInput, std::move(what));
+}
 
 std::vector<unsigned> codepoints(std::string_view text) {
   std::vector<unsigned> found;
@@ -48,6 +50,12 @@ const char* phase_name(Phase phase) {
       return "failed";
   }
   return "?";
+}
+
+Result<ImVec2> pixels_of(const std::string& x, const std::string& y) {
+  const auto across = read_double(x), down = read_double(y);
+  if (!across || !down) return bad_step("X Y: two numbers");
+  return ImVec2(float(*across), float(*down));
 }
 
 }  // namespace
@@ -86,9 +94,8 @@ bool ScriptRunner::settle(double seconds) {
 
 void ScriptRunner::deliver() {
   // Two more: ImGui acts on a click in the frame after, and the commands that follow from it are applied then.
-  (void)frames_until(60, [this] {
-    return application_.input().empty() && ImGui::GetCurrentContext()->InputEventsQueue.empty();
-  });
+  (void)frames_until(
+      60, [this] { return application_.input().empty() && ImGui::GetCurrentContext()->InputEventsQueue.empty(); });
   frame();
   frame();
 }
@@ -183,15 +190,15 @@ void ScriptRunner::type(std::string_view text) {
 }
 
 Result<void> ScriptRunner::drag(const Words& words) {
-  if (words.size() < 4 || words[2] != "to") return bad_step("drag \"TEXT\" to X Y, or to \"TEXT\"");
-  const ImVec2 from = TRY(point_of({.text = words[1], .view = {}}));
-  ImVec2 to;
-  if (words.size() == 5) {
-    const auto x = read_double(words[3]), y = read_double(words[4]);
-    if (!x || !y) return bad_step("drag to X Y: two numbers");
-    to = ImVec2(float(*x), float(*y));
+  ImVec2 from, to;
+  if (words[0] == "drag-at") {
+    if (words.size() != 6 || words[3] != "to") return bad_step("drag-at X Y to X Y");
+    from = TRY(pixels_of(words[1], words[2]));
+    to = TRY(pixels_of(words[4], words[5]));
   } else {
-    to = TRY(point_of({.text = words[3], .view = {}}));
+    if (words.size() < 4 || words[2] != "to") return bad_step("drag \"TEXT\" to X Y, or to \"TEXT\"");
+    from = TRY(point_of({.text = words[1], .view = {}}));
+    to = TRY(words.size() == 5 ? pixels_of(words[3], words[4]) : point_of({.text = words[3], .view = {}}));
   }
   pause_before_press(from);
   InputQueue& input = application_.input();
@@ -235,19 +242,49 @@ Result<void> ScriptRunner::check_fact(const std::string& name, const std::string
   } else if (name == "shown") {
     if (!application_.tiles().area_of(value).everywhere()) return {};
     return failure(ErrorKind::NotFound, fmt::format("the view '{}' is not visible", value));
+  } else if (name == "preset") {
+    is = application_.preset();
   } else if (name == "hexadecimal") {
     is = workspace.hexadecimal ? "yes" : "no";
   } else if (name == "jobs-failed") {
     size_t failed = 0;
     for (const JobFacts& job : workspace.jobs.list()) failed += job.state == JobState::Failed || job.notice;
     if (session)
-      for (const JobFacts& job : workspace.session->jobs().list()) failed += job.state == JobState::Failed || job.notice;
+      for (const JobFacts& job : workspace.session->jobs().list())
+        failed += job.state == JobState::Failed || job.notice;
     is = std::to_string(failed);
   } else {
     return bad_step(fmt::format("there is no fact '{}'", name));
   }
   if (is == value) return {};
   return failure(ErrorKind::NotFound, fmt::format("{} is '{}', not '{}'", name, is, value));
+}
+
+Result<void> ScriptRunner::check_tint(const Words& words) {
+  static constexpr std::pair<const char*, Tint> kTints[] = {
+      {"text", Tint::Text},     {"dim", Tint::Dim},         {"faint", Tint::Faint},
+      {"accent", Tint::Accent}, {"good", Tint::Good},       {"warning", Tint::Warning},
+      {"error", Tint::Error},   {"changed", Tint::Changed}, {"address", Tint::Address}};
+  const auto known = std::find_if(std::begin(kTints), std::end(kTints),
+                                  [&](const auto& one) { return words.size() > 1 && one.first == words[1]; });
+  if (known == std::end(kTints)) return bad_step("check-tint TINT \"TEXT\": there is no such tint");
+  const ImU32 wanted = colour(known->second);
+  Where place = TRY(where(words, 2));
+  const bool is_any = place.text == "*";
+  const bool found = frames_until(place.seconds, [&] {
+    for (const ScreenLine& line : application_.screen()) {
+      const ScreenArea area = place.view.empty() ? ScreenArea{} : application_.tiles().area_of(place.view);
+      if (!place.view.empty() && area.everywhere()) return false;
+      for (size_t at = is_any ? 0 : line.text.find(place.text); at < line.text.size();
+           at = is_any ? at + 1 : line.text.find(place.text, at + 1))
+        if (line.colours[at] == wanted && area.holds(ImVec2(line.positions[at], (line.top + line.bottom) / 2)))
+          return true;
+    }
+    return false;
+  });
+  if (found) return {};
+  return failure(ErrorKind::NotFound,
+                 fmt::format("'{}' is not drawn as {}; there is:{}", place.text, words[1], seen(place.view)));
 }
 
 void ScriptRunner::print_timings(const std::string& started) const {
@@ -259,24 +296,27 @@ void ScriptRunner::print_timings(const std::string& started) const {
   getrusage(RUSAGE_SELF, &used);
   const double cpu = double(used.ru_utime.tv_sec + used.ru_stime.tv_sec) * 1e3 +
                      double(used.ru_utime.tv_usec + used.ru_stime.tv_usec) / 1e3;
-  fmt::print("{{\"first_frame_ms\": {:.1f}, \"first_stack_ms\": {:.1f}, \"slowest_frame_ms\": {:.2f}, \"cpu_ms\": {:.1f}, "
-             "\"memory_kib\": {}}}\n",
-             milliseconds(application_.first_frame()), milliseconds(application_.first_stack()),
-             application_.slowest_build_seconds() * 1e3, cpu, used.ru_maxrss);
+  fmt::print(
+      "{{\"first_frame_ms\": {:.1f}, \"first_stack_ms\": {:.1f}, \"slowest_frame_ms\": {:.2f}, \"cpu_ms\": {:.1f}, "
+      "\"memory_kib\": {}}}\n",
+      milliseconds(application_.first_frame()), milliseconds(application_.first_stack()),
+      application_.slowest_build_seconds() * 1e3, cpu, used.ru_maxrss);
 }
 
 void ScriptRunner::measure(const std::string& view) {
   application_.workspace().command("view." + view);
   deliver();
   (void)settle(60);
-  std::vector<double> times;
+  std::vector<double> times, cpu;
   for (int count = 0; count < 31; ++count) {
     frame();
     times.push_back(application_.last_build_seconds() * 1e3);
+    cpu.push_back(application_.last_build_cpu_seconds() * 1e3);
   }
   std::sort(times.begin(), times.end());
-  fmt::print("{{\"view\": \"{}\", \"median_ms\": {:.3f}, \"slowest_ms\": {:.3f}}}\n", view, times[times.size() / 2],
-             times.back());
+  std::sort(cpu.begin(), cpu.end());
+  fmt::print("{{\"view\": \"{}\", \"median_ms\": {:.3f}, \"slowest_ms\": {:.3f}, \"slowest_cpu_ms\": {:.3f}}}\n", view,
+             times[times.size() / 2], times.back(), cpu.back());
 }
 
 Result<void> ScriptRunner::compare_picture(const std::filesystem::path& path, double most_percent) {
@@ -286,10 +326,10 @@ Result<void> ScriptRunner::compare_picture(const std::filesystem::path& path, do
   if (differs <= most_percent) return {};
   const std::string kept = path.stem().string() + ".actual.png";
   TRY_VOID(write_png(is, kept));
-  return failure(ErrorKind::NotFound, fmt::format("{}: {}; what was drawn is in {}", path.string(),
-                                                  wanted ? fmt::format("{:.2f} % of the picture differ", differs)
-                                                         : wanted.error().message,
-                                                  kept));
+  return failure(
+      ErrorKind::NotFound,
+      fmt::format("{}: {}; what was drawn is in {}", path.string(),
+                  wanted ? fmt::format("{:.2f} % of the picture differ", differs) : wanted.error().message, kept));
 }
 
 Result<void> ScriptRunner::step(const Words& words) {
@@ -297,7 +337,8 @@ Result<void> ScriptRunner::step(const Words& words) {
   const auto word = [&](size_t index) { return index < words.size() ? words[index] : std::string(); };
   if (what == "open" || what == "command") {
     std::string argument;
-    for (size_t at = what == "open" ? 1 : 2; at < words.size(); ++at) argument += (argument.empty() ? "" : " ") + words[at];
+    for (size_t at = what == "open" ? 1 : 2; at < words.size(); ++at)
+      argument += (argument.empty() ? "" : " ") + words[at];
     const std::string name = what == "open" ? "file.open" : word(1);
     if (!application_.workspace().commands.find(name)) return bad_step(fmt::format("there is no command '{}'", name));
     application_.workspace().command(name, argument);
@@ -329,12 +370,10 @@ Result<void> ScriptRunner::step(const Words& words) {
     return {};
   }
   if (what == "click-at") {
-    const auto x = read_double(word(1)), y = read_double(word(2));
-    if (!x || !y) return bad_step("click-at X Y: two numbers");
-    press(0, ImVec2(float(*x), float(*y)), 1);
+    press(0, TRY(pixels_of(word(1), word(2))), 1);
     return {};
   }
-  if (what == "drag") return drag(words);
+  if (what == "drag" || what == "drag-at") return drag(words);
   if (what == "type") {
     type(word(1));
     return {};
@@ -373,12 +412,14 @@ Result<void> ScriptRunner::step(const Words& words) {
     return {};
   }
   if (what == "check-fact") return check_fact(word(1), word(2));
+  if (what == "check-tint") return check_tint(words);
   if (what == "check-command") {
     const Command* command = application_.workspace().commands.find(word(1));
     if (!command) return bad_step(fmt::format("there is no command '{}'", word(1)));
     const std::string why = unavailable(*command);
     if (why.empty() == (word(2) == "available")) return {};
-    return failure(ErrorKind::NotFound, fmt::format("{} is {}", word(1), why.empty() ? "available" : "unavailable: " + why));
+    return failure(ErrorKind::NotFound,
+                   fmt::format("{} is {}", word(1), why.empty() ? "available" : "unavailable: " + why));
   }
   if (what == "show") {
     frame();

@@ -5,21 +5,25 @@
 //   command NAME [ARGUMENT]             of the command table
 //   click "TEXT" [in VIEW] [nth N]      also double-click, right-click, middle-click, hover
 //   click-at X Y                        pixels
-//   drag "TEXT" to X Y | drag "TEXT" to "TEXT"
+//   drag "TEXT" to X Y | drag "TEXT" to "TEXT" | drag-at X Y to X Y
 //   type "TEXT"     key CHORD           "Ctrl+G", "Enter", "F5"
 //   burst-click TIMES "TEXT" …          all at once, faster than frames; burst-key TIMES CHORD
 //   wheel LINES "TEXT" [in VIEW]        over it
 //   wait "TEXT" [in VIEW] [for SECONDS] wait-not "TEXT" …      settle: until nothing is on its way
 //   check "TEXT" [in VIEW]              check-not "TEXT" …
 //   check-fact NAME VALUE               thread, frame, focus, threads, phase, target, copied, hexadecimal, jobs-failed,
-//                                       shown (a view is visible), clicks, presses (that ImGui saw)
+//                                       preset, shown (a view is visible), clicks, presses (that ImGui saw)
+//   check-tint TINT "TEXT" [in VIEW]    the text is drawn in that colour of the theme: changed, error, warning, …; "*"
+//   is
+//                                       any text
 //   check-command NAME available|unavailable
 //   show [VIEW]                         prints the text that is drawn
 //   picture FILE.png                    with --egl
-//   check-picture FILE.png PERCENT      at most so many pixels differ; else FILE.actual.png is left in the working folder
-//   frame-time MILLISECONDS             from now on every frame takes that long
-//   timings STARTED                     prints as JSON when the first frame and the first stack were there, after that
-//                                       moment of the monotonic clock in ns; measure VIEW: milliseconds to build a frame
+//   check-picture FILE.png PERCENT      at most so many pixels differ; else FILE.actual.png is left in the working
+//   folder frame-time MILLISECONDS             from now on every frame takes that long timings STARTED prints as JSON
+//   when the first frame and the first stack were there, after that
+//                                       moment of the monotonic clock in ns; measure VIEW: milliseconds to build a
+//                                       frame
 //   check-frames MILLISECONDS           no frame so far took longer to build
 //
 // A text is found where it stands in one line of the screen. Lines that begin with # say nothing.
@@ -69,6 +73,7 @@ class ScriptRunner {
   void push_keys(const KeyChord& chord);
   void type(std::string_view text);
   Result<void> drag(const Words& words);
+  Result<void> check_tint(const Words& words);
   Result<void> check_fact(const std::string& name, const std::string& value);
   void print_timings(const std::string& started) const;
   void measure(const std::string& view);

@@ -55,7 +55,9 @@ void read_line(const std::string& line, Settings& to) {
   } else if (key == "watch") {
     to.watches.push_back(value);
   } else if (key == "preset") {
-    to.preset = value;
+    // Of an older version, which wrote what was shown last and did not use it.
+  } else if (key == "preset.live" || key == "preset.still") {
+    if (value == "crash" || value == "live" || value == "replay") to.presets[key.substr(7)] = value;
   } else if (key == "theme") {
     to.brightness = value == "light" ? Brightness::Light : Brightness::Dark;
   } else if (key == "zoom") {
@@ -77,6 +79,11 @@ void Settings::remember(const std::string& target) {
   recent.erase(std::remove(recent.begin(), recent.end(), target), recent.end());
   recent.insert(recent.begin(), target);
   if (recent.size() > kRecentTargets) recent.resize(kRecentTargets);
+}
+
+std::string Settings::preset_for(bool live) const {
+  if (const auto chosen = presets.find(live ? "live" : "still"); chosen != presets.end()) return chosen->second;
+  return live ? "live" : "crash";
 }
 
 std::filesystem::path settings_path() {
@@ -102,7 +109,7 @@ Result<void> write_settings(const Settings& settings, const std::filesystem::pat
   };
   for (const std::string& target : settings.recent) add("recent", target);
   for (const std::string& watch : settings.watches) add("watch", watch);
-  if (!settings.preset.empty()) add("preset", settings.preset);
+  for (const auto& [kind, preset] : settings.presets) add("preset." + kind, preset);
   add("theme", settings.brightness == Brightness::Light ? "light" : "dark");
   add("zoom", fmt::format("{:.2f}", settings.zoom));
   add("width", std::to_string(settings.width));

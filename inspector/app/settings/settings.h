@@ -13,16 +13,17 @@
 namespace mortem::inspector::app {
 
 struct Settings {
-  std::vector<std::string> recent;   // targets, the newest first
-  std::vector<std::string> watches;  // expressions
+  std::vector<std::string> recent;             // targets, the newest first
+  std::vector<std::string> watches;            // expressions
   std::map<std::string, std::string> layouts;  // by preset: as TileTree::text() writes it
-  std::string preset;                // the last one that was chosen
+  std::map<std::string, std::string> presets;  // that were chosen for targets: "live", "still"
   Brightness brightness = Brightness::Dark;
   float zoom = 1;
   int width = 1440, height = 900;
   std::vector<std::string> unknown_lines;  // of a newer version: kept
 
   void remember(const std::string& target);
+  std::string preset_for(bool live) const;
 };
 
 std::filesystem::path settings_path();  // empty: nowhere

@@ -9,7 +9,9 @@
 namespace mortem::inspector::app::ui {
 namespace {
 
-char lower(char letter) { return char(std::tolower(static_cast<unsigned char>(letter))); }
+char lower(char letter) {
+  return char(std::tolower(static_cast<unsigned char>(letter)));
+}
 
 bool contains_word(std::string_view text, std::string_view word) {
   for (size_t at = 0; at + word.size() <= text.size(); ++at) {
@@ -88,18 +90,26 @@ bool begin_context_menu(std::string_view id, const std::string& copied) {
   return true;
 }
 
-void end_context_menu() { ImGui::EndPopup(); }
+void end_context_menu() {
+  ImGui::EndPopup();
+}
 
 bool row(std::string_view id, bool selected) {
   const float height = line_height();
   ImGui::PushID(id.data(), id.data() + id.size());
   const float x = ImGui::GetCursorPosX();
-  const bool clicked = ImGui::Selectable("##row", selected,
-                                         ImGuiSelectableFlags_SpanAllColumns | ImGuiSelectableFlags_AllowDoubleClick,
-                                         ImVec2(0, height - ImGui::GetStyle().ItemSpacing.y));
+  const bool clicked =
+      ImGui::Selectable("##row", selected, ImGuiSelectableFlags_SpanAllColumns | ImGuiSelectableFlags_AllowDoubleClick,
+                        ImVec2(0, height - ImGui::GetStyle().ItemSpacing.y));
   ImGui::SameLine(x);
   ImGui::PopID();
   return clicked;
+}
+
+bool skip_row() {
+  if (ImGui::IsRectVisible(ImVec2(1, line_height()))) return false;
+  ImGui::Dummy(ImVec2(0, line_height() - ImGui::GetStyle().ItemSpacing.y));
+  return true;
 }
 
 void end_row(float y) {
@@ -142,13 +152,17 @@ void tooltip(std::string_view text) {
   ImGui::EndTooltip();
 }
 
-std::string hex(uint64_t value) { return fmt::format("{:#x}", value); }
+std::string hex(uint64_t value) {
+  return fmt::format("{:#x}", value);
+}
 
 std::string number(const Workspace& workspace, uint64_t value) {
   return workspace.hexadecimal ? hex(value) : std::to_string(value);
 }
 
-std::string file_name(std::string_view path) { return std::string(path.substr(path.rfind('/') + 1)); }
+std::string file_name(std::string_view path) {
+  return std::string(path.substr(path.rfind('/') + 1));
+}
 
 std::string short_path(std::string_view path, size_t most) {
   if (path.size() <= most) return std::string(path);

@@ -28,6 +28,8 @@ bool begin_context_menu(std::string_view id, const std::string& copied);
 void end_context_menu();
 // A selectable line over the whole width; `shown` is drawn by the caller, on the same line after it.
 bool row(std::string_view id, bool selected);
+// Instead of a row that is scrolled out of sight; false: it is in sight, and has to be drawn.
+bool skip_row();
 // Puts the cursor where the next row begins; `y` is where this one did.
 void end_row(float y);
 // A field that filters a list: as wide as there is room. True: it changed.
@@ -38,10 +40,10 @@ bool fits_filter(std::string_view filter, std::string_view text);  // all its wo
 void nothing(const std::string& problem, bool pending, const char* otherwise);
 void tooltip(std::string_view text);  // of the last item, under the mouse
 
-std::string hex(uint64_t value);                                   // "0x1f"
-std::string number(const Workspace& workspace, uint64_t value);    // in the base that is chosen
-std::string file_name(std::string_view path);                      // its last part
-std::string short_path(std::string_view path, size_t most);        // its end, "…/net/conn.c"
-std::string size_text(uint64_t bytes);                             // "4.0 KiB"
+std::string hex(uint64_t value);                                 // "0x1f"
+std::string number(const Workspace& workspace, uint64_t value);  // in the base that is chosen
+std::string file_name(std::string_view path);                    // its last part
+std::string short_path(std::string_view path, size_t most);      // its end, "…/net/conn.c"
+std::string size_text(uint64_t bytes);                           // "4.0 KiB"
 
 }  // namespace mortem::inspector::app::ui

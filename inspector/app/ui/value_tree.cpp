@@ -1,6 +1,7 @@
 #include "inspector/app/ui/value_tree.h"
 
 #include <fmt/format.h>
+#include <imgui_stdlib.h>
 
 #include "inspector/app/ui/elements.h"
 
@@ -9,9 +10,41 @@ namespace {
 
 constexpr uint64_t kPage = 200;
 
-void draw_menu(Workspace& workspace, const ValueFacts& value, const std::string& expression) {
+bool stands_still(const Session& session) {
+  return session.live() && session.phase() == Phase::Stopped;
+}
+
+// Numbers and pointers in the memory of a guest that stands still.
+bool can_be_set(const Workspace& workspace, const ValueFacts& value) {
+  const Session& session = *workspace.session;
+  return value.handle != 0 && value.address && !value.elements && (!value.expandable || value.pointer) &&
+         session.live() && session.phase() == Phase::Stopped;
+}
+
+void begin_editing(Workspace& workspace, const ValueFacts& value, ImGuiID id) {
+  workspace.edited = {id, value.text.substr(0, value.text.find(' ')), true};
+}
+
+// True: it is drawn as a field for this frame.
+bool draw_field(Workspace& workspace, const ValueFacts& value, ImGuiID id) {
+  EditedValue& edited = workspace.edited;
+  if (edited.id != id) return false;
+  ImGui::SetNextItemWidth(-1);
+  const bool begins = std::exchange(edited.begins, false);
+  if (begins) ImGui::SetKeyboardFocusHere();
+  const bool entered = ImGui::InputText("##value", &edited.text,
+                                        ImGuiInputTextFlags_EnterReturnsTrue | ImGuiInputTextFlags_AutoSelectAll);
+  if (entered) workspace.session->assign(value.handle, value.name, edited.text, workspace.thread(), workspace.frame());
+  if (entered || (!begins && ImGui::IsItemDeactivated()) || !stands_still(*workspace.session)) edited = {};
+  return true;
+}
+
+void draw_menu(Workspace& workspace, const ValueFacts& value, const std::string& expression, ImGuiID id) {
   if (!begin_context_menu("value", value.text)) return;
-  if (ImGui::MenuItem("Copy name and value")) ImGui::SetClipboardText(fmt::format("{} = {}", value.name, value.text).c_str());
+  if (ImGui::MenuItem("Copy name and value"))
+    ImGui::SetClipboardText(fmt::format("{} = {}", value.name, value.text).c_str());
+  if (ImGui::MenuItem("Set the value", nullptr, false, can_be_set(workspace, value)))
+    begin_editing(workspace, value, id);
   if (!expression.empty() && ImGui::MenuItem("Watch it")) workspace.command("watch.add", expression);
   const auto show = [&](const char* title, uint64_t address) {
     if (ImGui::MenuItem(title))
@@ -19,7 +52,8 @@ void draw_menu(Workspace& workspace, const ValueFacts& value, const std::string&
   };
   if (value.address) show("Show its memory", *value.address);
   if (value.pointer) show("Show the memory it points to", *value.pointer);
-  if (value.address && ImGui::MenuItem("Find pointers to it")) workspace.command("search.pointers", hex(*value.address));
+  if (value.address && ImGui::MenuItem("Find pointers to it"))
+    workspace.command("search.pointers", hex(*value.address));
   end_context_menu();
 }
 
@@ -52,6 +86,18 @@ void draw_children(Workspace& workspace, const ValueFacts& value, const std::str
   if (link("more", fmt::format("{} more", kPage))) storage.SetInt(id, pages + 1);
 }
 
+void draw_value(Workspace& workspace, const ValueFacts& value, ImGuiID id) {
+  if (value.pointer) {
+    if (link("pointer", value.text, Tint::Address))
+      workspace.go({.view = "memory", .thread = 0, .frame = 0, .address = value.pointer, .file = {}, .line = 0});
+  } else {
+    text(value.known ? Tint::Text : Tint::Warning, value.text);
+    if (ImGui::IsItemHovered() && ImGui::IsMouseDoubleClicked(ImGuiMouseButton_Left) && can_be_set(workspace, value))
+      begin_editing(workspace, value, id);
+  }
+  tooltip(value.note.empty() ? value.text : fmt::format("{}\n{}", value.text, value.note));
+}
+
 }  // namespace
 
 bool begin_value_table(const char* id) {
@@ -73,17 +119,11 @@ void value_row(Workspace& workspace, const ValueFacts& value, const std::string&
   ImGuiTreeNodeFlags flags = ImGuiTreeNodeFlags_SpanAvailWidth | ImGuiTreeNodeFlags_OpenOnArrow;
   if (!value.expandable) flags |= ImGuiTreeNodeFlags_Leaf | ImGuiTreeNodeFlags_NoTreePushOnOpen;
   const bool open = ImGui::TreeNodeEx("##node", flags, "%s", name.c_str());
+  const ImGuiID id = ImGui::GetItemID();
   ImGui::PopStyleColor();
-  draw_menu(workspace, value, expression);
+  draw_menu(workspace, value, expression, id);
   ImGui::TableNextColumn();
-  const Tint tint = value.known ? Tint::Text : Tint::Warning;
-  if (value.pointer) {
-    if (link("pointer", value.text, Tint::Address))
-      workspace.go({.view = "memory", .thread = 0, .frame = 0, .address = value.pointer, .file = {}, .line = 0});
-  } else {
-    text(tint, value.text);
-  }
-  tooltip(value.note.empty() ? value.text : fmt::format("{}\n{}", value.text, value.note));
+  if (!draw_field(workspace, value, id)) draw_value(workspace, value, id);
   ImGui::TableNextColumn();
   text(Tint::Dim, value.type);
   tooltip(value.type);

@@ -5,7 +5,8 @@
 
 namespace mortem::inspector::app::ui {
 
-// Inside a table of three columns: name, value, type.
+// Inside a table of three columns: name, value, type. A number of a live guest that stands still is set by a double
+// click on it; it comes back from the guest.
 void value_row(Workspace& workspace, const ValueFacts& value, const std::string& expression, Tint name_tint);
 // Begins that table; false: nothing of it is seen.
 bool begin_value_table(const char* id);

@@ -15,16 +15,27 @@ class GoroutinesView : public View {
     ui::filter("##filter", "Filter", filter_, focus_);
     ImGui::BeginChild("list");
     for (const std::string& problem : goroutines->problems) ui::wrapped(Tint::Warning, problem);
-    for (const Goroutine& one : goroutines->all) draw_one(workspace, one);
+    if (shown_ != goroutines.value) {
+      shown_ = goroutines.value;
+      places_.clear();
+      for (const Goroutine& one : goroutines->all) places_.push_back(frame_place_text(telling_frame(one.stack)));
+    }
+    for (size_t index = 0; index < goroutines->all.size(); ++index)
+      draw_one(workspace, goroutines->all[index], places_[index]);
     ImGui::EndChild();
   }
   void find() override { focus_ = true; }
 
  private:
-  void draw_one(Workspace& workspace, const Goroutine& one) {
-    const std::string place = frame_place_text(telling_frame(one.stack));
-    if (!ui::fits_filter(filter_, fmt::format("{} {} {} {}", one.id, one.state, one.wait_reason, place))) return;
+  void draw_one(Workspace& workspace, const Goroutine& one, const std::string& place) {
+    if (!filter_.empty() &&
+        !ui::fits_filter(filter_, fmt::format("{} {} {} {}", one.id, one.state, one.wait_reason, place)))
+      return;
     const std::string id = fmt::format("goroutine {}", one.id);
+    // There may be a hundred thousand: those out of sight cost nothing but their place, unless they are open.
+    const bool is_open = ImGui::GetStateStorage()->GetInt(ImGui::GetID(id.c_str()), one.panic.empty() ? 0 : 1) != 0;
+    if (!is_open && !ImGui::IsRectVisible(ImVec2(1, ImGui::GetTextLineHeight())))
+      return ImGui::Dummy(ImVec2(0, ImGui::GetTextLineHeight()));
     const bool open = ImGui::TreeNodeEx(id.c_str(), one.panic.empty() ? 0 : ImGuiTreeNodeFlags_DefaultOpen);
     ImGui::SameLine();
     ui::text(one.panic.empty() ? Tint::Dim : Tint::Error, one.wait_reason.empty() ? one.state : one.wait_reason);
@@ -53,6 +64,8 @@ class GoroutinesView : public View {
     ImGui::TreePop();
   }
 
+  std::shared_ptr<const Goroutines> shown_;
+  std::vector<std::string> places_;  // of shown_'s
   std::string filter_;
   bool focus_ = false;
 };

@@ -51,9 +51,10 @@ class MapView : public View {
       scroll_ = true;
       filter_.clear();
     }
-    draw_totals(*ranges);
+    if (ranges_ != ranges.value || kept_filter_ != filter_) collect(ranges.value);
+    draw_totals();
     ui::filter("##filter", "Filter by kind, file or address", filter_, focus_);
-    draw_table(workspace, *ranges);
+    draw_table(workspace);
   }
 
   void find() override { focus_ = true; }
@@ -69,40 +70,48 @@ class MapView : public View {
   }
 
  private:
-  // A bar of what there is, by kind; of reservations, which may be terabytes, only the sum in words.
-  static void draw_totals(const std::vector<AddressRange>& ranges) {
-    std::map<RangeKind, uint64_t> bytes;
-    uint64_t sum = 0, reserved = 0;
-    for (const AddressRange& one : ranges) {
+  // Once for ranges and filter: there may be ten thousands.
+  void collect(std::shared_ptr<const std::vector<AddressRange>> ranges) {
+    ranges_ = std::move(ranges);
+    kept_filter_ = filter_;
+    shown_.clear();
+    bytes_.clear();
+    sum_ = reserved_ = 0;
+    for (const AddressRange& one : *ranges_) {
+      if (filter_.empty() ||
+          ui::fits_filter(filter_, fmt::format("{:#x} {:#x} {} {} {}", one.start, one.end, range_kind_name(one.kind),
+                                               range_content_name(one.content), one.path)))
+        shown_.push_back(&one);
       if (one.kind == RangeKind::Reserved) {
-        reserved += one.end - one.start;
+        reserved_ += one.end - one.start;
         continue;
       }
-      bytes[one.kind] += one.end - one.start;
-      sum += one.end - one.start;
+      bytes_[one.kind] += one.end - one.start;
+      sum_ += one.end - one.start;
     }
+  }
+
+  // A bar of what there is, by kind; of reservations, which may be terabytes, only the sum in words.
+  void draw_totals() const {
     const ImVec2 at = ImGui::GetCursorScreenPos();
     const float width = ImGui::GetContentRegionAvail().x, height = ImGui::GetFontSize() * 0.6f;
     float x = at.x;
-    for (const auto& [kind, size] : bytes) {
-      const float part = width * float(double(size) / double(std::max<uint64_t>(sum, 1)));
-      ImGui::GetWindowDrawList()->AddRectFilled(ImVec2(x, at.y), ImVec2(x + part, at.y + height), colour(tint_of(kind)));
+    for (const auto& [kind, size] : bytes_) {
+      const float part = width * float(double(size) / double(std::max<uint64_t>(sum_, 1)));
+      ImGui::GetWindowDrawList()->AddRectFilled(ImVec2(x, at.y), ImVec2(x + part, at.y + height),
+                                                colour(tint_of(kind)));
       x += part;
     }
     ImGui::Dummy(ImVec2(width, height));
-    for (const auto& [kind, size] : bytes) {
+    for (const auto& [kind, size] : bytes_) {
       ui::text(tint_of(kind), fmt::format("{} {}", range_kind_name(kind), ui::size_text(size)));
       ImGui::SameLine();
     }
-    ui::text(Tint::Faint, reserved > 0 ? "reserved " + ui::size_text(reserved) : "");
+    ui::text(Tint::Faint, reserved_ > 0 ? "reserved " + ui::size_text(reserved_) : "");
   }
 
-  void draw_table(Workspace& workspace, const std::vector<AddressRange>& ranges) {
-    std::vector<const AddressRange*> shown;
-    for (const AddressRange& one : ranges)
-      if (ui::fits_filter(filter_, fmt::format("{:#x} {:#x} {} {} {}", one.start, one.end, range_kind_name(one.kind),
-                                               range_content_name(one.content), one.path)))
-        shown.push_back(&one);
+  void draw_table(Workspace& workspace) {
+    const auto& shown = shown_;
     const ImGuiTableFlags flags = ImGuiTableFlags_ScrollY | ImGuiTableFlags_SizingFixedFit | ImGuiTableFlags_Resizable;
     if (!ImGui::BeginTable("ranges", 6, flags)) return;
     ImGui::TableSetupScrollFreeze(0, 1);
@@ -149,6 +158,11 @@ class MapView : public View {
   }
 
   std::string filter_;
+  std::string kept_filter_;
+  std::shared_ptr<const std::vector<AddressRange>> ranges_;
+  std::vector<const AddressRange*> shown_;  // of ranges_, that fit the filter
+  std::map<RangeKind, uint64_t> bytes_;
+  uint64_t sum_ = 0, reserved_ = 0;
   std::optional<uint64_t> followed_;
   uint64_t seen_place_ = 0;
   bool focus_ = false, scroll_ = false;

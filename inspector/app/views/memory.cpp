@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "inspector/app/ui/elements.h"
+#include "inspector/app/ui/memory_search.h"
 #include "inspector/app/ui/value_tree.h"
 #include "inspector/app/views/view.h"
 
@@ -37,6 +38,7 @@ class MemoryView : public View {
   void draw(Workspace& workspace) override {
     follow(workspace);
     draw_heading(workspace);
+    search_.draw(workspace, selected_);
     const float inspector = ImGui::GetContentRegionAvail().x > glyph_width() * 116 ? glyph_width() * 36 : 0;
     handle_input();
     draw_rows(workspace, inspector);
@@ -45,6 +47,8 @@ class MemoryView : public View {
       draw_inspector(workspace);
     }
   }
+
+  void find() override { search_.begin(); }
 
   std::string copied(Workspace& workspace) override {
     uint8_t bytes[kRowBytes];
@@ -91,14 +95,14 @@ class MemoryView : public View {
 
   void handle_input() {
     if (ImGui::IsWindowHovered(ImGuiHoveredFlags_ChildWindows)) scroll(int64_t(-3 * ImGui::GetIO().MouseWheel));
-    if (!ImGui::IsWindowFocused(ImGuiFocusedFlags_ChildWindows) || ImGui::GetIO().WantTextInput || ImGui::GetIO().KeyCtrl ||
-        ImGui::GetIO().KeyAlt)
+    if (!ImGui::IsWindowFocused(ImGuiFocusedFlags_ChildWindows) || ImGui::GetIO().WantTextInput ||
+        ImGui::GetIO().KeyCtrl || ImGui::GetIO().KeyAlt)
       return;
     const int64_t page = int64_t(std::max<uint64_t>(rows_shown_, 2) - 1) * int64_t(kRowBytes);
-    for (const auto& [key, step] : {std::pair{ImGuiKey_LeftArrow, int64_t{-1}}, std::pair{ImGuiKey_RightArrow, int64_t{1}},
-                                    std::pair{ImGuiKey_UpArrow, -int64_t(kRowBytes)},
-                                    std::pair{ImGuiKey_DownArrow, int64_t(kRowBytes)}, std::pair{ImGuiKey_PageUp, -page},
-                                    std::pair{ImGuiKey_PageDown, page}})
+    for (const auto& [key, step] :
+         {std::pair{ImGuiKey_LeftArrow, int64_t{-1}}, std::pair{ImGuiKey_RightArrow, int64_t{1}},
+          std::pair{ImGuiKey_UpArrow, -int64_t(kRowBytes)}, std::pair{ImGuiKey_DownArrow, int64_t(kRowBytes)},
+          std::pair{ImGuiKey_PageUp, -page}, std::pair{ImGuiKey_PageDown, page}})
       if (ImGui::IsKeyPressed(key)) select(step);
   }
 
@@ -128,6 +132,11 @@ class MemoryView : public View {
     }
     const auto label = workspace.session->address_label(selected_);
     ui::text(Tint::Text, label ? *label : label.pending ? "…" : "");
+    if (const auto page = workspace.session->memory(selected_); page && page->from_file) {
+      ImGui::SameLine();
+      ui::text(Tint::Warning, "read from its file");
+      ui::tooltip("The target does not hold these bytes. They are what the module's file has there.");
+    }
     const auto ranges = workspace.session->address_space();
     if (!ranges) return;
     // The ranges on either side, over gaps of any size.
@@ -150,9 +159,11 @@ class MemoryView : public View {
   }
 
   void draw_rows(Workspace& workspace, float inspector) {
-    ImGui::BeginChild("rows", ImVec2(-inspector - 1, 0), 0, ImGuiWindowFlags_NoScrollWithMouse | ImGuiWindowFlags_NoScrollbar);
+    ImGui::BeginChild("rows", ImVec2(-inspector - 1, 0), 0,
+                      ImGuiWindowFlags_NoScrollWithMouse | ImGuiWindowFlags_NoScrollbar);
     rows_shown_ = uint64_t(std::max(ImGui::GetContentRegionAvail().y / line_height(), 1.0f));
-    for (uint64_t index = 0; index < rows_shown_ && index <= kLastRow - top_; ++index) draw_row(workspace, top_ + index);
+    for (uint64_t index = 0; index < rows_shown_ && index <= kLastRow - top_; ++index)
+      draw_row(workspace, top_ + index);
     ImGui::EndChild();
   }
 
@@ -172,20 +183,28 @@ class MemoryView : public View {
       select_at(address, x, first, characters, wide);
     }
     if (ImGui::IsItemHovered() && ImGui::IsMouseDoubleClicked(ImGuiMouseButton_Left)) follow_pointer(workspace);
-    if (ImGui::IsItemClicked(ImGuiMouseButton_Right)) select_at(address, ImGui::GetMousePos().x, first, characters, wide);
+    if (ImGui::IsItemClicked(ImGuiMouseButton_Right))
+      select_at(address, ImGui::GetMousePos().x, first, characters, wide);
     if (ui::begin_context_menu("row", copied(workspace))) {
       if (ImGui::MenuItem("Follow the pointer here")) follow_pointer(workspace);
+      if (ImGui::BeginMenu("Mark, to see what changes")) {
+        for (const unsigned size : {1u, 2u, 4u, 8u, 16u, 64u, 256u, 4096u})
+          if (ImGui::MenuItem(fmt::format("{} bytes from here on", size).c_str()))
+            workspace.command("memory.mark", fmt::format("{:#x}, {}", selected_, size));
+        ImGui::EndMenu();
+      }
       ui::address_menu(workspace, selected_);
       ui::end_context_menu();
     }
     ImGui::PopID();
     if (!page || page->known <= address % kMemoryPage) {
       const char* why = page ? page->state == MemoryPage::State::Partly ? "not in this dump" : state_text(page->state)
-                             : page.problem.empty() ? "…" : page.problem.c_str();
+                        : page.problem.empty() ? "…"
+                                               : page.problem.c_str();
       list.AddText(ImVec2(first, y), colour(Tint::Faint), why);
       return;
     }
-    draw_bytes(*page, address, ImVec2(first, y), characters);
+    draw_bytes(workspace.session->marks(), *page, address, ImVec2(first, y), characters);
   }
 
   void select_at(uint64_t address, float x, float first, float characters, float wide) {
@@ -195,7 +214,8 @@ class MemoryView : public View {
     selected_ = address + uint64_t(std::clamp(column, 0.0f, 15.0f));
   }
 
-  void draw_bytes(const MemoryPage& page, uint64_t address, ImVec2 at, float characters) const {
+  void draw_bytes(const MemoryMarks& marks, const MemoryPage& page, uint64_t address, ImVec2 at,
+                  float characters) const {
     ImDrawList& list = *ImGui::GetWindowDrawList();
     const float wide = glyph_width();
     for (uint64_t index = 0; index < kRowBytes; ++index) {
@@ -206,7 +226,14 @@ class MemoryView : public View {
         continue;
       }
       const uint8_t byte = page.bytes[offset];
-      const bool changed = offset < page.changed.size() && page.changed[offset];
+      bool changed = offset < page.changed.size() && page.changed[offset];
+      if (const MemoryMark* mark = marks.all().empty() ? nullptr : marks.at(address + index)) {
+        // Of a marked range what counts is what it was when it was marked.
+        const uint64_t part = address + index - mark->then.address;
+        changed = mark->then.known[part] && mark->then.bytes[part] != byte;
+        const float below = at.y + ImGui::GetFontSize() + 1;
+        list.AddLine(ImVec2(x, below), ImVec2(x + wide * 2, below), colour(changed ? Tint::Changed : Tint::Accent));
+      }
       const Tint tint = changed ? Tint::Changed : byte == 0 ? Tint::Faint : Tint::Text;
       if (address + index == selected_) {
         const ImVec2 end(x + wide * 2, at.y + ImGui::GetFontSize());
@@ -220,7 +247,8 @@ class MemoryView : public View {
       const bool printable = byte >= 0x20 && byte < 0x7f;
       text[0] = printable ? char(byte) : '.';
       text[1] = '\0';
-      list.AddText(ImVec2(characters + wide * float(index), at.y), colour(printable ? Tint::String : Tint::Faint), text);
+      list.AddText(ImVec2(characters + wide * float(index), at.y), colour(printable ? Tint::String : Tint::Faint),
+                   text);
     }
   }
 
@@ -295,6 +323,7 @@ class MemoryView : public View {
   uint64_t selected_ = 0, rows_shown_ = 1, seen_place_ = 0;
   bool placed_ = false;
   std::string type_;
+  ui::MemorySearch search_;
 };
 
 const ViewRegistration memory_registration{

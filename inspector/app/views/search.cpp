@@ -27,14 +27,14 @@ class SearchView : public View {
     const Session::LastSearch& last = workspace.session->last_search();
     const auto job = last.job != 0 ? workspace.session->jobs().find(last.job) : std::nullopt;
     if (!job) return ui::nothing("", false, "Searches all memory that the target holds, the kernel's too");
-    const SearchResults results = workspace.session->search_results(last.job);
-    draw_state(workspace, *job, results);
+    const auto results = workspace.session->search_results(last.job);
+    draw_state(workspace, *job, *results);
     ImGui::BeginChild("hits");
     ImGuiListClipper clipper;
-    clipper.Begin(int(results.hits.size()), line_height());
+    clipper.Begin(int(results->hits.size()), line_height());
     while (clipper.Step())
       for (int index = clipper.DisplayStart; index < clipper.DisplayEnd; ++index)
-        draw_hit(workspace, results.hits[size_t(index)], index, last.query.kind);
+        draw_hit(workspace, results->hits[size_t(index)], index, last.query.kind);
     ImGui::EndChild();
   }
 
@@ -42,7 +42,7 @@ class SearchView : public View {
 
   std::string copied(Workspace& workspace) override {
     std::string text;
-    for (const SearchHit& hit : workspace.session->search_results(workspace.session->last_search().job).hits)
+    for (const SearchHit& hit : workspace.session->search_results(workspace.session->last_search().job)->hits)
       text += fmt::format("{:#x}\t{}\n", hit.address, hit.place);
     return text;
   }

@@ -148,12 +148,12 @@ class SourceView : public View {
         }
         if (!under_mouse.empty()) name = under_mouse;
       }
-    show_value(workspace, name);
+    show_value(workspace, stack, name);
     ImGui::EndChild();
   }
 
   // What the variable under the mouse holds in the selected frame.
-  void show_value(Workspace& workspace, const std::string& name) {
+  void show_value(Workspace& workspace, const Answer<Stack>& stack, const std::string& name) {
     if (!name.empty() && ImGui::IsMouseClicked(ImGuiMouseButton_Right)) {
       menu_name_ = name;
       ImGui::OpenPopup("name");
@@ -170,7 +170,10 @@ class SourceView : public View {
     const auto value = workspace.session->watch(name, workspace.thread(), workspace.frame());
     if (!value) return;
     if (!ImGui::BeginTooltip()) return;
-    ui::text(Tint::Dim, value->type);
+    // The same name may be another variable where the mouse is: it is said whose value this is.
+    const bool known = stack && workspace.frame() < stack->frames.size();
+    ui::text(Tint::Dim, fmt::format("{}   in frame {}{}", value->type, workspace.frame(),
+                                    known ? ", " + stack->frames[workspace.frame()].function : ""));
     ImGui::PushTextWrapPos(ImGui::GetFontSize() * 40);
     ui::text(value->known ? Tint::Text : Tint::Warning, fmt::format("{} = {}", name, value->text));
     ImGui::PopTextWrapPos();

@@ -78,7 +78,7 @@ class ThreadsView : public View {
     ImGuiListClipper clipper;
     clipper.Begin(int(shown.size()), line_height());
     while (clipper.Step())
-      for (int index = clipper.DisplayStart; index < clipper.DisplayEnd; ++index) 
+      for (int index = clipper.DisplayStart; index < clipper.DisplayEnd; ++index)
         draw_thread(workspace, *shown[index], name_width, state_width);
     if (shown.empty()) ui::text(Tint::Dim, threads.empty() ? "…" : "No thread fits");
   }
@@ -103,7 +103,8 @@ class ThreadsView : public View {
     const std::string top = top_of(workspace, thread);
     if (ImGui::IsItemHovered(ImGuiHoveredFlags_ForTooltip))
       ui::tooltip(fmt::format("thread {} {}\n{}\n{}", thread, one.thread.name, one.state, top));
-    if (ui::begin_context_menu(id, fmt::format("{} {} {} {}", thread, one.thread.name, one.state, top))) ui::end_context_menu();
+    if (ui::begin_context_menu(id, fmt::format("{} {} {} {}", thread, one.thread.name, one.state, top)))
+      ui::end_context_menu();
     ui::text(Tint::Dim, fmt::format("{:>2}", thread));
     ImGui::SameLine();
     ui::text(Tint::Text, fmt::format("{:<{}.16}", name_of(one), name_width));
@@ -119,6 +120,7 @@ class ThreadsView : public View {
     if (!groups) return ui::nothing(groups.problem, groups.pending, "No stacks");
     for (size_t index = 0; index < groups->size(); ++index) {
       const ThreadGroup& group = (*groups)[index];
+      if (filter_.empty() && ui::skip_row()) continue;
       const std::string numbers = fmt::format("{}", fmt::join(group.threads, " "));
       if (!ui::fits_filter(filter_, fmt::format("{} {}", group.place, numbers))) continue;
       const bool has = std::find(group.threads.begin(), group.threads.end(), workspace.thread()) != group.threads.end();
@@ -142,6 +144,16 @@ class ThreadsView : public View {
 
   // One child only: the same column goes on, as a stack does; several: each a step to the right.
   void draw_merged(Workspace& workspace, const ParallelFrame& frame, unsigned depth, int& number) {
+    if (filter_.empty() && ui::skip_row())
+      ++number;
+    else
+      draw_merged_row(workspace, frame, depth, number);
+    if (depth > 200) return;
+    const unsigned below = frame.callees.size() > 1 ? depth + 1 : depth;
+    for (const ParallelFrame& callee : frame.callees) draw_merged(workspace, callee, below, number);
+  }
+
+  void draw_merged_row(Workspace& workspace, const ParallelFrame& frame, unsigned depth, int& number) {
     const std::string name = frame.function.empty() ? ui::hex(frame.pc) : frame.function;
     const std::string place = frame.line != 0 ? fmt::format("{}:{}", ui::file_name(frame.file), frame.line) : "";
     if (ui::fits_filter(filter_, fmt::format("{} {}", name, place))) {
@@ -159,9 +171,6 @@ class ThreadsView : public View {
       }
       ui::end_row(y);
     }
-    if (depth > 200) return;
-    const unsigned below = frame.callees.size() > 1 ? depth + 1 : depth;
-    for (const ParallelFrame& callee : frame.callees) draw_merged(workspace, callee, below, number);
   }
 
   Arrangement arrangement_ = Arrangement::List;

@@ -7,7 +7,7 @@
 
 namespace mortem::inspector::index {
 
-void CallTable::add_unit(size_t unit, const std::vector<RootFunction>& roots,
+void CallTable::add_unit(const DwarfFile::Body& body, const std::vector<RootFunction>& roots,
                          std::span<const UnitRanges::Range> ranges) {
   std::vector<RootFunction> spans;
   auto next = ranges.begin();
@@ -28,7 +28,7 @@ void CallTable::add_unit(size_t unit, const std::vector<RootFunction>& roots,
     spans_.push_back({span.low, span.high, number->second});
     if (!is_new) continue;
     function = {};
-    reader_.read(dwarf_.units()[unit], span.entry, function);
+    readers_.of(*body.file).read(body.file->units()[body.unit], span.entry, function);
     callers_.push_back(
         {function.start, static_cast<uint32_t>(tail_calls_.size()), static_cast<uint32_t>(function.tail_calls.size())});
     for (const CallSite& one : function.tail_calls)

@@ -14,9 +14,10 @@ namespace mortem::inspector::index {
 class CallTable {
  public:
   // As DwarfCallReader. Of `symbols` the functions are there already when there are threads.
-  CallTable(DwarfFile& dwarf, const SymbolTable& symbols) : dwarf_(dwarf), symbols_(symbols), reader_(dwarf, symbols) {}
+  CallTable(DwarfFile& dwarf, const SymbolTable& symbols) : symbols_(symbols), readers_(dwarf, symbols) {}
   // `ranges`: those of the unit, rising.
-  void add_unit(size_t unit, const std::vector<RootFunction>& roots, std::span<const UnitRanges::Range> ranges);
+  void add_unit(const DwarfFile::Body& body, const std::vector<RootFunction>& roots,
+                std::span<const UnitRanges::Range> ranges);
   void append(const CallTable& other);
   void write(IndexWriter& writer);
 
@@ -35,9 +36,8 @@ class CallTable {
   };
   uint32_t callee_number(const std::vector<uint64_t>& targets, const std::string& external);
 
-  DwarfFile& dwarf_;
   const SymbolTable& symbols_;
-  DwarfCallReader reader_;
+  ByBody<DwarfCallReader, const SymbolTable> readers_;
   std::vector<Span> spans_;
   std::vector<IndexCaller> callers_;
   std::vector<IndexTailCall> tail_calls_;

@@ -20,8 +20,8 @@ inline constexpr uint16_t kSibling = 0x01, kName = 0x03, kStmtList = 0x10, kLowP
                           kCallAllCalls = 0x7A, kCallAllTailCalls = 0x7C, kCallReturnPc = 0x7D, kCallOrigin = 0x7F,
                           kCallTailCall = 0x82, kCallTarget = 0x83, kMipsLinkageName = 0x2007,
                           kGnuCallSiteTarget = 0x2113, kGnuTailCall = 0x2115, kGnuAllTailCallSites = 0x2116,
-                          kGnuAllCallSites = 0x2117, kGnuDwoName = 0x2130, kGnuDwoId = 0x2131,
-                          kGnuDiscriminator = 0x2136;
+                          kGnuAllCallSites = 0x2117, kGnuDwoName = 0x2130, kGnuDwoId = 0x2131, kGnuRangesBase = 0x2132,
+                          kGnuAddrBase = 0x2133, kGnuDiscriminator = 0x2136;
 }
 
 namespace form {

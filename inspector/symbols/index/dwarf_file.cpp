@@ -25,6 +25,21 @@ DwarfFile::DwarfFile(std::shared_ptr<const ElfImage> image, DwarfFile* alternate
   find_units();
 }
 
+DwarfFile::DwarfFile(std::shared_ptr<const ElfImage> image, const DwarfSections& sections, const DwarfFile& linked,
+                     const Unit& skeleton)
+    : owner_(std::move(image),
+             [&] {
+               DwarfSections all = sections;
+               all.addresses = linked.sections().addresses;
+               all.ranges = linked.sections().ranges;
+               return all;
+             }()),
+      sections_(owner_.sections()),
+      alternate_(nullptr),
+      skeleton_(skeleton) {
+  find_units();
+}
+
 void DwarfFile::find_units() {
   ByteCursor cursor(sections_.information, 0);
   while (!cursor.at_end()) {
@@ -45,7 +60,7 @@ void DwarfFile::find_units() {
       type = cursor.u8();
       unit.encoding.address_size = cursor.u8();
       unit.abbreviations_offset = cursor.section_offset(unit.encoding.is_64_bit);
-      if (type == kSkeleton || type == kSplitCompile) cursor.skip(8);
+      if (type == kSkeleton || type == kSplitCompile) unit.part_id = cursor.u64();
       if (type == kType || type == kSplitType) cursor.skip(8 + unit.encoding.offset_size());
     } else {
       unit.abbreviations_offset = cursor.section_offset(unit.encoding.is_64_bit);
@@ -86,7 +101,9 @@ void DwarfFile::prepare_now(Unit& unit) {
   unit.abbreviations = table.get();
   unit.text_offsets_base = unit.encoding.version >= 5 ? (unit.encoding.is_64_bit ? 16 : 8) : 0;
   unit.addresses_base = unit.text_offsets_base;
-  Value folder, entry;
+  // A .dwo file has one table of range lists, and its header is not pointed to (DWARF 5, section 7.28).
+  if (skeleton_ && unit.encoding.version >= 5) unit.range_lists_base = unit.encoding.is_64_bit ? 20 : 12;
+  Value folder, entry, part_name;
   for (const AttributeShape& one : table->attributes(*shape)) {
     const Value value = read_value(cursor, unit, one);
     switch (one.attribute) {
@@ -116,6 +133,7 @@ void DwarfFile::prepare_now(Unit& unit) {
         unit.text_offsets_base = value.number;
         break;
       case attribute::kAddrBase:
+      case attribute::kGnuAddrBase:
         unit.addresses_base = value.number;
         break;
       case attribute::kRnglistsBase:
@@ -123,13 +141,29 @@ void DwarfFile::prepare_now(Unit& unit) {
         break;
       case attribute::kDwoName:
       case attribute::kGnuDwoName:
-        unit.is_split = true;
+        unit.is_split = !skeleton_;
+        part_name = value;
+        break;
+      case attribute::kGnuDwoId:
+        unit.part_id = value.number;
+        break;
+      case attribute::kGnuRangesBase:
+        unit.ranges_base = value.number;
         break;
       default:
         break;
     }
   }
+  if (skeleton_) {
+    unit.folder = skeleton_->folder;
+    unit.base_address = skeleton_->base_address;
+    unit.addresses_base = skeleton_->addresses_base;
+    unit.ranges_base = skeleton_->ranges_base;
+    unit.line_table.reset();
+    return;
+  }
   unit.folder = text(unit, folder);
+  unit.part_name = text(unit, part_name);
   unit.base_address = address(unit, unit.low ? unit.low : entry);
 }
 
@@ -148,6 +182,30 @@ std::optional<size_t> DwarfFile::unit_at(uint64_t offset) {
 bool DwarfFile::has_split_units() {
   prepare_all();
   return std::any_of(units_.begin(), units_.end(), [](const Unit& unit) { return unit.is_split; });
+}
+
+std::optional<size_t> DwarfFile::split_unit() {
+  prepare_all();
+  for (size_t index = 0; skeleton_ && index < units_.size(); ++index)
+    if (!units_[index].is_type_unit && units_[index].abbreviations && units_[index].part_id == skeleton_->part_id)
+      return index;
+  return std::nullopt;
+}
+
+DwarfFile::Body DwarfFile::body(size_t index) {
+  if (!prepare(index).is_split || !part_finder_) return {this, index};
+  auto [place, is_new] = parts_.try_emplace(index);
+  Part& part = place->second;
+  if (is_new) {
+    part.file = part_finder_->find(*this, units_[index]);
+    const auto unit = part.file ? part.file->split_unit() : std::nullopt;
+    unit ? (void)(part.unit = *unit) : part.file.reset();
+  }
+  return part.file ? Body{part.file.get(), part.unit} : Body{this, index};
+}
+
+void DwarfFile::open_all_parts() {
+  for (size_t index = 0; index < units_.size(); ++index) body(index);
 }
 
 Value DwarfFile::read_value(ByteCursor& cursor, const Unit& unit, const AttributeShape& shape) const {

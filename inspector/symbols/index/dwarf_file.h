@@ -58,8 +58,12 @@ struct Unit {
   std::optional<uint64_t> base_address;
   uint64_t text_offsets_base = 0, addresses_base = 0, range_lists_base = 0;
   Value low, high, ranges;
-  bool is_c = false;      // the language: no code stands below a type
-  bool is_split = false;  // the rest stands in a .dwo file
+  bool is_c = false;  // the language: no code stands below a type
+  // The rest stands in a .dwo file of that name and id.
+  bool is_split = false;
+  std::string_view part_name;
+  uint64_t part_id = 0;      // of that file's unit too
+  uint64_t ranges_base = 0;  // DW_AT_GNU_ranges_base: what the .dwo file's offsets into .debug_ranges count from
 };
 
 // The attributes that say where an entry's code is.
@@ -67,10 +71,23 @@ struct CodeAttributes {
   Value low, high, ranges;
 };
 
+class DwarfFile;
+
+// Finds what stands in .dwo files.
+class PartFinder {
+ public:
+  virtual ~PartFinder() = default;
+  // Null: it is not there, or of another build.
+  virtual std::unique_ptr<DwarfFile> find(const DwarfFile& linked, const Unit& skeleton) = 0;
+};
+
 class DwarfFile {
  public:
   // `alternate`: the file of .gnu_debugaltlink, or null; must outlive this.
   explicit DwarfFile(std::shared_ptr<const ElfImage> image, DwarfFile* alternate = nullptr);
+  // The part of `skeleton` in a .dwo file with these sections: its addresses, and DWARF 4's ranges, stand in `linked`.
+  DwarfFile(std::shared_ptr<const ElfImage> image, const DwarfSections& sections, const DwarfFile& linked,
+            const Unit& skeleton);
 
   const DwarfSections& sections() const { return sections_; }
   DwarfFile* alternate() const { return alternate_; }
@@ -81,6 +98,17 @@ class DwarfFile {
   std::optional<size_t> unit_of(uint64_t offset);  // that holds the entry at `offset` of .debug_info
   std::optional<size_t> unit_at(uint64_t offset);  // that starts there
   bool has_split_units();                          // prepares all
+  std::optional<size_t> split_unit();              // of a .dwo file: the unit of its skeleton; prepares all
+
+  // Where .dwo files are found from now on; it must outlive this.
+  void set_parts(PartFinder* finder) { part_finder_ = finder; }
+  // Where the entries of a unit stand: here, or in its .dwo file. Here, too, where that is not there.
+  struct Body {
+    DwarfFile* file = nullptr;
+    size_t unit = 0;
+  };
+  Body body(size_t index);
+  void open_all_parts();  // then body() changes nothing: threads may share the file
 
   Value read_value(ByteCursor& cursor, const Unit& unit, const AttributeShape& shape) const;
   std::string_view text(const Unit& unit, const Value& value) const;  // data() is null: none
@@ -95,9 +123,17 @@ class DwarfFile {
   void plain_ranges(const Unit& unit, uint64_t offset, std::vector<AddressRange>& to) const;
   void listed_ranges(const Unit& unit, uint64_t offset, std::vector<AddressRange>& to) const;
 
+  struct Part {
+    std::unique_ptr<DwarfFile> file;  // null: not there
+    size_t unit = 0;
+  };
+
   DwarfSectionsOwner owner_;
   const DwarfSections& sections_;
   DwarfFile* alternate_;
+  std::optional<Unit> skeleton_;  // of a .dwo file
+  PartFinder* part_finder_ = nullptr;
+  std::map<size_t, Part> parts_;  // by unit
   std::vector<Unit> units_;
   std::map<std::pair<uint64_t, uint32_t>, std::unique_ptr<AbbreviationTable>> tables_;
 };

@@ -16,10 +16,10 @@ void DwarfLookup::locate(uint64_t address, bool declarations, std::vector<Looked
   if (!range) return;
   const auto index = dwarf_.unit_at(range->unit);
   if (!index) return;
-  const Unit& unit = dwarf_.prepare(*index);
+  dwarf_.prepare(*index);
   UnitData& data = data_of(*index);
   const LineRow* row = data.lines.find(address);
-  const FunctionMap* functions = functions_at(data, unit, address);
+  const FunctionMap* functions = functions_at(data, address);
   uint32_t node = functions ? functions->find(address) : FunctionNode::kNone;
   auto place_row = [&](LookedUpFrame& frame) {
     if (!row) return false;
@@ -39,7 +39,7 @@ void DwarfLookup::locate(uint64_t address, bool declarations, std::vector<Looked
   while (node != FunctionNode::kNone && to.size() < kDeepest) {
     const FunctionNode& one = functions->nodes()[node];
     LookedUpFrame frame;
-    describe(one, frame, declarations);
+    describe(one, *index, frame, declarations);
     if (!called_by) {
       place_row(frame);
     } else {
@@ -55,13 +55,16 @@ void DwarfLookup::locate(uint64_t address, bool declarations, std::vector<Looked
   }
 }
 
-void DwarfLookup::describe(const FunctionNode& node, LookedUpFrame& frame, bool declarations) {
-  const FunctionName& name = names_.find(node.name_entry, node.name_in_alternate);
+void DwarfLookup::describe(const FunctionNode& node, size_t unit, LookedUpFrame& frame, bool declarations) {
+  DwarfFile& body = *dwarf_.body(unit).file;
+  const FunctionName& name = names_.of(body).find(node.name_entry, node.name_in_alternate);
   frame.function = name.best();
   frame.short_name = name.name;
   frame.declared_at = name.declared_at;
+  // A .dwo file has no line table: the linked file's names its files.
   if (declarations && name.declared_by)
-    frame.declared_in = file(*name.declared_by, name.declaring_unit, name.declared_in);
+    frame.declared_in = &body == &dwarf_ ? file(*name.declared_by, name.declaring_unit, name.declared_in)
+                                         : file(dwarf_, unit, name.declared_in);
   if (node.has_start) frame.start = node.start;
 }
 
@@ -73,7 +76,8 @@ DwarfLookup::UnitData& DwarfLookup::data_of(size_t index) {
     kept_ = 0;
   }
   UnitData& data = units_[index];
-  data.roots = find_root_functions(dwarf_, dwarf_.units()[index], &data.is_overlapping);
+  data.body = dwarf_.body(index);
+  data.roots = find_root_functions(*data.body.file, data.body.file->units()[data.body.unit], &data.is_overlapping);
   if (!spare_.empty()) {
     data.lines = std::move(spare_.back());
     spare_.pop_back();
@@ -84,7 +88,8 @@ DwarfLookup::UnitData& DwarfLookup::data_of(size_t index) {
   return data;
 }
 
-const FunctionMap* DwarfLookup::functions_at(const UnitData& data, const Unit& unit, uint64_t address) {
+const FunctionMap* DwarfLookup::functions_at(const UnitData& data, uint64_t address) {
+  const Unit& unit = data.body.file->units()[data.body.unit];
   uint64_t entry = unit.entries;
   if (!data.is_overlapping) {
     const auto after = std::upper_bound(data.roots.begin(), data.roots.end(), address,
@@ -92,8 +97,9 @@ const FunctionMap* DwarfLookup::functions_at(const UnitData& data, const Unit& u
     if (after == data.roots.begin() || address >= std::prev(after)->high) return nullptr;
     entry = std::prev(after)->entry;
   }
-  if (function_entry_ != entry) function_.read(dwarf_, unit, entry);
+  if (function_entry_ != entry || function_file_ != data.body.file) function_.read(*data.body.file, unit, entry);
   function_entry_ = entry;
+  function_file_ = data.body.file;
   return &function_;
 }
 

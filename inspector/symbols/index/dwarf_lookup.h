@@ -26,25 +26,27 @@ class DwarfLookup final : public AddressLookup {
     std::unordered_map<uint64_t, SourceFile> files;  // nodes do not move
   };
   struct UnitData {
+    DwarfFile::Body body;
     bool is_overlapping = false;
     std::vector<RootFunction> roots;
     LineTable lines;
   };
 
   UnitData& data_of(size_t unit);
-  const FunctionMap* functions_at(const UnitData& data, const Unit& unit, uint64_t address);
+  const FunctionMap* functions_at(const UnitData& data, uint64_t address);
   Files& files_of(const DwarfFile& dwarf, size_t unit);
   const SourceFile* file(const DwarfFile& dwarf, size_t unit, uint64_t number);
-  void describe(const FunctionNode& node, LookedUpFrame& frame, bool declarations);
+  void describe(const FunctionNode& node, size_t unit, LookedUpFrame& frame, bool declarations);
 
   DwarfFile& dwarf_;
   UnitRanges ranges_;
-  FunctionNames names_;
+  ByBody<FunctionNames> names_;
   std::unordered_map<size_t, UnitData> units_;
   size_t kept_ = 0;               // line rows and functions in it
   std::vector<LineTable> spare_;  // their memory serves other units
   FunctionMap function_;          // the one that was asked for last
   uint64_t function_entry_ = 0;   // 0: none
+  const DwarfFile* function_file_ = nullptr;
 
   std::unordered_map<size_t, Files> files_, alternate_files_;  // nodes do not move
   Files* last_files_ = nullptr;

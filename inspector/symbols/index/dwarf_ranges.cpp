@@ -37,7 +37,7 @@ void DwarfFile::ranges(const Unit& unit, const CodeAttributes& code, std::vector
   if (unit.encoding.version >= 5)
     listed_ranges(unit, code.ranges.number, to);
   else
-    plain_ranges(unit, code.ranges.number, to);
+    plain_ranges(unit, code.ranges.number + (skeleton_ ? unit.ranges_base : 0), to);
 }
 
 // .debug_ranges, DWARF 4, section 2.17.3

@@ -20,6 +20,9 @@ struct DwarfSections {
 class DwarfSectionsOwner {
  public:
   explicit DwarfSectionsOwner(std::shared_ptr<const ElfImage> image);
+  // Sections that were found by others.
+  DwarfSectionsOwner(std::shared_ptr<const ElfImage> image, const DwarfSections& sections)
+      : image_(std::move(image)), sections_(sections) {}
   const DwarfSections& sections() const { return sections_; }
 
  private:

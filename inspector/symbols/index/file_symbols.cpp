@@ -3,27 +3,35 @@
 #include "inspector/symbols/index/dwarf_lookup.h"
 #include "inspector/symbols/index/index_lookup.h"
 #include "inspector/symbols/index/index_store.h"
+#include "inspector/symbols/index/split_parts.h"
 
 namespace mortem::inspector::index {
 namespace {
 
 // The debug information, read when it is first needed.
 struct Direct {
-  explicit Direct(const IndexedFiles& files)
+  Direct(const IndexedFiles& files, const PathRules& rules)
       : symbols(files.executable),
         alternate(files.alternate ? std::make_unique<DwarfFile>(files.alternate) : nullptr),
         dwarf(files.debug, alternate.get()),
-        lookup(dwarf) {}
+        parts(files.paths, rules),
+        lookup(dwarf) {
+    dwarf.set_parts(&parts);
+  }
   SymbolTable symbols;
   std::unique_ptr<DwarfFile> alternate;  // null: none
   DwarfFile dwarf;
+  SplitParts parts;
   DwarfLookup lookup;
 };
 
 class OpenedFile final : public FileSymbols {
  public:
-  OpenedFile(IndexedFiles files, IndexStore store)
-      : files_(std::move(files)), store_(std::move(store)), index_file_(store_.open(files_, &complaint_)) {
+  OpenedFile(IndexedFiles files, const SymbolOptions& options)
+      : files_(std::move(files)),
+        rules_(options.substitutions),
+        store_(options),
+        index_file_(store_.open(files_, &complaint_)) {
     if (index_file_) index_ = std::make_unique<IndexLookup>(*index_file_);
   }
 
@@ -52,7 +60,14 @@ class OpenedFile final : public FileSymbols {
     return result;
   }
 
-  std::string take_complaint() override { return std::exchange(complaint_, {}); }
+  std::string take_complaint() override {
+    if (complaint_.empty() && direct_ && direct_->parts.missing().size() > told_missing_) {
+      told_missing_ = direct_->parts.missing().size();
+      complaint_ = missing_parts_text(files_.debug->name(), direct_->parts.missing(),
+                                      "functions there are from the symbol table");
+    }
+    return std::exchange(complaint_, {});
+  }
 
  private:
   // False: there is none, or it was found broken just now and is no longer used.
@@ -65,11 +80,12 @@ class OpenedFile final : public FileSymbols {
     return false;
   }
   Direct& direct() {
-    if (!direct_) direct_ = std::make_unique<Direct>(files_);
+    if (!direct_) direct_ = std::make_unique<Direct>(files_, rules_);
     return *direct_;
   }
 
   IndexedFiles files_;
+  const PathRules rules_;
   IndexStore store_;
   std::string complaint_;
   std::unique_ptr<IndexFile> index_file_;
@@ -77,13 +93,14 @@ class OpenedFile final : public FileSymbols {
   std::unique_ptr<Direct> direct_;
   std::vector<LookedUpFrame> frames_;
   std::optional<Symbol> symbol_;
+  size_t told_missing_ = 0;  // .dwo files
 };
 
 }  // namespace
 
 Result<std::unique_ptr<FileSymbols>> FileSymbols::open(const std::filesystem::path& path,
                                                        const SymbolOptions& options) {
-  return std::make_unique<OpenedFile>(TRY(IndexedFiles::find(path, options)), IndexStore(options));
+  return std::make_unique<OpenedFile>(TRY(IndexedFiles::find(path, options)), options);
 }
 
 }  // namespace mortem::inspector::index

@@ -1,6 +1,9 @@
 // The names of functions: an entry's own, or those of the declaration or abstract function that it leads to.
 #pragma once
 
+#include <algorithm>
+#include <memory>
+#include <tuple>
 #include <unordered_map>
 
 #include "inspector/symbols/index/dwarf_file.h"
@@ -17,7 +20,10 @@ struct FunctionName {
 
 class FunctionNames {
  public:
-  explicit FunctionNames(DwarfFile& dwarf) : dwarf_(dwarf) { known_.reserve(1 << 14); }
+  explicit FunctionNames(DwarfFile& dwarf) : dwarf_(dwarf) {
+    constexpr size_t kMost = 1 << 14, kBytesOfEntry = 64;
+    known_.reserve(std::min(kMost, dwarf.sections().information.size() / kBytesOfEntry));
+  }
   const FunctionName& find(uint64_t entry, bool in_alternate);
 
  private:
@@ -25,6 +31,25 @@ class FunctionNames {
   FunctionName read(uint64_t entry, bool in_alternate);
   DwarfFile& dwarf_;
   std::unordered_map<uint64_t, FunctionName> known_, known_in_alternate_;
+};
+
+// Those of a file and of its .dwo files.
+template <typename OfFile, typename... More>
+class ByBody {
+ public:
+  explicit ByBody(DwarfFile& dwarf, More&... more) : dwarf_(dwarf), more_(more...), own_(dwarf, more...) {}
+  OfFile& of(DwarfFile& body) {
+    if (&body == &dwarf_) return own_;
+    auto& one = others_[&body];
+    if (!one) one = std::apply([&](More&... more) { return std::make_unique<OfFile>(body, more...); }, more_);
+    return *one;
+  }
+
+ private:
+  DwarfFile& dwarf_;
+  std::tuple<More&...> more_;
+  OfFile own_;
+  std::unordered_map<const DwarfFile*, std::unique_ptr<OfFile>> others_;
 };
 
 }  // namespace mortem::inspector::index

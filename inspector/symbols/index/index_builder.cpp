@@ -5,12 +5,14 @@
 #include <algorithm>
 #include <atomic>
 #include <cstring>
+#include <deque>
 #include <thread>
 
 #include "inspector/symbols/index/frame_table.h"
 #include "inspector/symbols/index/index_part.h"
 #include "inspector/symbols/index/index_writer.h"
 #include "inspector/symbols/index/sorted_addresses.h"
+#include "inspector/symbols/index/split_parts.h"
 #include "inspector/symbols/suspect.h"
 #include "inspector/symbols/symbol_table.h"
 
@@ -139,7 +141,7 @@ Result<void> add_frames(const IndexedFiles& files, FrameTable& table) {
 
 }  // namespace
 
-Result<void> build_index(const IndexedFiles& files, const std::filesystem::path& to,
+Result<void> build_index(const IndexedFiles& files, const PathRules& rules, const std::filesystem::path& to,
                          const snapshot::Progress& progress) {
   const auto& debug = files.debug;
   if (distrusted(Reader::Own, debug->name()))
@@ -154,9 +156,14 @@ Result<void> build_index(const IndexedFiles& files, const std::filesystem::path&
     alternate->prepare_all();
   }
   DwarfFile dwarf(debug, alternate.get());
-  if (dwarf.has_split_units())
-    return failure(ErrorKind::Unsupported,
-                   fmt::format("{}: its debug information is in .dwo files, which are not indexed", debug->name()));
+  SplitParts parts_of_units(files.paths, rules);
+  if (dwarf.has_split_units()) {
+    dwarf.set_parts(&parts_of_units);
+    dwarf.open_all_parts();
+    // An index without them would be taken for the whole truth also when they are there again.
+    if (const auto& missing = parts_of_units.missing(); !missing.empty())
+      return failure(ErrorKind::NotFound, missing_parts_text(debug->name(), missing, "no index of it is made"));
+  }
   // As ModuleSymbols has them: for names of functions and for calls.
   const SymbolTable own_symbols(files.executable);
   const SymbolTable symbols =
@@ -167,7 +174,7 @@ Result<void> build_index(const IndexedFiles& files, const std::filesystem::path&
   std::atomic<size_t> next{0};
   std::atomic<uint64_t> done{0};
   std::atomic<bool> cancelled{false};
-  std::vector<IndexPart> parts;
+  std::deque<IndexPart> parts;  // they do not move
   for (size_t thread = 0; thread < kThreads; ++thread) parts.emplace_back(dwarf, symbols);
   // Units are taken in turn, so that no thread is left with all the large ones.
   auto run = [&](IndexPart& part, bool reports) {

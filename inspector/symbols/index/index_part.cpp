@@ -27,10 +27,9 @@ size_t IndexPart::FunctionHash::operator()(const Function& one) const {
 }
 
 void IndexPart::add_unit(size_t number, std::span<const UnitRanges::Range> ranges) {
-  const Unit& unit = dwarf_.units()[number];
   covered_.clear();
   boundaries_.clear();
-  add_functions(unit, number, ranges);
+  add_functions(number, ranges);
   UnitFiles& files = unit_files(dwarf_, number);
   files.header ? lines_.read(dwarf_, *files.header) : lines_.clear();
 
@@ -65,33 +64,36 @@ void IndexPart::add_unit(size_t number, std::span<const UnitRanges::Range> range
   }
 }
 
-void IndexPart::add_functions(const Unit& unit, size_t number, std::span<const UnitRanges::Range> ranges) {
+void IndexPart::add_functions(size_t number, std::span<const UnitRanges::Range> ranges) {
   bool overlapping = false;
-  const std::vector<RootFunction> roots = find_root_functions(dwarf_, unit, &overlapping);
-  calls.add_unit(number, roots, ranges);
+  const DwarfFile::Body body = dwarf_.body(number);
+  const Unit& unit = body.file->units()[body.unit];
+  const std::vector<RootFunction> roots = find_root_functions(*body.file, unit, &overlapping);
+  calls.add_unit(body, roots, ranges);
   if (overlapping) {
-    map_.read(dwarf_, unit, unit.entries);
-    add_covered(map_, number, nullptr);
+    map_.read(*body.file, unit, unit.entries);
+    add_covered(map_, number, *body.file, nullptr);
   } else {
     std::vector<uint64_t> entries;
     for (const RootFunction& root : roots) entries.push_back(root.entry);
     std::sort(entries.begin(), entries.end());
     entries.erase(std::unique(entries.begin(), entries.end()), entries.end());
     for (const uint64_t entry : entries) {
-      map_.read(dwarf_, unit, entry);
-      add_covered(map_, number, &roots);
+      map_.read(*body.file, unit, entry);
+      add_covered(map_, number, *body.file, &roots);
     }
   }
   std::sort(covered_.begin(), covered_.end(), [](const Covered& a, const Covered& b) { return a.low < b.low; });
 }
 
 // `roots`: a function answers only where it has code itself, whatever is inlined into it says.
-void IndexPart::add_covered(const FunctionMap& functions, size_t number, const std::vector<RootFunction>* roots) {
+void IndexPart::add_covered(const FunctionMap& functions, size_t number, DwarfFile& body,
+                            const std::vector<RootFunction>* roots) {
   node_numbers_.assign(functions.nodes().size(), kNothing);
   const uint64_t entry = functions.nodes().empty() ? 0 : functions.nodes().front().entry;
   for (const NodeRanges::Entry& one : functions.ranges().all()) {
     if (one.low >= one.high) continue;
-    const uint32_t node = node_number(functions, one.node, number);
+    const uint32_t node = node_number(functions, one.node, number, body);
     if (!roots) {
       covered_.push_back({one.low, one.high, node});
       continue;
@@ -104,7 +106,7 @@ void IndexPart::add_covered(const FunctionMap& functions, size_t number, const s
   }
 }
 
-uint32_t IndexPart::node_number(const FunctionMap& functions, uint32_t node, size_t unit) {
+uint32_t IndexPart::node_number(const FunctionMap& functions, uint32_t node, size_t unit, DwarfFile& body) {
   // From the innermost outwards; each is made after what it is inlined into.
   std::vector<uint32_t> missing;
   uint32_t outer = kNothing;
@@ -119,7 +121,7 @@ uint32_t IndexPart::node_number(const FunctionMap& functions, uint32_t node, siz
   for (auto at = missing.rbegin(); at != missing.rend(); ++at) {
     const FunctionNode& one = functions.nodes()[*at];
     IndexNode made;
-    made.function = function_number(one);
+    made.function = function_number(one, unit, body);
     made.parent = outer;
     if (!one.is_subprogram)
       made.call = position_number(file_number(dwarf_, unit, one.call_file), one.call_line, one.call_column,
@@ -132,10 +134,13 @@ uint32_t IndexPart::node_number(const FunctionMap& functions, uint32_t node, siz
   return outer;
 }
 
-uint32_t IndexPart::function_number(const FunctionNode& node) {
-  const FunctionName& name = names_.find(node.name_entry, node.name_in_alternate);
+uint32_t IndexPart::function_number(const FunctionNode& node, size_t unit, DwarfFile& body) {
+  const FunctionName& name = names_.of(body).find(node.name_entry, node.name_in_alternate);
   Function function{name.linkage_name, name.name, kNothing, name.declared_at};
-  if (name.declared_by) function.declared_in = file_number(*name.declared_by, name.declaring_unit, name.declared_in);
+  // A .dwo file has no line table: the linked file's names its files.
+  if (name.declared_by)
+    function.declared_in = &body == &dwarf_ ? file_number(*name.declared_by, name.declaring_unit, name.declared_in)
+                                            : file_number(dwarf_, unit, name.declared_in);
   auto [place, is_new] = function_numbers_.try_emplace(function, static_cast<uint32_t>(functions.size()));
   if (is_new) functions.push_back(function);
   return place->second;

@@ -56,10 +56,11 @@ class IndexPart {
     size_t operator()(const Function& one) const;
   };
 
-  void add_functions(const Unit& unit, size_t unit_number, std::span<const UnitRanges::Range> ranges);
-  void add_covered(const FunctionMap& functions, size_t unit_number, const std::vector<RootFunction>* roots);
-  uint32_t node_number(const FunctionMap& functions, uint32_t node, size_t unit_number);
-  uint32_t function_number(const FunctionNode& node);
+  void add_functions(size_t unit_number, std::span<const UnitRanges::Range> ranges);
+  void add_covered(const FunctionMap& functions, size_t unit_number, DwarfFile& body,
+                   const std::vector<RootFunction>* roots);
+  uint32_t node_number(const FunctionMap& functions, uint32_t node, size_t unit_number, DwarfFile& body);
+  uint32_t function_number(const FunctionNode& node, size_t unit, DwarfFile& body);
   uint32_t file_number(const DwarfFile& dwarf, size_t unit, uint64_t number);
   uint32_t position_number(uint32_t file, uint32_t line, uint32_t column, uint32_t discriminator);
 
@@ -70,7 +71,7 @@ class IndexPart {
   UnitFiles& unit_files(const DwarfFile& dwarf, size_t unit);
 
   DwarfFile& dwarf_;
-  FunctionNames names_;
+  ByBody<FunctionNames> names_;
   LineTable lines_;
   FunctionMap map_;
   std::vector<Covered> covered_;

@@ -10,6 +10,9 @@ Result<IndexedFiles> IndexedFiles::find(const std::filesystem::path& path, const
   if (files.executable->has_debug_information()) {
     Debuginfod debuginfod;
     files.alternate = find_alternate(*files.executable, path, options, debuginfod).image;
+    std::error_code ignored;
+    files.paths.executable = files.paths.debug = std::filesystem::absolute(path, ignored);
+    files.paths.package = find_package(files.paths, path);
     return files;
   }
   snapshot::CoreModule module;
@@ -20,6 +23,7 @@ Result<IndexedFiles> IndexedFiles::find(const std::filesystem::path& path, const
   if (auto found = SymbolFileFinder(options).find(module); found.debug) {
     files.debug = found.debug;
     files.alternate = found.alternate;
+    files.paths = found.paths;
   }
   return files;
 }

@@ -13,13 +13,15 @@ struct IndexedFiles {
   std::shared_ptr<const ElfImage> executable, debug;  // the same where nothing else has debug information
   std::shared_ptr<const ElfImage> alternate;          // what dwz moved parts of `debug` to; null: none
   std::shared_ptr<const ElfImage> small_symbols;      // of `executable`; null: none
+  SymbolFiles paths;                                  // by which .dwo files are found
 
   IndexedFiles() = default;
   explicit IndexedFiles(const FoundFiles& found)
       : executable(found.executable),
         debug(found.debug ? found.debug : found.executable),
         alternate(found.alternate),
-        small_symbols(found.small_symbols) {}
+        small_symbols(found.small_symbols),
+        paths(found.paths) {}
   // `debug` is found by build id or debug link, as for a module of a dump.
   static Result<IndexedFiles> find(const std::filesystem::path& path, const SymbolOptions& options);
 

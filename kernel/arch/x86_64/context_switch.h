@@ -3,11 +3,11 @@
 
 #include <cstdint>
 
+#include "snapshot/format/notes.h"
+
 namespace kernel {
 
-struct SwitchFrame {
-  uint64_t r15, r14, r13, r12, rbp, rbx, rip;
-};
+using mortem::format::SwitchFrame;
 
 extern "C" {
 // Pushes a SwitchFrame, leaves its address in *save_rsp, and goes on in the one at `load_rsp`. Interrupts off.

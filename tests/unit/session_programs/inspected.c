@@ -1,8 +1,12 @@
 // Dies in a known place with known values, for tests of the inspector's session.
 #include <pthread.h>
+#include <sched.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 struct node {
   int number;
@@ -23,9 +27,25 @@ static pthread_barrier_t started;
 uint64_t needle = 0x1122334455667788;
 uint64_t* points_at_needle = &needle;
 
+static long ids[2];
+
+// In its pause, once the wait before it is over (proc_pid_stat(5): the state stands behind the name).
+static int sleeps(long id) {
+  char path[64], text[256] = "";
+  snprintf(path, sizeof path, "/proc/self/task/%ld/stat", id);
+  FILE* file = fopen(path, "r");
+  if (!file) return 1;
+  const size_t count = fread(text, 1, sizeof text - 1, file);
+  fclose(file);
+  text[count] = 0;
+  const char* name_end = strrchr(text, ')');
+  return name_end && name_end[2] == 'S';
+}
+
 static void* waiter(void* argument) {
+  ids[(intptr_t)argument] = syscall(SYS_gettid);
   pthread_barrier_wait(&started);
-  pthread_barrier_wait(&started);  // never comes back
+  pause();
   return argument;
 }
 
@@ -42,8 +62,9 @@ __attribute__((noinline)) int middle(struct box* box) {
 int main(void) {
   pthread_t threads[2];
   pthread_barrier_init(&started, 0, 3);
-  for (int i = 0; i < 2; i++) pthread_create(&threads[i], 0, waiter, 0);
+  for (int i = 0; i < 2; i++) pthread_create(&threads[i], 0, waiter, (void*)(intptr_t)i);
   pthread_barrier_wait(&started);
+  while (!sleeps(ids[0]) || !sleeps(ids[1])) sched_yield();
   struct box* box = calloc(1, sizeof *box);
   box->name = title;
   box->color = green;

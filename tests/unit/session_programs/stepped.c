@@ -1,5 +1,5 @@
 // What a debugger steps through; the test knows the lines.
-int counter;
+int counter, frameless(int);
 
 __attribute__((noinline)) int add(int a,
                                   int b) {
@@ -15,5 +15,18 @@ int main(void) {
   counter++;
   for (int i = 0; i < 9; i++)
     counter++;
-  return counter + (first > second ? 0 : 1) * 0;
+  return frameless(counter) + (first > second ? 0 : 1) * 0;
+}
+
+volatile int seen;
+struct pair {
+  int left;
+  double right;
+  struct pair* other;
+} pairs[2] = {{1, 1.5, &pairs[1]}, {2, 2.5, 0}};
+
+// Makes no frame: its second line is behind what its first one does.
+__attribute__((noinline, optimize("O2", "omit-frame-pointer"))) int frameless(int value) {
+  seen = value;
+  return seen;
 }

@@ -1,0 +1,77 @@
+#!/usr/bin/env python3
+"""What stands outside of functions, however its debug information is kept: types in units of their own, entries in .dwo
+files and in a package. `mortem print` finds it by name as gdb does, and says the same of it.
+
+usage: print_kinds.py MORTEM FOLDER
+"""
+import os
+import re
+import shutil
+import subprocess
+import sys
+
+FIRST = """
+namespace shapes {
+int counter = 12;
+struct Box { static int made; int x; };
+int Box::made = 8;
+template <class T> struct Pair { T a, b; };
+Pair<int> both = {1, 2};
+enum Kind { Round = 3 };
+Kind kind = Round;
+}
+namespace { int hidden = 99; }
+extern int other;
+struct Later;
+extern Later* later;
+int main() { return *(volatile int*)8 + hidden + other + (later != nullptr); }
+"""
+SECOND = "int other = 77; struct Later { int value = 5; }; Later object; Later* later = &object;\n"
+KINDS = ["-gdwarf-5", "-gdwarf-5 -fdebug-types-section", "-gdwarf-4 -fdebug-types-section", "-gdwarf-5 -gsplit-dwarf",
+         "-gdwarf-4 -gsplit-dwarf", "package"]
+QUESTIONS = ["shapes::counter", "shapes::Box::made", "shapes::both", "shapes::kind", "hidden", "other", "later->value",
+             "(shapes::Kind)3", "sizeof(shapes::Pair<int>)"]
+
+
+def value_of(line):
+    """Of `TYPE NAME = VALUE`, or gdb's `$1 = VALUE`. gdb writes an enumerator's scope."""
+    return re.sub(r"\bshapes::", "", line.split(" = ", 1)[-1])
+
+
+def main():
+    mortem, folder = os.path.abspath(sys.argv[1]), sys.argv[2]
+    shutil.rmtree(folder, ignore_errors=True)
+    os.makedirs(folder)
+    for name, text in (("first.cpp", FIRST), ("second.cpp", SECOND)):
+        with open(os.path.join(folder, name), "w") as file:
+            file.write(text)
+
+    def run(*command):
+        return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=120).stdout
+
+    wrong = 0
+    for kind in KINDS:
+        if kind == "package":
+            run("llvm-dwp-19", "-e", "program", "-o", "program.dwp")
+            for name in os.listdir(folder):
+                if name.endswith(".dwo"):
+                    os.remove(os.path.join(folder, name))
+        else:
+            subprocess.run(["g++", "-w", "-O0", *kind.split(), "first.cpp", "second.cpp", "-o", "program"], cwd=folder,
+                           check=True)
+            asked = [part for one in QUESTIONS for part in ("-ex", "print " + one)]
+            text = run("gdb", "-nx", "-batch", "-ex", "set debuginfod enabled off", "-ex", "set startup-with-shell off",
+                       "-ex", "run", "-ex", "generate-core-file core", *asked, "program")
+            theirs = [value_of(line) for line in text.splitlines() if re.match(r"\$\d+ = ", line)]
+            if len(theirs) != len(QUESTIONS):
+                sys.exit("gdb: " + text)
+        for question, wanted in zip(QUESTIONS, theirs):
+            ours = value_of(run(mortem, "print", "core", question).strip())
+            if ours != wanted:
+                wrong += 1
+                print("%s: %s is %r, gdb: %r" % (kind, question, ours, wanted))
+        print("%s: %d questions" % (kind, len(QUESTIONS)))
+    sys.exit(1 if wrong else 0)
+
+
+main()

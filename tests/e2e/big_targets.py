@@ -7,6 +7,7 @@ import time
 
 # A word on every page of three and a half GiB, a hundred threads that wait, and a null pointer.
 FILLER = r"""
+#define _GNU_SOURCE
 #include <pthread.h>
 #include <stdint.h>
 #include <stdio.h>

@@ -29,7 +29,7 @@ class InspectorBig(MortemTest):
             click "Filter by name" in threads
             type "waiter 99"
             wait-not "waiter 98" in threads
-            click "waiter 99" in threads
+            click "waiter 99" in threads nth 2
             wait "wait_for_ever" in stack for 120
             command go.address {last:#x}
             wait "{last:016x}" in memory

@@ -169,16 +169,24 @@ class InspectorViews(MortemTest):
             check-fact preset crash
             check-command target.resume available
             check-fact jobs-failed 0
+            """)
+        self.assertEqual({thread["name"] for thread in self.facts("threads", "d.core.zst")["threads"]},
+                         {"debuggee", "reader", "worker 0", "worker 1", "worker 2"})
+
+    def test_a_crash_that_goes_on(self):
+        _, dump = self.crash(GUESTS / "null_read", status=139)
+        self.addCleanup(self.mortem, "stop", "null_read-resumed", status=None)
+        self.run_script(dump, """
+            wait "Resume"
+            wait "null_read.c" in stack
             command target.resume
-            wait "Continue" for 60
-            wait "worker 0" in threads
-            check-fact phase stopped
+            wait "null_read-resumed" for 60
+            settle
+            check-fact target null_read-resumed
             check-fact preset live
             check-fact jobs-failed 0
             """)
-        self.addCleanup(self.mortem, "stop", self.facts("ps")["instances"][-1]["name"], status=None)
-        self.assertEqual({thread["name"] for thread in self.facts("threads", "d.core.zst")["threads"]},
-                         {"debuggee", "reader", "worker 0", "worker 1", "worker 2"})
+        self.assertEqual([guest["name"] for guest in self.facts("ps")["instances"]], ["null_read-resumed"])
 
     def test_what_is_missing_is_said(self):
         """Without symbols; with half of its memory gone; cut short by the guest itself: what there is, is shown."""

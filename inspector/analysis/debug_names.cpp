@@ -81,8 +81,7 @@ std::string name_of(const DWARFDie& die) {
 }
 
 DWARFDie type_of(const DWARFDie& die) {
-  if (const auto value = die.findRecursively({dwarf::DW_AT_type}))
-    return referenced_entry(die, *value);
+  if (const auto value = die.findRecursively({dwarf::DW_AT_type})) return referenced_entry(die, *value);
   return {};
 }
 

@@ -45,7 +45,7 @@ class DebugFile;
 namespace index {
 class IndexFile;
 class UnitNames;
-}
+}  // namespace index
 
 class Symbolizer {
  public:

@@ -97,6 +97,21 @@ void AppTarget::interrupt() {
   request_stop();
 }
 
+// A look at a program that stands where its dump was made does not send it on its way, which would be its end: the next
+// client finds it as it is. True: it stands on.
+bool AppTarget::stays_at_dump() {
+  AppThread* standing = nullptr;
+  for (AppThread* thread = linux::first_thread(); thread != nullptr; thread = linux::next_thread(*thread)) {
+    ThreadDebug& debug = thread->debug;
+    if (debug.parked && debug.in_signal_stop && debug.stands_at_dump) standing = thread;
+    debug.resume_prepared = debug.in_caught_call = false;
+  }
+  if (standing == nullptr) return false;
+  standing->debug.has_event = true;
+  request_stop();
+  return true;
+}
+
 // Signals that stopped the app and were not answered are delivered: nobody is there to hold them back.
 void AppTarget::detach() {
   InterruptGuard guard;
@@ -107,6 +122,7 @@ void AppTarget::detach() {
   set_attached(false);
   stop_was_reported();
   interrupted_ = false;
+  if (stays_at_dump()) return;
   for (AppThread* thread = linux::first_thread(); thread != nullptr; thread = linux::next_thread(*thread)) {
     ThreadDebug& debug = thread->debug;
     debug.has_event = debug.resume_prepared = debug.stop_requested = debug.in_caught_call = false;

@@ -61,6 +61,7 @@ class AppTarget final : public gdbstub::Target {
 
  private:
   bool has_kept_event() const;
+  bool stays_at_dump();
   void resume_thread(linux::AppThread& thread, const gdbstub::ResumeAction& action);
 
   GuestFiles files_;

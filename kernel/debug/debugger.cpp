@@ -8,6 +8,7 @@
 #include "kernel/debug/signal_filter.h"
 #include "kernel/debug/syscall_filter.h"
 #include "kernel/linux/signals.h"
+#include "kernel/resume/resume.h"
 #include "kernel/task/scheduler.h"
 
 namespace kernel::debug {
@@ -142,18 +143,27 @@ SignalFate signal_arrives(AppThread& thread, TrapFrame& frame, SignalInformation
                    {.kind = StopKind::SoftwareBreakpoint, .signal = linux::kSigTrap});
     return SignalFate::Drop;
   }
-  const bool waits = effect == SignalEffect::EndsApp && !debug.crash_was_seen && stops_at_crash(information.signal);
+  // A guest that was resumed from a dump crashes only if its debugger wants that.
+  const bool stands =
+      effect == SignalEffect::EndsApp && g_resumed_count > 0 && linux::ends_with_dump(information.signal);
+  const bool waits =
+      stands || (effect == SignalEffect::EndsApp && !debug.crash_was_seen && stops_at_crash(information.signal));
   if (!is_attached() && !waits) return SignalFate::Deliver;
   if (is_attached() && passes_at_once(information.signal) && effect != SignalEffect::EndsApp)
     return SignalFate::Deliver;
-  if (!is_attached()) announce_crash(information, frame);
+  if (!is_attached() && !stands) announce_crash(information, frame);
   debug.crash_was_seen = effect == SignalEffect::EndsApp;
-  return wait_for_fate(thread, frame, information);
+  debug.stands_at_dump = stands;
+  const SignalFate fate = wait_for_fate(thread, frame, information);
+  debug.stands_at_dump = false;
+  return fate;
 }
 
 SignalFate signal_arrives_again(AppThread& thread, TrapFrame& frame, SignalInformation& information) {
-  thread.debug.crash_was_seen = true;
-  return wait_for_fate(thread, frame, information);
+  thread.debug.crash_was_seen = thread.debug.stands_at_dump = true;
+  const SignalFate fate = wait_for_fate(thread, frame, information);
+  thread.debug.stands_at_dump = false;
+  return fate;
 }
 
 namespace {

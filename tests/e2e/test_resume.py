@@ -68,6 +68,8 @@ class Servers(ResumeTest):
         port, facts = self.resume(dump, "again")
         self.assertTrue(facts["holds_program"])
         registers = ["echo <<<\\n", "info registers", "info registers float", "info registers vector", "echo >>>\\n"]
+        # One who calls a function, and leaves: the store fails once more, and it stands there again.
+        self.assertRegex(self.gdb("again", "p requests_in_all(7)", "detach"), r"\$\d+ = 9\b")
         shown = self.skip_the_store("again", *registers, "bt", "p greeting", "p requests_in_all(40)",
                                     "p $_siginfo.si_signo", "set var greeting = \"mended\"")
         # All registers are those of the dump, those of vectors too.
@@ -154,7 +156,13 @@ class Others(ResumeTest):
                           for thread in self.facts("bt", target)["threads"])
         self.assertEqual(stacks("t"), stacks(dump))
         self.assertEqual(len(stacks(dump)), 5)
-        self.mortem("stop", "t", status=None)
+        # Who only looks at it leaves it as it is, whatever he has changed.
+        self.gdb("t", "set var nowhere = &sink", "detach")
+        self.assertEqual(stacks("t"), stacks(dump))
+        shown = self.gdb("t", "p nowhere == &sink")
+        self.assertRegex(shown, r"\$\d+ = (1|true)\n")
+        self.mortem("stop", "t")
+        self.assert_nothing_left()
 
     def test_requests_that_the_disk_had(self):
         """Another thread waits for the disk at the crash: its request is made again."""
@@ -217,7 +225,7 @@ class Others(ResumeTest):
 
     def test_killed_while_it_starts(self):
         _, dump = self.crash(GUESTS / "null_write", status=139)
-        for delay in (0.05, 0.15):
+        for delay in (0.1,):
             process = self.start("resume", dump, "--name", "k")
             time.sleep(delay)  # wherever that is
             process.kill()
@@ -256,17 +264,30 @@ class Programs(ResumeTest):
         return wait_until(lambda: self.answer(*words), f"an answer to {words}", 150)
 
     def test_redis(self):
+        self.redis("--crash-log-enabled", "no")
+
+    def test_redis_at_the_fault(self):
+        """As it is, Redis catches the fault, writes a log of its own and dies in its handler: the dump of the fault."""
+        first, image = self.redis(options=["--on-fault", "first-chance"])
+        self.assertIn("which the program handles itself", self.facts("info", first)["reason"]["message"])
+        # The second dump is of the end, in the handler.
+        (last,) = [path for path in self.files.glob("redis*") if path not in (first, image)]
+        self.assertNotEqual(self.facts("info", last)["threads"][0]["instruction_pointer"],
+                            self.facts("info", first)["threads"][0]["instruction_pointer"])
+
+    def redis(self, *arguments, options=()):
         image, dump, port = self.files / "redis.img", self.files / "redis.dump", free_port()
         self.mortem("image", "create", ROOT / "tests" / "programs" / "redis.json", "-o", image, "--", "/redis.conf",
-                    "--crash-log-enabled", "no", "--enable-debug-command", "yes")
-        self.mortem("run", image, "--name", "first", "-p", f"{port}:6379", "--detach", "--on-crash", "stop", "--dump", dump)
+                    "--enable-debug-command", "yes", *arguments)
+        self.mortem("run", image, "--name", "first", "-p", f"{port}:6379", "--detach", "--on-crash", "stop", "--dump", dump,
+                    *options)
         self.addCleanup(self.mortem, "stop", "first", status=None)
         redis = ["redis-cli", "-p", port]
         self.until_answer(*redis, "ping")
         self.answer(*redis, "set", "key", "value of before")
         self.answer(*redis, "eval", "for i = 1, 1000 do redis.call('rpush', 'list', i) end", "0")
         self.answer("timeout", 20, *redis, "debug", "segfault")
-        wait_until(dump.exists, "the dump", 60)
+        wait_until(lambda: dump.exists() and self.facts("ps")["instances"] == [], "the dump and the end", 60)
         port, facts = self.resume(dump, "again", "--image", image, guest_port=6379)
         leave = self.go_on("again", "bt 3", self.SKIP)
         redis = ["redis-cli", "-p", port]
@@ -279,6 +300,7 @@ class Programs(ResumeTest):
         self.assertIn("uptime_in_seconds", self.answer(*redis, "info"))
         self.mortem("stop", "again")
         self.assert_nothing_left()
+        return dump, image
 
     def test_go(self):
         environment = {**self.environment, "GOCACHE": str(self.place / "gocache"), "GO111MODULE": "off", "GOFLAGS": ""}

@@ -10,7 +10,7 @@ namespace {
 // Beside those that functions are found by (dwarf_constants.h).
 constexpr uint16_t kPointerType = 0x0F, kTypedef = 0x16, kModule = 0x1E, kBaseType = 0x24, kVariable = 0x34,
                    kNamespace = 0x39;
-constexpr int kMostSteps = 8;  // from a definition to the declaration that has its name
+constexpr int kMostNameSteps = 8;  // from a definition to the declaration that has its name
 
 enum class Interest : uint8_t { None, Scope, NamedScope, Named };
 
@@ -68,7 +68,7 @@ NamedFacts read_facts(const DwarfFile& dwarf, const Unit& unit, const Abbreviati
 
 std::string_view name_at(DwarfFile& dwarf, const Value& start) {
   Value place = start;
-  for (int step = 0; step < kMostSteps && place.kind == Value::Kind::Reference; ++step) {
+  for (int step = 0; step < kMostNameSteps && place.kind == Value::Kind::Reference; ++step) {
     const auto index = dwarf.unit_of(place.number);
     if (!index) return {};
     const Unit& unit = dwarf.prepare(*index);

@@ -5,11 +5,7 @@
 namespace kernel {
 
 BlockCache::BlockCache(BlockDevice& device, uint64_t offset, uint64_t length, size_t memory)
-    : device_(device),
-      offset_(offset),
-      length_(length),
-      chunk_size_(memory / kLargeChunk >= 8 ? kLargeChunk : kSmallChunk),
-      chunk_limit_(memory / chunk_size_) {
+    : device_(device), offset_(offset), length_(length), chunk_limit_(memory / kChunkSize) {
   if (chunk_limit_ < 1) chunk_limit_ = 1;
   if (chunk_limit_ > kMaximumChunks) chunk_limit_ = kMaximumChunks;
 }
@@ -30,7 +26,7 @@ Result<BlockCache::Chunk*> BlockCache::load(uint64_t number) {
   for (size_t index = 1; index < chunk_limit_; ++index)
     if (chunks_[index].last_use < oldest->last_use) oldest = &chunks_[index];
   if (oldest->bytes == nullptr) {
-    auto pages = allocate_pages(chunk_size_ / kPageSize, PageOwner::DiskState);
+    auto pages = allocate_pages(kChunkSize / kPageSize, PageOwner::DiskState);
     if (pages) {
       oldest->bytes = direct_map<uint8_t>(pages.value());
     } else {
@@ -42,8 +38,8 @@ Result<BlockCache::Chunk*> BlockCache::load(uint64_t number) {
       if (oldest == nullptr) return pages.error();
     }
   }
-  const uint64_t start = number * chunk_size_;
-  const size_t size = length_ - start < chunk_size_ ? length_ - start : chunk_size_;
+  const uint64_t start = number * kChunkSize;
+  const size_t size = length_ - start < kChunkSize ? length_ - start : kChunkSize;
   oldest->last_use = 0;
   TRY(fill(*oldest, start, size));
   oldest->number = number;
@@ -70,21 +66,21 @@ bool BlockCache::is_readable(const Chunk& chunk, size_t offset, size_t size) {
 }
 
 Result<std::span<const uint8_t>> BlockCache::view(uint64_t offset, size_t size) {
-  if (offset > length_ || size > length_ - offset || offset % chunk_size_ + size > chunk_size_) return Error::Io;
-  const Chunk* chunk = TRY(load(offset / chunk_size_));
-  if (!is_readable(*chunk, offset % chunk_size_, size)) return Error::Io;
-  return std::span<const uint8_t>{chunk->bytes + offset % chunk_size_, size};
+  if (offset > length_ || size > length_ - offset || offset % kChunkSize + size > kChunkSize) return Error::Io;
+  const Chunk* chunk = TRY(load(offset / kChunkSize));
+  if (!is_readable(*chunk, offset % kChunkSize, size)) return Error::Io;
+  return std::span<const uint8_t>{chunk->bytes + offset % kChunkSize, size};
 }
 
 // A chunk may be read from the disk while a write to it is under way: it is brought up to date before and behind it.
 void BlockCache::patch(uint64_t offset, std::span<const uint8_t> from) {
   while (!from.empty()) {
-    size_t part = chunk_size_ - offset % chunk_size_;
+    size_t part = kChunkSize - offset % kChunkSize;
     if (part > from.size()) part = from.size();
     for (size_t index = 0; index < chunk_limit_; ++index) {
       Chunk& chunk = chunks_[index];
-      if (chunk.last_use != 0 && chunk.number == offset / chunk_size_)
-        __builtin_memcpy(chunk.bytes + offset % chunk_size_, from.data(), part);
+      if (chunk.last_use != 0 && chunk.number == offset / kChunkSize)
+        __builtin_memcpy(chunk.bytes + offset % kChunkSize, from.data(), part);
     }
     offset += part;
     from = from.subspan(part);
@@ -114,21 +110,21 @@ Result<void> BlockCache::read(uint64_t offset, std::span<uint8_t> to) {
   constexpr size_t kSector = 512;
   if (offset > length_ || to.size() > length_ - offset) return Error::Io;
   while (!to.empty()) {
-    size_t part = chunk_size_ - offset % chunk_size_;
+    size_t part = kChunkSize - offset % kChunkSize;
     if (part > to.size()) part = to.size();
-    Chunk* chunk = find(offset / chunk_size_);
-    if (chunk == nullptr && to.size() >= chunk_size_ && offset % kSector == 0) {
+    Chunk* chunk = find(offset / kChunkSize);
+    if (chunk == nullptr && to.size() >= kChunkSize && offset % kSector == 0) {
       // A large piece is read past the cache, in one request up to the next chunk that is in memory.
       size_t direct = part;
-      while (direct < to.size() && find((offset + direct) / chunk_size_) == nullptr)
-        direct += to.size() - direct < chunk_size_ ? to.size() - direct : chunk_size_;
+      while (direct < to.size() && find((offset + direct) / kChunkSize) == nullptr)
+        direct += to.size() - direct < kChunkSize ? to.size() - direct : kChunkSize;
       direct -= direct % kSector;
       TRY(device_.read(offset_ + offset, to.first(direct)));
       part = direct;
     } else {
-      if (chunk == nullptr) chunk = TRY(load(offset / chunk_size_));
-      if (!is_readable(*chunk, offset % chunk_size_, part)) return Error::Io;
-      __builtin_memcpy(to.data(), chunk->bytes + offset % chunk_size_, part);
+      if (chunk == nullptr) chunk = TRY(load(offset / kChunkSize));
+      if (!is_readable(*chunk, offset % kChunkSize, part)) return Error::Io;
+      __builtin_memcpy(to.data(), chunk->bytes + offset % kChunkSize, part);
     }
     offset += part;
     to = to.subspan(part);

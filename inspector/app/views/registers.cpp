@@ -61,13 +61,13 @@ class RegistersView : public View {
       ImGui::SameLine();
     }
     ImGui::NewLine();
-    if (focus_ || !filter_.empty()) ui::filter("##filter", "Filter registers", filter_, focus_);
+    if (filtering_) ui::filter("##filter", "Filter registers", filter_, focus_);
     ImGui::BeginChild("sets");
     for (const RegisterSet& set : *sets) draw_set(workspace, set, &set == &sets->front());
     ImGui::EndChild();
   }
 
-  void find() override { focus_ = true; }
+  void find() override { filtering_ = focus_ = true; }
 
   std::string copied(Workspace& workspace) override {
     std::string text;
@@ -120,7 +120,7 @@ class RegistersView : public View {
 
   Form form_ = Form::Integer;
   std::string filter_;
-  bool focus_ = false;
+  bool filtering_ = false, focus_ = false;
 };
 
 const ViewRegistration registers_registration{

@@ -102,7 +102,8 @@ class RegistersView : public View {
     const bool pointer = one.bytes.size() == 8;
     if (pointer && form_ == Form::Integer) {
       if (ui::link(id, value, tint))
-        workspace.go({.view = "memory", .thread = 0, .frame = 0, .address = integer_at(one.bytes), .file = {}, .line = 0});
+        workspace.go(
+            {.view = "memory", .thread = 0, .frame = 0, .address = integer_at(one.bytes), .file = {}, .line = 0});
     } else {
       ui::text(tint, value);
     }

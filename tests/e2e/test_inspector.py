@@ -192,7 +192,9 @@ class Window(InspectorTest):
     def setUp(self):
         super().setUp()
         read_end, write_end = os.pipe()
-        self.display = subprocess.Popen(["Xvfb", "-displayfd", str(write_end), "-screen", "0", "1280x800x24"],
+        # -noreset: else it starts anew when xdotool, for a moment its only client, leaves, and who comes then is refused.
+        self.display = subprocess.Popen(["Xvfb", "-noreset", "-displayfd", str(write_end), "-screen", "0",
+                                         "1280x800x24"],
                                         pass_fds=[write_end], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
                                         stderr=subprocess.DEVNULL)
         os.close(write_end)

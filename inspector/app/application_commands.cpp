@@ -157,6 +157,10 @@ void add_go_commands(Application& application) {
                           .run = [&workspace](const std::string& text) -> Result<void> {
                             const auto number = read_number(text);
                             if (!number) return failure(ErrorKind::BadInput, fmt::format("'{}' is no number", text));
+                            const auto stack = workspace.session->stack(workspace.thread());
+                            if (stack && *number >= stack->frames.size())
+                              return failure(ErrorKind::NotFound,
+                                             fmt::format("thread {} has no frame {}", workspace.thread(), *number));
                             workspace.select_frame_now(workspace.thread(), *number);
                             return {};
                           },

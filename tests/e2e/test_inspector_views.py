@@ -1,5 +1,6 @@
 """Views of the inspector over real targets, by scripts without a window: what was open and connected in a dump, and a
 live guest that is stopped, stepped, changed and let go."""
+import re
 import struct
 import subprocess
 import textwrap
@@ -13,6 +14,16 @@ class InspectorViews(MortemTest):
     def setUp(self):
         super().setUp()
         self.environment["XDG_CONFIG_HOME"] = str(self.place / "config")
+
+    @staticmethod
+    def behind_the_call(function):
+        """How far into a function of the debuggee the two instructions behind its first call stand."""
+        text = subprocess.run(["objdump", "-d", "--no-show-raw-insn", f"--disassemble={function}", GUESTS / "debuggee"],
+                              capture_output=True, text=True, check=True).stdout
+        begin = int(re.search(rf"^([0-9a-f]+) <{function}>:", text, re.M)[1], 16)
+        places = re.findall(r"^ *([0-9a-f]+):\t(\S+)", text, re.M)
+        call = next(index for index, (_, what) in enumerate(places) if what.startswith("call"))
+        return [int(place, 16) - begin for place, _ in places[call + 1:call + 3]]
 
     def run_script(self, target, script):
         path = self.files / "steps.script"
@@ -61,6 +72,7 @@ class InspectorViews(MortemTest):
         self.addCleanup(self.mortem, "stop", "d", status=None)
         wait_until(lambda: "ready" in self.mortem("logs", "d").stdout, "the guest")
         marks = marked_lines("debuggee.c")
+        returned, behind = self.behind_the_call("step_place")
         self.run_script("d", f"""
             wait "worker 0"
             check-fact preset live
@@ -83,6 +95,21 @@ class InspectorViews(MortemTest):
             command run.over
             wait "Stopped: stepped" in breakpoints for 60
             check-tint changed "0x" in registers
+            command run.continue
+            wait "Stopped: breakpoint 1: step_place" in breakpoints for 60
+            command run.into
+            wait "0 add debuggee.c" in stack
+            command run.out
+            wait "0 step_place debuggee.c" in stack
+            command view.registers
+            key Ctrl+F
+            type "rip"
+            wait "step_place+{returned}" in registers
+            command run.instruction
+            wait "step_place+{behind}" in registers
+            key Ctrl+F
+            key Ctrl+A
+            key Delete
             command watch.add "untouched"
             wait "77" in watch
             settle

@@ -246,6 +246,10 @@ Result<void> ScriptRunner::check_fact(const std::string& name, const std::string
     is = application_.preset();
   } else if (name == "hexadecimal") {
     is = workspace.hexadecimal ? "yes" : "no";
+  } else if (name == "theme") {
+    is = workspace.settings.brightness == Brightness::Dark ? "dark" : "light";
+  } else if (name == "zoom") {
+    is = fmt::format("{:.0f}", double(workspace.settings.zoom) * 100);
   } else if (name == "jobs-failed") {
     size_t failed = 0;
     for (const JobFacts& job : workspace.jobs.list()) failed += job.state == JobState::Failed || job.notice;
@@ -420,6 +424,11 @@ Result<void> ScriptRunner::step(const Words& words) {
     if (why.empty() == (word(2) == "available")) return {};
     return failure(ErrorKind::NotFound,
                    fmt::format("{} is {}", word(1), why.empty() ? "available" : "unavailable: " + why));
+  }
+  if (what == "list-commands") {
+    for (const Command& command : application_.workspace().commands.all())
+      fmt::print("{}\t{}\n", command.name, command.keys);
+    return {};
   }
   if (what == "show") {
     frame();

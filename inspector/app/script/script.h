@@ -12,18 +12,20 @@
 //   wait "TEXT" [in VIEW] [for SECONDS] wait-not "TEXT" …      settle: until nothing is on its way
 //   check "TEXT" [in VIEW]              check-not "TEXT" …
 //   check-fact NAME VALUE               thread, frame, focus, threads, phase, target, copied, hexadecimal, jobs-failed,
-//                                       preset, shown (a view is visible), clicks, presses (that ImGui saw)
-//   check-tint TINT "TEXT" [in VIEW]    the text is drawn in that colour of the theme: changed, error, warning, …; "*"
-//   is
-//                                       any text
+//                                       preset, theme, zoom (percent), shown (a view is visible), clicks, presses
+//                                       (that ImGui saw)
+//   check-tint TINT "TEXT" [in VIEW]    the text is drawn in that colour of the theme: changed, error, warning, …;
+//                                       "*" is any text
 //   check-command NAME available|unavailable
+//   list-commands                       prints the command table: a name, a tab, its keys
 //   show [VIEW]                         prints the text that is drawn
 //   picture FILE.png                    with --egl
 //   check-picture FILE.png PERCENT      at most so many pixels differ; else FILE.actual.png is left in the working
-//   folder frame-time MILLISECONDS             from now on every frame takes that long timings STARTED prints as JSON
-//   when the first frame and the first stack were there, after that
-//                                       moment of the monotonic clock in ns; measure VIEW: milliseconds to build a
-//                                       frame
+//                                       folder
+//   frame-time MILLISECONDS             from now on every frame takes that long
+//   timings STARTED                     prints as JSON when the first frame and the first stack were there, after that
+//                                       moment of the monotonic clock in ns
+//   measure VIEW                        prints the milliseconds to build a frame
 //   check-frames MILLISECONDS           no frame so far took longer to build
 //
 // A text is found where it stands in one line of the screen. Lines that begin with # say nothing.

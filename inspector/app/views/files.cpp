@@ -21,7 +21,13 @@ class FilesView : public View {
                                        ImGuiTableFlags_RowBg | ImGuiTableFlags_SizingFixedFit;
     if (!ImGui::BeginTable("descriptors", 5, kFlags)) return;
     ImGui::TableSetupScrollFreeze(0, 1);
-    for (const char* title : {"Number", "Kind", "Opened for", "Position", "Path"}) ImGui::TableSetupColumn(title);
+    // Wide enough for every row: ImGui would take the width of those that it sees first.
+    ImGui::TableSetupColumn("Number");
+    ImGui::TableSetupColumn("Kind", ImGuiTableColumnFlags_WidthFixed, ImGui::CalcTextSize("character").x);
+    ImGui::TableSetupColumn("Opened for", ImGuiTableColumnFlags_WidthFixed,
+                            ImGui::CalcTextSize("read-write non-blocking close-on-exec").x);
+    ImGui::TableSetupColumn("Position", ImGuiTableColumnFlags_WidthFixed, ImGui::CalcTextSize("0x123456789abc").x);
+    ImGui::TableSetupColumn("Path", ImGuiTableColumnFlags_WidthStretch);
     ImGui::TableHeadersRow();
     std::vector<const OpenDescriptor*> shown;
     for (const OpenDescriptor& one : *descriptors)

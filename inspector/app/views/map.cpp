@@ -115,7 +115,10 @@ class MapView : public View {
     const ImGuiTableFlags flags = ImGuiTableFlags_ScrollY | ImGuiTableFlags_SizingFixedFit | ImGuiTableFlags_Resizable;
     if (!ImGui::BeginTable("ranges", 6, flags)) return;
     ImGui::TableSetupScrollFreeze(0, 1);
-    for (const char* title : {"Addresses", "Size", "Access", "Kind", "Content"}) ImGui::TableSetupColumn(title);
+    // Wide enough for every row: ImGui would take the width of those that it sees first.
+    ImGui::TableSetupColumn("Addresses", ImGuiTableColumnFlags_WidthFixed,
+                            ImGui::CalcTextSize("0x0000000000000000-0x0000000000000000").x);
+    for (const char* title : {"Size", "Access", "Kind", "Content"}) ImGui::TableSetupColumn(title);
     ImGui::TableSetupColumn("What", ImGuiTableColumnFlags_WidthStretch);
     ImGui::TableHeadersRow();
     int followed = -1;

@@ -61,13 +61,13 @@ class RegistersView : public View {
       ImGui::SameLine();
     }
     ImGui::NewLine();
-    if (focus_ || !filter_.empty()) ui::filter("##filter", "Filter registers", filter_, focus_);
+    if (filtering_) ui::filter("##filter", "Filter registers", filter_, focus_);
     ImGui::BeginChild("sets");
     for (const RegisterSet& set : *sets) draw_set(workspace, set, &set == &sets->front());
     ImGui::EndChild();
   }
 
-  void find() override { focus_ = true; }
+  void find() override { filtering_ = focus_ = true; }
 
   std::string copied(Workspace& workspace) override {
     std::string text;
@@ -102,7 +102,8 @@ class RegistersView : public View {
     const bool pointer = one.bytes.size() == 8;
     if (pointer && form_ == Form::Integer) {
       if (ui::link(id, value, tint))
-        workspace.go({.view = "memory", .thread = 0, .frame = 0, .address = integer_at(one.bytes), .file = {}, .line = 0});
+        workspace.go(
+            {.view = "memory", .thread = 0, .frame = 0, .address = integer_at(one.bytes), .file = {}, .line = 0});
     } else {
       ui::text(tint, value);
     }
@@ -120,7 +121,7 @@ class RegistersView : public View {
 
   Form form_ = Form::Integer;
   std::string filter_;
-  bool focus_ = false;
+  bool filtering_ = false, focus_ = false;
 };
 
 const ViewRegistration registers_registration{

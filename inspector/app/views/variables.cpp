@@ -19,7 +19,7 @@ class VariablesView : public View {
     if (!variables)
       return ui::nothing(variables.problem, variables.pending || workspace.thread() == 0, "This frame has no variables");
     if (variables->empty()) return ui::text(Tint::Dim, "This frame has no variables");
-    if (focus_ || !filter_.empty()) ui::filter("##filter", "Filter variables", filter_, focus_);
+    if (filtering_) ui::filter("##filter", "Filter variables", filter_, focus_);
     if (!ui::begin_value_table("variables")) return;
     for (size_t index = 0; index < variables->size(); ++index) {
       const VariableFacts& one = (*variables)[index];
@@ -32,7 +32,7 @@ class VariablesView : public View {
     ImGui::EndTable();
   }
 
-  void find() override { focus_ = true; }
+  void find() override { filtering_ = focus_ = true; }
 
   std::string copied(Workspace& workspace) override {
     std::string text;
@@ -45,7 +45,7 @@ class VariablesView : public View {
 
  private:
   std::string filter_;
-  bool focus_ = false;
+  bool filtering_ = false, focus_ = false;
 };
 
 class WatchView : public View {

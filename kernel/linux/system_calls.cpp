@@ -8,9 +8,9 @@ namespace kernel::linux {
 namespace {
 
 constexpr size_t kLongestHostName = 64;  // __NEW_UTS_LEN
-struct Names {                       // struct new_utsname
-  char system[kLongestHostName + 1], node[kLongestHostName + 1], release[kLongestHostName + 1], version[kLongestHostName + 1],
-      machine[kLongestHostName + 1], domain[kLongestHostName + 1];
+struct Names {                           // struct new_utsname
+  char system[kLongestHostName + 1], node[kLongestHostName + 1], release[kLongestHostName + 1],
+      version[kLongestHostName + 1], machine[kLongestHostName + 1], domain[kLongestHostName + 1];
 };
 Names g_names{"Linux", "mortem", "6.1.0-mortem", "#1 Mortem", "x86_64", "(none)"};
 

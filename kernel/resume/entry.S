@@ -68,7 +68,8 @@ resume_entry:
   .cfi_endproc
   .size resume_entry, . - resume_entry
 
-// int set_resume_point(ResumePoint*): 0; and what go_on_from was given when somebody goes on from here. Saves what a C++ call preserves.
+// int set_resume_point(ResumePoint*): 0; and what go_on_from was given, when somebody goes on from here. Saves what a
+// C++ call preserves.
   .globl set_resume_point
   .hidden set_resume_point
   .type set_resume_point, @function

@@ -32,7 +32,8 @@ class SourceView : public View {
   void find() override { searching_ = focus_ = true; }
 
   std::string copied(Workspace&) override {
-    return shown_text_ && line_ > 0 && line_ <= shown_text_->lines.size() ? shown_text_->lines[line_ - 1] : std::string();
+    return shown_text_ && line_ > 0 && line_ <= shown_text_->lines.size() ? shown_text_->lines[line_ - 1]
+                                                                          : std::string();
   }
 
  private:
@@ -80,7 +81,8 @@ class SourceView : public View {
   }
 
   void draw_search(const SourceFile& source) {
-    if (ui::filter("##find", "Find text; Enter for the next", search_, focus_)) find_text(source, line_ > 0 ? line_ : 1);
+    if (ui::filter("##find", "Find text; Enter for the next", search_, focus_))
+      find_text(source, line_ > 0 ? line_ : 1);
     if (ImGui::IsItemDeactivated() && ImGui::IsKeyPressed(ImGuiKey_Enter)) {
       find_text(source, line_ + 1);
       focus_ = true;

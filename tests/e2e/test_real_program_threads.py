@@ -70,9 +70,15 @@ class Zstd(MortemTest):
             ours = keys(thread["frames"])
             inside = 1 + max(at for at, frame in enumerate(ours) if frame[0] in ("main", "POOL_thread"))
             on_stack = keys([frame for frame in thread["frames"][:inside] if frame["trust"] != "tail call"])
+            if ours[0][0] == "pc":
+                # In one of the linker's stubs for functions that are chosen at run time: no symbol, no call frame
+                # information. eu-stack ends there.
+                on_stack = on_stack[:1]
             self.assertEqual(by_eu_stack[thread["id"]][:len(on_stack)], on_stack, f"eu-stack, thread {thread['id']}")
             frames = iter([frame[0] for frame in by_gdb[thread["id"]]])
             for at, frame in enumerate(ours[:inside]):
+                if frame[0] == "pc":  # gdb shows it as ??
+                    continue
                 self.assertIn(frame[0], frames, f"gdb has not frame {at} of thread {thread['id']}: {ours[:at + 1]}")
         self.assert_nothing_left()
 

@@ -28,8 +28,11 @@ void install_handlers() {
   std::call_once(once, [] {
     struct sigaction action {};
     action.sa_handler = handle;
-    action.sa_flags = SA_ONSTACK | SA_NODEFER;
-    for (const int signal : kCrashes) sigaction(signal, &action, nullptr);
+    for (const int signal : kCrashes) {
+      // Many that break off must not pile up on the signal stack.
+      action.sa_flags = signal == SIGXCPU ? SA_ONSTACK : SA_ONSTACK | SA_NODEFER;
+      sigaction(signal, &action, nullptr);
+    }
   });
 }
 
@@ -64,6 +67,7 @@ std::optional<Crash> contained_call(const std::function<void()>& action) {
 }
 
 void break_contained_call(pthread_t thread) {
+  install_handlers();  // its first call may not have come to that yet: the signal would end us
   pthread_kill(thread, SIGXCPU);
 }
 

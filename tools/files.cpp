@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -97,22 +98,68 @@ Result<void> copy_file_content(const fs::path& from, const fs::path& to, unsigne
   return {};
 }
 
-Result<TemporaryFolder> TemporaryFolder::create() {
-  const char* parent = std::getenv("TMPDIR");
-  std::string path = fs::path(parent && *parent ? parent : "/tmp") / "mortem-XXXXXX";
-  if (mkdtemp(path.data()) == nullptr) return system_failure("cannot make a temporary folder", path);
-  return TemporaryFolder(path);
-}
+namespace {
 
-TemporaryFolder::~TemporaryFolder() {
-  if (path_.empty()) return;
+constexpr const char* kTemporaryName = "mortem-XXXXXX";
+// Locked as long as a process holds the folder. Without this file a folder is nobody's leftover.
+constexpr const char* kOwnerName = "owner";
+
+void remove_with_content(const fs::path& folder) {
   std::error_code ignored;
   // Copied folders may be without write permission; that must not keep what is below them.
-  for (fs::recursive_directory_iterator at(path_, fs::directory_options::skip_permission_denied, ignored), end;
+  for (fs::recursive_directory_iterator at(folder, fs::directory_options::skip_permission_denied, ignored), end;
        at != end && !ignored; at.increment(ignored))
     if (at->is_directory(ignored) && !at->is_symlink(ignored))
       fs::permissions(at->path(), fs::perms::owner_all, fs::perm_options::add, ignored);
-  fs::remove_all(path_, ignored);
+  fs::remove_all(folder, ignored);
+}
+
+void remove_leftovers(const fs::path& parent) {
+  std::error_code error;
+  for (fs::directory_iterator at(parent, error), end; !error && at != end; at.increment(error)) {
+    const std::string name = at->path().filename();
+    if (name.size() != std::strlen(kTemporaryName) || !name.starts_with("mortem-")) continue;
+    const Descriptor owner(open((at->path() / kOwnerName).c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC));
+    struct stat facts {};
+    if (!owner || fstat(owner.get(), &facts) != 0 || facts.st_uid != geteuid()) continue;
+    if (flock(owner.get(), LOCK_EX | LOCK_NB) == 0) remove_with_content(at->path());
+  }
+}
+
+}  // namespace
+
+Result<TemporaryFolder> TemporaryFolder::create() {
+  const char* variable = std::getenv("TMPDIR");
+  const fs::path parent = variable && *variable ? variable : "/tmp";
+  remove_leftovers(parent);
+  while (true) {
+    std::string path = parent / kTemporaryName;
+    if (mkdtemp(path.data()) == nullptr) return system_failure("cannot make a temporary folder", path);
+    const fs::path owner = fs::path(path) / kOwnerName;
+    Descriptor lock(open(owner.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
+    if (!lock || flock(lock.get(), LOCK_EX) != 0) {
+      auto failed = system_failure("cannot lock", owner);
+      remove_with_content(path);
+      return failed;
+    }
+    // Another process may have taken it for a leftover before it was locked.
+    struct stat facts {};
+    if (fstat(lock.get(), &facts) == 0 && facts.st_nlink != 0) return TemporaryFolder(path, std::move(lock));
+  }
+}
+
+fs::path TemporaryFolder::release() {
+  if (!path_.empty()) keep_if_killed(path_);
+  return std::exchange(path_, {});
+}
+
+void TemporaryFolder::keep_if_killed(const fs::path& path) {
+  std::error_code ignored;
+  fs::remove(path / kOwnerName, ignored);
+}
+
+TemporaryFolder::~TemporaryFolder() {
+  if (!path_.empty()) remove_with_content(path_);
 }
 
 fs::path program_folder() {

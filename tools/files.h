@@ -43,22 +43,28 @@ Result<void> write_all(int descriptor, std::string_view bytes, const std::filesy
 Result<void> copy_file_content(const std::filesystem::path& from, const std::filesystem::path& to, unsigned mode,
                                const std::function<void(uint64_t)>& progress = {});
 
-// A new folder below $TMPDIR (else /tmp), 0700; gone with all below it when the object goes.
+// A new folder below $TMPDIR (else /tmp), 0700; gone with all below it when the object goes. If its process was killed,
+// the next one made below the same $TMPDIR removes it.
 class TemporaryFolder {
  public:
   static Result<TemporaryFolder> create();
-  TemporaryFolder(TemporaryFolder&& other) noexcept : path_(std::exchange(other.path_, {})) {}
+  TemporaryFolder(TemporaryFolder&& other) noexcept
+      : path_(std::exchange(other.path_, {})), lock_(std::move(other.lock_)) {}
   TemporaryFolder& operator=(TemporaryFolder&& other) noexcept {
     std::swap(path_, other.path_);
+    std::swap(lock_, other.lock_);
     return *this;
   }
   ~TemporaryFolder();
   const std::filesystem::path& path() const { return path_; }
-  std::filesystem::path release() { return std::exchange(path_, {}); }  // it stays
+  std::filesystem::path release();  // it stays
+  // Something else names the folder from now on: it is no leftover when its process was killed.
+  static void keep_if_killed(const std::filesystem::path& path);
 
  private:
-  explicit TemporaryFolder(std::filesystem::path path) : path_(std::move(path)) {}
+  TemporaryFolder(std::filesystem::path path, Descriptor lock) : path_(std::move(path)), lock_(std::move(lock)) {}
   std::filesystem::path path_;
+  Descriptor lock_;
 };
 
 // Where the running program stands; its neighbours (the kernel) are found from there.

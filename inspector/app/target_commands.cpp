@@ -6,17 +6,25 @@
 namespace mortem::inspector::app {
 namespace {
 
+constexpr const char* kNotOfThisProgram = "this program cannot do that";
+
+// Null: there is a target that can be asked.
+const char* not_ready(const Workspace& workspace) {
+  const Session* session = workspace.session.get();
+  if (!session) return "nothing is open";
+  if (session->phase() == Phase::Opening) return "it is being opened";
+  return session->phase() == Phase::Failed ? "the target could not be opened" : nullptr;
+}
+
 // Asked for once for each target: buttons and menus ask in every frame.
 class Reason {
  public:
   Reason(Workspace& workspace, TargetActions::Why TargetActions::*which) : workspace_(workspace), which_(which) {}
   std::string operator()() {
+    if (const char* why = not_ready(workspace_); why != nullptr) return why;
     const Session* session = workspace_.session.get();
-    if (!session) return "nothing is open";
-    if (session->phase() == Phase::Opening) return "it is being opened";
-    if (session->phase() == Phase::Failed) return "the target could not be opened";
     const TargetActions::Why& why = workspace_.actions.*which_;
-    if (!why) return "this program cannot do that";
+    if (!why) return kNotOfThisProgram;
     if (known_ && target_ == session->target() && live_ == session->live()) return text_;
     known_ = true;
     target_ = session->target();
@@ -93,19 +101,16 @@ void add_target_commands(Workspace& workspace) {
                           .unavailable = Reason(workspace, &TargetActions::no_clone),
                           .button = "Clone",
                           .typed_first = true});
-  workspace.commands.add(
-      {.name = "target.resume",
-       .menu = "Run",
-       .title = "Resume: a guest that goes on from this moment",
-       .run = [&workspace](const std::string&) { return resume(workspace); },
-       .unavailable = [&workspace, why = Reason(workspace, &TargetActions::no_resume)]() mutable -> std::string {
-         if (std::string text = why(); !text.empty()) return text;
-         const auto* info = workspace.session->info();
-         const bool is_partial = info && info->reason && info->reason->level &&
-                                 *info->reason->level != snapshot::dump_level_text(format::DumpLevel::Full);
-         return is_partial ? "the dump is partial: the machine's memory is not all in it" : "";
-       },
-       .button = "Resume"});
+  workspace.commands.add({.name = "target.resume",
+                          .menu = "Run",
+                          .title = "Resume: a guest that goes on from this moment",
+                          .run = [&workspace](const std::string&) { return resume(workspace); },
+                          .unavailable = [&workspace]() -> std::string {
+                            if (const char* why = not_ready(workspace); why != nullptr) return why;
+                            if (workspace.session->live()) return "it runs already";
+                            return workspace.actions.resume ? workspace.session->why_not_resumed() : kNotOfThisProgram;
+                          },
+                          .button = "Resume"});
 }
 
 const CommandRegistration target_commands(add_target_commands);

@@ -31,7 +31,7 @@ struct Guest {  // that runs on this machine
 // that target, empty: it can; they are asked for when a target was opened.
 struct TargetActions {
   using Why = std::function<std::string(const std::string& target, bool live)>;
-  Why no_clone, no_resume, no_dump;
+  Why no_clone, no_dump;
   std::function<Result<std::string>(const std::string& target, const std::string& folder, JobControl& job)> clone;
   std::function<Result<std::string>(const std::string& target, JobControl& job)> resume;
   // `ask` makes the guest write its dump, which ends the connection; what is new beside its older ones is waited for.

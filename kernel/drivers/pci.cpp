@@ -9,11 +9,10 @@ namespace {
 
 constexpr uint16_t kAddressPort = 0xCF8, kDataPort = 0xCFC;
 
-// Offsets in the configuration header (section 6.1).
-constexpr uint8_t kVendor = 0x00, kDevice = 0x02, kCommand = 0x04, kStatus = 0x06, kHeaderType = 0x0E, kBar0 = 0x10,
-                  kSecondaryBus = 0x19, kCapabilities = 0x34;
+// Offsets in the configuration header (section 6.1) that nobody else needs.
+constexpr uint8_t kVendor = 0x00, kDevice = 0x02, kStatus = 0x06, kSecondaryBus = 0x19, kCapabilities = 0x34;
 constexpr uint16_t kStatusHasCapabilities = 0x0010;
-constexpr uint16_t kCommandMemory = 0x0002, kCommandBusMaster = 0x0004, kCommandNoIntx = 0x0400;
+constexpr uint16_t kCommandBusMaster = 0x0004, kCommandNoIntx = 0x0400;
 
 uint16_t select(PciAddress where, uint8_t offset) {
   out32(kAddressPort, 0x8000'0000u | uint32_t{where.bus} << 16 | uint32_t(where.device & 31) << 11 |
@@ -31,7 +30,7 @@ void visit_bus(uint8_t bus, PciVisitor visit, void* context) {
         continue;
       }
       visit(where, vendor, pci_read16(where, kDevice), context);
-      const uint8_t header = pci_read8(where, kHeaderType);
+      const uint8_t header = pci_read8(where, kPciHeaderType);
       if ((header & 0x7F) == 1) {
         // Buses below a bridge have higher numbers than its own, so that this recursion ends.
         const uint8_t secondary = pci_read8(where, kSecondaryBus);
@@ -80,7 +79,7 @@ uint8_t pci_find_capability(PciAddress where, uint8_t id, uint8_t previous) {
 
 Result<uint64_t> pci_memory_bar(PciAddress where, uint8_t index) {
   if (index > 5) return Error::NoDevice;
-  const uint8_t offset = kBar0 + 4 * index;
+  const uint8_t offset = kPciFirstBar + 4 * index;
   const uint32_t low = pci_read32(where, offset);
   if (low & 1) return Error::NoDevice;  // I/O space
   uint64_t address = low & ~uint32_t{0xF};
@@ -93,7 +92,8 @@ Result<uint64_t> pci_memory_bar(PciAddress where, uint8_t index) {
 }
 
 void pci_enable(PciAddress where) {
-  pci_write16(where, kCommand, pci_read16(where, kCommand) | kCommandMemory | kCommandBusMaster | kCommandNoIntx);
+  pci_write16(where, kPciCommand,
+              pci_read16(where, kPciCommand) | kPciCommandMemory | kCommandBusMaster | kCommandNoIntx);
 }
 
 Result<void> MsixTable::open(PciAddress where) {

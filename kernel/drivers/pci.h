@@ -8,6 +8,10 @@
 
 namespace kernel {
 
+// Offsets in the configuration header (section 6.1), and a bit of the command register.
+inline constexpr uint8_t kPciCommand = 0x04, kPciHeaderType = 0x0E, kPciFirstBar = 0x10;
+inline constexpr uint16_t kPciCommandMemory = 0x0002;
+
 struct PciAddress {
   uint8_t bus, device, function;
 };

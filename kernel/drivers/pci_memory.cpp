@@ -9,8 +9,6 @@ namespace {
 // Between the RAM below 4 GiB, which ends at or below 0xE0000000 on QEMU's pc and q35, and the I/O APIC. q35's window
 // of configuration space (0xB0000000, 256 MiB) lies below.
 constexpr uint64_t kWindowStart = 0xE000'0000, kWindowEnd = 0xFEC0'0000;
-constexpr uint8_t kCommandAt = 0x04, kHeaderTypeAt = 0x0E, kFirstBarAt = 0x10;
-constexpr uint16_t kDecodesMemory = 0x0002;
 
 struct Placement {
   bool firmware_did = false;
@@ -24,9 +22,9 @@ bool is_wide(uint32_t bar) {
 // Calls visit(offset, low word) for each memory BAR.
 template <typename Visit>
 void visit_memory_bars(PciAddress where, Visit visit) {
-  if ((pci_read8(where, kHeaderTypeAt) & 0x7F) != 0) return;  // bridges have two, and none of ours is behind one
+  if ((pci_read8(where, kPciHeaderType) & 0x7F) != 0) return;  // bridges have two, and none of ours is behind one
   for (uint8_t index = 0; index < 6; ++index) {
-    const uint8_t offset = kFirstBarAt + 4 * index;
+    const uint8_t offset = kPciFirstBar + 4 * index;
     const uint32_t low = pci_read32(where, offset);
     if (low & 1) continue;  // I/O space
     if (is_wide(low) && index == 5) continue;
@@ -45,8 +43,8 @@ void look(PciAddress where, uint16_t, uint16_t, void* context) {
 void place(PciAddress where, uint16_t, uint16_t, void* context) {
   auto& placement = *static_cast<Placement*>(context);
   // Nothing may be decoded where the BARs point while their sizes are asked for.
-  const uint16_t command = pci_read16(where, kCommandAt);
-  pci_write16(where, kCommandAt, command & ~kDecodesMemory);
+  const uint16_t command = pci_read16(where, kPciCommand);
+  pci_write16(where, kPciCommand, command & ~kPciCommandMemory);
   visit_memory_bars(where, [&](uint8_t offset, uint32_t low) {
     pci_write32(where, offset, 0xFFFF'FFFF);
     const uint64_t size = uint32_t(~(pci_read32(where, offset) & ~0xFu) + 1);
@@ -58,7 +56,7 @@ void place(PciAddress where, uint16_t, uint16_t, void* context) {
     if (is_wide(low)) pci_write32(where, offset + 4, 0);
     placement.next = address + size;
   });
-  pci_write16(where, kCommandAt, command);
+  pci_write16(where, kPciCommand, command);
 }
 
 }  // namespace

@@ -1,5 +1,7 @@
 #include "kernel/resume/resume.h"
 
+#include <cstddef>
+
 #include "kernel/arch/x86_64/cpu.h"
 #include "kernel/arch/x86_64/cpu_initialize.h"
 #include "kernel/arch/x86_64/entry.h"
@@ -26,6 +28,11 @@ uint32_t g_resumed_count = 0;
 namespace {
 
 using mortem::format::ResumeRequest;
+// What entry.S counts on.
+static_assert(mortem::format::kResumeTrampolineAddress == 0x100000 && mortem::format::kResumeTables == 0x101000 &&
+              mortem::format::kResumeRequestAddress == 0x104000);
+static_assert(offsetof(ResumeRequest, entry) == 0 && offsetof(ResumeRequest, page_table_root) == 8 &&
+              offsetof(ResumeRequest, efer) == 16);
 
 // What a C++ call preserves (entry.S).
 struct ResumePoint {

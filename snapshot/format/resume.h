@@ -20,7 +20,7 @@ inline constexpr uint64_t kResumeBytes = 0x5000;  // what of the 64 KiB is used
 
 inline constexpr char kResumeMagic[16] = "MORTEM-RESUME-1";
 
-// The first three fields are read by resume.S.
+// The first three fields are read by kernel/resume/entry.S.
 struct ResumeRequest {
   uint64_t entry;            // virtual
   uint64_t page_table_root;  // CR3

@@ -60,28 +60,37 @@ def filler(folder):
     return program
 
 
-def ceph_core(folder):
-    """A core of ceph-osd once its threads are there; None: the program or gcore is not on this machine."""
-    if not shutil.which("ceph-osd") or not shutil.which("gcore"):
-        return None
-    (folder / "ceph.conf").write_text(CEPH.format(folder))
-    (folder / "osd").mkdir()
-    command = ["ceph-osd", "-c", str(folder / "ceph.conf"), "-i", "0", "--no-mon-config"]
+def settled_core(command, folder, at_least):
+    """Starts `command`, waits until it has its threads (that many, and no more coming), and returns a core of it and
+    their number."""
     quiet = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    subprocess.run([*command, "--mkfs", "--osd-uuid", "22222222-2222-3333-4444-555555555555"], check=True, **quiet)
-    process = subprocess.Popen([*command, "-f"], **quiet)
+    process = subprocess.Popen(command, **quiet)
     try:
         tasks = pathlib.Path(f"/proc/{process.pid}/task")
         deadline, last, same = time.monotonic() + 120, 0, 0
         while same < 8:
             if time.monotonic() > deadline or process.poll() is not None:
-                raise AssertionError("ceph-osd did not start its threads")
+                raise AssertionError(f"{command[0]} did not start its threads")
             count = len(list(tasks.iterdir()))
-            same = same + 1 if count == last and count >= 40 else 0
+            same = same + 1 if count == last and count >= at_least else 0
             last = count
             time.sleep(0.25)  # between two looks at whether more threads come
         subprocess.run(["gcore", "-o", folder / "core", str(process.pid)], check=True, **quiet)
-        return folder / f"core.{process.pid}"
+        return folder / f"core.{process.pid}", last
     finally:
         process.send_signal(signal.SIGKILL)
         process.wait()
+
+
+def ceph_core(folder):
+    """A core of ceph-osd, and the number of its threads. Needs the packages of `tools/setup bench`, and gdb's gcore."""
+    (folder / "ceph.conf").write_text(CEPH.format(folder))
+    (folder / "osd").mkdir()
+    command = ["ceph-osd", "-c", str(folder / "ceph.conf"), "-i", "0", "--no-mon-config"]
+    subprocess.run([*command, "--mkfs", "--osd-uuid", "22222222-2222-3333-4444-555555555555"], check=True,
+                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    return settled_core([*command, "-f"], folder, 40)
+
+
+def has_ceph():
+    return bool(shutil.which("ceph-osd") and shutil.which("gcore"))

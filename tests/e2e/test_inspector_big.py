@@ -46,9 +46,8 @@ class InspectorBig(MortemTest):
             """)
 
     def test_ceph(self):
-        core = big_targets.ceph_core(self.files)
-        if core is None:
-            self.skipTest("ceph-osd is not installed: tools/setup bench")
+        self.assertTrue(big_targets.has_ceph(), "ceph-osd or gcore is not there; run tools/setup bench")
+        core, _ = big_targets.ceph_core(self.files)
         self.inspect(core, f"""
             wait "OSD::" in stack for 300
             command view.symbols

@@ -202,6 +202,11 @@ class InspectorViews(MortemTest):
 
     def test_a_crash_that_goes_on(self):
         _, dump = self.crash(GUESTS / "null_read", status=139)
+        self.mortem("core", dump, "-o", "plain.core")
+        self.run_script(self.files / "plain.core", """
+            wait "null_read.c" in stack
+            check-command target.resume available
+            """)
         self.addCleanup(self.mortem, "stop", "null_read-resumed", status=None)
         self.run_script(dump, """
             wait "Resume"

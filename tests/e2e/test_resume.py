@@ -4,7 +4,6 @@ import re
 import shutil
 import socket
 import subprocess
-import time
 import unittest
 
 from mortem_test import GUESTS, MORTEM, ROOT, MortemTest, wait_until
@@ -225,13 +224,18 @@ class Others(ResumeTest):
 
     def test_killed_while_it_starts(self):
         _, dump = self.crash(GUESTS / "null_write", status=139)
-        for delay in (0.1,):
+        for at, what in ((lambda: any((self.place / "tmp").rglob("memory*")), "the file of its memory"),
+                         (lambda: self.qemu_processes() != [], "its QEMU")):
             process = self.start("resume", dump, "--name", "k")
-            time.sleep(delay)  # wherever that is
+            wait_until(lambda: at() or process.poll() is not None, what)
             process.kill()
             process.wait()
             self.mortem("stop", "k", status=None)
             wait_until(lambda: self.facts("ps")["instances"] == [] and self.qemu_processes() == [], "the end")
+        # What the killed ones could not remove, the next one does.
+        self.mortem("resume", dump, "--name", "k")
+        self.mortem("stop", "k")
+        self.assert_nothing_left()
 
 
 class Programs(ResumeTest):

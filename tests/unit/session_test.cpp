@@ -97,6 +97,10 @@ TEST_F(SessionTest, AMissingFileIsASentence) {
   EXPECT_EQ(stack.problem, session->problem());
 }
 
+TEST_F(SessionTest, ACoreOfLinuxSaysWhyItCannotGoOn) {
+  EXPECT_NE(open()->why_not_resumed().find("no dump of a Mortem guest"), std::string::npos);
+}
+
 TEST_F(SessionTest, SummaryNamesThePointer) {
   const auto session = open();
   const auto summary = wait_for([&] { return session->summary(); });

@@ -4,14 +4,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <array>
-#include <fstream>
 #include <nlohmann/json.hpp>
 #include <set>
 #include <thread>
 
-#include "snapshot/clone/clone_description.h"
-#include "snapshot/image_target.h"
 #include "tools/child_program.h"
 #include "tools/output.h"
 #include "tools/qemu/instance.h"
@@ -93,17 +89,6 @@ Result<std::string> clone(const std::string& target, const std::string& folder, 
   return fs::absolute(folder).lexically_normal().string();
 }
 
-std::string no_resume(const std::string& target, bool live) {
-  if (live) return "it runs already";
-  if (snapshot::is_clone_folder(target) || snapshot::image_target(target)) return "";
-  // As its guest wrote it: compressed. Any other is a core of whatever program.
-  constexpr std::array<char, 4> kZstdMagic = {'\x28', '\xb5', '\x2f', '\xfd'};  // RFC 8878, 3.1.1
-  std::array<char, 4> magic{};
-  std::ifstream file(target, std::ios::binary);
-  file.read(magic.data(), magic.size());
-  return magic == kZstdMagic ? "" : "only a dump as its guest wrote it can go on, or a clone; this is a plain core";
-}
-
 Result<std::string> resume(const std::string& target, app::JobControl& job) {
   const auto facts = TRY(run_verb({"resume", fs::absolute(target).string()}, job));
   return facts.value("name", std::string());
@@ -156,7 +141,6 @@ Result<std::string> dump(const std::string& target, const std::function<Result<v
 app::TargetActions target_actions() {
   app::TargetActions actions;
   actions.no_clone = no_clone;
-  actions.no_resume = no_resume;
   actions.no_dump = no_dump;
   actions.clone = clone;
   actions.resume = resume;

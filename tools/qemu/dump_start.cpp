@@ -96,7 +96,7 @@ Result<StartedDump> start_dump(const std::string& source, const fs::path& given_
   plan.machine.memory_file = temporary.path() / "memory";
   const snapshot::DumpBoot boot = TRY(snapshot::make_dump_boot(
       *core, plan.machine.memory_file,
-      has_small_firmware(plan.machine.qemu) ? snapshot::FirmwareMemory::Low : snapshot::FirmwareMemory::LowAndHigh));
+      plan.machine.small_firmware ? snapshot::FirmwareMemory::Low : snapshot::FirmwareMemory::LowAndHigh));
   plan.machine.kernel = temporary.path() / "trampoline";
   TRY_VOID(write_file_atomically(plan.machine.kernel,
                                  {reinterpret_cast<const char*>(boot.trampoline.data()), boot.trampoline.size()}));

@@ -138,6 +138,10 @@ Result<void> GuestRun::start_qemu(Descriptor console_end, Descriptor control_end
   Descriptor nothing(open("/dev/null", O_RDWR | O_CLOEXEC));
   if (!log || !nothing) return system_failure("cannot write", instance_.folder() / "qemu.log");
 
+  // It begins once instance.json names it: we may be killed at any moment, and nobody else would know of it.
+  int ends[2];
+  if (pipe2(ends, O_CLOEXEC) != 0) return system_failure("cannot make", "a pipe");
+  Descriptor is_named(ends[0]), named(ends[1]);
   const pid_t parent = getpid();
   qemu_id_ = fork();
   if (qemu_id_ < 0) return system_failure("cannot start", line[0]);
@@ -148,6 +152,9 @@ Result<void> GuestRun::start_qemu(Descriptor console_end, Descriptor control_end
       prctl(PR_SET_PDEATHSIG, SIGKILL);
       if (getppid() != parent) _exit(127);
     }
+    named.reset();
+    char byte = 0;
+    if (read(is_named.get(), &byte, 1) != 1) _exit(127);
     sigset_t none;
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, nullptr);
@@ -166,7 +173,9 @@ Result<void> GuestRun::start_qemu(Descriptor console_end, Descriptor control_end
   plan_.facts.machine = machine_to_json(plan_.machine).dump();
   plan_.facts.qemu = identify_process(qemu_id_);
   plan_.facts.keeper = identify_process(getpid());
-  return instance_.write(plan_.facts);
+  TRY_VOID(instance_.write(plan_.facts));
+  if (!plan_.facts.temporary.empty()) TemporaryFolder::keep_if_killed(plan_.facts.temporary);
+  return write_all(named.get(), "!", "a pipe");
 }
 
 Result<bool> GuestRun::has_qemu_ended(int wait_ms) const {

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "snapshot/resume/dump_boot.h"
+
 namespace mortem::inspector::app {
 
 Result<std::shared_ptr<OpenState>> OpenState::from(std::unique_ptr<snapshot::CoreFile> core) {
@@ -9,6 +11,7 @@ Result<std::shared_ptr<OpenState>> OpenState::from(std::unique_ptr<snapshot::Cor
   state->core = std::move(core);
   state->target = TRY(open_core_target(*state->core));
   state->info = snapshot::gather_dump_info(*state->core);
+  if (auto can = snapshot::check_resumable(*state->core); !can) state->why_not_resumed = can.error().message;
   const Target& target = *state->target;
   for (const TargetThread& thread : target.threads()) {
     ThreadFacts facts;

@@ -17,6 +17,7 @@ struct OpenState {
   std::shared_ptr<const snapshot::CoreFile> core;
   std::unique_ptr<Target> target;
   snapshot::DumpInfo info;
+  std::string why_not_resumed;       // empty: it can go on as a guest of its own
   std::vector<ThreadFacts> threads;  // the crashed one first
   std::vector<AddressRange> ranges;
   std::unique_ptr<AddressLabels> labels;

@@ -7,6 +7,7 @@
 
 #include "inspector/app/model/analysis.h"
 #include "inspector/app/model/live_control.h"
+#include "snapshot/clone/clone_description.h"
 
 namespace mortem::inspector::app {
 
@@ -122,6 +123,12 @@ std::shared_ptr<OpenState> Session::state() const {
 Phase Session::phase() const {
   const std::lock_guard lock(mutex_);
   return phase_;
+}
+
+std::string Session::why_not_resumed() const {
+  if (snapshot::is_clone_folder(target())) return {};
+  const std::lock_guard lock(mutex_);
+  return state_ ? state_->why_not_resumed : std::string();
 }
 
 std::string Session::problem() const {

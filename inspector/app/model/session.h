@@ -72,8 +72,9 @@ class Session {
 
   const std::string& target() const { return setup_.target; }
   Phase phase() const;
-  std::string problem() const;  // of Failed; one sentence
-  bool live() const;            // it can be run on
+  std::string problem() const;          // of Failed; one sentence
+  bool live() const;                    // it can be run on
+  std::string why_not_resumed() const;  // empty: it can go on as a guest of its own
   bool analysis_busy() const { return questions_->busy(Lane::Analysis); }
   bool busy() const {  // an answer is on its way
     return phase() == Phase::Opening || questions_->busy(Lane::Analysis) || questions_->busy(Lane::Facts);

@@ -27,6 +27,13 @@ class BlockDevice {
     }
     return {};
   }
+  virtual Result<void> read_pages(uint64_t offset, std::span<uint8_t* const> pages) {
+    for (uint8_t* page : pages) {
+      if (auto got = read(offset, {page, 4096}); got.is_error()) return got;
+      offset += 4096;
+    }
+    return {};
+  }
   // Everything that was written before survives a power cut.
   virtual Result<void> flush(DiskWait wait = DiskWait::Poll) = 0;
   virtual bool is_read_only() const { return false; }

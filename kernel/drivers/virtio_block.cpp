@@ -128,6 +128,15 @@ Result<void> VirtioBlock::write(uint64_t offset, std::span<const uint8_t> from, 
 
 Result<void> VirtioBlock::write_pages(uint64_t offset, std::span<uint8_t* const> pages, DiskWait wait) {
   if (read_only_) return Error::ReadOnly;
+  return transfer_pages(Operation::Write, offset, pages, wait);
+}
+
+Result<void> VirtioBlock::read_pages(uint64_t offset, std::span<uint8_t* const> pages) {
+  return transfer_pages(Operation::Read, offset, pages, DiskWait::Poll);
+}
+
+Result<void> VirtioBlock::transfer_pages(Operation operation, uint64_t offset, std::span<uint8_t* const> pages,
+                                         DiskWait wait) {
   TRY(check(offset, pages.size() * kPageSize));
   while (!pages.empty()) {
     const InterruptGuard guard;
@@ -135,7 +144,7 @@ Result<void> VirtioBlock::write_pages(uint64_t offset, std::span<uint8_t* const>
     const size_t limit = segment_limit(wait);
     while (gathered < pages.size() && gathered * kPageSize < kRequestBytes) {
       const size_t before = count;
-      const size_t part = gather(pages[gathered], kPageSize, false, limit, count);
+      const size_t part = gather(pages[gathered], kPageSize, operation == Operation::Read, limit, count);
       if (part < kPageSize) {
         drop_surplus(part, count);
         count = before < count ? before : count;
@@ -145,10 +154,10 @@ Result<void> VirtioBlock::write_pages(uint64_t offset, std::span<uint8_t* const>
     }
     if (gathered == 0) {
       // Segments smaller than a page: the slow way.
-      TRY(transfer(Operation::Write, offset, pages[0], kPageSize, wait));
+      TRY(transfer(operation, offset, pages[0], kPageSize, wait));
       gathered = 1;
     } else {
-      TRY(request(Operation::Write, offset, count, gathered * kPageSize, wait));
+      TRY(request(operation, offset, count, gathered * kPageSize, wait));
     }
     offset += gathered * kPageSize;
     pages = pages.subspan(gathered);

@@ -19,6 +19,7 @@ class VirtioBlock : public BlockDevice {
   Result<void> read(uint64_t offset, std::span<uint8_t> to) override;
   Result<void> write(uint64_t offset, std::span<const uint8_t> from, DiskWait wait) override;
   Result<void> write_pages(uint64_t offset, std::span<uint8_t* const> pages, DiskWait wait) override;
+  Result<void> read_pages(uint64_t offset, std::span<uint8_t* const> pages) override;
   Result<void> flush(DiskWait wait) override;
   bool is_read_only() const override { return read_only_; }
 
@@ -57,6 +58,7 @@ class VirtioBlock : public BlockDevice {
   void give_up();
   Result<void> check(uint64_t offset, size_t size) const;
   Result<void> transfer(Operation operation, uint64_t offset, uint8_t* data, size_t size, DiskWait wait);
+  Result<void> transfer_pages(Operation operation, uint64_t offset, std::span<uint8_t* const> pages, DiskWait wait);
   size_t segment_limit(DiskWait wait) const;
   // The request of the `count` segments behind segments_[0]: `moved` bytes.
   Result<void> request(Operation operation, uint64_t offset, size_t count, size_t moved, DiskWait wait);

@@ -106,6 +106,11 @@ Result<void> BlockCache::write_pages(uint64_t offset, std::span<uint8_t* const> 
   return {};
 }
 
+Result<void> BlockCache::read_pages(uint64_t offset, std::span<uint8_t* const> pages) {
+  if (offset > length_ || pages.size() * kPageSize > length_ - offset) return Error::Io;
+  return device_.read_pages(offset_ + offset, pages);
+}
+
 Result<void> BlockCache::read(uint64_t offset, std::span<uint8_t> to) {
   constexpr size_t kSector = 512;
   if (offset > length_ || to.size() > length_ - offset) return Error::Io;

@@ -1,4 +1,5 @@
 // A cache of part of a disk, in chunks that are larger than a block: what stands beside a block is mostly wanted next.
+// Pages of files that are read ahead go past it, straight into the page cache.
 #pragma once
 
 #include <cstddef>
@@ -12,8 +13,7 @@ namespace kernel {
 
 class BlockCache {
  public:
-  // The part [offset, offset + length) of the device, in about `memory` bytes, 4 MiB at most. Chunks of 256 KiB took
-  // half as many requests, but twice the bytes: a program of many libraries started later.
+  // The part [offset, offset + length) of the device, in about `memory` bytes, 4 MiB at most.
   BlockCache(BlockDevice& device, uint64_t offset, uint64_t length, size_t memory);
 
   uint64_t length() const { return length_; }
@@ -27,8 +27,9 @@ class BlockCache {
   Result<void> flush(DiskWait wait) { return device_.flush(wait); }
   // Copies from chunks that are in memory or worth to be; goes to the disk directly for large pieces.
   Result<void> read(uint64_t offset, std::span<uint8_t> to);
-  // From the disk, whatever is in memory. Whole sectors.
+  // From the disk, whatever is in memory. Whole sectors; `pages` as above.
   Result<void> read_again(uint64_t offset, std::span<uint8_t> to) { return device_.read(offset_ + offset, to); }
+  Result<void> read_pages(uint64_t offset, std::span<uint8_t* const> pages);
 
  private:
   struct Chunk {
@@ -39,7 +40,7 @@ class BlockCache {
   };
   // A bad sector takes this much with it, not the whole chunk.
   static constexpr size_t kPieceSize = 4096;
-  static constexpr size_t kChunkSize = 64 << 10, kMaximumChunks = 64;
+  static constexpr size_t kChunkSize = 16 << 10, kMaximumChunks = 256;
   static_assert(kChunkSize / kPieceSize <= 64);
 
   Chunk* find(uint64_t number);

@@ -233,6 +233,7 @@ class Ext2Inode : public Inode, public CachedFile {
   Result<void> read_page(uint64_t index, uint8_t* to);
   Result<CachedPage*> load_page(uint64_t index);
   void load_around(uint64_t index);
+  size_t load_run(uint64_t index, Run run);
   uint64_t next_of(uint64_t offset, uint64_t end, bool data);
   Result<void> write_page_part(uint64_t offset, std::span<const uint8_t> from);
   Result<void> allocate_for(CachedPage& page);

@@ -11,6 +11,7 @@ namespace {
 constexpr uint64_t kLargestFile = ((uint64_t{1} << 32) / 8 - 1 - 525'826) * kPageSize;
 constexpr uint64_t kLargestSmallFile = 0x7FFF'FFFF;  // above it the superblock says that there are large files
 constexpr uint64_t kMostPagesOfARun = 512;
+constexpr uint64_t kPagesAround = 32;  // are read with a page that is wanted
 
 // Caching is not worth the program's last pages.
 bool has_memory_to_cache() {
@@ -75,6 +76,10 @@ Result<size_t> Ext2Inode::read_cached(uint64_t offset, std::span<uint8_t> to) {
     size_t part = kPageSize - in_page < left ? kPageSize - in_page : left;
     CachedPage* page = pages.find(*this, index);
     const bool is_whole = in_page == 0 && (part == kPageSize || at + part == size());
+    if (page == nullptr && left < kPagesAround * kPageSize) {
+      load_around(index);
+      page = pages.find(*this, index);
+    }
     if (page == nullptr && !is_whole && has_memory_to_cache()) {
       auto loaded = load_page(index);
       if (loaded)
@@ -269,12 +274,47 @@ Result<PhysicalAddress> Ext2Inode::shared_page(uint64_t index, PageUse use) {
   return page->physical;
 }
 
-// A mapping's neighbours are wanted next, mostly, and stand in the same chunk of the disk's cache.
+// The neighbours of a page are wanted next, mostly. What cannot be read is left to who wants it.
 void Ext2Inode::load_around(uint64_t index) {
-  constexpr uint64_t kAround = 16;
-  const uint64_t end = page_up(size()) / kPageSize, first = index / kAround * kAround;
-  for (uint64_t at = first; at < first + kAround && at < end && has_memory_to_cache(); ++at)
-    if (load_page(at).is_error()) return;
+  const uint64_t first = index / kPagesAround * kPagesAround, pages = page_up(size()) / kPageSize;
+  const uint64_t end = first + kPagesAround < pages ? first + kPagesAround : pages;
+  for (uint64_t at = first; at < end && has_memory_to_cache();) {
+    if (volume_.pages().find(*this, at) != nullptr) {
+      ++at;
+      continue;
+    }
+    auto run = map(at, static_cast<uint32_t>(end - at));
+    if (run.is_error()) return;
+    if (run.value().block == 0) {
+      at += run.value().count;
+      continue;
+    }
+    const size_t loaded = load_run(at, run.value());
+    if (loaded == 0) return;
+    at += loaded;
+  }
+}
+
+// Reads the run's pages from `index` on straight into the page cache, up to one that is there; returns how many.
+size_t Ext2Inode::load_run(uint64_t index, Run run) {
+  CachedPage* loaded[kPagesAround];
+  uint8_t* bytes[kPagesAround];
+  size_t count = 0;
+  while (count < run.count && count < kPagesAround && volume_.pages().find(*this, index + count) == nullptr) {
+    auto added = volume_.pages().add(*this, index + count);
+    if (added.is_error()) break;
+    ++added.value()->holds;  // the next allocation may look for memory
+    loaded[count] = added.value();
+    bytes[count++] = added.value()->bytes();
+  }
+  const auto read = volume_.cache().read_pages(uint64_t{run.block} * kPageSize, {bytes, count});
+  for (size_t at = 0; at < count; ++at) {
+    --loaded[at]->holds;
+    if (read.is_error()) volume_.pages().drop(*loaded[at]);
+  }
+  if (read.is_error()) return 0;
+  if (count > 0 && (index + count) * kPageSize > size()) zero_behind_end();
+  return count;
 }
 
 PhysicalAddress Ext2Inode::cached_page(uint64_t index) {

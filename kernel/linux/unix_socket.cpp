@@ -118,10 +118,7 @@ Result<size_t> UnixSocket::get_option(int level, int name, std::span<uint8_t> va
 }
 
 Result<uint64_t> UnixSocket::control(uint32_t request, uint64_t user_argument) {
-  constexpr uint32_t kBytesUnread = 0x5411;  // SIOCOUTQ
-  if (request != kBytesUnread) return net::interface_control(request, user_argument);
-  TRY(write_user(user_argument, static_cast<uint32_t>(sender_.used)));
-  return 0;
+  return net::interface_control(request, user_argument);
 }
 
 Result<InodeStatus> UnixSocket::status() {
@@ -139,6 +136,11 @@ Result<uint32_t> UnixSocket::bytes_available() {
   if (state_ == State::Listening) return Error::Invalid;
   if (type() == kSocketStream || type() == kSocketSequenced) return static_cast<uint32_t>(queue_.byte_count());
   return queue_.first() == nullptr ? 0u : static_cast<uint32_t>(queue_.first()->length());
+}
+
+// Linux: unix_outq_len, the memory that unread messages take.
+Result<uint32_t> UnixSocket::bytes_unsent() {
+  return static_cast<uint32_t>(sender_.used);
 }
 
 // Linux: unix_poll, unix_dgram_poll.

@@ -30,6 +30,7 @@ class UnixSocket final : public Socket {
   WaitQueue* wait_queue() override { return &waiters_; }
   const char* path() const override { return path_; }
   Result<uint32_t> bytes_available() override;
+  Result<uint32_t> bytes_unsent() override;
 
   void join(UnixSocket& other);  // the two are connected
   void got_room() { waiters_.notify_all(kPollOut); }

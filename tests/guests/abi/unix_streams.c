@@ -1,6 +1,7 @@
 // AF_UNIX streams: pairs, names, listening and connecting, half-closed connections, what errors there are.
 // Built with musl too.
 #include <fcntl.h>
+#include <linux/sockios.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
@@ -56,6 +57,13 @@ static void show_name(const char* what, int descriptor, int (*get)(int, struct s
   putchar('\n');
 }
 
+// Linux counts the memory that unread messages take, which is the kernel's own: more than the bytes in them, or none.
+static void show_unread(const char* what, int socket) {
+  int left = -1;
+  const int error = error_of(ioctl(socket, SIOCOUTQ, &left));
+  printf("%s: error %d, %s\n", what, error, left < 0 ? "nothing said" : left > 0 ? "some" : "none");
+}
+
 static void pairs(void) {
   int ends[2];
   fact("socketpair", error_of(socketpair(AF_UNIX, SOCK_STREAM, 0, ends)));
@@ -67,6 +75,7 @@ static void pairs(void) {
   int count = 0;
   fact("FIONREAD", error_of(ioctl(ends[1], FIONREAD, &count)));
   fact("bytes there", count);
+  show_unread("SIOCOUTQ before they are read", ends[0]);
   show_poll("with bytes", ends[1]);
   char text[64] = {0};
   fact("peek", recv(ends[1], text, 4, MSG_PEEK));
@@ -74,6 +83,7 @@ static void pairs(void) {
   fact("read of two messages", read(ends[1], text, sizeof text));
   printf("%s\n", text);
   fact("nothing left", error_of(recv(ends[1], text, 1, MSG_DONTWAIT)));
+  show_unread("SIOCOUTQ when they were", ends[0]);
   struct iovec parts[3] = {{"ab", 2}, {"", 0}, {"cdef", 4}};
   fact("writev", writev(ends[1], parts, 3));
   struct iovec into[2] = {{text, 3}, {text + 10, 20}};

@@ -67,6 +67,7 @@ void TileWindow::draw(ImVec2 from, ImVec2 to) {
     return;
   }
   draw_node(tiles.root(), from, to);
+  wanted_focus_.clear();
 }
 
 void TileWindow::open(const std::string& view) {
@@ -210,7 +211,8 @@ void TileWindow::draw_view(const std::string& name, ImVec2 from, ImVec2 to) {
   }
   ImGui::BeginChild(name.c_str(), ImVec2(to.x - from.x, to.y - from.y), ImGuiChildFlags_AlwaysUseWindowPadding);
   ImGui::PopStyleVar();
-  if (ImGui::IsWindowFocused(ImGuiFocusedFlags_ChildWindows)) focused_ = name;
+  // (Until the wanted one is drawn, the one before has the focus: keys of this frame are not for that.)
+  if (wanted_focus_.empty() && ImGui::IsWindowFocused(ImGuiFocusedFlags_ChildWindows)) focused_ = name;
   const ViewKind* kind = find_view_kind(name);
   if (View* shown = view(name)) {
     if (kind->needs_target && !workspace_.session)

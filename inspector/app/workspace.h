@@ -44,7 +44,7 @@ struct TargetActions {
 struct EditedValue {
   unsigned id = 0;  // ImGui's of its row; 0: none
   std::string text;
-  bool begins = false;
+  int tries = 0;  // in how many frames more it asks for the keyboard
 };
 
 class Workspace {

@@ -75,6 +75,14 @@ class InspectorViews(MortemTest):
         returned, behind = self.behind_the_call("step_place")
         self.run_script("d", f"""
             wait "worker 0"
+            key Alt+8
+            key Ctrl+F
+            type "rax"
+            settle
+            check "orig_rax" in registers
+            check-not "rbx" in registers
+            key Ctrl+A
+            key Delete
             check-fact preset live
             check-command run.continue available
             check-command target.resume unavailable
@@ -121,6 +129,31 @@ class InspectorViews(MortemTest):
             wait-not "77" in watch
             command value.set "untouched = 1000"
             wait "1000" in watch
+            command watch.add "bits.low"
+            command watch.add "bits.middle"
+            command watch.add "bits.high"
+            wait "300" in watch
+            command value.set "bits.middle = 6"
+            wait-not "-3" in watch
+            command value.set "bits.high = 411"
+            wait "411" in watch
+            check "6" in watch
+            check "5" in watch
+            command value.set "$rax = 0x7654321"
+            command view.registers
+            key Ctrl+F
+            type "rax"
+            wait "0x7654321" in registers
+            settle
+            right-click "0x7654321" in registers
+            click "Set the value"
+            key Ctrl+A
+            type "$rax + 1"
+            key Enter
+            wait "0x7654322" in registers
+            key Ctrl+F
+            key Ctrl+A
+            key Delete
             command view.breakpoints
             command run.call "add(20, 22)"
             settle
@@ -142,6 +175,16 @@ class InspectorViews(MortemTest):
             command run.interrupt
             wait "Stopped: interrupted" in breakpoints for 60
             check-fact jobs-failed 0
+            command value.set "bits.high = 512"
+            wait "512 does not fit into 9 bits" for 60
+            command value.set "bits.middle = -9"
+            wait "-9 does not fit into 4 bits" for 60
+            command value.set "$xmm0 = 1"
+            wait "only general registers can be set" for 60
+            command breakpoint.watch "bits.low"
+            wait "bits.low: is a bit-field" for 60
+            command view.watch
+            check "411" in watch
             """)
         self.assertIn("debuggee", self.mortem("ps").stdout)
         # It goes on when the inspector leaves.

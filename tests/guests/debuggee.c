@@ -13,6 +13,11 @@ enum { kWorkers = 3 };
 volatile long watched = 1;
 volatile long untouched = 77;
 volatile long stepped;
+volatile struct {
+  unsigned low : 3;
+  int middle : 4;
+  unsigned high : 9;
+} bits = {5, -3, 300};
 volatile int keep_going = 1;
 _Thread_local volatile long own_word = 40;
 static atomic_long rounds[kWorkers];

@@ -75,6 +75,7 @@ class Analysis {
  private:
   bool begins_with_frame(uint64_t start);
   static Result<ValuePlace> place_of(const Value& value, const std::string& name);
+  Result<std::vector<uint8_t>> bit_field_bytes(const Value& target, const std::string& name, uint64_t bits);
   Result<Assignment> assignment(const Value& target, const std::string& name, const std::string& text,
                                 FrameValues* scope);
   std::vector<const Stack*> all_stacks();

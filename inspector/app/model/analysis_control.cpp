@@ -115,15 +115,38 @@ Result<uint64_t> Analysis::number(const std::string& expression, uint32_t thread
 
 Result<Analysis::ValuePlace> Analysis::place_of(const std::string& expression, uint32_t thread, size_t frame) {
   auto values = program_.frame(thread, frame);
-  return place_of(TRY(evaluate(program_, values ? &*values : nullptr, expression)), expression);
+  const Value value = TRY(evaluate(program_, values ? &*values : nullptr, expression));
+  if (value.bit_size != 0)
+    return failure(ErrorKind::Unsupported,
+                   fmt::format("{}: is a bit-field; what is beside it would count", expression));
+  return place_of(value, expression);
 }
 
 Result<Analysis::ValuePlace> Analysis::place_of(const Value& value, const std::string& name) {
   const Type* type = value.type ? &value.type->stripped() : nullptr;
   if (!value.address || !type || !type->has_size || type->size == 0)
     return failure(ErrorKind::Unsupported, fmt::format("{}: stands in no memory", name));
-  if (value.bit_size != 0) return failure(ErrorKind::Unsupported, fmt::format("{}: is a bit-field", name));
-  return ValuePlace{*value.address, type->size};
+  if (value.bit_size == 0) return ValuePlace{*value.address, type->size};
+  return ValuePlace{*value.address, (value.bit_shift + value.bit_size + 7) / 8};
+}
+
+// The bytes that hold the bit-field, with `bits` in its place and what is beside it as it is.
+Result<std::vector<uint8_t>> Analysis::bit_field_bytes(const Value& target, const std::string& name, uint64_t bits) {
+  const unsigned size = target.bit_size, surplus = size < 64 ? 64 - size : 0;
+  const bool fits = target.type->stripped().is_signed() ? uint64_t(int64_t(bits << surplus) >> surplus) == bits
+                                                        : bits << surplus >> surplus == bits;
+  if (!fits)
+    return failure(ErrorKind::BadInput,
+                   fmt::format("{}: {} does not fit into {} bits", name, static_cast<int64_t>(bits), size));
+  auto bytes = program_.reader().read_memory(*target.address, (target.bit_shift + size + 7) / 8);
+  if (!bytes) return failure(ErrorKind::Unavailable, fmt::format("{}: {}", name, missing_text(bytes.error())));
+  for (unsigned bit = 0; bit < size; ++bit) {
+    const unsigned at = target.bit_shift + bit;
+    const auto mask = static_cast<uint8_t>(1u << at % 8);
+    (*bytes)[at / 8] =
+        static_cast<uint8_t>((bits >> bit & 1) != 0 ? (*bytes)[at / 8] | mask : (*bytes)[at / 8] & ~mask);
+  }
+  return std::move(*bytes);
 }
 
 Result<Analysis::Assignment> Analysis::assignment(const std::string& expression, const std::string& text,
@@ -177,7 +200,10 @@ Result<Analysis::Assignment> Analysis::assignment(const Value& target, const std
                    fmt::format("{}: only numbers and pointers can be set, one at a time", name));
   const auto number = reader.read_integer(source);
   if (!number) return failure(ErrorKind::Unavailable, fmt::format("{}: {}", text, missing_text(number.error())));
-  std::memcpy(result.bytes.data(), &*number, result.bytes.size());
+  if (target.bit_size != 0)
+    result.bytes = TRY(bit_field_bytes(target, name, *number));
+  else
+    std::memcpy(result.bytes.data(), &*number, result.bytes.size());
   return result;
 }
 

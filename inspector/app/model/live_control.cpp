@@ -234,6 +234,11 @@ void LiveControl::set_condition(uint32_t id, const std::string& condition) {
 
 Result<void> LiveControl::assign(const std::string& expression, const std::string& text, uint32_t thread,
                                  size_t frame) {
+  const size_t first = expression.find_first_not_of(' ');
+  if (first != std::string::npos && expression[first] == '$') {
+    const size_t last = expression.find_last_not_of(' ');
+    return write_register(expression.substr(first + 1, last - first), text, thread, frame);
+  }
   return write(TRY(access_.analysis().assignment(expression, text, thread, frame)), expression);
 }
 
@@ -251,6 +256,27 @@ Result<void> LiveControl::write(const Analysis::Assignment& assignment, const st
   if (known == now.size() && now == assignment.bytes) return {};
   return failure(ErrorKind::Unavailable, fmt::format("{}: was written at {:#x}, but reads back as something else", name,
                                                      assignment.place.address));
+}
+
+Result<void> LiveControl::write_register(const std::string& name, const std::string& text, uint32_t thread,
+                                         size_t frame) {
+  if (frame != 0)
+    return failure(ErrorKind::Unsupported,
+                   fmt::format("${}: only the innermost frame's registers can be set; a caller's are in memory", name));
+  const auto number = std::find_if(format::kGeneralRegisters.begin(), format::kGeneralRegisters.end(),
+                                   [&](const auto& one) { return name == one.name; });
+  if (number == format::kGeneralRegisters.end())
+    return failure(ErrorKind::Unsupported, fmt::format("${}: only general registers can be set", name));
+  const uint64_t value = TRY(access_.analysis().number(text, thread, frame));
+  if (number->size < sizeof value && value >> 8 * number->size != 0)
+    return failure(ErrorKind::BadInput,
+                   fmt::format("${}: {:#x} does not fit into {} bytes", name, value, number->size));
+  TRY_VOID(guest_->set_register(thread, name, std::span(reinterpret_cast<const uint8_t*>(&value), number->size)));
+  TRY_VOID(access_.refresh());
+  const uint64_t now = TRY(guest_->register_value(thread, number->name));
+  if (now == value) return {};
+  return failure(ErrorKind::Unavailable,
+                 fmt::format("${}: was set to {:#x}, but reads back as {:#x}", name, value, now));
 }
 
 Result<std::vector<std::string>> LiveControl::arguments_of(const std::string& expression, std::string& function) const {

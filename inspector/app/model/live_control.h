@@ -37,6 +37,7 @@ class LiveControl {
   void remove_breakpoint(uint32_t id);
   void enable_breakpoint(uint32_t id, bool enabled);
   void set_condition(uint32_t id, const std::string& condition);
+  // `expression`: of a value in memory, or "$rax", a register of the innermost frame.
   Result<void> assign(const std::string& expression, const std::string& text, uint32_t thread, size_t frame);
   Result<void> assign(ValueHandle to, const std::string& name, const std::string& text, uint32_t thread, size_t frame);
   // "function(1, pointer, count + 1)"; what it gave.
@@ -53,6 +54,7 @@ class LiveControl {
   std::string text_of(const StubStop& stop);
   void update_points();
   Result<void> write(const Analysis::Assignment& assignment, const std::string& name);
+  Result<void> write_register(const std::string& name, const std::string& text, uint32_t thread, size_t frame);
   Result<std::vector<std::string>> arguments_of(const std::string& expression, std::string& function) const;
 
   std::unique_ptr<LiveGuest> guest_;

@@ -146,8 +146,6 @@ class Session {
   // The same for a value that an answer had, however it was come by: an element, a member of what a pointer points to.
   // `name`: what it is called if that fails.
   void assign(ValueHandle to, const std::string& name, const std::string& value, uint32_t thread, size_t frame);
-  void set_register(uint32_t thread, const std::string& name, std::vector<uint8_t> value);
-  void write_memory(uint64_t address, std::vector<uint8_t> bytes);
   // Has the guest write its dump where its crashes' go; the program ends with that, or boots again. In a job's thread:
   // waits for the guest's word.
   Result<void> write_dump(const JobControl& job);

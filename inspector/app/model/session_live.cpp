@@ -131,20 +131,6 @@ void Session::assign(ValueHandle to, const std::string& name, const std::string&
           [=](LiveControl& live) { return live.assign(to, name, value, thread, frame); });
 }
 
-void Session::set_register(uint32_t thread, const std::string& name, std::vector<uint8_t> value) {
-  control("set " + name, [=, this](LiveControl& live) -> Result<void> {
-    TRY_VOID(live.guest().set_register(thread, name, value));
-    return take_state(TRY(live.guest().snapshot()));
-  });
-}
-
-void Session::write_memory(uint64_t address, std::vector<uint8_t> bytes) {
-  control(fmt::format("write to {:#x}", address), [=, this](LiveControl& live) -> Result<void> {
-    TRY_VOID(live.guest().write_memory(address, bytes));
-    return take_state(TRY(live.guest().snapshot()));
-  });
-}
-
 Result<void> Session::write_dump(const JobControl& job) {
   struct Meeting {
     std::mutex mutex;

@@ -1,8 +1,8 @@
 #include "inspector/app/ui/value_tree.h"
 
 #include <fmt/format.h>
-#include <imgui_stdlib.h>
 
+#include "inspector/app/ui/edited_value.h"
 #include "inspector/app/ui/elements.h"
 
 namespace mortem::inspector::app::ui {
@@ -10,41 +10,22 @@ namespace {
 
 constexpr uint64_t kPage = 200;
 
-bool stands_still(const Session& session) {
-  return session.live() && session.phase() == Phase::Stopped;
-}
-
 // Numbers and pointers in the memory of a guest that stands still.
 bool can_be_set(const Workspace& workspace, const ValueFacts& value) {
   const Session& session = *workspace.session;
   return value.handle != 0 && value.address && !value.elements && (!value.expandable || value.pointer) &&
-         session.live() && session.phase() == Phase::Stopped;
+         stands_still(session);
 }
 
-void begin_editing(Workspace& workspace, const ValueFacts& value, ImGuiID id) {
-  workspace.edited = {id, value.text.substr(0, value.text.find(' ')), true};
-}
-
-// True: it is drawn as a field for this frame.
-bool draw_field(Workspace& workspace, const ValueFacts& value, ImGuiID id) {
-  EditedValue& edited = workspace.edited;
-  if (edited.id != id) return false;
-  ImGui::SetNextItemWidth(-1);
-  const bool begins = std::exchange(edited.begins, false);
-  if (begins) ImGui::SetKeyboardFocusHere();
-  const bool entered = ImGui::InputText("##value", &edited.text,
-                                        ImGuiInputTextFlags_EnterReturnsTrue | ImGuiInputTextFlags_AutoSelectAll);
-  if (entered) workspace.session->assign(value.handle, value.name, edited.text, workspace.thread(), workspace.frame());
-  if (entered || (!begins && ImGui::IsItemDeactivated()) || !stands_still(*workspace.session)) edited = {};
-  return true;
+void edit(Workspace& workspace, const ValueFacts& value, ImGuiID id) {
+  begin_editing(workspace, value.text.substr(0, value.text.find(' ')), id);
 }
 
 void draw_menu(Workspace& workspace, const ValueFacts& value, const std::string& expression, ImGuiID id) {
   if (!begin_context_menu("value", value.text)) return;
   if (ImGui::MenuItem("Copy name and value"))
     ImGui::SetClipboardText(fmt::format("{} = {}", value.name, value.text).c_str());
-  if (ImGui::MenuItem("Set the value", nullptr, false, can_be_set(workspace, value)))
-    begin_editing(workspace, value, id);
+  if (ImGui::MenuItem("Set the value", nullptr, false, can_be_set(workspace, value))) edit(workspace, value, id);
   if (!expression.empty() && ImGui::MenuItem("Watch it")) workspace.command("watch.add", expression);
   const auto show = [&](const char* title, uint64_t address) {
     if (ImGui::MenuItem(title))
@@ -93,7 +74,7 @@ void draw_value(Workspace& workspace, const ValueFacts& value, ImGuiID id) {
   } else {
     text(value.known ? Tint::Text : Tint::Warning, value.text);
     if (ImGui::IsItemHovered() && ImGui::IsMouseDoubleClicked(ImGuiMouseButton_Left) && can_be_set(workspace, value))
-      begin_editing(workspace, value, id);
+      edit(workspace, value, id);
   }
   tooltip(value.note.empty() ? value.text : fmt::format("{}\n{}", value.text, value.note));
 }
@@ -123,7 +104,10 @@ void value_row(Workspace& workspace, const ValueFacts& value, const std::string&
   ImGui::PopStyleColor();
   draw_menu(workspace, value, expression, id);
   ImGui::TableNextColumn();
-  if (!draw_field(workspace, value, id)) draw_value(workspace, value, id);
+  const auto set = [&](const std::string& text) {
+    workspace.session->assign(value.handle, value.name, text, workspace.thread(), workspace.frame());
+  };
+  if (!draw_field(workspace, id, set)) draw_value(workspace, value, id);
   ImGui::TableNextColumn();
   text(Tint::Dim, value.type);
   tooltip(value.type);

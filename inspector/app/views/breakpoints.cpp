@@ -132,8 +132,8 @@ void add_run_commands(Workspace& workspace) {
                           .typed_first = true});
   workspace.commands.add({.name = "value.set",
                           .menu = "Run",
-                          .title = "Set a variable",
-                          .argument = "VARIABLE = EXPRESSION",
+                          .title = "Set a variable or a register",
+                          .argument = "VARIABLE = EXPRESSION, or $rax = EXPRESSION",
                           .run = [&workspace](const std::string& text) -> Result<void> {
                             const size_t at = text.find('=');
                             if (at == std::string::npos || at == 0)

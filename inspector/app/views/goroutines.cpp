@@ -11,8 +11,8 @@ class GoroutinesView : public View {
  public:
   void draw(Workspace& workspace) override {
     const auto goroutines = workspace.session->goroutines();
+    if (goroutines || goroutines.pending) ui::filter("##filter", "Filter", filter_, focus_);
     if (!goroutines) return ui::nothing(goroutines.problem, goroutines.pending, "No goroutines: not a Go program");
-    ui::filter("##filter", "Filter", filter_, focus_);
     ImGui::BeginChild("list");
     for (const std::string& problem : goroutines->problems) ui::wrapped(Tint::Warning, problem);
     if (shown_ != goroutines.value) {

@@ -3,6 +3,7 @@
 
 #include <cstring>
 
+#include "inspector/app/ui/edited_value.h"
 #include "inspector/app/ui/elements.h"
 #include "inspector/app/views/view.h"
 
@@ -53,6 +54,7 @@ std::string value_text(const Workspace& workspace, const RegisterFacts& one, For
 class RegistersView : public View {
  public:
   void draw(Workspace& workspace) override {
+    if (filtering_) ui::filter("##filter", "Filter registers", filter_, focus_);  // also while they are read
     const auto sets = workspace.session->registers(workspace.thread(), workspace.frame());
     if (!sets) return ui::nothing(sets.problem, sets.pending || workspace.thread() == 0, "No registers are known");
     for (const auto& [title, form] : {std::pair{"integers", Form::Integer}, std::pair{"floats", Form::Float32},
@@ -61,7 +63,6 @@ class RegistersView : public View {
       ImGui::SameLine();
     }
     ImGui::NewLine();
-    if (filtering_) ui::filter("##filter", "Filter registers", filter_, focus_);
     ImGui::BeginChild("sets");
     for (const RegisterSet& set : *sets) draw_set(workspace, set, &set == &sets->front());
     ImGui::EndChild();
@@ -89,15 +90,20 @@ class RegistersView : public View {
     for (const RegisterFacts& one : set.registers) widest = std::max(widest, one.name.size());
     for (const RegisterFacts& one : set.registers) {
       if (!ui::fits_filter(filter_, one.name)) continue;
-      draw_register(workspace, one, widest);
+      draw_register(workspace, one, widest, first);
     }
   }
 
-  void draw_register(Workspace& workspace, const RegisterFacts& one, size_t widest) const {
+  void draw_register(Workspace& workspace, const RegisterFacts& one, size_t widest, bool general) const {
     const float y = ImGui::GetCursorPosY();
     const std::string value = value_text(workspace, one, form_), id = "register " + one.name;
     ui::text(Tint::Register, fmt::format("{:<{}}", one.name, widest));
     ImGui::SameLine();
+    const ImGuiID field = ImGui::GetID(id.c_str());
+    const auto set = [&](const std::string& text) {
+      workspace.session->assign("$" + one.name, text, workspace.thread(), workspace.frame());
+    };
+    if (ui::draw_field(workspace, field, set)) return;
     const Tint tint = one.bytes.empty() ? Tint::Faint : one.changed ? Tint::Changed : Tint::Text;
     const bool pointer = one.bytes.size() == 8;
     if (pointer && form_ == Form::Integer) {
@@ -108,6 +114,9 @@ class RegistersView : public View {
       ui::text(tint, value);
     }
     if (ui::begin_context_menu(id, value)) {
+      const bool can_be_set =
+          general && workspace.frame() == 0 && !one.bytes.empty() && ui::stands_still(*workspace.session);
+      if (ImGui::MenuItem("Set the value", nullptr, false, can_be_set)) ui::begin_editing(workspace, value, field);
       if (pointer) ui::address_menu(workspace, integer_at(one.bytes));
       ui::end_context_menu();
     }

@@ -15,11 +15,11 @@ namespace {
 class VariablesView : public View {
  public:
   void draw(Workspace& workspace) override {
+    if (filtering_) ui::filter("##filter", "Filter variables", filter_, focus_);  // also while they are looked for
     const auto variables = workspace.session->variables(workspace.thread(), workspace.frame());
     if (!variables)
       return ui::nothing(variables.problem, variables.pending || workspace.thread() == 0, "This frame has no variables");
     if (variables->empty()) return ui::text(Tint::Dim, "This frame has no variables");
-    if (filtering_) ui::filter("##filter", "Filter variables", filter_, focus_);
     if (!ui::begin_value_table("variables")) return;
     for (size_t index = 0; index < variables->size(); ++index) {
       const VariableFacts& one = (*variables)[index];

@@ -91,6 +91,7 @@ class LiveCore final : public snapshot::CoreFile {
         notes_.program_name = module.path.substr(module.path.rfind('/') + 1);
     read_command_line();
     read_open_files();
+    read_texts();
     read_reason();
     return {};
   }
@@ -208,6 +209,14 @@ class LiveCore final : public snapshot::CoreFile {
   }
 
   // Only our stub has these.
+  void read_texts() {
+    const std::pair<const char*, std::string&> texts[] = {{format::kKernelLogPath, notes_.kernel_log},
+                                                          {format::kStandardErrorPath, notes_.standard_error},
+                                                          {format::kStandardOutputPath, notes_.standard_output}};
+    for (const auto& [path, text] : texts)
+      if (auto content = stub_->read_file(path)) text = std::move(*content);
+  }
+
   void read_open_files() {
     const auto bytes_of = [](const std::string& text) {
       return std::span(reinterpret_cast<const uint8_t*>(text.data()), text.size());

@@ -20,8 +20,7 @@ inline constexpr size_t kFrameSize = 128 << 10;
 inline constexpr int kCompressionLevel = 1;
 
 // Where compressing takes this many times as long as storing and writing what is not compressed, frames are stored:
-// the way back into service is shorter. An emulated processor is such a place,
-// a real one with any disk is not.
+// the way back into service is shorter. An emulated processor is such a place, a real one with any disk is not.
 inline constexpr uint64_t kStoreAdvantage = 4;
 
 uint64_t cycle_count();

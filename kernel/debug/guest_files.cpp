@@ -1,6 +1,9 @@
 #include "kernel/debug/guest_files.h"
 
+#include <iterator>
+
 #include "kernel/crash/open_files.h"
+#include "kernel/library/log.h"
 
 namespace kernel::debug {
 namespace {
@@ -61,11 +64,35 @@ class WindowSink final : public ByteSink {
   size_t count_ = 0;
 };
 
+struct RingFile {
+  const char* path;
+  const LogRing& ring;
+};
+constexpr RingFile kRings[] = {{mortem::format::kKernelLogPath, g_log_ring},
+                               {mortem::format::kStandardErrorPath, g_error_ring},
+                               {mortem::format::kStandardOutputPath, g_output_ring}};
+
+// Of what the ring held when `end` bytes had been written; Io: it was overwritten meanwhile.
+int64_t read_ring(const LogRing& ring, uint64_t end, uint64_t offset, std::span<uint8_t> to) {
+  const uint64_t start = end > ring.size ? end - ring.size : 0;
+  if (offset >= end - start) return 0;
+  if (ring.written > start + offset + ring.size) return failed(Error::Io);
+  const uint64_t left = end - start - offset, count = left < to.size() ? left : to.size();
+  for (uint64_t index = 0; index < count; ++index)
+    to[index] = static_cast<uint8_t>(ring.bytes[(start + offset + index) % ring.size]);
+  return static_cast<int64_t>(count);
+}
+
 }  // namespace
 
 int64_t GuestFiles::open(std::string_view path) {
   if (path == mortem::format::kDescriptorTablePath) return kDescriptorTable;
   if (path == mortem::format::kSocketTablePath) return kSocketTable;
+  for (size_t number = 0; number < std::size(kRings); ++number) {
+    if (path != kRings[number].path) continue;
+    ring_ends_[number] = kRings[number].ring.written;
+    return static_cast<int64_t>(kFirstRing + number);
+  }
   auto inode = find(path, FollowLast::Yes);
   if (inode.is_error()) return failed(inode.error());
   auto status = inode.value()->status();
@@ -81,7 +108,7 @@ int64_t GuestFiles::open(std::string_view path) {
 }
 
 int64_t GuestFiles::close(uint64_t number) {
-  if (number == kDescriptorTable || number == kSocketTable) return 0;
+  if (number >= kMaximum && number < kFirstRing + std::size(kRings)) return 0;
   if (number >= kMaximum || files_[number] == nullptr) return failed(Error::BadDescriptor);
   files_[number]->closed();
   files_[number] = nullptr;
@@ -94,6 +121,8 @@ int64_t GuestFiles::read(uint64_t number, uint64_t offset, std::span<uint8_t> to
     (void)(number == kSocketTable ? write_socket_table(sink) : write_descriptor_table(sink));
     return static_cast<int64_t>(sink.count());
   }
+  if (number >= kFirstRing && number < kFirstRing + std::size(kRings))
+    return read_ring(kRings[number - kFirstRing].ring, ring_ends_[number - kFirstRing], offset, to);
   if (number >= kMaximum || files_[number] == nullptr) return failed(Error::BadDescriptor);
   auto count = files_[number]->read(offset, to);
   return count ? static_cast<int64_t>(count.value()) : failed(count.error());

@@ -23,9 +23,10 @@ class GuestFiles {
 
  private:
   static constexpr size_t kMaximum = 16;
-  // Beside the numbers of files: tables that no file has (snapshot/format/open_files.h).
-  static constexpr uint64_t kDescriptorTable = kMaximum, kSocketTable = kMaximum + 1;
+  // Beside the numbers of files: tables and texts that no file has (snapshot/format/open_files.h).
+  static constexpr uint64_t kDescriptorTable = kMaximum, kSocketTable = kMaximum + 1, kFirstRing = kMaximum + 2;
   Inode* files_[kMaximum] = {};
+  uint64_t ring_ends_[3] = {};  // what had been written when it was opened
 };
 
 }  // namespace kernel::debug

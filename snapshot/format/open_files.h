@@ -72,6 +72,9 @@ struct OpenFileTables {
 
 // By these names a guest's debug stub gives the tables below as files (vFile), without a NoteHeader.
 inline constexpr char kDescriptorTablePath[] = "mortem:descriptors", kSocketTablePath[] = "mortem:sockets";
+// And by these what the notes KernelLog, StandardError and StandardOutput of a dump hold: the end of each as text.
+inline constexpr char kKernelLogPath[] = "mortem:kernel-log", kStandardErrorPath[] = "mortem:standard-error",
+                      kStandardOutputPath[] = "mortem:standard-output";
 
 // One of the note DescriptorTable: path_length bytes of path follow (no NUL), padded to 8; the next is at +
 // entry_length.

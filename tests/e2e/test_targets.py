@@ -113,7 +113,11 @@ class Live(MortemTest):
             self.assertEqual(thread["end"], "thread start")
         with self.subTest("the other verbs"):
             self.assertEqual(sorted(one["name"] for one in self.facts("threads", "d")["threads"]), names)
-            self.assertIn("nothing crashed", self.facts("report", "d")["reason"])
+            report = self.facts("report", "d")
+            self.assertIn("nothing crashed", report["reason"])
+            self.assertEqual(report["standard_output"], ["ready"])
+            self.assertEqual(report["standard_error"], [])
+            self.assertTrue(any("/bin/debuggee starts at" in line for line in report["kernel_log"]), report["kernel_log"])
             facts = self.facts("info", "d")
             self.assertEqual(len(facts["threads"]), 5)
             self.assertEqual([one["kind"] for one in facts["modules"]], ["program", "vdso"])

@@ -117,8 +117,7 @@ std::vector<std::string> recorded_disk(const Machine& machine) {
     file = fmt::format(
         "driver=qcow2,node-name=disk-file,cache.no-flush=on,file.driver=file,file.filename={},backing.driver={},"
         "backing.read-only=on,backing.file.driver=file,backing.file.filename={}",
-        option_value((recorded.moments / "disk.qcow2").string()), machine.image_format,
-        option_value(machine.image->string()));
+        option_value(recorded.overlay.string()), machine.image_format, option_value(machine.image->string()));
   return {"-blockdev", file,
           "-blockdev", "driver=blkreplay,node-name=disk,image=disk-file",
           "-device",   "virtio-blk-pci,drive=disk,disable-legacy=on,ioeventfd=off"};
@@ -137,11 +136,10 @@ std::vector<std::string> recorded_devices(const Machine& machine) {
   add({"-device", "virtio-serial-pci,id=ports,disable-legacy=on,max_ports=4,ioeventfd=off", "-device",
        fmt::format("virtserialport,bus=ports.0,nr=1,chardev=control,name={}", format::kControlPortName), "-device",
        "virtio-rng-pci,disable-legacy=on,ioeventfd=off"});
-  // The first that can hold a snapshot gets the machine's state: never the disk, whose log would have to tell of it.
-  if (replays)
-    add({"-drive", "if=none,id=moments,format=qcow2,cache=unsafe,file=" +
-                       option_value((machine.recorded.moments / "moments.qcow2").string())});
   if (machine.image) add(recorded_disk(machine));
+  // When its gdb stub is first connected to, QEMU takes a snapshot of a replay if its disks let it, and on blkreplay
+  // waits for ever with it. A disk that cannot have one keeps it from trying.
+  if (replays) add({"-blockdev", "driver=null-co,node-name=no-snapshots"});
   add(recorded_network_options(machine.network));
   return line;
 }

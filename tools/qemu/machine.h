@@ -31,7 +31,7 @@ struct RecordedExecution {
   std::string start_time;         // of the real-time clock, as -rtc base= takes it
   int memory = -1;                // descriptor of a file that is the guest's memory
   int keeper = -1;                // descriptor of a connected socket for QMP
-  std::filesystem::path moments;  // of a replay: the folder with moments.qcow2, for QEMU's snapshots, and disk.qcow2
+  std::filesystem::path overlay;  // of a replay: a qcow2 file for what the guest writes
 };
 
 struct Machine {

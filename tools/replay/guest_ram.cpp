@@ -1,5 +1,6 @@
 #include "tools/replay/guest_ram.h"
 
+#include <fcntl.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -20,6 +21,12 @@ Result<std::unique_ptr<GuestRam>> GuestRam::create(uint64_t size) {
 
 GuestRam::~GuestRam() {
   munmap(base_, size_);
+}
+
+Result<void> GuestRam::clear() {
+  if (fallocate(file_.get(), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, off_t(size_)) != 0)
+    return system_failure("cannot clear", "the guest's memory");
+  return {};
 }
 
 Result<void> GuestRam::read(uint64_t offset, std::span<uint8_t> to) const {

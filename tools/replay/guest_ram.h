@@ -17,7 +17,7 @@ class GuestRam final : public snapshot::ByteSource {
   ~GuestRam() override;
 
   int descriptor() const { return file_.get(); }
-  std::span<uint8_t> bytes() { return {base_, size_}; }
+  Result<void> clear();
   uint64_t size() const override { return size_; }
   const std::string& name() const override { return name_; }
   Result<void> read(uint64_t offset, std::span<uint8_t> to) const override;

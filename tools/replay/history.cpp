@@ -8,11 +8,8 @@ namespace mortem::tools {
 namespace {
 
 // A search goes back by stretches that grow: what is sought is near, more often than not.
-constexpr uint64_t kFirstStretch = 100'000, kLargestStretch = 400'000'000;
-constexpr unsigned kGrowth = 8;
-// Instructions between an entry into the kernel and the place where all entries come together.
-constexpr uint64_t kLongestEntry = 8;
-
+constexpr uint64_t kFirstStretch = 200'000, kLargestStretch = 1'000'000'000;
+constexpr unsigned kGrowth = 20;
 bool same_place(const format::GeneralRegisters& one, const format::GeneralRegisters& other) {
   constexpr auto kThatCount = offsetof(format::GeneralRegisters, orig_rax);
   return std::memcmp(&one, &other, kThatCount) == 0 && one.rip == other.rip && one.rsp == other.rsp;
@@ -60,7 +57,6 @@ Result<HistoryEvent> History::event(HistoryStop kind, uint32_t thread) {
 }
 
 Result<void> History::begin() {
-  TRY_VOID(time_.begin());
   TRY_VOID(guest_.look());
   if (machine_.recording().kernel_base == 0)
     return failure(ErrorKind::BadInput, "its guest ended before its kernel ran: there is nothing to replay");
@@ -213,7 +209,6 @@ Result<HistoryEvent> History::go_on() {
 Result<HistoryEvent> History::step_back(uint32_t thread) {
   const auto shown = guest_.registers_of(thread);
   uint64_t from = position();
-  TRY_VOID(time_.keep_near(from));
   for (;;) {
     if (from <= begin_) {
       TRY(move_to(begin_));
@@ -228,11 +223,7 @@ Result<HistoryEvent> History::step_back(uint32_t thread) {
         TRY(move_to(begin_));
         return event(HistoryStop::Begin, thread);
       }
-      uint64_t at = entry.hit->at;
-      for (uint64_t back = 0; back < kLongestEntry && at > begin_; ++back) {
-        TRY(move_to(--at));
-        if (is_in(thread)) break;
-      }
+      TRY(move_to(entry.hit->at));
     }
     // An interrupt leaves the program where it was: that is no step.
     const auto registers = guest_.registers_of(thread);
@@ -292,7 +283,11 @@ Result<History::Search> History::scan(uint64_t start, uint64_t stop, const Point
   };
   while (position() < stop) {
     const ReplayPoint* here = breakpoint_here(points);
-    if (here != nullptr && counts()) result.hit = Hit{position(), guest_.current_thread(), *here, 0};
+    if (here != nullptr && counts()) {
+      // A kernel's entry is told by where the program was before it.
+      const uint64_t before = purpose == Purpose::KernelEntries ? guest_.instructions_since_user() : 0;
+      result.hit = Hit{position() - std::min(before, position()), guest_.current_thread(), *here, 0};
+    }
     Points now;
     std::copy_if(points.begin(), points.end(), std::back_inserter(now), [&](const ReplayPoint& point) {
       return here == nullptr || point.kind != QemuPoint::Breakpoint || point.address != here->address;

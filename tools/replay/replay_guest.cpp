@@ -131,6 +131,15 @@ bool ReplayGuest::comes_from_user() const {
   return selector && (*selector & 3) == 3;
 }
 
+// entry.S: the syscall instruction itself; of a trap, what its stub does.
+uint64_t ReplayGuest::instructions_since_user() const {
+  if (program_counter() == place(places_.syscall_entry)) return 1;
+  const auto vector = memory_.get<uint64_t>(cpu_.registers.general.rsp);
+  const bool has_error_code = vector && (*vector == 8 || (*vector >= 10 && *vector <= 14) || *vector == 17 ||
+                                         *vector == 21 || *vector == 29 || *vector == 30);
+  return has_error_code ? 2 : 3;
+}
+
 bool ReplayGuest::returns_to_user() const {
   if (program_counter() == place(places_.syscall_return)) return true;
   const auto selector = memory_.get<uint64_t>(cpu_.registers.general.rsp + 8);

@@ -43,10 +43,11 @@ class ReplayGuest {
   // Run-time addresses.
   uint64_t place(uint64_t in_file) const { return in_file + recording_.kernel_base; }
   const KernelPlaces& places() const { return places_; }
-  bool is_entering_kernel() const;  // between the first instruction of the kernel and the saved registers
-  bool comes_from_user() const;     // at trap_common or syscall_entry: the program was interrupted
-  bool returns_to_user() const;     // at one of the two returns
-  CrashAt crash() const;            // at `crash`
+  bool is_entering_kernel() const;           // between the first instruction of the kernel and the saved registers
+  bool comes_from_user() const;              // at trap_common or syscall_entry: the program was interrupted
+  uint64_t instructions_since_user() const;  // there
+  bool returns_to_user() const;              // at one of the two returns
+  CrashAt crash() const;                     // at `crash`
 
  private:
   ReplayGuest(ReplayMachine& machine, KernelPlaces places);

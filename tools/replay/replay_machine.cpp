@@ -56,28 +56,46 @@ Result<std::unique_ptr<ReplayMachine>> ReplayMachine::start(const Recording& rec
                    "recorded with the firmware qboot, which is not installed: apt-get install "
                    "qemu-system-data");
   machine->temporary_ = TRY(TemporaryFolder::create());
-  const fs::path moments = machine->temporary_->path();
-  TRY_VOID(make_empty_disk(moments / "moments.qcow2", uint64_t{1} << 20));
-  std::error_code error;
-  if (options.image) TRY_VOID(make_empty_disk(moments / "disk.qcow2", fs::file_size(*options.image, error)));
-  int ends[2];
-  if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0) return system_failure("cannot make", "a socket");
-  Descriptor ours(ends[0]), theirs(ends[1]);
   options.image_format = recording.image_format;
   options.name = recording.name;
   options.exit_on_reset = true;
   options.network.ports.clear();
   if (options.network.kind == NetworkKind::User) options.network.kind = NetworkKind::Isolated;
-  RecordedExecution& recorded = options.recorded;
-  recorded.mode = Determinism::Replay;
-  recorded.memory = machine->ram_->descriptor();
-  recorded.keeper = theirs.get();
-  recorded.moments = moments;
-  TRY_VOID(machine->start_qemu(folder, std::move(ours), std::move(theirs)));
+  options.recorded.mode = Determinism::Replay;
+  options.recorded.memory = machine->ram_->descriptor();
+  options.recorded.overlay = machine->temporary_->path() / "disk.qcow2";
+  TRY_VOID(machine->begin());
   return machine;
 }
 
-Result<void> ReplayMachine::start_qemu(const fs::path& folder, Descriptor keeper, Descriptor theirs) {
+// From the beginning: with a disk as it was, and empty memory.
+Result<void> ReplayMachine::begin() {
+  end_qemu();
+  TRY_VOID(ram_->clear());
+  Machine& options = recording_.machine;
+  std::error_code error;
+  if (options.image) {
+    fs::remove(options.recorded.overlay, error);
+    TRY_VOID(make_empty_disk(options.recorded.overlay, fs::file_size(*options.image, error)));
+  }
+  fs::remove(folder_ / "qmp", error);
+  fs::remove(folder_ / "qemu-gdb", error);
+  int ends[2];
+  if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0) return system_failure("cannot make", "a socket");
+  Descriptor ours(ends[0]), theirs(ends[1]);
+  options.recorded.keeper = theirs.get();
+  return start_qemu(std::move(ours), std::move(theirs));
+}
+
+void ReplayMachine::end_qemu() {
+  if (process_ <= 0) return;
+  kill(process_, SIGKILL);  // nothing of it is kept
+  waitpid(process_, nullptr, 0);
+  process_ = 0;
+}
+
+Result<void> ReplayMachine::start_qemu(Descriptor keeper, Descriptor theirs) {
+  const fs::path& folder = folder_;
   std::vector<std::string> line = qemu_command_line(recording_.machine);
   std::vector<char*> arguments;
   for (std::string& argument : line) arguments.push_back(argument.data());
@@ -103,62 +121,28 @@ Result<void> ReplayMachine::start_qemu(const fs::path& folder, Descriptor keeper
     dprintf(2, "cannot start %s: %s\n", arguments[0], std::strerror(errno));
     _exit(127);
   }
-  process_ = identify_process(child);
+  process_ = child;
   theirs.reset();
   auto qmp = Qmp::over(std::move(keeper), kReplayMilliseconds);
   if (!qmp) return tl::unexpected(hung("it does not start"));
   qmp_ = std::move(*qmp);
   stub_ = QemuStub(TRY(connect_to(folder, "qemu-gdb")));
   TRY_VOID(stub_.attach());
-  // The memory is ours to keep and to give back; QEMU keeps the rest.
-  TRY(qmp_->execute("migrate-set-capabilities",
-                    {{"capabilities", nlohmann::json::array({{{"capability", "x-ignore-shared"}, {"state", true}}})}}));
   position_ = TRY(instruction_count(*qmp_));
   return {};
 }
 
 ReplayMachine::~ReplayMachine() {
-  if (process_.id <= 0) return;
-  kill(process_.id, SIGKILL);  // nothing of it is kept
-  waitpid(process_.id, nullptr, 0);
+  end_qemu();
 }
 
 // It does not answer, or stands still: no use in asking it to end.
 Error ReplayMachine::hung(const std::string& what) {
-  if (process_.id > 0) {
-    kill(process_.id, SIGKILL);
-    waitpid(process_.id, nullptr, 0);
-    process_.id = 0;
-  }
+  end_qemu();
   const auto log = read_text_file(folder_ / "qemu.log");
   const std::string complaint = log ? printable(last_line(*log)) : std::string();
   return {ErrorKind::System,
           fmt::format("QEMU's replay failed: {}{}{}", what, complaint.empty() ? "" : ": ", complaint)};
-}
-
-Result<void> ReplayMachine::monitor(const std::string& command) {
-  const auto said = qmp_->execute("human-monitor-command", {{"command-line", command}});
-  if (!said) return tl::unexpected(hung(said.error().message));
-  if (!said->is_string() || said->get<std::string>().empty()) return {};
-  return failure(ErrorKind::System,
-                 fmt::format("QEMU: {}: {}", command, printable(last_line(said->get<std::string>()))));
-}
-
-Result<void> ReplayMachine::save(const std::string& name) {
-  return monitor("savevm " + name);
-}
-
-Result<void> ReplayMachine::load(const std::string& name, uint64_t instructions) {
-  TRY_VOID(monitor("loadvm " + name));
-  position_ = TRY(instruction_count(*qmp_));
-  if (position_ != instructions)
-    return failure(ErrorKind::System,
-                   fmt::format("QEMU went back to instruction {} instead of {}", position_, instructions));
-  return {};
-}
-
-Result<void> ReplayMachine::forget(const std::string& name) {
-  return monitor("delvm " + name);
 }
 
 // The stop reply. What hangs is killed.
@@ -193,7 +177,8 @@ Result<RunEnd> ReplayMachine::run_to(uint64_t instructions) {
   if (position_ == instructions) return is_point ? RunEnd::Point : RunEnd::Reached;
   TRY(qmp_->execute("replay-delete-break"));
   if (position_ > instructions) return tl::unexpected(hung(fmt::format("it ran past instruction {}", instructions)));
-  return is_point ? RunEnd::Point : RunEnd::Interrupted;
+  if (is_point) return RunEnd::Point;
+  return interrupted ? RunEnd::Interrupted : RunEnd::Reached;  // else the guest has ended, which is the end of the log
 }
 
 std::optional<uint64_t> ReplayMachine::watched_address() const {

@@ -10,7 +10,7 @@
 
 #include "tools/interrupt.h"
 #include "tools/output.h"
-#include "tools/qemu/machine_json.h"
+#include "tools/replay/recorder.h"
 #include "tools/replay/replay_front.h"
 #include "tools/symbol_options.h"
 
@@ -43,8 +43,8 @@ class ReplayKeeper {
   ~ReplayKeeper() { instance_.remove(); }
 
   Result<void> run(const std::string& at, int ready) {
+    TRY_VOID(instance_.write(facts()));
     const auto machine = TRY(ReplayMachine::start(recording_, instance_.folder()));
-    TRY_VOID(instance_.write(facts(*machine)));
     History history(*machine, TRY(ReplayGuest::of(*machine)));
     const auto symbolizer = inspector::Symbolizer::create(symbol_options(SymbolFlags{}));
     ReplayFront front(*machine, history, *symbolizer, TRY(listen_at(instance_.folder(), "gdb")),
@@ -57,11 +57,10 @@ class ReplayKeeper {
   }
 
  private:
-  InstanceFacts facts(ReplayMachine& machine) const {
+  InstanceFacts facts() const {
     InstanceFacts facts;
     facts.name = instance_.name();
-    facts.qemu = machine.process();
-    facts.keeper = identify_process(getpid());
+    facts.qemu = facts.keeper = identify_process(getpid());  // its QEMUs come and go, and end with it
     facts.source = source_;
     facts.accelerator = "tcg";
     facts.on_crash = "stop";
@@ -98,6 +97,34 @@ class ReplayKeeper {
 }
 
 }  // namespace
+
+Result<ReplayCheck> check_replay(const fs::path& folder, const ReplayOptions& options) {
+  const auto start = std::chrono::steady_clock::now();
+  const Recording recording = TRY(read_recording(folder));
+  Instance instance = TRY(Instance::create(options.name, instance_name_from(recording.name + "-check")));
+  const auto run = [&]() -> Result<ReplayCheck> {
+    const auto machine = TRY(ReplayMachine::start(recording, instance.folder()));
+    machine->break_off = [] { return interrupted_by() != 0; };
+    ReplayCheck result;
+    for (const RecordingCheck& expected : recording.checks) {
+      if (TRY(machine->run_to(expected.instructions)) == RunEnd::Interrupted) TRY_VOID(not_interrupted());
+      const RecordingCheck found = TRY(check_of(machine->qmp(), machine->ram()));
+      const bool same_registers = found.registers == expected.registers && found.instructions == expected.instructions;
+      const bool same_memory = same_registers && found.memory == expected.memory;
+      ++result.points;
+      result.same_registers += same_registers ? 1 : 0;
+      result.same_memory += same_memory ? 1 : 0;
+      result.same_end = same_registers && same_memory;
+      result.instructions = found.instructions;
+    }
+    return result;
+  };
+  auto result = run();
+  instance.remove();
+  if (!result) return failure(result.error().kind, fmt::format("{}: {}", folder.string(), result.error().message));
+  result->seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  return result;
+}
 
 Result<StartedReplay> start_replay(const fs::path& folder, const ReplayOptions& options) {
   const auto start = std::chrono::steady_clock::now();

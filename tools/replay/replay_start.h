@@ -21,6 +21,15 @@ struct StartedReplay {
   double seconds = 0;
 };
 
+// Runs the whole recording and compares it with what was seen when it was made.
+struct ReplayCheck {
+  size_t points = 0, same_registers = 0, same_memory = 0;
+  bool same_end = false;  // in both
+  uint64_t instructions = 0;
+  double seconds = 0;
+};
+Result<ReplayCheck> check_replay(const std::filesystem::path& folder, const ReplayOptions& options);
+
 Result<StartedReplay> start_replay(const std::filesystem::path& folder, const ReplayOptions& options);
 
 }  // namespace mortem::tools

@@ -15,11 +15,29 @@ namespace {
 struct ReplayVerbOptions {
   std::string source;
   ReplayOptions start;
-  bool json = false;
+  bool json = false, check = false;
 };
+
+int check(const ReplayVerbOptions& options) {
+  auto checked = check_replay(options.source, options.start);
+  if (!checked) return fail(checked.error());
+  const bool is_same = checked->same_end && checked->same_registers == checked->points;
+  if (options.json)
+    print_json("replay", {{"points", checked->points},
+                          {"same_registers", checked->same_registers},
+                          {"same_memory", checked->same_memory},
+                          {"same_end", checked->same_end},
+                          {"position", checked->instructions},
+                          {"seconds", checked->seconds}});
+  else
+    write_stdout(fmt::format("{} points up to instruction {}: registers the same at {}, memory at {}\n",
+                             checked->points, checked->instructions, checked->same_registers, checked->same_memory));
+  return is_same ? kDone : kProblem;
+}
 
 int replay(const ReplayVerbOptions& options) {
   catch_interrupts();
+  if (options.check) return check(options);
   auto started = start_replay(options.source, options.start);
   if (!started) return fail(started.error());
   if (options.json) {
@@ -51,6 +69,10 @@ void add_replay(Commands& commands) {
       "Where to stand: begin, crash, end, or a count of instructions as `monitor position` of gdb shows it "
       "(default: the crash, else the beginning)");
   verb->add_option("--name", options->start.name, "Name of the instance (default: from the recording)");
+  verb->add_flag(
+      "--check", options->check,
+      "Run it to its end and compare registers and memory with those that were recorded; exit status 1 if they "
+      "differ");
   verb->add_flag("--json", options->json, "Print facts as JSON");
   commands.on(verb, [options] { return replay(*options); });
 }

@@ -57,6 +57,11 @@ class ReplayTest(MortemTest):
         checked = self.facts("replay", moved, "--check")
         self.assertTrue(checked["same_end"], checked)
         self.assertEqual(checked["same_registers"], checked["points"])
+        # Of another run it is not.
+        facts = json.loads((moved / "recording.json").read_text())
+        facts["checks"].insert(0, {"instructions": facts["instructions"] // 2, "registers": 1, "memory": 1})
+        (moved / "recording.json").write_text(json.dumps(facts))
+        self.assertIn("registers the same at", self.mortem("replay", moved, "--check", status=1).stdout)
 
     def test_recordings_that_cannot_be_replayed(self):
         recording = self.record()

@@ -388,7 +388,7 @@ void GuestRun::is_ready() {
   if (!ready_ && plan_.ready_pipe >= 0) (void)write_all(plan_.ready_pipe, "ready\n", "the ready pipe");
   if (!ready_ && plan_.waits_for_gdb)
     note(fmt::format("{0} waits at its entry, next: mortem gdb {0}", plan_.facts.name));
-  if (!ready_ && plan_.recorder) next_check_ = std::chrono::steady_clock::now() + check_distance_;
+  if (!ready_ && plan_.recorder) next_check_ = std::chrono::steady_clock::now();
   ready_ = true;
 }
 

@@ -167,7 +167,7 @@ Result<std::string> ReplayMachine::wait_for_stop(bool& interrupted) {
 
 Result<RunEnd> ReplayMachine::run_to(uint64_t instructions) {
   why_.clear();
-  if (instructions <= position_) return RunEnd::Reached;
+  if (instructions <= position_ || position_ >= recording_.instructions) return RunEnd::Reached;
   TRY(qmp_->execute("replay-break", {{"icount", instructions}}));
   TRY_VOID(stub_.go_on());
   bool interrupted = false;
@@ -178,7 +178,11 @@ Result<RunEnd> ReplayMachine::run_to(uint64_t instructions) {
   TRY(qmp_->execute("replay-delete-break"));
   if (position_ > instructions) return tl::unexpected(hung(fmt::format("it ran past instruction {}", instructions)));
   if (is_point) return RunEnd::Point;
-  return interrupted ? RunEnd::Interrupted : RunEnd::Reached;  // else the guest has ended, which is the end of the log
+  if (interrupted) return RunEnd::Interrupted;
+  // The guest has ended: at once where it asked for it, while QEMU ran it some hundred instructions more when
+  // recording.
+  recording_.instructions = position_;
+  return RunEnd::Reached;
 }
 
 std::optional<uint64_t> ReplayMachine::watched_address() const {
@@ -188,6 +192,8 @@ std::optional<uint64_t> ReplayMachine::watched_address() const {
 }
 
 Result<void> ReplayMachine::step() {
+  why_.clear();
+  if (position_ >= recording_.instructions) return {};
   TRY_VOID(stub_.step());
   bool interrupted = false;
   why_ = TRY(wait_for_stop(interrupted));

@@ -109,13 +109,19 @@ Result<ReplayCheck> check_replay(const fs::path& folder, const ReplayOptions& op
     for (const RecordingCheck& expected : recording.checks) {
       if (TRY(machine->run_to(expected.instructions)) == RunEnd::Interrupted) TRY_VOID(not_interrupted());
       const RecordingCheck found = TRY(check_of(machine->qmp(), machine->ram()));
+      result.instructions = found.instructions;
+      // Where QEMU stopped the guest that ended is told by chance; a replay ends where the guest asked for it.
+      constexpr uint64_t kLongestEnd = 100'000;
+      if (found.instructions < expected.instructions) {
+        result.same_end = expected.instructions - found.instructions < kLongestEnd;
+        break;
+      }
       const bool same_registers = found.registers == expected.registers && found.instructions == expected.instructions;
       const bool same_memory = same_registers && found.memory == expected.memory;
       ++result.points;
       result.same_registers += same_registers ? 1 : 0;
       result.same_memory += same_memory ? 1 : 0;
-      result.same_end = same_registers && same_memory;
-      result.instructions = found.instructions;
+      result.same_end = same_registers;
     }
     return result;
   };

@@ -34,6 +34,7 @@ void supported(Session& session, Arguments arguments) {
     if (offered) reply.text(feature);
   };
   offer(description.cannot_run.empty(), ";vContSupported+");
+  offer(description.runs_backwards, ";ReverseStep+;ReverseContinue+");
   offer(session.client.multiprocess, ";multiprocess+");
   offer(session.client.software_breakpoint_reason, ";swbreak+");
   offer(session.client.hardware_breakpoint_reason && description.hardware_breakpoints, ";hwbreak+");

@@ -97,9 +97,11 @@ void resume_with_actions(Session& session, Arguments arguments) {
 enum class HasSignal : uint8_t { No, Yes };
 
 // c, C, s and S: the thread of Hc, or the one that stopped while all others go on.
-void resume_one(Session& session, Arguments arguments, ResumeKind kind, HasSignal has_signal) {
+void resume_one(Session& session, Arguments arguments, ResumeKind kind, HasSignal has_signal,
+                Direction direction = Direction::Forwards) {
   ResumeAction action;
   action.kind = kind;
+  action.direction = direction;
   if (has_signal == HasSignal::Yes) {
     if (!take_signal(session, arguments, action.signal)) return session.error(ErrorNumber::Invalid);
     arguments.take(";");
@@ -124,6 +126,13 @@ void resume_one(Session& session, Arguments arguments, ResumeKind kind, HasSigna
       target.prepare_resume(thread, {});
   }
   go(session, true);
+}
+
+// bs and bc (GDB manual, node "Packets"); an empty answer where there is no way back.
+void resume_backwards(Session& session, Arguments arguments, ResumeKind kind) {
+  if (!arguments.done()) return session.error(ErrorNumber::Invalid);
+  if (session.target.description().runs_backwards)
+    resume_one(session, arguments, kind, HasSignal::No, Direction::Backwards);
 }
 
 // A client's first question. It wants the app stopped: that is how it gets to see it.
@@ -173,6 +182,8 @@ constexpr PacketEntry kPackets[] = {
     {"vCont;", resume_with_actions, kGlued},
     {"vKill", kill_process},
     {"?", stop_reason},
+    {"bs", [](Session& session, Arguments arguments) { resume_backwards(session, arguments, ResumeKind::Step); }},
+    {"bc", [](Session& session, Arguments arguments) { resume_backwards(session, arguments, ResumeKind::Continue); }},
     {"c",
      [](Session& session, Arguments arguments) { resume_one(session, arguments, ResumeKind::Continue, HasSignal::No); },
      kGlued},

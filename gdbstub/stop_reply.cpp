@@ -53,6 +53,12 @@ void write_reason(Session& session, const Stop& stop) {
     case StopKind::ThreadCreated:
       reply.text("create:;");
       break;
+    case StopKind::HistoryBegin:
+      reply.text("replaylog:begin;");
+      break;
+    case StopKind::HistoryEnd:
+      reply.text("replaylog:end;");
+      break;
     default:
       break;
   }

@@ -29,6 +29,8 @@ enum class StopKind : uint8_t {
   ThreadExited,   // `thread` is gone, `status` its exit status; only if asked for
   Exited,         // the process, with `status`
   Terminated,     // the process, by `signal`
+  HistoryBegin,   // of a recording: there is nothing before
+  HistoryEnd,     // of a recording: there is nothing after
 };
 
 struct Stop {
@@ -45,9 +47,11 @@ enum class BreakpointKind : uint8_t { Software, Hardware, WriteWatch, ReadWatch,
 enum class Outcome : uint8_t { Done, Failed, NotSupported };
 
 enum class ResumeKind : uint8_t { Continue, Step };
+enum class Direction : uint8_t { Forwards, Backwards };
 
 struct ResumeAction {
   ResumeKind kind = ResumeKind::Continue;
+  Direction direction = Direction::Forwards;
   int signal = 0;  // delivered first; 0: none, also not the one it stopped with
   // Range stepping: at least one step, then on while the program counter is in [start, end); the target stops for
   // everything else as it does otherwise. Equal: one step.
@@ -76,6 +80,7 @@ struct Description {
   bool reports_thread_events = false;
   bool passes_signals = false;       // pass_signals and program_signals
   bool memory_map = false;           // memory_region tells of all there is, and nothing will be mapped later
+  bool runs_backwards = false;       // actions with Direction::Backwards
   std::string_view cannot_run = {};  // a sentence for people why the program never goes on; empty: it does
 };
 

@@ -251,11 +251,16 @@ Result<std::unique_ptr<ByteSource>> open_clone(const fs::path& folder) {
   const std::string state_name = (folder / clone.state_file).string();
   const DeviceStates states = TRY(DeviceStates::parse(TRY(read_state(folder, clone)), state_name));
   const CpuState cpu = TRY(read_cpu_state(states, state_name));
-  GuestMemory guest(*memory, clone.memory_below_4g);
+  return open_moment(clone, folder.string(), std::move(memory), cpu);
+}
+
+Result<std::unique_ptr<ByteSource>> open_moment(const CloneDescription& description, std::string name,
+                                                std::unique_ptr<ByteSource> memory, const CpuState& cpu) {
+  GuestMemory guest(*memory, description.memory_below_4g);
   const GuestFacts facts = TRY(read_guest_facts(guest, cpu, memory->name()));
   CloneLayout layout = lay_out_clone(guest, facts);
-  std::vector<uint8_t> head = Notes(clone, cpu, facts, layout).write().finish(layout.segments);
-  return std::make_unique<CloneSourceBytes>(folder.string(), std::move(head), std::move(layout.content),
+  std::vector<uint8_t> head = Notes(description, cpu, facts, layout).write().finish(layout.segments);
+  return std::make_unique<CloneSourceBytes>(std::move(name), std::move(head), std::move(layout.content),
                                             layout.content_bytes, std::move(memory));
 }
 

@@ -6,10 +6,16 @@
 #include <memory>
 
 #include "snapshot/byte_source.h"
+#include "snapshot/clone/clone_description.h"
+#include "snapshot/clone/cpu_state.h"
 #include "snapshot/result.h"
 
 namespace mortem::snapshot {
 
+// A moment of a guest whose memory and processor are at hand otherwise: `description` says what there is to say of it.
+// `memory` is read as long as the result lives.
+Result<std::unique_ptr<ByteSource>> open_moment(const CloneDescription& description, std::string name,
+                                                std::unique_ptr<ByteSource> memory, const CpuState& cpu);
 // An error names the file and what is wrong: cut, changed, not of a Mortem guest.
 Result<std::unique_ptr<ByteSource>> open_clone(const std::filesystem::path& folder);
 

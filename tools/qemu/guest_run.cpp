@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <poll.h>
+#include <sys/inotify.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
@@ -102,12 +103,13 @@ Result<void> GuestRun::start() {
   SocketPair control = TRY(make_socket_pair());
   control_ = std::move(control.ours);
   Descriptor console_end, input_end;
-  if (!plan_.detached && stdin_has_something()) {
+  if (!plan_.detached && !plan_.recorder && stdin_has_something()) {
     SocketPair input = TRY(make_socket_pair());
     input_ = std::move(input.ours);
     input_end = std::move(input.theirs);
   }
-  if (!plan_.detached) {
+  if (!plan_.detached && plan_.recorder) TRY_VOID(begin_console_file());
+  if (!plan_.detached && !plan_.recorder) {
     // A pipe, and a large one: a socket is full after a few hundred writes of one byte, which is how a serial port
     // writes, and a dying guest does not wait for us for ever.
     int ends[2];
@@ -117,6 +119,17 @@ Result<void> GuestRun::start() {
     fcntl(ends[1], F_SETPIPE_SZ, 1 << 20);
   }
   return start_qemu(std::move(console_end), std::move(control.theirs), std::move(input_end));
+}
+
+// What a recorded guest writes must always be taken at once, which only a file does: its replay knows no waiting.
+Result<void> GuestRun::begin_console_file() {
+  const fs::path path = instance_.folder() / "console.log";
+  console_file_ = Descriptor(open(path.c_str(), O_RDONLY | O_CREAT | O_CLOEXEC, 0600));
+  if (!console_file_) return system_failure("cannot make", path);
+  console_ = Descriptor(inotify_init1(IN_CLOEXEC | IN_NONBLOCK));
+  if (!console_ || inotify_add_watch(console_.get(), path.c_str(), IN_MODIFY) < 0)
+    return system_failure("cannot watch", path);
+  return {};
 }
 
 Result<void> GuestRun::start_qemu(Descriptor console_end, Descriptor control_end, Descriptor input_end) {
@@ -130,6 +143,7 @@ Result<void> GuestRun::start_qemu(Descriptor console_end, Descriptor control_end
     if (!state) return system_failure("cannot read", plan_.clone->state);
     plan_.machine.incoming = state.get();
   }
+  if (plan_.recorder) TRY_VOID(plan_.recorder->prepare(plan_.machine));
   std::vector<std::string> line = qemu_command_line(plan_.machine);
   std::vector<char*> arguments;
   for (std::string& argument : line) arguments.push_back(argument.data());
@@ -164,6 +178,8 @@ Result<void> GuestRun::start_qemu(Descriptor console_end, Descriptor control_end
     fcntl(control_end.get(), F_SETFD, 0);
     if (input_end) fcntl(input_end.get(), F_SETFD, 0);
     if (state) fcntl(state.get(), F_SETFD, 0);
+    if (plan_.recorder)
+      for (int inherited : plan_.recorder->inherited()) fcntl(inherited, F_SETFD, 0);
     if (chdir(instance_.folder().c_str()) == 0) execv(arguments[0], arguments.data());
     dprintf(2, "cannot start %s: %s\n", arguments[0], std::strerror(errno));
     _exit(127);
@@ -175,7 +191,11 @@ Result<void> GuestRun::start_qemu(Descriptor console_end, Descriptor control_end
   plan_.facts.keeper = identify_process(getpid());
   TRY_VOID(instance_.write(plan_.facts));
   if (!plan_.facts.temporary.empty()) TemporaryFolder::keep_if_killed(plan_.facts.temporary);
-  return write_all(named.get(), "!", "a pipe");
+  TRY_VOID(write_all(named.get(), "!", "a pipe"));
+  if (plan_.recorder)
+    if (auto connected = plan_.recorder->connect(); !connected && !TRY(has_qemu_ended(1000)))
+      return tl::unexpected(connected.error());
+  return {};
 }
 
 Result<bool> GuestRun::has_qemu_ended(int wait_ms) const {
@@ -223,17 +243,18 @@ void GuestRun::tell_clone() {
 
 Result<void> GuestRun::serve() {
   while (!qemu_ended_ || console_ || control_) {
-    std::vector<pollfd> waits = {{console_.get(), POLLIN, 0},  {control_.get(), POLLIN, 0},
-                                 {listener_.get(), POLLIN, 0}, {signals_.get(), POLLIN, 0},
-                                 {clock_.get(), POLLIN, 0},    {qemu_ended_ ? -1 : qemu_.get(), POLLIN, 0},
-                                 input_to_wait_for()};
+    std::vector<pollfd> waits = {
+        {console_.get(), POLLIN, 0},  {control_.get(), POLLIN, 0},
+        {listener_.get(), POLLIN, 0}, {signals_.get(), POLLIN, 0},
+        {clock_.get(), POLLIN, 0},    {qemu_ended_ ? -1 : qemu_.get(), POLLIN, 0},
+        input_to_wait_for(),          {plan_.recorder ? plan_.recorder->descriptor() : -1, POLLIN, 0}};
     const size_t first_client = waits.size(), client_count = clients_.size();
     for (auto& [client, decoder] : clients_) waits.push_back({client.get(), POLLIN, 0});
-    if (poll(waits.data(), waits.size(), -1) < 0) {
+    if (poll(waits.data(), waits.size(), until_next_check()) < 0) {
       if (errno == EINTR) continue;
       return system_failure("cannot wait for", "the guest");
     }
-    if (waits[0].revents) serve_console();
+    if (waits[0].revents) console_file_ ? serve_console_file() : serve_console();
     if (waits[1].revents) serve_guest();
     if (waits[2].revents) {
       Descriptor client(accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC));
@@ -243,6 +264,7 @@ Result<void> GuestRun::serve() {
     if (waits[4].revents) press_on();
     if (waits[5].revents && waitpid(qemu_id_, &qemu_status_, WNOHANG) == qemu_id_) qemu_ended_ = true;
     if (waits[6].revents) serve_input();
+    if (plan_.recorder) serve_recorder();
     for (size_t index = 0; index < client_count; ++index)
       if (waits[first_client + index].revents) serve_client(index);
     std::erase_if(clients_, [](auto& client) { return !client.first; });
@@ -255,7 +277,42 @@ void GuestRun::serve_console() {
   const ssize_t got = read(console_.get(), part, sizeof part);
   if (got < 0 && errno == EINTR) return;
   if (got <= 0) return console_.reset();
-  const std::string_view bytes(part, size_t(got));
+  show_console({part, size_t(got)});
+}
+
+void GuestRun::serve_console_file() {
+  char part[16384];
+  while (read(console_.get(), part, sizeof part) > 0) {
+  }
+  for (ssize_t got = read(console_file_.get(), part, sizeof part); got > 0;
+       got = read(console_file_.get(), part, sizeof part))
+    show_console({part, size_t(got)});
+}
+
+void GuestRun::serve_recorder() {
+  if (qemu_ended_) {
+    if (console_file_) serve_console_file();
+    console_.reset();
+    return;
+  }
+  if (next_check_ && std::chrono::steady_clock::now() >= *next_check_) {
+    plan_.recorder->check();
+    check_distance_ *= 2;
+    next_check_ = std::chrono::steady_clock::now() + check_distance_;
+  }
+  if (!plan_.recorder->has_guest_ended()) return;
+  next_check_.reset();
+  if (auto finished = plan_.recorder->finish(); !finished) note(finished.error().message);
+}
+
+// Milliseconds, -1: there is none.
+int GuestRun::until_next_check() const {
+  if (!next_check_) return -1;
+  const auto left = *next_check_ - std::chrono::steady_clock::now();
+  return int(std::max<int64_t>(0, std::chrono::duration_cast<std::chrono::milliseconds>(left).count() + 1));
+}
+
+void GuestRun::show_console(std::string_view bytes) {
   console_end_.append(bytes);
   if (console_end_.size() > 1024) console_end_.erase(0, console_end_.size() - 1024);
   if (stdout_closed_ || write_all(STDOUT_FILENO, bytes, "stdout")) return;
@@ -331,6 +388,7 @@ void GuestRun::is_ready() {
   if (!ready_ && plan_.ready_pipe >= 0) (void)write_all(plan_.ready_pipe, "ready\n", "the ready pipe");
   if (!ready_ && plan_.waits_for_gdb)
     note(fmt::format("{0} waits at its entry, next: mortem gdb {0}", plan_.facts.name));
+  if (!ready_ && plan_.recorder) next_check_ = std::chrono::steady_clock::now();
   ready_ = true;
 }
 
@@ -383,6 +441,7 @@ void GuestRun::press_on() {
   if (qemu_ended_) return;
   if (pressure_ == 1) {
     pressure_ = 2;
+    if (plan_.recorder && plan_.recorder->finish()) return;
     auto qmp = Qmp::connect(instance_.folder());
     if (qmp && qmp->execute("quit")) return;
   }
@@ -464,9 +523,22 @@ void GuestRun::collect_dumps() {
   }
 }
 
+void GuestRun::end_recording(const std::string& how) const {
+  const std::string folder = plan_.recorder->folder().string();
+  if (auto done = plan_.recorder->complete(how); !done)
+    note(done.error().message);
+  else
+    note(fmt::format("recorded in {}, next: mortem replay {}", folder, shell_quoted(folder)));
+}
+
 Result<int> GuestRun::explain_end() {
   // A crash whose message did not come through the control port is found in the slots.
   if (!dump_left_in_image_) collect_dumps();
+  if (plan_.recorder)
+    end_recording(crashes_ > 0     ? "crash: " + plan_.facts.last_crash
+                  : exit_status_   ? fmt::format("exit with status {}", *exit_status_)
+                  : terminated_by_ ? fmt::format("stopped by signal {}", terminated_by_)
+                                   : "the guest ended and did not say how");
   if (exit_status_) return *exit_status_;
   if (terminated_by_ != 0) return 128 + terminated_by_;
 

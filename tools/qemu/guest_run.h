@@ -3,6 +3,7 @@
 
 #include <poll.h>
 
+#include <chrono>
 #include <filesystem>
 #include <memory>
 #include <optional>
@@ -14,6 +15,7 @@
 #include "tools/qemu/dump_collector.h"
 #include "tools/qemu/instance.h"
 #include "tools/qemu/machine.h"
+#include "tools/replay/recorder.h"
 
 namespace mortem::tools {
 
@@ -36,6 +38,7 @@ struct RunPlan {
   bool waits_for_gdb = false;  // the program is held at its entry
   int ready_pipe = -1;         // detached: gets "ready\n" once the program runs, or an error line
   std::optional<CloneStart> clone;
+  std::unique_ptr<Recorder> recorder;  // of a run that is recorded
 };
 
 class GuestRun {
@@ -50,12 +53,18 @@ class GuestRun {
  private:
   Result<void> start();
   Result<void> start_qemu(Descriptor console_end, Descriptor control_end, Descriptor input_end);
+  Result<void> begin_console_file();
   Result<void> begin_clone();
   void tell_clone();
   Result<bool> has_qemu_ended(int wait_ms) const;
   void is_ready();
   Result<void> serve();
   void serve_console();
+  void show_console(std::string_view bytes);
+  void serve_console_file();
+  void serve_recorder();
+  int until_next_check() const;
+  void end_recording(const std::string& how) const;
   pollfd input_to_wait_for() const;
   void serve_input();
   void serve_guest();
@@ -92,6 +101,9 @@ class GuestRun {
   std::vector<ToldCrash> told_;                                 // whose dumps have not been looked for
   std::vector<std::pair<uint32_t, uint64_t>> collected_early_;  // slot, occurrence: before the guest told of them
   std::string console_end_;                                     // the last few hundred bytes
+  Descriptor console_file_;                                     // of a recorded guest; console_ tells when it grows
+  std::optional<std::chrono::steady_clock::time_point> next_check_;
+  std::chrono::seconds check_distance_{1};
   bool input_ended_ = false;
   bool input_wanted_ = false;  // the program has looked at its standard input
   std::string input_pending_;  // read from ours, and not taken by QEMU yet

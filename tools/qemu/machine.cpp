@@ -89,6 +89,63 @@ Result<fs::path> find_kernel(const fs::path& given) {
                  fmt::format("no kernel at {}: build it (cmake --build), or --kernel FILE", candidates[0].string()));
 }
 
+namespace {
+
+// Time by instructions, the log, and nothing that the host's clock or its order of events could get into: no eventfds
+// (QEMU's main loop would serve them whenever it comes round), a clock of the guest's own.
+std::vector<std::string> recorded_options(const RecordedExecution& recorded) {
+  return {"-icount",
+          fmt::format("shift={},rr={},rrfile={}", recorded.shift,
+                      recorded.mode == Determinism::Record ? "record" : "replay", option_value(recorded.log.string())),
+          "-rtc", fmt::format("base={},clock=vm", recorded.start_time),
+          // At its end the guest stands still: where that was has to be asked for.
+          "-no-shutdown", "-chardev", fmt::format("socket,id=keeper,fd={}", recorded.keeper), "-mon",
+          "chardev=keeper,mode=control"};
+}
+
+// A device of the log's: QEMU records what comes in at those that are given as serial ports. The first four are the
+// machine's own; others wait for a device that takes them.
+std::vector<std::string> recorded_port(const std::string& character_device) {
+  return {"-serial", "none", "-serial", "none", "-serial", "none", "-serial", "chardev:" + character_device};
+}
+
+std::vector<std::string> recorded_disk(const Machine& machine) {
+  const RecordedExecution& recorded = machine.recorded;
+  std::string file = fmt::format("driver={},node-name=disk-file,file.driver=file,file.filename={}",
+                                 machine.image_format, option_value(machine.image->string()));
+  if (recorded.mode == Determinism::Replay)
+    file = fmt::format(
+        "driver=qcow2,node-name=disk-file,cache.no-flush=on,file.driver=file,file.filename={},backing.driver={},"
+        "backing.read-only=on,backing.file.driver=file,backing.file.filename={}",
+        option_value(recorded.overlay.string()), machine.image_format, option_value(machine.image->string()));
+  return {"-blockdev", file,
+          "-blockdev", "driver=blkreplay,node-name=disk,image=disk-file",
+          "-device",   "virtio-blk-pci,drive=disk,disable-legacy=on,ioeventfd=off"};
+}
+
+// The options of both ports, the disk and the network card of a guest that is recorded or replayed.
+std::vector<std::string> recorded_devices(const Machine& machine) {
+  const bool replays = machine.recorded.mode == Determinism::Replay;
+  std::vector<std::string> line = {
+      "-chardev", replays ? "file,id=control,path=/dev/null" : fmt::format("socket,id=control,fd={}", machine.control),
+      "-chardev", "file,id=console,path=console.log",
+      "-serial",  "chardev:console"};
+  auto add = [&](const std::vector<std::string>& more) { line.insert(line.end(), more.begin(), more.end()); };
+  add(recorded_port("control"));
+  add({"-qmp", "unix:qmp,server=on,wait=off", "-gdb", "unix:qemu-gdb,server=on,wait=off"});
+  add({"-device", "virtio-serial-pci,id=ports,disable-legacy=on,max_ports=4,ioeventfd=off", "-device",
+       fmt::format("virtserialport,bus=ports.0,nr=1,chardev=control,name={}", format::kControlPortName), "-device",
+       "virtio-rng-pci,disable-legacy=on,ioeventfd=off"});
+  if (machine.image) add(recorded_disk(machine));
+  // When its gdb stub is first connected to, QEMU takes a snapshot of a replay if its disks let it, and on blkreplay
+  // waits for ever with it. A disk that cannot have one keeps it from trying.
+  if (replays) add({"-blockdev", "driver=null-co,node-name=no-snapshots"});
+  add(recorded_network_options(machine.network));
+  return line;
+}
+
+}  // namespace
+
 std::vector<std::string> qemu_command_line(const Machine& machine) {
   // Without q35's AHCI and SMBus controllers, which no guest uses, the firmware has a quarter less to do.
   const std::string type = (machine.type == "q35" ? "q35,sata=off,smbus=off" : machine.type) + ",memory-backend=pc.ram";
@@ -97,6 +154,9 @@ std::vector<std::string> qemu_command_line(const Machine& machine) {
   if (!machine.memory_file.empty())
     memory = fmt::format("memory-backend-file,id=pc.ram,reserve=off,share=off,mem-path={},size={}M",
                          option_value(machine.memory_file.string()), machine.memory >> 20);
+  if (machine.recorded.memory >= 0)
+    memory = fmt::format("memory-backend-file,id=pc.ram,share=on,mem-path=/proc/self/fd/{},size={}M",
+                         machine.recorded.memory, machine.memory >> 20);
   std::vector<std::string> line = {machine.qemu.string(), "-name", option_value("mortem-" + machine.name), "-machine",
                                    type, "-accel", machine.accelerator, "-cpu", machine.processor,
                                    // maxcpus=2: with a single possible processor QEMU's TCG leaves memory barriers out,
@@ -108,6 +168,12 @@ std::vector<std::string> qemu_command_line(const Machine& machine) {
   if (machine.small_firmware) add({"-bios", kSmallFirmware});
   if (machine.exit_on_reset) add({"-no-reboot"});
   if (machine.incoming >= 0) add({"-incoming", fmt::format("fd:{}", machine.incoming), "-S"});
+  if (machine.recorded.mode != Determinism::None) {
+    for (const auto& options : {recorded_options(machine.recorded), recorded_devices(machine)})
+      line.insert(line.end(), options.begin(), options.end());
+    if (machine.recorded.mode == Determinism::Replay) add({"-S"});
+    return line;
+  }
   if (machine.control < 0) {  // a bare machine that prints to our pipe: the probe
     add({"-serial", "stdio", "-monitor", "none"});
     return line;

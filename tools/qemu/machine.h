@@ -21,6 +21,19 @@ Result<std::filesystem::path> find_kernel(const std::filesystem::path& given);
 // Whether this QEMU has qboot, a firmware that starts a kernel in less time than SeaBIOS and leaves the PCI BARs to it.
 bool has_small_firmware(const std::filesystem::path& qemu);
 
+// Execution that is the same each time: time is a count of instructions, and what comes from outside stands in a log
+// (QEMU's docs/devel/replay.rst).
+enum class Determinism : uint8_t { None, Record, Replay };
+struct RecordedExecution {
+  Determinism mode = Determinism::None;
+  std::filesystem::path log;
+  unsigned shift = 0;             // an instruction takes 2^shift nanoseconds
+  std::string start_time;         // of the real-time clock, as -rtc base= takes it
+  int memory = -1;                // descriptor of a file that is the guest's memory
+  int keeper = -1;                // descriptor of a connected socket for QMP
+  std::filesystem::path overlay;  // of a replay: a qcow2 file for what the guest writes
+};
+
 struct Machine {
   std::filesystem::path qemu, kernel;
   std::string accelerator = "tcg";  // or kvm
@@ -43,6 +56,7 @@ struct Machine {
   std::filesystem::path memory_file;
   // Of a clone: its state comes out of this descriptor, and it stands still at first.
   int incoming = -1;
+  RecordedExecution recorded;
 };
 
 // Socket and log names are relative to the instance's folder, in which QEMU is to be started.

@@ -199,4 +199,18 @@ std::vector<std::string> qemu_network_options(const Network& network, const std:
   return {"-netdev", backend, "-device", device};
 }
 
+std::vector<std::string> recorded_network_options(const Network& network) {
+  if (network.kind == NetworkKind::None) return {"-nic", "none"};
+  std::string backend = "user,id=net";
+  if (network.kind == NetworkKind::Isolated) backend += ",restrict=on";
+  for (const PortForward& forward : network.ports)
+    backend +=
+        fmt::format(",hostfwd={}:{}:{}-:{}", forward.udp ? "udp" : "tcp", forward.address, forward.host, forward.guest);
+  // Frames are sent by a timer of the guest's time: QEMU 7.2's other way is its main loop, whenever that comes round.
+  // Without waiting: a stop of the machine begins a waiting anew, and what was recorded would not come.
+  return {"-netdev", backend,
+          "-device", "virtio-net-pci,netdev=net,disable-legacy=on,romfile=,ioeventfd=off,tx=timer,x-txtimer=0",
+          "-object", "filter-replay,id=recorded-network,netdev=net"};
+}
+
 }  // namespace mortem::tools

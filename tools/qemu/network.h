@@ -37,5 +37,7 @@ Result<void> check_network(const Network& network);
 
 // QEMU's options. `name` is the guest's, of which its hardware address is made on a tap device.
 std::vector<std::string> qemu_network_options(const Network& network, const std::string& name);
+// Of a guest that is recorded or replayed: what comes in stands in the log. User or isolated only, or none.
+std::vector<std::string> recorded_network_options(const Network& network);
 
 }  // namespace mortem::tools

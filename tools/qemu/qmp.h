@@ -18,6 +18,8 @@ class Qmp {
   static Result<Qmp> connect(const std::filesystem::path& instance, int timeout_ms = 2000);
   // The same for any QEMU's socket.
   static Result<Qmp> connect_to_socket(const std::filesystem::path& socket, int timeout_ms = 2000);
+  // Over a socket that is connected already.
+  static Result<Qmp> over(Descriptor socket, int timeout_ms) { return negotiate(std::move(socket), timeout_ms); }
   // `descriptor`, if it is not -1, goes with the command (SCM_RIGHTS), for getfd and add-fd.
   Result<nlohmann::json> execute(const std::string& command, nlohmann::json arguments = nlohmann::json::object(),
                                  int descriptor = -1);

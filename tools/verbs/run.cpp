@@ -34,7 +34,7 @@ constexpr size_t kMaximumCommandLine = 16 << 10;  // kernel/library/command_line
 
 struct RunOptions {
   std::string source, name, memory, on_crash, dump, accelerator = "auto", kernel, machine = "q35", processor = "max",
-                                                    network = "user";
+                                                    network = "user", record;
   std::vector<std::string> kernel_arguments, ports;
   bool detach = false, wait = false, without_dump = false, keep_in_slot = false, log_console = false, json = false,
        dashes = false;
@@ -175,7 +175,7 @@ Result<Network> network_of(const RunOptions& options) {
 }
 
 Result<OnCrash> on_crash_of(const RunOptions& options) {
-  if (options.on_crash.empty()) return options.detach ? OnCrash::Reboot : OnCrash::Stop;
+  if (options.on_crash.empty()) return options.detach && options.record.empty() ? OnCrash::Reboot : OnCrash::Stop;
   if (options.on_crash == "stop") return OnCrash::Stop;
   if (options.on_crash == "reboot") return OnCrash::Reboot;
   if (options.on_crash == "gdb") return OnCrash::Gdb;
@@ -186,6 +186,39 @@ struct Prepared {
   RunPlan plan;
   Source source;
 };
+
+// What cannot be in a recording: whatever comes into the guest past the log.
+Result<void> check_recording(const RunOptions& options, const RunPlan& plan) {
+  const auto refuse = [](const std::string& why) { return failure(ErrorKind::BadInput, "--record: " + why); };
+  if (plan.on_crash != OnCrash::Stop) return refuse("goes with --on-crash stop: a recording ends with the crash");
+  if (options.wait) return refuse("not with --wait: gdb comes to the replay");
+  if (options.accelerator == "kvm") return refuse("not with --accel kvm: only TCG counts instructions");
+  if (plan.machine.network.kind == NetworkKind::Tap) return refuse("goes with --net user or none");
+  std::error_code ignored;
+  if (fs::exists(options.record, ignored) &&
+      !(fs::is_directory(options.record, ignored) && fs::is_empty(options.record, ignored)))
+    return refuse(options.record + " is there already");
+  return {};
+}
+
+// The folder, with all that a replay needs besides the log.
+Result<std::unique_ptr<Recorder>> begin_recording(const fs::path& given, const RunPlan& plan) {
+  std::error_code error;
+  const fs::path folder = fs::absolute(given, error);
+  if (mkdir(folder.c_str(), 0700) != 0 && errno != EEXIST) return system_failure("cannot make", folder);
+  Recording recording;
+  recording.name = plan.facts.name;
+  recording.qemu_version = TRY(qemu_version(plan.machine.qemu));
+  recording.kernel_id = plan.facts.kernel_id;
+  recording.program = plan.facts.program;
+  recording.program_id = plan.facts.program_id;
+  recording.ports = plan.facts.ports;
+  auto copied = copy_file_content(plan.machine.kernel, folder / kRecordingKernel, 0600);
+  if (copied) copied = copy_file_content(plan.facts.image, folder / kRecordingImage, 0600);
+  if (copied) return std::make_unique<Recorder>(folder, std::move(recording));
+  fs::remove_all(folder, error);
+  return tl::unexpected(copied.error());
+}
 
 Result<Prepared> prepare(const RunOptions& options) {
   Prepared ready;
@@ -209,6 +242,7 @@ Result<Prepared> prepare(const RunOptions& options) {
   if (options.json && !options.detach)
     return failure(ErrorKind::BadInput, "--json goes with --detach: stdout is the program's own otherwise");
   plan.machine.network = TRY(network_of(options));
+  if (!options.record.empty()) TRY_VOID(check_recording(options, plan));
   const SourceKind kind = TRY(kind_of(options.source));
   if (options.keep_in_slot && kind != SourceKind::Image)
     return failure(ErrorKind::BadInput,
@@ -237,8 +271,8 @@ Result<Prepared> prepare(const RunOptions& options) {
   // A report needs the symbols of this very kernel later.
   if (auto kept = keep_in_store(plan.machine.kernel); !kept)
     note("the kernel is not kept for later: " + kept.error().message);
-  const Accelerator accelerator =
-      TRY(choose_accelerator(options.accelerator, plan.machine.qemu, plan.machine.kernel, kernel_id));
+  const Accelerator accelerator = TRY(choose_accelerator(options.record.empty() ? options.accelerator : "tcg",
+                                                         plan.machine.qemu, plan.machine.kernel, kernel_id));
   if (!accelerator.why.empty()) note("running under TCG: " + accelerator.why);
   plan.machine.accelerator = accelerator.name;
   plan.machine.image = ready.source.image;
@@ -316,6 +350,15 @@ int run(RunOptions& options) {
     instance->remove();
     return fail("interrupted");
   }
+  if (!options.record.empty()) {
+    ready->plan.facts.name = instance->name();
+    auto recorder = begin_recording(options.record, ready->plan);
+    if (!recorder) {
+      instance->remove();
+      return fail(recorder.error());
+    }
+    ready->plan.recorder = std::move(*recorder);
+  }
   return options.detach ? detach(options, std::move(*ready), std::move(*instance))
                         : run_in_foreground(options, std::move(*ready), std::move(*instance));
 }
@@ -353,6 +396,11 @@ void add_run(Commands& commands) {
   verb->add_flag("--wait", options->wait, "Hold the program at its entry until gdb lets it go; see mortem gdb");
   verb->add_option("--dump", options->dump,
                    "File for the dump of a crash (default: NAME.core.zst); never overwritten: a number is added");
+  verb->add_option(
+          "--record", options->record,
+          "New folder for a recording of the run: mortem replay runs it again, forwards and backwards. What the "
+          "program reads from stdin is empty then")
+      ->type_name("DIR");
   verb->add_flag("--no-dump", options->without_dump,
                  "Run an image whose slots are full, or that has none, though a crash would leave no dump");
   verb->add_flag("--keep-in-slot", options->keep_in_slot, "Leave dumps in the image that SOURCE is; see mortem pull");

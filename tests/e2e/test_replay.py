@@ -1,0 +1,93 @@
+"""`mortem run --record` and `mortem replay`: a crash is recorded, and gdb goes backwards from it to its cause."""
+import json
+import shutil
+import unittest
+
+from mortem_test import GUESTS, MortemTest
+
+PROGRAM = GUESTS / "overwritten_pointer"
+
+
+class ReplayTest(MortemTest):
+    def record(self):
+        recording = self.files / "crash.rec"
+        done = self.mortem("run", PROGRAM, "--record", recording, "--dump", self.files / "dump.zst", status=139)
+        self.assertIn(f"next: mortem replay {recording}", done.stderr)
+        self.assertIn("crash: SIGSEGV", done.stdout)
+        return recording
+
+    def gdb(self, name, *commands, deadline=200):
+        words = [word for command in commands for word in ("-ex", command)]
+        done = self.mortem("gdb", name, "--", "-nx", "-batch", *words, deadline=deadline, status=None)
+        return done.stdout + done.stderr
+
+    def test_back_from_the_crash_to_its_cause(self):
+        recording = self.record()
+        # Elsewhere it is the same.
+        moved = self.files / "moved.rec"
+        shutil.move(recording, moved)
+        name = self.facts("replay", moved)["name"]
+        self.addCleanup(self.mortem, "stop", name, status=None)
+        said = self.gdb(name, "info threads", "bt 4", "watch record.greeting", "reverse-continue", "bt 3", "delete",
+                        "up", "reverse-finish", "reverse-next", "reverse-step", "break main", "reverse-continue",
+                        "reverse-continue", "delete", "continue", "continue")
+        self.assertIn('"overwritten_poi"', said)
+        parts = iter(said.splitlines())
+
+        def expect(text):
+            for line in parts:
+                if text in line:
+                    return line
+            self.fail(f"{text!r} is not in order in\n{said}")
+        expect("main () at")  # the crash's stack
+        expect("Hardware watchpoint")
+        expect("Old value = 0x")
+        self.assertIn('"hello"', expect("New value"))
+        expect("set_name (name=")
+        expect("main () at")
+        expect("set_name (name=")  # reverse-finish: at the call
+        expect("main () at")
+        expect("Breakpoint 2, main ()")
+        expect("No more reverse-execution history.")
+        expect("Program received signal SIGSEGV")
+        expect("No more reverse-execution history.")
+        self.assertNotIn("SIGINT", said)
+        self.mortem("stop", name)
+        self.assert_nothing_left()
+        checked = self.facts("replay", moved, "--check")
+        self.assertTrue(checked["same_end"], checked)
+        self.assertEqual(checked["same_registers"], checked["points"])
+        # Of another run it is not.
+        facts = json.loads((moved / "recording.json").read_text())
+        facts["checks"].insert(0, {"instructions": facts["instructions"] // 2, "registers": 1, "memory": 1})
+        (moved / "recording.json").write_text(json.dumps(facts))
+        self.assertIn("registers the same at", self.mortem("replay", moved, "--check", status=1).stdout)
+
+    def test_recordings_that_cannot_be_replayed(self):
+        recording = self.record()
+        self.assert_refused("run", PROGRAM, "--record", recording, naming=["--record", "is there already"])
+        facts = json.loads((recording / "recording.json").read_text())
+
+        def with_facts(**changed):
+            (recording / "recording.json").write_text(json.dumps({**facts, **changed}))
+        with_facts(end="")
+        self.assert_refused("replay", recording, naming=[recording, "was not finished"])
+        with_facts(qemu_version="5.1.0")
+        self.assert_refused("replay", recording, naming=["recorded by QEMU 5.1.0", "this machine has"])
+        with_facts()
+        self.assert_refused("replay", recording, "--at", "nowhere", naming=["--at nowhere"])
+        log = recording / "log"
+        whole = log.read_bytes()
+        log.write_bytes(whole[:-100])
+        self.assert_refused("replay", recording, naming=[log, "cut short"])
+        log.unlink()
+        self.assert_refused("replay", recording, naming=["its log is missing"])
+        log.write_bytes(whole)
+        (recording / "disk.img").unlink()
+        self.assert_refused("replay", recording, naming=["its disk.img is missing"])
+        self.assert_refused("replay", self.files, naming=["not a recording"])
+        self.assert_nothing_left()
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,138 @@
+#include "tools/replay/recorder.h"
+
+#include <fmt/format.h>
+#include <sys/socket.h>
+
+#include <chrono>
+#include <cstring>
+#include <ctime>
+#include <sstream>
+
+#include "snapshot/format/guest_description.h"
+#include "snapshot/little_endian.h"
+#include "snapshot/xxhash64.h"
+#include "tools/output.h"
+
+namespace mortem::tools {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+constexpr int kRecorderMilliseconds = 20'000;
+// 4 ns an instruction: 250 million a second, about what TCG does, so that the guest's time is near the host's.
+constexpr unsigned kRecordingShift = 2;
+
+double monotonic_seconds() {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
+
+}  // namespace
+
+Result<std::string> processor_text(Qmp& qmp) {
+  const auto said = TRY(qmp.execute("human-monitor-command", {{"command-line", "info registers"}}));
+  if (!said.is_string()) return failure(ErrorKind::System, "QEMU does not tell the processor's registers");
+  std::istringstream lines(said.get<std::string>());
+  std::string text, line;
+  while (std::getline(lines, line)) {
+    // How QEMU keeps the flags while it translates, and whether the processor sleeps: not the guest's business.
+    if (line.find("CCS=") != std::string::npos || line.find("CPU#") != std::string::npos) continue;
+    text += line.substr(0, line.find(" HLT=")) + "\n";
+  }
+  return text;
+}
+
+Result<uint64_t> instruction_count(Qmp& qmp) {
+  const auto said = TRY(qmp.execute("query-replay"));
+  if (!said.is_object() || !said.contains("icount"))
+    return failure(ErrorKind::System, "QEMU does not count instructions");
+  return said.value("icount", uint64_t{0});
+}
+
+Result<RecordingCheck> check_of(Qmp& qmp, GuestRam& ram) {
+  RecordingCheck check;
+  check.instructions = TRY(instruction_count(qmp));
+  const std::string text = TRY(processor_text(qmp));
+  check.registers = snapshot::xxhash64({reinterpret_cast<const uint8_t*>(text.data()), text.size()});
+  check.memory = ram.checksum();
+  return check;
+}
+
+Result<void> Recorder::prepare(Machine& machine) {
+  ram_ = TRY(GuestRam::create(machine.memory));
+  int ends[2];
+  if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0) return system_failure("cannot make", "a socket");
+  ours_ = Descriptor(ends[0]);
+  theirs_ = Descriptor(ends[1]);
+  RecordedExecution& recorded = machine.recorded;
+  recorded.mode = Determinism::Record;
+  std::error_code ignored;
+  recorded.log = fs::absolute(folder_ / kRecordingLog, ignored);
+  recorded.shift = kRecordingShift;
+  const time_t now = std::time(nullptr);
+  tm broken{};
+  gmtime_r(&now, &broken);
+  char text[32];
+  strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &broken);
+  recorded.start_time = text;
+  recorded.memory = ram_->descriptor();
+  recorded.keeper = theirs_.get();
+  inherited_ = {recorded.memory, recorded.keeper};
+  recording_.machine = machine;
+  recording_.started = now;
+  recording_.seconds = monotonic_seconds();
+  return write_recording(folder_, recording_);
+}
+
+Result<void> Recorder::connect() {
+  theirs_.reset();
+  qmp_ = TRY(Qmp::over(std::move(ours_), kRecorderMilliseconds));
+  return {};
+}
+
+bool Recorder::has_guest_ended() {
+  while (qmp_ && !finished_) {
+    auto event = qmp_->next_event(0);
+    if (!event) qmp_.reset();  // QEMU has gone
+    if (!event || !*event) return false;
+    if ((*event)->value("event", "") == "SHUTDOWN") return true;
+  }
+  return false;
+}
+
+void Recorder::check() {
+  if (!qmp_ || finished_) return;
+  if (!qmp_->execute("stop")) return;
+  auto check = check_of(*qmp_, *ram_);
+  if (check) recording_.checks.push_back(*check);
+  (void)qmp_->execute("cont");
+}
+
+Result<void> Recorder::finish() {
+  if (!qmp_) return failure(ErrorKind::System, folder_.string() + ": its QEMU has gone");
+  if (finished_) return {};
+  finished_ = true;
+  TRY(qmp_->execute("stop"));
+  recording_.checks.push_back(TRY(check_of(*qmp_, *ram_)));
+  recording_.instructions = recording_.checks.back().instructions;
+  format::GuestDescription block;
+  TRY_VOID(ram_->read(format::kGuestDescriptionAddress, snapshot::writable_bytes_of(block)));
+  if (std::memcmp(block.magic, format::kGuestDescriptionMagic, sizeof block.magic) == 0)
+    recording_.kernel_base = block.kernel_virtual_base;
+  (void)qmp_->execute("quit");  // it may be gone before it answers
+  return {};
+}
+
+Result<void> Recorder::complete(const std::string& end) {
+  if (!finished_)
+    return failure(ErrorKind::System,
+                   fmt::format("{}: its QEMU ended too early: the recording cannot be used", folder_.string()));
+  std::error_code error;
+  recording_.log_bytes = fs::file_size(folder_ / kRecordingLog, error);
+  if (error) return failure(ErrorKind::System, fmt::format("{}: QEMU wrote no log", folder_.string()));
+  recording_.seconds = monotonic_seconds() - recording_.seconds;
+  recording_.end = end.empty() ? "unknown" : end;
+  return write_recording(folder_, recording_);
+}
+
+}  // namespace mortem::tools

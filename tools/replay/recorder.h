@@ -1,0 +1,55 @@
+// The recording of one run while it runs: QEMU is watched through a QMP connection of our own, the guest is looked at
+// now and then for the checks of a replay, and ends so that the log is whole.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "snapshot/result.h"
+#include "tools/qemu/qmp.h"
+#include "tools/replay/guest_ram.h"
+#include "tools/replay/recording.h"
+
+namespace mortem::tools {
+
+// What QEMU says of the processor, as far as it is the same in a replay.
+Result<std::string> processor_text(Qmp& qmp);
+Result<uint64_t> instruction_count(Qmp& qmp);
+Result<RecordingCheck> check_of(Qmp& qmp, GuestRam& ram);
+
+class Recorder {
+ public:
+  // `folder` is there, with image and kernel in it.
+  Recorder(std::filesystem::path folder, Recording recording)
+      : folder_(std::move(folder)), recording_(std::move(recording)) {}
+
+  // Before QEMU starts: what it is given, and the description of a recording that is not finished.
+  Result<void> prepare(Machine& machine);
+  // QEMU was started with it.
+  Result<void> connect();
+  int descriptor() const { return qmp_ ? qmp_->socket() : -1; }
+  // QEMU has said something. True: the guest has ended, and finish() is to be called.
+  bool has_guest_ended();
+  // The guest stands still for a moment.
+  void check();
+  // Ends QEMU where the guest is now; what follows it is its end.
+  Result<void> finish();
+  // QEMU has ended. `end`: why, in words.
+  Result<void> complete(const std::string& end);
+
+  const std::filesystem::path& folder() const { return folder_; }
+  const std::vector<int>& inherited() const { return inherited_; }  // descriptors that QEMU needs
+
+ private:
+  const std::filesystem::path folder_;
+  Recording recording_;
+  std::unique_ptr<GuestRam> ram_;
+  Descriptor ours_, theirs_;
+  std::vector<int> inherited_;
+  std::optional<Qmp> qmp_;
+  bool finished_ = false;
+};
+
+}  // namespace mortem::tools

@@ -1,0 +1,45 @@
+// A recording's folder: QEMU's log of what came into the guest, the image as it was at first, the kernel, and
+// recording.json, which says what they are and what a replay has to be started with.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "snapshot/result.h"
+#include "tools/qemu/machine.h"
+
+namespace mortem::tools {
+
+inline constexpr const char* kRecordingFile = "recording.json";
+inline constexpr const char* kRecordingLog = "log";
+inline constexpr const char* kRecordingImage = "disk.img";
+inline constexpr const char* kRecordingKernel = "kernel.elf";
+
+// The guest as it was at one count of instructions.
+struct RecordingCheck {
+  uint64_t instructions = 0, registers = 0, memory = 0;  // XXH64
+};
+
+struct Recording {
+  std::string name;          // of the guest
+  int64_t started = 0;       // seconds since 1970
+  std::string qemu_version;  // 7.2.22
+  Machine machine;           // without what belongs to one run of it
+  std::string kernel_id, program, program_id;
+  std::string image_format = "raw";
+  std::vector<std::string> ports;
+  std::string end;           // why it ended; empty: it has not, or its QEMU was killed
+  uint64_t kernel_base = 0;  // where the kernel's address 0 was
+  uint64_t log_bytes = 0, instructions = 0;
+  double seconds = 0;
+  std::vector<RecordingCheck> checks;
+};
+
+bool is_recording(const std::filesystem::path& path);
+// An error names recording.json and what is wrong in it, or what is missing beside it.
+Result<Recording> read_recording(const std::filesystem::path& folder);
+Result<void> write_recording(const std::filesystem::path& folder, const Recording& recording);
+
+}  // namespace mortem::tools

@@ -1,0 +1,204 @@
+#include "tools/replay/replay_machine.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <csignal>
+#include <cstring>
+
+#include "tools/child_program.h"
+#include "tools/output.h"
+#include "tools/qemu/empty_qcow2.h"
+#include "tools/replay/recorder.h"
+
+namespace mortem::tools {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+constexpr int kReplayMilliseconds = 30'000;
+constexpr int kLook = 100;         // milliseconds between looks at a machine that runs
+constexpr int kStandsStill = 300;  // looks without an instruction after which it is taken for hung
+
+// Where the recording cannot be the same, told before QEMU says it in its way.
+Result<void> check_qemu(const Recording& recording, const std::string& version) {
+  const auto series = [](const std::string& text) { return text.substr(0, text.find('.', text.find('.') + 1)); };
+  if (series(recording.qemu_version) == series(version)) return {};
+  return failure(ErrorKind::Unsupported,
+                 fmt::format("recorded by QEMU {}, this machine has {}: it replays only where there is {}.x",
+                             recording.qemu_version, version, series(recording.qemu_version)));
+}
+
+Result<void> make_empty_disk(const fs::path& path, uint64_t size) {
+  Descriptor file(open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
+  if (!file) return system_failure("cannot make", path);
+  return write_empty_qcow2(file.get(), size);
+}
+
+}  // namespace
+
+Result<std::unique_ptr<ReplayMachine>> ReplayMachine::start(const Recording& recording, const fs::path& folder) {
+  auto ram = TRY(GuestRam::create(recording.machine.memory));
+  std::unique_ptr<ReplayMachine> machine(new ReplayMachine(recording, std::move(ram)));
+  machine->folder_ = folder;
+  Machine& options = machine->recording_.machine;
+  options.qemu = TRY(find_qemu());
+  TRY_VOID(check_qemu(recording, TRY(qemu_version(options.qemu))));
+  if (options.small_firmware && !has_small_firmware(options.qemu))
+    return failure(ErrorKind::NotFound,
+                   "recorded with the firmware qboot, which is not installed: apt-get install "
+                   "qemu-system-data");
+  machine->temporary_ = TRY(TemporaryFolder::create());
+  options.image_format = recording.image_format;
+  options.name = recording.name;
+  options.exit_on_reset = true;
+  options.network.ports.clear();
+  if (options.network.kind == NetworkKind::User) options.network.kind = NetworkKind::Isolated;
+  options.recorded.mode = Determinism::Replay;
+  options.recorded.memory = machine->ram_->descriptor();
+  options.recorded.overlay = machine->temporary_->path() / "disk.qcow2";
+  TRY_VOID(machine->begin());
+  return machine;
+}
+
+// From the beginning: with a disk as it was, and empty memory.
+Result<void> ReplayMachine::begin() {
+  end_qemu();
+  TRY_VOID(ram_->clear());
+  Machine& options = recording_.machine;
+  std::error_code error;
+  if (options.image) {
+    fs::remove(options.recorded.overlay, error);
+    TRY_VOID(make_empty_disk(options.recorded.overlay, fs::file_size(*options.image, error)));
+  }
+  fs::remove(folder_ / "qmp", error);
+  fs::remove(folder_ / "qemu-gdb", error);
+  int ends[2];
+  if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0) return system_failure("cannot make", "a socket");
+  Descriptor ours(ends[0]), theirs(ends[1]);
+  options.recorded.keeper = theirs.get();
+  return start_qemu(std::move(ours), std::move(theirs));
+}
+
+void ReplayMachine::end_qemu() {
+  if (process_ <= 0) return;
+  kill(process_, SIGKILL);  // nothing of it is kept
+  waitpid(process_, nullptr, 0);
+  process_ = 0;
+}
+
+Result<void> ReplayMachine::start_qemu(Descriptor keeper, Descriptor theirs) {
+  const fs::path& folder = folder_;
+  std::vector<std::string> line = qemu_command_line(recording_.machine);
+  std::vector<char*> arguments;
+  for (std::string& argument : line) arguments.push_back(argument.data());
+  arguments.push_back(nullptr);
+  Descriptor log(open((folder / "qemu.log").c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600));
+  Descriptor nothing(open("/dev/null", O_RDWR | O_CLOEXEC));
+  if (!log || !nothing) return system_failure("cannot write", folder / "qemu.log");
+  const pid_t parent = getpid();
+  const pid_t child = fork();
+  if (child < 0) return system_failure("cannot start", line[0]);
+  if (child == 0) {
+    setsid();
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (getppid() != parent) _exit(127);
+    sigset_t none;
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, nullptr);
+    std::signal(SIGPIPE, SIG_DFL);
+    umask(0177);
+    dup2(nothing.get(), 0), dup2(nothing.get(), 1), dup2(log.get(), 2);
+    for (int inherited : {theirs.get(), ram_->descriptor()}) fcntl(inherited, F_SETFD, 0);
+    if (chdir(folder.c_str()) == 0) execv(arguments[0], arguments.data());
+    dprintf(2, "cannot start %s: %s\n", arguments[0], std::strerror(errno));
+    _exit(127);
+  }
+  process_ = child;
+  theirs.reset();
+  auto qmp = Qmp::over(std::move(keeper), kReplayMilliseconds);
+  if (!qmp) return tl::unexpected(hung("it does not start"));
+  qmp_ = std::move(*qmp);
+  stub_ = QemuStub(TRY(connect_to(folder, "qemu-gdb")));
+  TRY_VOID(stub_.attach());
+  position_ = TRY(instruction_count(*qmp_));
+  return {};
+}
+
+ReplayMachine::~ReplayMachine() {
+  end_qemu();
+}
+
+// It does not answer, or stands still: no use in asking it to end.
+Error ReplayMachine::hung(const std::string& what) {
+  end_qemu();
+  const auto log = read_text_file(folder_ / "qemu.log");
+  const std::string complaint = log ? printable(last_line(*log)) : std::string();
+  return {ErrorKind::System,
+          fmt::format("QEMU's replay failed: {}{}{}", what, complaint.empty() ? "" : ": ", complaint)};
+}
+
+// The stop reply. What hangs is killed.
+Result<std::string> ReplayMachine::wait_for_stop(bool& interrupted) {
+  uint64_t last = position_;
+  int still = 0;
+  for (;;) {
+    auto stopped = stub_.stopped(kLook);
+    if (!stopped) return tl::unexpected(hung(stopped.error().message));
+    if (*stopped) return **stopped;
+    if (!interrupted && break_off()) {
+      interrupted = true;
+      TRY_VOID(stub_.interrupt());
+    }
+    const auto now = instruction_count(*qmp_);
+    if (!now) return tl::unexpected(hung(now.error().message));
+    still = *now == last ? still + 1 : 0;
+    last = *now;
+    if (still >= kStandsStill) return tl::unexpected(hung(fmt::format("it stands still at instruction {}", last)));
+  }
+}
+
+Result<RunEnd> ReplayMachine::run_to(uint64_t instructions) {
+  why_.clear();
+  if (instructions <= position_ || position_ >= recording_.instructions) return RunEnd::Reached;
+  TRY(qmp_->execute("replay-break", {{"icount", instructions}}));
+  TRY_VOID(stub_.go_on());
+  bool interrupted = false;
+  why_ = TRY(wait_for_stop(interrupted));
+  position_ = TRY(instruction_count(*qmp_));
+  const bool is_point = why_.starts_with("T05");
+  if (position_ == instructions) return is_point ? RunEnd::Point : RunEnd::Reached;
+  TRY(qmp_->execute("replay-delete-break"));
+  if (position_ > instructions) return tl::unexpected(hung(fmt::format("it ran past instruction {}", instructions)));
+  if (is_point) return RunEnd::Point;
+  if (interrupted) return RunEnd::Interrupted;
+  // The guest has ended: at once where it asked for it, while QEMU ran it some hundred instructions more when
+  // recording.
+  recording_.instructions = position_;
+  return RunEnd::Reached;
+}
+
+std::optional<uint64_t> ReplayMachine::watched_address() const {
+  const size_t key = why_.find("watch:");
+  if (key == std::string::npos) return std::nullopt;
+  return std::strtoull(why_.c_str() + key + 6, nullptr, 16);
+}
+
+Result<void> ReplayMachine::step() {
+  why_.clear();
+  if (position_ >= recording_.instructions) return {};
+  TRY_VOID(stub_.step());
+  bool interrupted = false;
+  why_ = TRY(wait_for_stop(interrupted));
+  position_ = TRY(instruction_count(*qmp_));
+  return {};
+}
+
+}  // namespace mortem::tools

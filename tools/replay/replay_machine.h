@@ -1,0 +1,68 @@
+// QEMU that runs a recording again: stopped at first, at its beginning. It is moved by counts of instructions.
+#pragma once
+
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "snapshot/result.h"
+#include "tools/files.h"
+#include "tools/qemu/instance.h"
+#include "tools/qemu/qmp.h"
+#include "tools/replay/guest_ram.h"
+#include "tools/replay/qemu_stub.h"
+#include "tools/replay/recording.h"
+
+namespace mortem::tools {
+
+enum class RunEnd : uint8_t { Reached, Point, Interrupted };
+
+class ReplayMachine {
+ public:
+  // `folder`: of the instance, where its sockets and logs are. QEMU ends with this process.
+  static Result<std::unique_ptr<ReplayMachine>> start(const Recording& recording, const std::filesystem::path& folder);
+  ~ReplayMachine();
+
+  const Recording& recording() const { return recording_; }
+  GuestRam& ram() { return *ram_; }
+  Qmp& qmp() { return *qmp_; }
+  QemuStub& stub() { return stub_; }
+  uint64_t position() const { return position_; }  // instructions since the beginning
+
+  // Asked while it runs: true breaks off.
+  std::function<bool()> break_off = [] { return false; };
+
+  // On to a count of instructions, or until a point stops it.
+  Result<RunEnd> run_to(uint64_t instructions);
+  // Of the last stop at a point: what was accessed, if that was a watchpoint's.
+  std::optional<uint64_t> watched_address() const;
+  // One instruction, or the entry into the kernel in its stead.
+  Result<void> step();
+  // Back to the recording's beginning, in a QEMU of its own. QEMU 7.2 can keep moments of a replay, but one that goes
+  // on from such a moment stands still: the timer with which virtio-serial ends its loading
+  // (hw/char/virtio-serial-bus.c) waits for its turn in the log, and meanwhile takes the processor out of every turn of
+  // its own.
+  Result<void> begin();
+
+ private:
+  ReplayMachine(Recording recording, std::unique_ptr<GuestRam> ram)
+      : recording_(std::move(recording)), ram_(std::move(ram)) {}
+  Result<void> start_qemu(Descriptor keeper, Descriptor theirs);
+  void end_qemu();
+  Result<std::string> wait_for_stop(bool& interrupted);
+  Error hung(const std::string& what);
+
+  Recording recording_;
+  std::unique_ptr<GuestRam> ram_;
+  pid_t process_ = 0;
+  std::optional<TemporaryFolder> temporary_;
+  std::optional<Qmp> qmp_;
+  QemuStub stub_;
+  uint64_t position_ = 0;
+  std::string why_;  // the last stop reply
+  std::filesystem::path folder_;
+};
+
+}  // namespace mortem::tools

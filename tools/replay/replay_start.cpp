@@ -1,0 +1,180 @@
+#include "tools/replay/replay_start.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <poll.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <ctime>
+
+#include "tools/interrupt.h"
+#include "tools/output.h"
+#include "tools/replay/recorder.h"
+#include "tools/replay/replay_front.h"
+#include "tools/symbol_options.h"
+
+namespace mortem::tools {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+constexpr const char *kBegin = "begin", *kCrash = "crash", *kEnd = "end";
+
+Result<void> check_place(const std::string& at) {
+  if (at.empty() || at == kBegin || at == kCrash || at == kEnd) return {};
+  if (at.size() < 19 && at.find_first_not_of("0123456789") == std::string::npos) return {};
+  return failure(ErrorKind::BadInput,
+                 fmt::format("--at {}: begin, crash, end or a count of instructions", printable(at)));
+}
+
+Result<HistoryEvent> go_to_place(History& history, const std::string& at) {
+  if (at == kBegin) return history.go_to(history.first());
+  if (at == kEnd) return history.go_to(history.last());
+  if (at == kCrash) return history.go_on();
+  return history.go_to(std::stoull(at));
+}
+
+class ReplayKeeper {
+ public:
+  ReplayKeeper(Recording recording, Instance instance, std::string source)
+      : recording_(std::move(recording)), instance_(std::move(instance)), source_(std::move(source)) {}
+  ~ReplayKeeper() { instance_.remove(); }
+
+  Result<void> run(const std::string& at, int ready) {
+    TRY_VOID(instance_.write(facts()));
+    const auto machine = TRY(ReplayMachine::start(recording_, instance_.folder()));
+    History history(*machine, TRY(ReplayGuest::of(*machine)));
+    const auto symbolizer = inspector::Symbolizer::create(symbol_options(SymbolFlags{}));
+    ReplayFront front(*machine, history, *symbolizer, TRY(listen_at(instance_.folder(), "gdb")),
+                      TRY(listen_at(instance_.folder(), "control")));
+    TRY_VOID(history.begin());
+    HistoryEvent event = TRY(go_to_place(history, at));
+    front.set_stop(event);
+    (void)write_all(ready, fmt::format("ready {}\n", history.position()), "the ready pipe");
+    return front.serve();
+  }
+
+ private:
+  InstanceFacts facts() const {
+    InstanceFacts facts;
+    facts.name = instance_.name();
+    facts.qemu = facts.keeper = identify_process(getpid());  // its QEMUs come and go, and end with it
+    facts.source = source_;
+    facts.accelerator = "tcg";
+    facts.on_crash = "stop";
+    facts.program = recording_.program;
+    facts.program_id = recording_.program_id;
+    facts.kernel = recording_.machine.kernel.string();
+    facts.kernel_id = recording_.kernel_id;
+    facts.memory = recording_.machine.memory;
+    facts.started = std::time(nullptr);
+    facts.detached = true;
+    return facts;
+  }
+
+  const Recording recording_;
+  Instance instance_;
+  const std::string source_;
+};
+
+[[noreturn]] void keep_replay(Recording recording, Instance instance, const std::string& source, const std::string& at,
+                              int ready) {
+  setsid();
+  catch_interrupts();
+  const int nothing = open("/dev/null", O_RDWR | O_CLOEXEC);
+  const int log = open((instance.folder() / "monitor.log").c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+  dup2(nothing, 0), dup2(nothing, 1), dup2(log, 2);
+  {
+    ReplayKeeper keeper(std::move(recording), std::move(instance), source);
+    if (auto done = keeper.run(at, ready); !done) {
+      fail(done.error());
+      (void)write_all(ready, "failed " + done.error().message + "\n", "the ready pipe");
+    }
+  }
+  _exit(0);
+}
+
+}  // namespace
+
+Result<ReplayCheck> check_replay(const fs::path& folder, const ReplayOptions& options) {
+  const auto start = std::chrono::steady_clock::now();
+  const Recording recording = TRY(read_recording(folder));
+  Instance instance = TRY(Instance::create(options.name, instance_name_from(recording.name + "-check")));
+  const auto run = [&]() -> Result<ReplayCheck> {
+    const auto machine = TRY(ReplayMachine::start(recording, instance.folder()));
+    machine->break_off = [] { return interrupted_by() != 0; };
+    ReplayCheck result;
+    for (const RecordingCheck& expected : recording.checks) {
+      if (TRY(machine->run_to(expected.instructions)) == RunEnd::Interrupted) TRY_VOID(not_interrupted());
+      const RecordingCheck found = TRY(check_of(machine->qmp(), machine->ram()));
+      result.instructions = found.instructions;
+      // Where QEMU stopped the guest that ended is told by chance; a replay ends where the guest asked for it.
+      constexpr uint64_t kLongestEnd = 100'000;
+      if (found.instructions < expected.instructions) {
+        result.same_end = expected.instructions - found.instructions < kLongestEnd;
+        break;
+      }
+      const bool same_registers = found.registers == expected.registers && found.instructions == expected.instructions;
+      const bool same_memory = same_registers && found.memory == expected.memory;
+      ++result.points;
+      result.same_registers += same_registers ? 1 : 0;
+      result.same_memory += same_memory ? 1 : 0;
+      result.same_end = same_registers;
+    }
+    return result;
+  };
+  auto result = run();
+  instance.remove();
+  if (!result) return failure(result.error().kind, fmt::format("{}: {}", folder.string(), result.error().message));
+  result->seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  return result;
+}
+
+Result<StartedReplay> start_replay(const fs::path& folder, const ReplayOptions& options) {
+  const auto start = std::chrono::steady_clock::now();
+  TRY_VOID(check_place(options.at));
+  Recording recording = TRY(read_recording(folder));
+  const bool crashed = recording.end.starts_with("crash");
+  if (options.at == kCrash && !crashed)
+    return failure(ErrorKind::BadInput,
+                   fmt::format("--at crash: {} ended otherwise: {}", folder.string(), recording.end));
+  const std::string at = !options.at.empty() ? options.at : crashed ? kCrash : kBegin;
+  Instance instance = TRY(Instance::create(options.name, instance_name_from(recording.name + "-replay")));
+  StartedReplay started;
+  started.name = instance.name();
+  started.instance = instance.folder();
+  int ends[2];
+  if (pipe2(ends, O_CLOEXEC) != 0) return system_failure("cannot make", "a pipe");
+  Descriptor from(ends[0]), to(ends[1]);
+  std::error_code ignored;
+  started.keeper = fork();
+  if (started.keeper < 0) {
+    instance.remove();
+    return failure(ErrorKind::System, "cannot start the replay's keeper");
+  }
+  if (started.keeper == 0)
+    keep_replay(std::move(recording), std::move(instance), fs::absolute(folder, ignored).string(), at, to.get());
+  to.reset();
+  instance.disown();
+  std::string said;
+  char part[1024];
+  while (said.find('\n') == std::string::npos) {
+    const ssize_t got = read(from.get(), part, sizeof part);
+    if (got < 0 && errno == EINTR) {
+      if (interrupted_by() == 0) continue;
+      kill(started.keeper, SIGTERM);
+      return failure(ErrorKind::System, "interrupted");
+    }
+    if (got <= 0) return failure(ErrorKind::System, started.name + ": its keeper died");
+    said.append(part, size_t(got));
+  }
+  if (said.starts_with("failed "))
+    return failure(ErrorKind::System, fmt::format("{}: {}", folder.string(), said.substr(7, said.find('\n') - 7)));
+  started.position = std::strtoull(said.c_str() + 6, nullptr, 10);
+  started.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  return started;
+}
+
+}  // namespace mortem::tools

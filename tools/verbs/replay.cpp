@@ -1,0 +1,84 @@
+// mortem replay
+#include <fmt/format.h>
+
+#include <memory>
+
+#include "tools/interrupt.h"
+#include "tools/output.h"
+#include "tools/replay/replay_start.h"
+#include "tools/verbs.h"
+
+namespace mortem::tools {
+
+namespace {
+
+struct ReplayVerbOptions {
+  std::string source;
+  ReplayOptions start;
+  bool json = false, check = false;
+};
+
+int check(const ReplayVerbOptions& options) {
+  auto checked = check_replay(options.source, options.start);
+  if (!checked) return fail(checked.error());
+  const bool is_same = checked->same_end && checked->same_registers == checked->points;
+  if (options.json)
+    print_json("replay", {{"points", checked->points},
+                          {"same_registers", checked->same_registers},
+                          {"same_memory", checked->same_memory},
+                          {"same_end", checked->same_end},
+                          {"position", checked->instructions},
+                          {"seconds", checked->seconds}});
+  else
+    write_stdout(fmt::format("{} points up to instruction {}: registers the same at {}, memory at {}\n",
+                             checked->points, checked->instructions, checked->same_registers, checked->same_memory));
+  return is_same ? kDone : kProblem;
+}
+
+int replay(const ReplayVerbOptions& options) {
+  catch_interrupts();
+  if (options.check) return check(options);
+  auto started = start_replay(options.source, options.start);
+  if (!started) return fail(started.error());
+  if (options.json) {
+    print_json("replay", {{"name", started->name},
+                          {"instance", started->instance.string()},
+                          {"position", started->position},
+                          {"seconds", started->seconds}});
+    return kDone;
+  }
+  write_stdout(started->name + "\n");
+  note(fmt::format("{0} stands still at instruction {1}, next: mortem gdb {0}", started->name, started->position));
+  return kDone;
+}
+
+void add_replay(Commands& commands) {
+  CLI::App* verb = commands.add(
+      nullptr, "replay", "Run a recording again, forwards and backwards",
+      "Every instruction is run as it was, with the same input. It is an instance of its own (mortem ps, gdb, stop)\n"
+      "and stands still at first. In gdb, reverse-step, reverse-next, reverse-finish and reverse-continue go back,\n"
+      "with break- and watchpoints; nothing in a recording can be changed.\n"
+      "Examples:\n"
+      "  mortem run ./server -p 8080:80 --record crash.rec      then, when it has crashed:\n"
+      "  mortem replay crash.rec && mortem gdb server-replay\n"
+      "  mortem replay crash.rec --at begin");
+  auto options = std::make_shared<ReplayVerbOptions>();
+  verb->add_option("RECORDING", options->source, "A folder that mortem run --record made")->required();
+  verb->add_option(
+      "--at", options->start.at,
+      "Where to stand: begin, crash, end, or a count of instructions as `monitor position` of gdb shows it "
+      "(default: the crash, else the beginning)");
+  verb->add_option("--name", options->start.name, "Name of the instance (default: from the recording)");
+  verb->add_flag(
+      "--check", options->check,
+      "Run it to its end and compare registers and memory with those that were recorded; exit status 1 if they "
+      "differ");
+  verb->add_flag("--json", options->json, "Print facts as JSON");
+  commands.on(verb, [options] { return replay(*options); });
+}
+
+const VerbRegistration replay_registration{35, add_replay};
+
+}  // namespace
+
+}  // namespace mortem::tools

@@ -2,12 +2,9 @@
 import json
 import os
 import pathlib
-import random
 import re
-import shutil
 import socket
 import subprocess
-import time
 import unittest
 
 from mortem_test import GUESTS, MortemTest, wait_until
@@ -229,55 +226,6 @@ class Started(CloneTest):
         (self.files / "moment" / "clone.json").write_text(text.replace('"7.2.', '"9.1.'))
         self.assert_refused("resume", "moment", naming=["taken from QEMU 9.1."])
         self.assert_refused("resume", "nowhere", naming=["nowhere"])
-
-
-class Harm(CloneTest):
-    """Whatever becomes of a clone, the original goes on, its disks are as before, and nothing is left."""
-
-    def check(self, name, disks, before):
-        wait_until(lambda: self.guards() == [], "the guard's end")
-        self.assertEqual(self.disk_of(name), disks)
-        after = wait_until(lambda: self.counter(name), "the guest's counter")
-        self.assertGreater(after, before)
-        self.assertEqual([path.name for path in self.files.iterdir()], [])
-        return after
-
-    def counter(self, name):
-        shown = self.mortem("gdb", name, "--", "-nx", "-batch", "-ex", "print rounds", "-ex", "detach").stdout
-        return int(shown.split("$1 = ")[1].split()[0])
-
-    def kill_often(self, times):
-        self.start_guest(GUESTS / "dirties_memory", "writer", arguments=["16"], says="writing")
-        disks, rounds = self.disk_of("writer"), 0
-        begun = time.monotonic()
-        self.mortem("clone", "writer", "-o", "whole", "--patience", "2")
-        whole = time.monotonic() - begun
-        shutil.rmtree(self.files / "whole")
-        chance = random.Random(times)
-        for _ in range(times):
-            clone = self.start("clone", "writer", "-o", "never", "--patience", "2")
-            try:
-                clone.wait(timeout=chance.uniform(0, whole))
-            except subprocess.TimeoutExpired:
-                clone.kill()
-            clone.communicate()
-            # The guard may be at it still; the folder is there only if the copy was whole.
-            wait_until(lambda: self.guards() == [], "the guard's end")
-            if (self.files / "never").exists():
-                self.mortem("bt", "never")
-                shutil.rmtree(self.files / "never")
-            rounds = self.check("writer", disks, rounds)
-        self.mortem("clone", "writer", "-o", "last", "--method", "stop-and-copy")
-        self.mortem("stop", "writer")
-        self.assert_nothing_left()
-
-    def test_killed(self):
-        self.kill_often(4)
-
-
-class Often(Harm):
-    def test_killed(self):
-        self.kill_often(100)
 
 
 if __name__ == "__main__":

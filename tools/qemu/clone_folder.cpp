@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -13,6 +12,7 @@
 #include "tools/interrupt.h"
 #include "tools/output.h"
 #include "tools/qemu/clock_watch.h"
+#include "tools/qemu/new_folder.h"
 
 namespace mortem::tools {
 
@@ -21,40 +21,6 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr const char* kKernelFile = "kernel.elf";
-
-// A name beside the wanted one, for a folder that is gone with all in it unless it gets the wanted name.
-class NewFolder {
- public:
-  static Result<NewFolder> create(const fs::path& wanted) {
-    std::error_code ignored;
-    if (fs::exists(wanted, ignored))
-      return failure(ErrorKind::BadInput, fmt::format("{}: exists already; give another name", wanted.string()));
-    const fs::path absolute = fs::absolute(wanted).lexically_normal();
-    if (!fs::is_directory(absolute.parent_path(), ignored))
-      return failure(ErrorKind::NotFound, fmt::format("{}: there is no folder to make it in", wanted.string()));
-    uint64_t number = 0;
-    if (getrandom(&number, sizeof number, 0) != sizeof number) return system_failure("no random number for", wanted);
-    return NewFolder(absolute.parent_path() / fmt::format(".{}.{:016x}", absolute.filename().string(), number),
-                     absolute);
-  }
-  NewFolder(NewFolder&& other) noexcept : path_(std::exchange(other.path_, {})), wanted_(std::move(other.wanted_)) {}
-  NewFolder& operator=(NewFolder&&) = delete;
-  ~NewFolder() {
-    std::error_code ignored;
-    if (!path_.empty()) fs::remove_all(path_, ignored);
-  }
-  const fs::path& path() const { return path_; }
-  Result<void> commit() {
-    if (renameat2(AT_FDCWD, path_.c_str(), AT_FDCWD, wanted_.c_str(), RENAME_NOREPLACE) != 0)
-      return system_failure("cannot make", wanted_);
-    path_.clear();
-    return {};
-  }
-
- private:
-  NewFolder(fs::path path, fs::path wanted) : path_(std::move(path)), wanted_(std::move(wanted)) {}
-  fs::path path_, wanted_;
-};
 
 Result<uint64_t> size_of(const fs::path& path) {
   struct stat facts;
@@ -109,6 +75,7 @@ Result<snapshot::CloneDescription> clone_into_folder(const CloneSource& source, 
   NewFolder made = TRY(NewFolder::create(folder));
   LiveCloneRequest request;
   request.connect = source.connect;
+  request.guard_keeps_descriptors = source.keeps_descriptors;
   request.folder = made.path();
   request.methods = methods;
   request.patience_seconds = patience_seconds;

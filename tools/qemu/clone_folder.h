@@ -18,9 +18,10 @@ struct CloneSource {
   std::string name;
   QmpConnector connect;
   std::optional<RunningInstance> instance;  // of ours
+  bool keeps_descriptors = false;           // clone_guard.h
 };
 
-// A guest's name.
+// A guest's name, qmp:PATH.
 Result<CloneSource> find_clone_source(const std::string& text);
 // auto, pre-copy, background-snapshot, stop-and-copy
 Result<std::vector<CloneMethod>> clone_methods(const std::string& text);

@@ -6,6 +6,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <csignal>
 
 namespace mortem::tools {
@@ -15,6 +16,7 @@ using nlohmann::json;
 namespace {
 
 constexpr int kTries = 500, kTryMilliseconds = 20;
+constexpr auto kLongestWatch = std::chrono::minutes(5);  // for a QEMU that does not answer
 
 void pause_a_little() {
   usleep(kTryMilliseconds * 1000);
@@ -55,15 +57,24 @@ Result<void> end_jobs(Qmp& qmp) {
   return failure(ErrorKind::System, "QEMU does not end its block jobs");
 }
 
+// Those of ours; one that another stands on goes after that one.
 Result<void> remove_nodes(Qmp& qmp) {
-  const json nodes = TRY(qmp.execute("query-named-block-nodes", {{"flat", true}}));
-  for (const json& node : nodes)
-    if (text_at(node, "node-name").starts_with(kCloneNode))
-      (void)qmp.execute("blockdev-del", {{"node-name", text_at(node, "node-name")}});
+  for (int left = kTries; left > 0; --left) {
+    bool any = false;
+    const json nodes = TRY(qmp.execute("query-named-block-nodes", {{"flat", true}}));
+    for (const json& node : nodes) {
+      const std::string name = text_at(node, "node-name");
+      if (name.starts_with(kCloneNode) && !qmp.execute("blockdev-del", {{"node-name", name}})) any = true;
+    }
+    if (!any) break;
+    if (left == 1) return failure(ErrorKind::System, "QEMU does not give up the nodes of a clone");
+    pause_a_little();
+  }
   const json sets = TRY(qmp.execute("query-fdsets"));
   for (const json& set : sets) {
     const int64_t id = set.value("fdset-id", int64_t{0});
-    if (id >= kCloneFirstFdSet && id < kCloneFirstFdSet + 256) (void)qmp.execute("remove-fd", {{"fdset-id", id}});
+    if (id >= kCloneFirstFdSet && id < kCloneFirstFdSet + kMostCloneFdSets)
+      (void)qmp.execute("remove-fd", {{"fdset-id", id}});
   }
   return {};
 }
@@ -75,40 +86,48 @@ Result<void> let_go(Qmp& qmp, bool was_running) {
   return {};
 }
 
-[[noreturn]] void watch(int line, const QmpConnector& connect, bool was_running, const std::filesystem::path& folder) {
+[[noreturn]] void watch(int line, const QmpConnector& connect, const CloneOriginal& original,
+                        const std::filesystem::path& folder) {
   char byte;
   ssize_t got;
   while ((got = read(line, &byte, 1)) < 0 && errno == EINTR) {
   }
   if (got > 0) _exit(0);  // dismissed
-  for (int left = kTries; left > 0; --left) {
+  const auto give_up = std::chrono::steady_clock::now() + kLongestWatch;
+  while (std::chrono::steady_clock::now() < give_up) {
     auto qmp = connect();
-    if (qmp && undo_clone(*qmp, was_running)) break;
+    if (qmp && undo_clone(*qmp, original)) break;
     if (!qmp && qmp.error().kind == ErrorKind::NotFound) break;  // the guest is gone
     pause_a_little();
   }
+  // Whoever wrote there may take a moment to die.
   std::error_code ignored;
-  if (!folder.empty()) std::filesystem::remove_all(folder, ignored);
+  for (int left = kTries; left > 0 && !folder.empty(); --left) {
+    std::filesystem::remove_all(folder, ignored);
+    pause_a_little();
+    if (!std::filesystem::exists(folder, ignored)) break;
+  }
   _exit(0);
 }
 
 }  // namespace
 
-Result<void> undo_clone(Qmp& qmp, bool was_running) {
+Result<void> undo_clone(Qmp& qmp, const CloneOriginal& original) {
   try {
     TRY_VOID(end_migration(qmp));
     // The guest first: a job may take its time to end.
-    TRY_VOID(let_go(qmp, was_running));
+    TRY_VOID(let_go(qmp, original.was_running));
     TRY_VOID(end_jobs(qmp));
+    TRY_VOID(take_filters_away(qmp, original.drives));
     TRY_VOID(remove_nodes(qmp));
-    return let_go(qmp, was_running);
+    return let_go(qmp, original.was_running);
   } catch (const json::exception& error) {
     return failure(ErrorKind::System, "QEMU sent something that is not QMP");
   }
 }
 
-Result<CloneGuard> CloneGuard::start(const QmpConnector& connect, bool was_running,
-                                     const std::filesystem::path& folder) {
+Result<CloneGuard> CloneGuard::start(const QmpConnector& connect, const CloneOriginal& original,
+                                     const std::filesystem::path& folder, bool keeps_descriptors) {
   int ends[2];
   if (pipe2(ends, O_CLOEXEC) != 0) return system_failure("cannot make", "a pipe");
   Descriptor from(ends[0]), to(ends[1]);
@@ -123,10 +142,12 @@ Result<CloneGuard> CloneGuard::start(const QmpConnector& connect, bool was_runni
     for (int standard : {0, 1, 2}) dup2(nothing, standard);
     // Whatever else was open is the other one's: a pipe of his must end with him.
     const int limit = int(sysconf(_SC_OPEN_MAX));
-    if (close_range(3, unsigned(line) - 1, 0) != 0 || close_range(unsigned(line) + 1, ~0u, 0) != 0)
+    to.reset();
+    if (!keeps_descriptors &&
+        (close_range(3, unsigned(line) - 1, 0) != 0 || close_range(unsigned(line) + 1, ~0u, 0) != 0))
       for (int number = 3; number < limit && number < 65536; ++number)
         if (number != line) close(number);
-    watch(line, connect, was_running, folder);
+    watch(line, connect, original, folder);
   }
   return CloneGuard(std::move(to), process);
 }

@@ -118,6 +118,7 @@ Result<MigrationEnd> run_migration(Qmp& qmp, const MigrationRequest& request, Mi
   if (pipe2(ends, O_CLOEXEC) != 0) return system_failure("cannot make", "a pipe");
   Descriptor from(ends[0]), to(ends[1]);
   fcntl(ends[1], F_SETPIPE_SZ, kPipeBytes);
+  fcntl(ends[0], F_SETFL, O_NONBLOCK);  // a QEMU that hangs must not hold us
   TRY(qmp.execute("getfd", {{"fdname", "mortem-clone"}}, to.get()));
   to.reset();
   while (TRY(qmp.next_event(0))) {  // of earlier times

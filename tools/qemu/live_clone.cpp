@@ -26,24 +26,22 @@ int64_t now_us() {
 
 class Taking {
  public:
-  Taking(const LiveCloneRequest& request, Qmp& qmp) : request_(request), qmp_(qmp) {}
+  Taking(const LiveCloneRequest& request, Qmp& qmp, const CloneOriginal& original)
+      : request_(request), qmp_(qmp), original_(original) {}
 
-  Result<LiveClone> run(bool was_running) {
+  Result<LiveClone> run(const std::string& version) {
     const int64_t start = now_us();
-    clone_.was_running = was_running;
-    const json version = TRY(qmp_.execute("query-version"));
-    const json& numbers = version.at("qemu");
-    clone_.qemu_version =
-        fmt::format("{}.{}.{}", numbers.value("major", 0), numbers.value("minor", 0), numbers.value("micro", 0));
+    clone_.was_running = original_.was_running;
+    clone_.qemu_version = version;
     memory_ = TRY(new_file(kCloneMemoryFile));
     state_ = TRY(new_file(kCloneStateFile));
-    disks_ = TRY(prepare_disks(qmp_, request_.folder));
+    disks_ = TRY(prepare_disks(qmp_, original_.drives, request_.folder));
     const auto settings = TRY(MigrationSettings::take(qmp_));
     auto taken = copy(settings);
     settings.restore(qmp_);
     if (!taken) return tl::unexpected(taken.error());
     TRY_VOID(finish_disks(qmp_, disks_, request_.go_on));
-    for (const ClonedDisk& disk : disks_) clone_.disks.push_back({disk.device, disk.name, disk.size});
+    for (const ClonedDisk& disk : disks_) clone_.disks.push_back({disk.drive.name, disk.name, disk.drive.size});
     for (const Descriptor* file : {&memory_, &state_})
       if (fdatasync(file->get()) != 0) return system_failure("cannot write", request_.folder);
     clone_.seconds = double(now_us() - start) / 1e6;
@@ -90,10 +88,10 @@ class Taking {
 
   // Their copies had begun.
   Result<void> start_disks_again() {
-    TRY_VOID(undo_clone(qmp_, clone_.was_running));
+    TRY_VOID(undo_clone(qmp_, original_));
     std::error_code ignored;
     for (const ClonedDisk& disk : disks_) fs::remove(request_.folder / disk.name, ignored);
-    disks_ = TRY(prepare_disks(qmp_, request_.folder));
+    disks_ = TRY(prepare_disks(qmp_, original_.drives, request_.folder));
     return {};
   }
 
@@ -167,11 +165,23 @@ class Taking {
 
   const LiveCloneRequest& request_;
   Qmp& qmp_;
+  const CloneOriginal& original_;
   LiveClone clone_;
   Descriptor memory_, state_;
   std::vector<ClonedDisk> disks_;
   int64_t stopped_at_us_ = 0, resumed_at_us_ = 0;
 };
+
+// The filters of its disks came with 7.0, their ways to break with 7.1.
+Result<std::string> qemu_version_of(Qmp& qmp) {
+  const json version = TRY(qmp.execute("query-version"));
+  const json& numbers = version.at("qemu");
+  const int major = numbers.value("major", 0), minor = numbers.value("minor", 0);
+  std::string text = fmt::format("{}.{}.{}", major, minor, numbers.value("micro", 0));
+  if (major < 7 || (major == 7 && minor < 1))
+    return failure(ErrorKind::Unsupported, fmt::format("QEMU {} is too old to be cloned: 7.1 is needed", text));
+  return text;
+}
 
 }  // namespace
 
@@ -186,16 +196,19 @@ Result<LiveClone> take_live_clone(const LiveCloneRequest& request) {
     const std::string migration = TRY(qmp.execute("query-migrate")).value("status", "none");
     if (migration == "active" || migration == "setup" || migration == "cancelling")
       return failure(ErrorKind::Unavailable, "a migration or another clone of this guest is under way");
-    CloneGuard guard = TRY(CloneGuard::start(request.connect, was_running, request.folder));
+    const std::string version = TRY(qemu_version_of(qmp));
+    const CloneOriginal original{was_running, TRY(guest_drives(qmp))};
+    CloneGuard guard =
+        TRY(CloneGuard::start(request.connect, original, request.folder, request.guard_keeps_descriptors));
     if (mkdir(request.folder.c_str(), 0700) != 0) {
       auto failed = system_failure("cannot make", request.folder);
       guard.dismiss();
       return failed;
     }
-    auto clone = Taking(request, qmp).run(was_running);
+    auto clone = Taking(request, qmp, original).run(version);
     if (clone)
       clone->guard = std::move(guard);
-    else if (undo_clone(qmp, was_running))
+    else if (undo_clone(qmp, original))
       guard.dismiss();
     // Else the connection is broken, perhaps: a new one is what the guard tries.
     return clone;

@@ -5,7 +5,6 @@
 #include <filesystem>
 #include <functional>
 #include <optional>
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -18,6 +17,7 @@ namespace mortem::tools {
 
 struct LiveCloneRequest {
   QmpConnector connect;
+  bool guard_keeps_descriptors = false;
   std::filesystem::path folder;  // is made; of nobody else
   std::vector<CloneMethod> methods = {CloneMethod::PreCopy, CloneMethod::Background, CloneMethod::Stop};
   double patience_seconds = 30;

@@ -7,7 +7,7 @@ import socket
 import subprocess
 import unittest
 
-from mortem_test import GUESTS, MortemTest, wait_until
+from mortem_test import GUESTS, MORTEM, MortemTest, wait_until
 
 
 class CloneTest(MortemTest):
@@ -195,6 +195,7 @@ class Started(CloneTest):
         for number in range(3):
             names.append(self.facts("resume", "moment", "--name", f"copy-{number}", *["--run"] * (number % 2))["name"])
             self.addCleanup(self.mortem, "stop", names[-1], status=None)
+        self.assert_shared(names, self.files / "moment" / "memory")
         running = {one["name"]: one for one in self.facts("ps")["instances"]}
         self.assertEqual(sorted(running), sorted(["dormouse", *names]))
         self.assertIn("main", [frame["function"] for frame in self.facts("bt", "copy-0")["threads"][0]["frames"]])
@@ -203,6 +204,17 @@ class Started(CloneTest):
         self.assertEqual({path.name: path.read_bytes() for path in (self.files / "moment").iterdir()}, before)
         self.mortem("stop", "dormouse")
         self.assert_nothing_left()
+
+    def assert_shared(self, names, memory):
+        """Each has only what it wrote for itself; the rest is the file, once for all."""
+        running = {one["name"]: one["pid"] for one in self.facts("ps")["instances"]}
+        for name in names:
+            text = pathlib.Path(f"/proc/{running[name]}/smaps").read_text()
+            (view,) = re.findall(rf"^\S+ rw-p .* {re.escape(str(memory))}\n((?:\w+: .*\n)+)", text, re.M)
+            sizes = {key: int(value) for key, value in re.findall(r"^(\w+): +(\d+) kB", view, re.M)}
+            self.assertEqual(sizes["Size"], 256 << 10)
+            self.assertLess(sizes["Anonymous"], 8 << 10, "copied before it was written")
+            self.assertEqual(sizes["Private_Dirty"], sizes["Anonymous"])
 
     def test_without_a_folder(self):
         self.start_guest(GUESTS / "sleeper", "dormouse", says="sleeping")
@@ -226,6 +238,46 @@ class Started(CloneTest):
         (self.files / "moment" / "clone.json").write_text(text.replace('"7.2.', '"9.1.'))
         self.assert_refused("resume", "moment", naming=["taken from QEMU 9.1."])
         self.assert_refused("resume", "nowhere", naming=["nowhere"])
+
+
+class OrdinaryUser(CloneTest):
+    """Nothing needs a privilege; what the host does not allow is said, and the next method taken."""
+
+    def setUp(self):
+        super().setUp()
+        if os.geteuid() == 0:
+            nobody = 65534
+            self.user = {"user": nobody, "group": nobody, "extra_groups": []}
+            for path in (self.place, *self.place.iterdir()):
+                os.chown(path, nobody, nobody)
+            if subprocess.run([str(MORTEM), "--version"], capture_output=True, **self.user).returncode != 0:
+                self.skipTest(f"{MORTEM} is in a folder that an ordinary user cannot look into")
+
+    def test_all_of_it(self):
+        self.start_guest(GUESTS / "dirties_memory", "writer", arguments=["64"], says="writing")
+        done = self.mortem("clone", "writer", "-o", "busy", "--patience", "0.5")
+        self.assertIn("pre-copy: the guest writes its memory faster than it can be copied", done.stderr)
+        # The kernel's default.
+        if pathlib.Path("/proc/sys/vm/unprivileged_userfaultfd").read_text() == "0\n":
+            self.assertIn("background-snapshot is not to be had", done.stderr)
+            self.assertIn("stop-and-copy: the guest stands still while all of its memory is copied", done.stderr)
+            self.assert_not_left(self.mortem("clone", "writer", "-o", "never", "--method", "background-snapshot",
+                                             status=2), "not supported")
+        else:
+            print("vm.unprivileged_userfaultfd is not 0: what happens then is not tested")
+        self.start_guest(GUESTS / "sleeper", "dormouse", says="sleeping")
+        facts = self.facts("clone", "dormouse", "-o", "asleep")
+        self.assertEqual(facts["method"], "pre-copy")
+        self.assertIn("sleeper.c", self.mortem("bt", "asleep").stdout)
+        self.facts("resume", "asleep", "--name", "again")
+        self.assertEqual((self.files / "asleep").stat().st_uid, self.user.get("user", os.geteuid()))
+        for name in ("again", "dormouse", "writer"):
+            self.mortem("stop", name, status=None)
+        self.assert_nothing_left()
+
+    def assert_not_left(self, done, text):
+        self.assertIn(text, done.stderr.splitlines()[-1])
+        self.assertEqual([path.name for path in self.files.iterdir()], ["busy"])
 
 
 if __name__ == "__main__":

@@ -75,7 +75,6 @@ Result<snapshot::CloneDescription> clone_into_folder(const CloneSource& source, 
   NewFolder made = TRY(NewFolder::create(folder));
   LiveCloneRequest request;
   request.connect = source.connect;
-  request.guard_keeps_descriptors = source.keeps_descriptors;
   request.folder = made.path();
   request.methods = methods;
   request.patience_seconds = patience_seconds;
@@ -107,6 +106,7 @@ Result<snapshot::CloneDescription> clone_into_folder(const CloneSource& source, 
     const bool stands_still = source.instance->facts.accelerator == "tcg";
     description.pause_ms = stands_still ? clone.stopped_ms + *gap : std::max(clone.stopped_ms, *gap);
   }
+  description.processor_share = clone.processor_share.value_or(-1);
   description.seconds = clone.seconds;
   description.stream_bytes = clone.state.stream_bytes;
   if (source.instance) {

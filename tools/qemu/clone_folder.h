@@ -18,10 +18,9 @@ struct CloneSource {
   std::string name;
   QmpConnector connect;
   std::optional<RunningInstance> instance;  // of ours
-  bool keeps_descriptors = false;           // clone_guard.h
 };
 
-// A guest's name, qmp:PATH.
+// A guest's name, or qmp:PATH.
 Result<CloneSource> find_clone_source(const std::string& text);
 // auto, pre-copy, background-snapshot, stop-and-copy
 Result<std::vector<CloneMethod>> clone_methods(const std::string& text);

@@ -7,11 +7,13 @@
 
 #include <filesystem>
 #include <functional>
+#include <optional>
 #include <vector>
 
 #include "snapshot/result.h"
 #include "tools/files.h"
 #include "tools/qemu/clone_disks.h"
+#include "tools/qemu/clone_migration.h"
 #include "tools/qemu/qmp.h"
 
 namespace mortem::tools {
@@ -22,6 +24,7 @@ using QmpConnector = std::function<Result<Qmp>()>;
 struct CloneOriginal {
   bool was_running = true;
   std::vector<GuestDrive> drives;
+  std::optional<MigrationSettings> settings;
 };
 
 // Ends whatever of a clone is under way in that QEMU and lets its guest go on if it ran.
@@ -29,10 +32,10 @@ Result<void> undo_clone(Qmp& qmp, const CloneOriginal& original);
 
 class CloneGuard {
  public:
-  // `folder` goes too, if the watched process goes before dismiss(). `keeps_descriptors`: of a connector whose library
-  // has some of its own, which must not be closed under it.
+  // `background` is the pipe that a background snapshot would come through: it has to be read to its end, whatever
+  // becomes of us (clone_migration.cpp). `folder` goes too, if the watched process goes before dismiss().
   static Result<CloneGuard> start(const QmpConnector& connect, const CloneOriginal& original,
-                                  const std::filesystem::path& folder, bool keeps_descriptors = false);
+                                  const std::filesystem::path& folder, const MigrationPipe& background);
   CloneGuard(CloneGuard&&) = default;
   CloneGuard& operator=(CloneGuard&&) = default;
   // Nothing is left to put right.

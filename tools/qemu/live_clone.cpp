@@ -10,6 +10,7 @@
 #include <thread>
 
 #include "tools/qemu/clone_disks.h"
+#include "tools/qemu/processor_time.h"
 
 namespace mortem::tools {
 
@@ -26,27 +27,29 @@ int64_t now_us() {
 
 class Taking {
  public:
-  Taking(const LiveCloneRequest& request, Qmp& qmp, const CloneOriginal& original)
-      : request_(request), qmp_(qmp), original_(original) {}
+  Taking(const LiveCloneRequest& request, Qmp& qmp, const CloneOriginal& original, MigrationPipe& background)
+      : request_(request), qmp_(qmp), original_(original), background_(background) {}
 
   Result<LiveClone> run(const std::string& version) {
     const int64_t start = now_us();
+    const ProcessorTime processor = ProcessorTime::begin(qmp_);
     clone_.was_running = original_.was_running;
     clone_.qemu_version = version;
     memory_ = TRY(new_file(kCloneMemoryFile));
     state_ = TRY(new_file(kCloneStateFile));
     disks_ = TRY(prepare_disks(qmp_, original_.drives, request_.folder));
-    const auto settings = TRY(MigrationSettings::take(qmp_));
-    auto taken = copy(settings);
-    settings.restore(qmp_);
-    if (!taken) return tl::unexpected(taken.error());
+    TRY_VOID(copy(*original_.settings));
+    original_.settings->restore(qmp_);
     TRY_VOID(finish_disks(qmp_, disks_, request_.go_on));
+    clone_.processor_share = processor.share();
     for (const ClonedDisk& disk : disks_) clone_.disks.push_back({disk.drive.name, disk.name, disk.drive.size});
     for (const Descriptor* file : {&memory_, &state_})
       if (fdatasync(file->get()) != 0) return system_failure("cannot write", request_.folder);
     clone_.seconds = double(now_us() - start) / 1e6;
     return std::move(clone_);
   }
+
+  bool is_in_background() const { return is_in_background_; }
 
  private:
   Result<Descriptor> new_file(const char* name) const {
@@ -74,7 +77,8 @@ class Taking {
               "stop-and-copy: the guest stands still while all of its memory is copied, half a second and "
               "more for each GiB");
       auto end = copy_by(method);
-      if (!end && (method != CloneMethod::Background || !request_.go_on())) return tl::unexpected(end.error());
+      if (!end && (method != CloneMethod::Background || is_in_background_ || !request_.go_on()))
+        return tl::unexpected(end.error());
       if (end && *end == MigrationEnd::Done) return {};
       last = end ? fmt::format("the guest writes its memory faster than it can be copied: no end in {:.0f} s",
                                request_.patience_seconds)
@@ -113,7 +117,11 @@ class Taking {
     MigrationOutcome outcome;
     if (method != CloneMethod::PreCopy && clone_.was_running) TRY_VOID(stand_still());
     if (method == CloneMethod::Background) TRY_VOID(disks_begin(false));
-    const MigrationEnd end = TRY(run_migration(qmp_, migration, outcome));
+    const bool is_background = method == CloneMethod::Background;
+    MigrationPipe pipe = is_background ? std::move(background_) : TRY(MigrationPipe::create());
+    auto run = run_migration(qmp_, migration, std::move(pipe), outcome);
+    is_in_background_ = is_background && outcome.began && !run;
+    const MigrationEnd end = TRY(run);
     if (outcome.stopped_at_us != 0) stopped_at_us_ = outcome.stopped_at_us;
     resumed_at_us_ = outcome.resumed_at_us;
     clone_.state = outcome.state;
@@ -166,10 +174,12 @@ class Taking {
   const LiveCloneRequest& request_;
   Qmp& qmp_;
   const CloneOriginal& original_;
+  MigrationPipe& background_;
   LiveClone clone_;
   Descriptor memory_, state_;
   std::vector<ClonedDisk> disks_;
   int64_t stopped_at_us_ = 0, resumed_at_us_ = 0;
+  bool is_in_background_ = false;  // a background snapshot has begun, and broke off on our side
 };
 
 // The filters of its disks came with 7.0, their ways to break with 7.1.
@@ -197,20 +207,22 @@ Result<LiveClone> take_live_clone(const LiveCloneRequest& request) {
     if (migration == "active" || migration == "setup" || migration == "cancelling")
       return failure(ErrorKind::Unavailable, "a migration or another clone of this guest is under way");
     const std::string version = TRY(qemu_version_of(qmp));
-    const CloneOriginal original{was_running, TRY(guest_drives(qmp))};
-    CloneGuard guard =
-        TRY(CloneGuard::start(request.connect, original, request.folder, request.guard_keeps_descriptors));
+    const CloneOriginal original{was_running, TRY(guest_drives(qmp)), TRY(MigrationSettings::take(qmp))};
+    MigrationPipe background = TRY(MigrationPipe::create());
+    CloneGuard guard = TRY(CloneGuard::start(request.connect, original, request.folder, background));
     if (mkdir(request.folder.c_str(), 0700) != 0) {
       auto failed = system_failure("cannot make", request.folder);
       guard.dismiss();
       return failed;
     }
-    auto clone = Taking(request, qmp, original).run(version);
+    Taking taking(request, qmp, original, background);
+    auto clone = taking.run(version);
     if (clone)
       clone->guard = std::move(guard);
-    else if (undo_clone(qmp, original))
+    else if (!taking.is_in_background() && undo_clone(qmp, original))
       guard.dismiss();
-    // Else the connection is broken, perhaps: a new one is what the guard tries.
+    // Else the guard sees to it: a background snapshot has to be read to its end, or the connection is broken and a new
+    // one is what it tries.
     return clone;
   } catch (const json::exception&) {
     return failure(ErrorKind::System, "QEMU sent something that is not QMP as we know it");

@@ -17,7 +17,6 @@ namespace mortem::tools {
 
 struct LiveCloneRequest {
   QmpConnector connect;
-  bool guard_keeps_descriptors = false;
   std::filesystem::path folder;  // is made; of nobody else
   std::vector<CloneMethod> methods = {CloneMethod::PreCopy, CloneMethod::Background, CloneMethod::Stop};
   double patience_seconds = 30;
@@ -36,9 +35,10 @@ struct LiveClone {
   std::vector<Disk> disks;
   std::string qemu_version;
   bool was_running = true;
-  double stopped_ms = 0;  // from QEMU's STOP to its RESUME
-  double seconds = 0;     // all in all
-  int64_t moment_us = 0;  // of the moment, since 1970
+  double stopped_ms = 0;                  // from QEMU's STOP to its RESUME
+  double seconds = 0;                     // all in all
+  int64_t moment_us = 0;                  // of the moment, since 1970
+  std::optional<double> processor_share;  // processor_time.h, while it was copied
 };
 
 inline constexpr const char* kCloneMemoryFile = "memory";

@@ -200,7 +200,7 @@ Result<snapshot::CloneDescription> clone_from_afar(const RemoteClone& remote, co
   NewFolder made = TRY(NewFolder::create(folder));
   // The guest there is another guard's; this one is for the folder here.
   CloneGuard guard = TRY(CloneGuard::start(
-      []() -> Result<Qmp> { return failure(ErrorKind::NotFound, "no guest here"); }, {}, made.path()));
+      []() -> Result<Qmp> { return failure(ErrorKind::NotFound, "no guest here"); }, {}, made.path(), {}));
   auto clone = [&]() -> Result<snapshot::CloneDescription> {
     std::error_code error;
     fs::create_directory(made.path(), error);

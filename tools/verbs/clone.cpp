@@ -36,12 +36,15 @@ using MakeClone = std::function<Result<snapshot::CloneDescription>(const fs::pat
 nlohmann::ordered_json clone_facts(const snapshot::CloneDescription& clone, const std::string& place) {
   nlohmann::ordered_json gap;
   if (clone.guest_gap_ms >= 0) gap = clone.guest_gap_ms;
+  nlohmann::ordered_json share;
+  if (clone.processor_share >= 0) share = clone.processor_share;
   return {{"name", clone.name},
           {"folder", place},
           {"method", clone.method},
           {"pause_ms", clone.pause_ms},
           {"stopped_ms", clone.stopped_ms},
           {"guest_gap_ms", gap},
+          {"processor_share", share},
           {"seconds", clone.seconds},
           {"bytes", clone.stream_bytes},
           {"memory_bytes", clone.memory_bytes},

@@ -256,11 +256,12 @@ class OrdinaryUser(CloneTest):
     def test_all_of_it(self):
         self.start_guest(GUESTS / "dirties_memory", "writer", arguments=["64"], says="writing")
         done = self.mortem("clone", "writer", "-o", "busy", "--patience", "0.5")
-        self.assertIn("pre-copy: the guest writes its memory faster than it can be copied", done.stderr)
         # The kernel's default.
         if pathlib.Path("/proc/sys/vm/unprivileged_userfaultfd").read_text() == "0\n":
-            self.assertIn("background-snapshot is not to be had", done.stderr)
-            self.assertIn("stop-and-copy: the guest stands still while all of its memory is copied", done.stderr)
+            if "by pre-copy" not in done.stdout:  # which may keep up with a guest on a busy machine
+                self.assertIn("pre-copy: the guest writes its memory faster than it can be copied", done.stderr)
+                self.assertIn("background-snapshot is not to be had", done.stderr)
+                self.assertIn("stop-and-copy: the guest stands still while all of its memory is copied", done.stderr)
             self.assert_not_left(self.mortem("clone", "writer", "-o", "never", "--method", "background-snapshot",
                                              status=2), "not supported")
         else:

@@ -69,6 +69,8 @@ class Remote(CloneTest):
         (instance,) = self.facts("ps")["instances"]
         self.facts("clone", f"{self.host}/qmp:{instance['instance']}/qmp", "-o", "by-socket", *self.options())
         self.assertIn("sleeper.c", self.mortem("bt", "by-socket").stdout)
+        self.facts("resume", "by-socket", "--name", "by-socket")
+        self.mortem("stop", "by-socket")
         self.mortem("stop", "dormouse")
         wait_until(lambda: list((self.place / "tmp").iterdir()) == [], "the other side's end")
         self.assert_nothing_left()

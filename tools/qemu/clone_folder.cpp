@@ -52,6 +52,14 @@ Result<CloneSource> find_clone_source(const std::string& text) {
     source.connect = [socket] { return Qmp::connect_to_socket(socket, 10'000); };
     Qmp qmp = TRY(Qmp::connect_to_socket(socket, 3000));
     const nlohmann::json name = TRY(qmp.execute("query-name"));
+    // One of ours is all that one by name is: its copies can be started.
+    std::error_code ignored;
+    for (RunningInstance& one : TRY(running_instances()))
+      if (socket.filename() == "qmp" && fs::equivalent(one.folder, fs::absolute(socket).parent_path(), ignored)) {
+        source.name = one.facts.name;
+        source.instance = std::move(one);
+        return source;
+      }
     source.name = name.is_object() && name.contains("name") && name["name"].is_string() ? name["name"] : "qemu";
     return source;
   }

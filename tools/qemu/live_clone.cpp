@@ -66,7 +66,8 @@ class Taking {
       // A guest that stands still anyway needs no care.
       if (!clone_.was_running && method != CloneMethod::Stop && request_.methods.size() > 1) continue;
       if (auto set = settings.set(qmp_, method); !set) {
-        if (method == CloneMethod::Stop) return set;
+        const bool hangs = set.error().kind == ErrorKind::Unavailable;  // no other method would help
+        if (method == CloneMethod::Stop || hangs) return set;
         request_.say(fmt::format("{} is not to be had ({})", clone_method_name(method), set.error().message));
         last = set.error().message;
         continue;

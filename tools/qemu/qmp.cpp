@@ -100,7 +100,7 @@ Result<json> Qmp::execute(const std::string& command, json arguments, int descri
 }
 
 Result<void> Qmp::send(const std::string& command, json arguments, int descriptor) {
-  if (is_late_) return failure(ErrorKind::System, "QEMU did not answer on its QMP socket in time");
+  if (is_late_) return failure(ErrorKind::Unavailable, "QEMU did not answer on its QMP socket in time");
   return line_->send(json{{"execute", command}, {"arguments", std::move(arguments)}}.dump() + "\n", descriptor);
 }
 
@@ -109,7 +109,7 @@ Result<json> Qmp::answer(const std::string& command) {
     auto message = TRY(receive(timeout_ms_));
     if (!message) is_late_ = true;
     if (!message)
-      return failure(ErrorKind::System,
+      return failure(ErrorKind::Unavailable,
                      fmt::format("QEMU does not answer {} on its QMP socket within {} s", command, timeout_ms_ / 1000));
     if (message->contains("return")) return (*message)["return"];
     if (message->contains("error")) {

@@ -56,6 +56,7 @@ std::string clone_description_text(const CloneDescription& description) {
       {"pause_ms", description.pause_ms},
       {"stopped_ms", description.stopped_ms},
       {"guest_gap_ms", description.guest_gap_ms < 0 ? ordered_json() : ordered_json(description.guest_gap_ms)},
+      {"processor_share", description.processor_share < 0 ? ordered_json() : ordered_json(description.processor_share)},
       {"seconds", description.seconds},
       {"stream_bytes", description.stream_bytes},
       {"machine", description.machine.empty() ? ordered_json() : ordered_json::parse(description.machine)}};
@@ -98,6 +99,8 @@ Result<CloneDescription> read_clone_description(const fs::path& folder) {
     description.pause_ms = document.at("pause_ms");
     description.stopped_ms = document.at("stopped_ms");
     if (const ordered_json& gap = document.at("guest_gap_ms"); gap.is_number()) description.guest_gap_ms = gap;
+    if (const auto share = document.find("processor_share"); share != document.end() && share->is_number())
+      description.processor_share = *share;
     description.seconds = document.at("seconds");
     description.stream_bytes = document.at("stream_bytes");
     if (const ordered_json& machine = document.at("machine"); machine.is_object()) description.machine = machine.dump();

@@ -40,10 +40,16 @@ Result<void> write_whole(int file, const std::string& text) {
 class Receiver {
  public:
   Receiver(int from, int memory, int state, const std::function<Result<void>(uint64_t)>& note_bytes)
-      : memory_file_(memory), state_file_(state), note_bytes_(note_bytes), input_(from, [this]() -> Result<void> {
-          if (memory_) TRY_VOID(memory_->flush());
-          return note_bytes_(input_.offset());
-        }) {}
+      : memory_file_(memory),
+        state_file_(state),
+        note_bytes_(note_bytes),
+        input_(
+            from,
+            [this]() -> Result<void> {
+              if (memory_) TRY_VOID(memory_->flush());
+              return note_bytes_(input_.offset());
+            },
+            [this] { return note_bytes_(input_.offset()); }) {}
 
   Result<ReceivedState> run() {
     TRY_VOID(head());

@@ -23,9 +23,10 @@ struct ReceivedState {
   uint64_t written_pages = 0;  // of the main memory, those written several times counted each time
 };
 
-// Reads `from` (a pipe or socket) to its end. `memory` and `state` are new, empty files. `note_bytes` is called now and
-// then with the number of bytes so far; an error from it ends the work. What the stream does not say is an error: a
-// stream that ends early, an unknown flag, a second device that sends its state in parts.
+// Reads `from` (a pipe or socket; a non-blocking one is waited for) to its end. `memory` and `state` are new, empty
+// files. `note_bytes` is called now and then with the number of bytes so far, also while nothing comes; an error from
+// it ends the work. What the stream does not say is an error: a stream that ends early, an unknown flag, a second
+// device that sends its state in parts.
 Result<ReceivedState> receive_migration(int from, int memory, int state,
                                         const std::function<Result<void>(uint64_t bytes)>& note_bytes);
 

@@ -1,6 +1,7 @@
 #include "snapshot/clone/stream_input.h"
 
 #include <fmt/format.h>
+#include <poll.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -12,10 +13,15 @@ namespace mortem::snapshot {
 
 namespace {
 constexpr size_t kLargestTake = 1 << 20, kBuffer = 4 << 20;
-}
+constexpr int kWaitMilliseconds = 100;
+}  // namespace
 
-StreamInput::StreamInput(int descriptor, std::function<Result<void>()> before_reuse)
-    : descriptor_(descriptor), before_reuse_(std::move(before_reuse)), buffer_(kBuffer) {}
+StreamInput::StreamInput(int descriptor, std::function<Result<void>()> before_reuse,
+                         std::function<Result<void>()> while_waiting)
+    : descriptor_(descriptor),
+      before_reuse_(std::move(before_reuse)),
+      while_waiting_(std::move(while_waiting)),
+      buffer_(kBuffer) {}
 
 Result<bool> StreamInput::fill() {
   if (begin_ == end_ || buffer_.size() - end_ < kLargestTake) {
@@ -27,6 +33,11 @@ Result<bool> StreamInput::fill() {
   while (true) {
     const ssize_t got = read(descriptor_, buffer_.data() + end_, std::min(buffer_.size() - end_, kLargestTake));
     if (got < 0 && errno == EINTR) continue;
+    if (got < 0 && errno == EAGAIN) {
+      pollfd wait{descriptor_, POLLIN, 0};
+      if (poll(&wait, 1, kWaitMilliseconds) == 0) TRY_VOID(while_waiting_());
+      continue;
+    }
     if (got < 0) return failure(ErrorKind::System, fmt::format("reading what QEMU sends: {}", std::strerror(errno)));
     end_ += static_cast<size_t>(got);
     read_ += static_cast<uint64_t>(got);

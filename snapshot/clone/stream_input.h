@@ -13,8 +13,9 @@ namespace mortem::snapshot {
 
 class StreamInput {
  public:
-  // `before_reuse` is called before bytes that were handed out go.
-  StreamInput(int descriptor, std::function<Result<void>()> before_reuse);
+  // `before_reuse` is called before bytes that were handed out go, `while_waiting` several times a second while nothing
+  // comes out of a non-blocking descriptor; an error from either is that of the reading.
+  StreamInput(int descriptor, std::function<Result<void>()> before_reuse, std::function<Result<void>()> while_waiting);
 
   // The next `count` bytes (at most 1 MiB); an error at an earlier end. They stay until before_reuse is called.
   Result<std::span<const uint8_t>> take(size_t count);
@@ -28,7 +29,7 @@ class StreamInput {
   Result<bool> fill();  // false: the end
 
   const int descriptor_;
-  const std::function<Result<void>()> before_reuse_;
+  const std::function<Result<void>()> before_reuse_, while_waiting_;
   std::vector<uint8_t> buffer_;
   size_t begin_ = 0, end_ = 0;
   uint64_t read_ = 0;

@@ -57,6 +57,8 @@ def marked_lines(source):
 
 
 class MortemTest(unittest.TestCase):
+    user = {}  # for subprocess: who runs the command, if that is not us
+
     def setUp(self):
         self.place = pathlib.Path(tempfile.mkdtemp(prefix="mortem-test."))
         self.addCleanup(shutil.rmtree, self.place)
@@ -72,7 +74,7 @@ class MortemTest(unittest.TestCase):
         its standard input."""
         source = {"stdin": subprocess.DEVNULL} if given is None else {"input": given}
         done = subprocess.run([str(MORTEM), *map(str, arguments)], capture_output=True, timeout=deadline,
-                              env=self.environment, cwd=self.files, **source)
+                              env=self.environment, cwd=self.files, **source, **self.user)
         if text:
             done.stdout, done.stderr = (part.decode(errors="replace") for part in (done.stdout, done.stderr))
         if status is not None and done.returncode != status:

@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -13,6 +12,7 @@
 #include "tools/interrupt.h"
 #include "tools/output.h"
 #include "tools/qemu/clock_watch.h"
+#include "tools/qemu/new_folder.h"
 
 namespace mortem::tools {
 
@@ -21,40 +21,6 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr const char* kKernelFile = "kernel.elf";
-
-// A name beside the wanted one, for a folder that is gone with all in it unless it gets the wanted name.
-class NewFolder {
- public:
-  static Result<NewFolder> create(const fs::path& wanted) {
-    std::error_code ignored;
-    if (fs::exists(wanted, ignored))
-      return failure(ErrorKind::BadInput, fmt::format("{}: exists already; give another name", wanted.string()));
-    const fs::path absolute = fs::absolute(wanted).lexically_normal();
-    if (!fs::is_directory(absolute.parent_path(), ignored))
-      return failure(ErrorKind::NotFound, fmt::format("{}: there is no folder to make it in", wanted.string()));
-    uint64_t number = 0;
-    if (getrandom(&number, sizeof number, 0) != sizeof number) return system_failure("no random number for", wanted);
-    return NewFolder(absolute.parent_path() / fmt::format(".{}.{:016x}", absolute.filename().string(), number),
-                     absolute);
-  }
-  NewFolder(NewFolder&& other) noexcept : path_(std::exchange(other.path_, {})), wanted_(std::move(other.wanted_)) {}
-  NewFolder& operator=(NewFolder&&) = delete;
-  ~NewFolder() {
-    std::error_code ignored;
-    if (!path_.empty()) fs::remove_all(path_, ignored);
-  }
-  const fs::path& path() const { return path_; }
-  Result<void> commit() {
-    if (renameat2(AT_FDCWD, path_.c_str(), AT_FDCWD, wanted_.c_str(), RENAME_NOREPLACE) != 0)
-      return system_failure("cannot make", wanted_);
-    path_.clear();
-    return {};
-  }
-
- private:
-  NewFolder(fs::path path, fs::path wanted) : path_(std::move(path)), wanted_(std::move(wanted)) {}
-  fs::path path_, wanted_;
-};
 
 Result<uint64_t> size_of(const fs::path& path) {
   struct stat facts;
@@ -86,6 +52,14 @@ Result<CloneSource> find_clone_source(const std::string& text) {
     source.connect = [socket] { return Qmp::connect_to_socket(socket, 10'000); };
     Qmp qmp = TRY(Qmp::connect_to_socket(socket, 3000));
     const nlohmann::json name = TRY(qmp.execute("query-name"));
+    // One of ours is all that one by name is: its copies can be started.
+    std::error_code ignored;
+    for (RunningInstance& one : TRY(running_instances()))
+      if (socket.filename() == "qmp" && fs::equivalent(one.folder, fs::absolute(socket).parent_path(), ignored)) {
+        source.name = one.facts.name;
+        source.instance = std::move(one);
+        return source;
+      }
     source.name = name.is_object() && name.contains("name") && name["name"].is_string() ? name["name"] : "qemu";
     return source;
   }
@@ -140,6 +114,7 @@ Result<snapshot::CloneDescription> clone_into_folder(const CloneSource& source, 
     const bool stands_still = source.instance->facts.accelerator == "tcg";
     description.pause_ms = stands_still ? clone.stopped_ms + *gap : std::max(clone.stopped_ms, *gap);
   }
+  description.processor_share = clone.processor_share.value_or(-1);
   description.seconds = clone.seconds;
   description.stream_bytes = clone.state.stream_bytes;
   if (source.instance) {

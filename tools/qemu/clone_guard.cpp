@@ -2,11 +2,15 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <poll.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <chrono>
 #include <csignal>
+#include <limits>
 
 namespace mortem::tools {
 
@@ -15,6 +19,7 @@ using nlohmann::json;
 namespace {
 
 constexpr int kTries = 500, kTryMilliseconds = 20;
+constexpr auto kLongestWatch = std::chrono::minutes(5);  // for a QEMU that does not answer
 
 void pause_a_little() {
   usleep(kTryMilliseconds * 1000);
@@ -30,10 +35,19 @@ bool is_under_way(const std::string& status) {
          status == "cancelling" || status == "wait-unplug";
 }
 
+Result<bool> is_background_snapshot(Qmp& qmp) {
+  const json capabilities = TRY(qmp.execute("query-migrate-capabilities"));
+  for (const json& one : capabilities)
+    if (text_at(one, "capability") == "background-snapshot") return one.value("state", false);
+  return false;
+}
+
 Result<void> end_migration(Qmp& qmp) {
-  for (int left = kTries; left > 0; --left) {
+  // Not to be cancelled: it ends when all of it was read.
+  const bool has_to_end = TRY(is_background_snapshot(qmp));
+  for (int left = has_to_end ? 60 * kTries : kTries; left > 0; --left) {
     if (!is_under_way(text_at(TRY(qmp.execute("query-migrate")), "status"))) return {};
-    TRY(qmp.execute("migrate_cancel"));
+    if (!has_to_end) TRY(qmp.execute("migrate_cancel"));
     pause_a_little();
   }
   return failure(ErrorKind::System, "QEMU does not end its migration");
@@ -55,15 +69,24 @@ Result<void> end_jobs(Qmp& qmp) {
   return failure(ErrorKind::System, "QEMU does not end its block jobs");
 }
 
+// Those of ours; one that another stands on goes after that one.
 Result<void> remove_nodes(Qmp& qmp) {
-  const json nodes = TRY(qmp.execute("query-named-block-nodes", {{"flat", true}}));
-  for (const json& node : nodes)
-    if (text_at(node, "node-name").starts_with(kCloneNode))
-      (void)qmp.execute("blockdev-del", {{"node-name", text_at(node, "node-name")}});
+  for (int left = kTries; left > 0; --left) {
+    bool any = false;
+    const json nodes = TRY(qmp.execute("query-named-block-nodes", {{"flat", true}}));
+    for (const json& node : nodes) {
+      const std::string name = text_at(node, "node-name");
+      if (name.starts_with(kCloneNode) && !qmp.execute("blockdev-del", {{"node-name", name}})) any = true;
+    }
+    if (!any) break;
+    if (left == 1) return failure(ErrorKind::System, "QEMU does not give up the nodes of a clone");
+    pause_a_little();
+  }
   const json sets = TRY(qmp.execute("query-fdsets"));
   for (const json& set : sets) {
     const int64_t id = set.value("fdset-id", int64_t{0});
-    if (id >= kCloneFirstFdSet && id < kCloneFirstFdSet + 256) (void)qmp.execute("remove-fd", {{"fdset-id", id}});
+    if (id >= kCloneFirstFdSet && id < kCloneFirstFdSet + kMostCloneFdSets)
+      (void)qmp.execute("remove-fd", {{"fdset-id", id}});
   }
   return {};
 }
@@ -75,40 +98,76 @@ Result<void> let_go(Qmp& qmp, bool was_running) {
   return {};
 }
 
-[[noreturn]] void watch(int line, const QmpConnector& connect, bool was_running, const std::filesystem::path& folder) {
+// Of those above standard error.
+void close_all_but(int one, int other) {
+  const int low = std::min(one, other), high = std::max(one, other);
+  auto close_between = [](int first, int last) {
+    if (first > last || close_range(unsigned(first), unsigned(last), 0) == 0) return;
+    for (int number = first; number <= std::min(last, 65535); ++number) close(number);
+  };
+  close_between(3, low - 1);
+  close_between(std::max(3, low + 1), high - 1);
+  close_between(high + 1, std::numeric_limits<int>::max());
+}
+
+// Reads a pipe to its end, in a process of its own.
+pid_t drain(int pipe) {
+  const pid_t process = fork();
+  if (process != 0) return process;
+  static char bytes[1 << 16];
+  while (true) {
+    const ssize_t got = read(pipe, bytes, sizeof bytes);
+    pollfd wait{pipe, POLLIN, 0};
+    if (got < 0 && errno == EAGAIN) poll(&wait, 1, -1);
+    if (got == 0 || (got < 0 && errno != EAGAIN && errno != EINTR)) _exit(0);
+  }
+}
+
+[[noreturn]] void watch(int line, int background, const QmpConnector& connect, const CloneOriginal& original,
+                        const std::filesystem::path& folder) {
   char byte;
   ssize_t got;
   while ((got = read(line, &byte, 1)) < 0 && errno == EINTR) {
   }
   if (got > 0) _exit(0);  // dismissed
-  for (int left = kTries; left > 0; --left) {
+  const pid_t drainer = background >= 0 ? drain(background) : -1;
+  const auto give_up = std::chrono::steady_clock::now() + kLongestWatch;
+  while (std::chrono::steady_clock::now() < give_up) {
     auto qmp = connect();
-    if (qmp && undo_clone(*qmp, was_running)) break;
+    if (qmp && undo_clone(*qmp, original)) break;
     if (!qmp && qmp.error().kind == ErrorKind::NotFound) break;  // the guest is gone
     pause_a_little();
   }
+  if (drainer > 0) kill(drainer, SIGKILL);
+  // Whoever wrote there may take a moment to die.
   std::error_code ignored;
-  if (!folder.empty()) std::filesystem::remove_all(folder, ignored);
+  for (int left = kTries; left > 0 && !folder.empty(); --left) {
+    std::filesystem::remove_all(folder, ignored);
+    pause_a_little();
+    if (!std::filesystem::exists(folder, ignored)) break;
+  }
   _exit(0);
 }
 
 }  // namespace
 
-Result<void> undo_clone(Qmp& qmp, bool was_running) {
+Result<void> undo_clone(Qmp& qmp, const CloneOriginal& original) {
   try {
     TRY_VOID(end_migration(qmp));
     // The guest first: a job may take its time to end.
-    TRY_VOID(let_go(qmp, was_running));
+    TRY_VOID(let_go(qmp, original.was_running));
     TRY_VOID(end_jobs(qmp));
+    TRY_VOID(take_filters_away(qmp, original.drives));
     TRY_VOID(remove_nodes(qmp));
-    return let_go(qmp, was_running);
+    if (original.settings) original.settings->restore(qmp);
+    return let_go(qmp, original.was_running);
   } catch (const json::exception& error) {
     return failure(ErrorKind::System, "QEMU sent something that is not QMP");
   }
 }
 
-Result<CloneGuard> CloneGuard::start(const QmpConnector& connect, bool was_running,
-                                     const std::filesystem::path& folder) {
+Result<CloneGuard> CloneGuard::start(const QmpConnector& connect, const CloneOriginal& original,
+                                     const std::filesystem::path& folder, const MigrationPipe& background) {
   int ends[2];
   if (pipe2(ends, O_CLOEXEC) != 0) return system_failure("cannot make", "a pipe");
   Descriptor from(ends[0]), to(ends[1]);
@@ -122,11 +181,8 @@ Result<CloneGuard> CloneGuard::start(const QmpConnector& connect, bool was_runni
     const int nothing = open("/dev/null", O_RDWR);
     for (int standard : {0, 1, 2}) dup2(nothing, standard);
     // Whatever else was open is the other one's: a pipe of his must end with him.
-    const int limit = int(sysconf(_SC_OPEN_MAX));
-    if (close_range(3, unsigned(line) - 1, 0) != 0 || close_range(unsigned(line) + 1, ~0u, 0) != 0)
-      for (int number = 3; number < limit && number < 65536; ++number)
-        if (number != line) close(number);
-    watch(line, connect, was_running, folder);
+    close_all_but(line, background.from.get());
+    watch(line, background.from.get(), connect, original, folder);
   }
   return CloneGuard(std::move(to), process);
 }

@@ -7,27 +7,35 @@
 
 #include <filesystem>
 #include <functional>
+#include <optional>
+#include <vector>
 
 #include "snapshot/result.h"
 #include "tools/files.h"
+#include "tools/qemu/clone_disks.h"
+#include "tools/qemu/clone_migration.h"
 #include "tools/qemu/qmp.h"
 
 namespace mortem::tools {
 
 using QmpConnector = std::function<Result<Qmp>()>;
 
-// What our jobs, block nodes and descriptors in a QEMU are called; disk number N has its number behind it.
-inline constexpr const char* kCloneJob = "mortem-clone-job-";
-inline constexpr const char* kCloneNode = "mortem-clone-node-";
-inline constexpr int kCloneFirstFdSet = 0x4D54;
+// A guest as it was before.
+struct CloneOriginal {
+  bool was_running = true;
+  std::vector<GuestDrive> drives;
+  std::optional<MigrationSettings> settings;
+};
 
-// Ends whatever of a clone is under way in that QEMU and lets its guest go on if `was_running`.
-Result<void> undo_clone(Qmp& qmp, bool was_running);
+// Ends whatever of a clone is under way in that QEMU and lets its guest go on if it ran.
+Result<void> undo_clone(Qmp& qmp, const CloneOriginal& original);
 
 class CloneGuard {
  public:
-  // `folder` goes too, if the watched process goes before dismiss().
-  static Result<CloneGuard> start(const QmpConnector& connect, bool was_running, const std::filesystem::path& folder);
+  // `background` is the pipe that a background snapshot would come through: it has to be read to its end, whatever
+  // becomes of us (clone_migration.cpp). `folder` goes too, if the watched process goes before dismiss().
+  static Result<CloneGuard> start(const QmpConnector& connect, const CloneOriginal& original,
+                                  const std::filesystem::path& folder, const MigrationPipe& background);
   CloneGuard(CloneGuard&&) = default;
   CloneGuard& operator=(CloneGuard&&) = default;
   // Nothing is left to put right.

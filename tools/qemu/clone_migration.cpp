@@ -113,18 +113,27 @@ void MigrationSettings::restore(Qmp& qmp) const {
   (void)qmp.execute("migrate-set-parameters", parameters);
 }
 
-Result<MigrationEnd> run_migration(Qmp& qmp, const MigrationRequest& request, MigrationOutcome& outcome) {
+Result<MigrationPipe> MigrationPipe::create() {
   int ends[2];
   if (pipe2(ends, O_CLOEXEC) != 0) return system_failure("cannot make", "a pipe");
-  Descriptor from(ends[0]), to(ends[1]);
   fcntl(ends[1], F_SETPIPE_SZ, kPipeBytes);
-  TRY(qmp.execute("getfd", {{"fdname", "mortem-clone"}}, to.get()));
-  to.reset();
+  fcntl(ends[0], F_SETFL, O_NONBLOCK);  // a QEMU that hangs must not hold us
+  return MigrationPipe{Descriptor(ends[0]), Descriptor(ends[1])};
+}
+
+Result<MigrationEnd> run_migration(Qmp& qmp, const MigrationRequest& request, MigrationPipe pipe,
+                                   MigrationOutcome& outcome) {
+  TRY(qmp.execute("getfd", {{"fdname", "mortem-clone"}}, pipe.to.get()));
+  pipe.to.reset();
   while (TRY(qmp.next_event(0))) {  // of earlier times
   }
-  Reception reception(std::move(from), request.memory, request.state);
+  Reception reception(std::move(pipe.from), request.memory, request.state);
   const auto start = Clock::now();
+  // QEMU 7.2 lifts the write protection of a background snapshot at its good end only: one that is cancelled, or whose
+  // pipe breaks, leaves a guest that hangs at its next write.
+  const bool can_cancel = request.method != CloneMethod::Background;
   TRY(qmp.execute("migrate", {{"uri", "fd:mortem-clone"}}));
+  outcome.began = true;
   while (true) {
     const auto event = TRY(qmp.next_event(50));
     if (event) {
@@ -135,18 +144,19 @@ Result<MigrationEnd> run_migration(Qmp& qmp, const MigrationRequest& request, Mi
       const std::string status = event->value("data", json::object()).value("status", "");
       if (status == "completed") break;
       if (status != "failed") continue;
+      outcome.began = false;
       if (reception.has_failed()) return tl::unexpected(reception.take().error());
       const json state = TRY(migration_state(qmp));
       return failure(ErrorKind::System, fmt::format("QEMU's {} failed: {}", clone_method_name(request.method),
                                                     state.value("error-desc", "it does not say why")));
     }
     if (auto go_on = request.go_on(); !go_on) {
-      (void)cancel(qmp);
+      if (can_cancel) (void)cancel(qmp);
       return tl::unexpected(go_on.error());
     }
     if (reception.has_failed()) {
       auto failed = reception.take();
-      (void)cancel(qmp);
+      if (can_cancel) (void)cancel(qmp);
       return tl::unexpected(failed.error());
     }
     if (request.method == CloneMethod::PreCopy && outcome.stopped_at_us == 0 &&

@@ -7,6 +7,7 @@
 
 #include "snapshot/clone/migration_stream.h"
 #include "snapshot/result.h"
+#include "tools/files.h"
 #include "tools/qemu/qmp.h"
 
 namespace mortem::tools {
@@ -25,9 +26,16 @@ class MigrationSettings {
   nlohmann::json capabilities_, parameters_;
 };
 
+// Through which a QEMU sends its state.
+struct MigrationPipe {
+  Descriptor from, to;
+  static Result<MigrationPipe> create();
+};
+
 struct MigrationOutcome {
   snapshot::ReceivedState state;
   int64_t stopped_at_us = 0, resumed_at_us = 0;  // by QEMU's clock, 0: not seen
+  bool began = false;                            // QEMU sent something
 };
 
 struct MigrationRequest {
@@ -41,7 +49,9 @@ struct MigrationRequest {
 
 enum class MigrationEnd { Done, NoConvergence };
 
-// NotFound-like ends are errors; a pre-copy that cannot keep up is no error. In each case but Done the guest runs on.
-Result<MigrationEnd> run_migration(Qmp& qmp, const MigrationRequest& request, MigrationOutcome& outcome);
+// NotFound-like ends are errors; a pre-copy that cannot keep up is no error. In each case but Done the guest runs on,
+// but for a background snapshot that began: somebody has to read its pipe to its end then (clone_guard.h).
+Result<MigrationEnd> run_migration(Qmp& qmp, const MigrationRequest& request, MigrationPipe pipe,
+                                   MigrationOutcome& outcome);
 
 }  // namespace mortem::tools

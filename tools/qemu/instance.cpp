@@ -282,8 +282,18 @@ Result<RunningInstance> find_instance(const std::string& name) {
 Result<Descriptor> connect_to(const fs::path& folder, const std::string& socket) {
   const SocketName name = TRY(socket_name(folder, socket));
   Descriptor file = TRY(unix_socket());
-  if (connect(file.get(), reinterpret_cast<const sockaddr*>(&name.address), sizeof name.address) != 0)
+  // Whoever hangs takes no connection: a few wait for him, the next one would wait for ever.
+  const timeval patience{3, 0}, none{};
+  setsockopt(file.get(), SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
+  if (connect(file.get(), reinterpret_cast<const sockaddr*>(&name.address), sizeof name.address) != 0) {
+    if (errno == ECONNREFUSED)
+      return failure(ErrorKind::NotFound, fmt::format("{}: nobody listens there", (folder / socket).string()));
+    if (errno == EAGAIN)
+      return failure(ErrorKind::System, fmt::format("{}: whoever listens there does not answer: does it hang?",
+                                                    (folder / socket).string()));
     return system_failure("cannot connect to", folder / socket);
+  }
+  setsockopt(file.get(), SOL_SOCKET, SO_SNDTIMEO, &none, sizeof none);
   return file;
 }
 

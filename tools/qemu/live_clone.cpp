@@ -10,6 +10,7 @@
 #include <thread>
 
 #include "tools/qemu/clone_disks.h"
+#include "tools/qemu/processor_time.h"
 
 namespace mortem::tools {
 
@@ -26,29 +27,29 @@ int64_t now_us() {
 
 class Taking {
  public:
-  Taking(const LiveCloneRequest& request, Qmp& qmp) : request_(request), qmp_(qmp) {}
+  Taking(const LiveCloneRequest& request, Qmp& qmp, const CloneOriginal& original, MigrationPipe& background)
+      : request_(request), qmp_(qmp), original_(original), background_(background) {}
 
-  Result<LiveClone> run(bool was_running) {
+  Result<LiveClone> run(const std::string& version) {
     const int64_t start = now_us();
-    clone_.was_running = was_running;
-    const json version = TRY(qmp_.execute("query-version"));
-    const json& numbers = version.at("qemu");
-    clone_.qemu_version =
-        fmt::format("{}.{}.{}", numbers.value("major", 0), numbers.value("minor", 0), numbers.value("micro", 0));
+    const ProcessorTime processor = ProcessorTime::begin(qmp_);
+    clone_.was_running = original_.was_running;
+    clone_.qemu_version = version;
     memory_ = TRY(new_file(kCloneMemoryFile));
     state_ = TRY(new_file(kCloneStateFile));
-    disks_ = TRY(prepare_disks(qmp_, request_.folder));
-    const auto settings = TRY(MigrationSettings::take(qmp_));
-    auto taken = copy(settings);
-    settings.restore(qmp_);
-    if (!taken) return tl::unexpected(taken.error());
+    disks_ = TRY(prepare_disks(qmp_, original_.drives, request_.folder));
+    TRY_VOID(copy(*original_.settings));
+    original_.settings->restore(qmp_);
     TRY_VOID(finish_disks(qmp_, disks_, request_.go_on));
-    for (const ClonedDisk& disk : disks_) clone_.disks.push_back({disk.device, disk.name, disk.size});
+    clone_.processor_share = processor.share();
+    for (const ClonedDisk& disk : disks_) clone_.disks.push_back({disk.drive.name, disk.name, disk.drive.size});
     for (const Descriptor* file : {&memory_, &state_})
       if (fdatasync(file->get()) != 0) return system_failure("cannot write", request_.folder);
     clone_.seconds = double(now_us() - start) / 1e6;
     return std::move(clone_);
   }
+
+  bool is_in_background() const { return is_in_background_; }
 
  private:
   Result<Descriptor> new_file(const char* name) const {
@@ -65,7 +66,8 @@ class Taking {
       // A guest that stands still anyway needs no care.
       if (!clone_.was_running && method != CloneMethod::Stop && request_.methods.size() > 1) continue;
       if (auto set = settings.set(qmp_, method); !set) {
-        if (method == CloneMethod::Stop) return set;
+        const bool hangs = set.error().kind == ErrorKind::Unavailable;  // no other method would help
+        if (method == CloneMethod::Stop || hangs) return set;
         request_.say(fmt::format("{} is not to be had ({})", clone_method_name(method), set.error().message));
         last = set.error().message;
         continue;
@@ -76,7 +78,8 @@ class Taking {
               "stop-and-copy: the guest stands still while all of its memory is copied, half a second and "
               "more for each GiB");
       auto end = copy_by(method);
-      if (!end && (method != CloneMethod::Background || !request_.go_on())) return tl::unexpected(end.error());
+      if (!end && (method != CloneMethod::Background || is_in_background_ || !request_.go_on()))
+        return tl::unexpected(end.error());
       if (end && *end == MigrationEnd::Done) return {};
       last = end ? fmt::format("the guest writes its memory faster than it can be copied: no end in {:.0f} s",
                                request_.patience_seconds)
@@ -90,10 +93,10 @@ class Taking {
 
   // Their copies had begun.
   Result<void> start_disks_again() {
-    TRY_VOID(undo_clone(qmp_, clone_.was_running));
+    TRY_VOID(undo_clone(qmp_, original_));
     std::error_code ignored;
     for (const ClonedDisk& disk : disks_) fs::remove(request_.folder / disk.name, ignored);
-    disks_ = TRY(prepare_disks(qmp_, request_.folder));
+    disks_ = TRY(prepare_disks(qmp_, original_.drives, request_.folder));
     return {};
   }
 
@@ -115,7 +118,11 @@ class Taking {
     MigrationOutcome outcome;
     if (method != CloneMethod::PreCopy && clone_.was_running) TRY_VOID(stand_still());
     if (method == CloneMethod::Background) TRY_VOID(disks_begin(false));
-    const MigrationEnd end = TRY(run_migration(qmp_, migration, outcome));
+    const bool is_background = method == CloneMethod::Background;
+    MigrationPipe pipe = is_background ? std::move(background_) : TRY(MigrationPipe::create());
+    auto run = run_migration(qmp_, migration, std::move(pipe), outcome);
+    is_in_background_ = is_background && outcome.began && !run;
+    const MigrationEnd end = TRY(run);
     if (outcome.stopped_at_us != 0) stopped_at_us_ = outcome.stopped_at_us;
     resumed_at_us_ = outcome.resumed_at_us;
     clone_.state = outcome.state;
@@ -167,11 +174,25 @@ class Taking {
 
   const LiveCloneRequest& request_;
   Qmp& qmp_;
+  const CloneOriginal& original_;
+  MigrationPipe& background_;
   LiveClone clone_;
   Descriptor memory_, state_;
   std::vector<ClonedDisk> disks_;
   int64_t stopped_at_us_ = 0, resumed_at_us_ = 0;
+  bool is_in_background_ = false;  // a background snapshot has begun, and broke off on our side
 };
+
+// The filters of its disks came with 7.0, their ways to break with 7.1.
+Result<std::string> qemu_version_of(Qmp& qmp) {
+  const json version = TRY(qmp.execute("query-version"));
+  const json& numbers = version.at("qemu");
+  const int major = numbers.value("major", 0), minor = numbers.value("minor", 0);
+  std::string text = fmt::format("{}.{}.{}", major, minor, numbers.value("micro", 0));
+  if (major < 7 || (major == 7 && minor < 1))
+    return failure(ErrorKind::Unsupported, fmt::format("QEMU {} is too old to be cloned: 7.1 is needed", text));
+  return text;
+}
 
 }  // namespace
 
@@ -186,18 +207,23 @@ Result<LiveClone> take_live_clone(const LiveCloneRequest& request) {
     const std::string migration = TRY(qmp.execute("query-migrate")).value("status", "none");
     if (migration == "active" || migration == "setup" || migration == "cancelling")
       return failure(ErrorKind::Unavailable, "a migration or another clone of this guest is under way");
-    CloneGuard guard = TRY(CloneGuard::start(request.connect, was_running, request.folder));
+    const std::string version = TRY(qemu_version_of(qmp));
+    const CloneOriginal original{was_running, TRY(guest_drives(qmp)), TRY(MigrationSettings::take(qmp))};
+    MigrationPipe background = TRY(MigrationPipe::create());
+    CloneGuard guard = TRY(CloneGuard::start(request.connect, original, request.folder, background));
     if (mkdir(request.folder.c_str(), 0700) != 0) {
       auto failed = system_failure("cannot make", request.folder);
       guard.dismiss();
       return failed;
     }
-    auto clone = Taking(request, qmp).run(was_running);
+    Taking taking(request, qmp, original, background);
+    auto clone = taking.run(version);
     if (clone)
       clone->guard = std::move(guard);
-    else if (undo_clone(qmp, was_running))
+    else if (!taking.is_in_background() && undo_clone(qmp, original))
       guard.dismiss();
-    // Else the connection is broken, perhaps: a new one is what the guard tries.
+    // Else the guard sees to it: a background snapshot has to be read to its end, or the connection is broken and a new
+    // one is what it tries.
     return clone;
   } catch (const json::exception&) {
     return failure(ErrorKind::System, "QEMU sent something that is not QMP as we know it");

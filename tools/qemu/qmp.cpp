@@ -13,8 +13,71 @@ namespace mortem::tools {
 
 using nlohmann::json;
 
+namespace {
+
+class QmpSocket : public QmpLine {
+ public:
+  explicit QmpSocket(Descriptor socket) : socket_(std::move(socket)) {}
+
+  Result<void> send(const std::string& line, int descriptor) override {
+    if (descriptor >= 0) return send_with(line, descriptor);
+    for (size_t at = 0; at < line.size();) {
+      const ssize_t count = ::send(socket_.get(), line.data() + at, line.size() - at, MSG_NOSIGNAL);
+      if (count < 0 && errno == EINTR) continue;
+      if (count <= 0) return failure(ErrorKind::System, "QEMU closed its QMP socket");
+      at += size_t(count);
+    }
+    return {};
+  }
+
+  Result<std::optional<std::string>> receive(int timeout_ms) override {
+    for (;;) {
+      if (const size_t end = pending_.find('\n'); end != std::string::npos) {
+        std::string line = pending_.substr(0, end);
+        pending_.erase(0, end + 1);
+        return std::optional<std::string>(std::move(line));
+      }
+      constexpr size_t kLongestLine = 64 << 20;
+      if (pending_.size() > kLongestLine) return failure(ErrorKind::System, "QEMU sent something that is not QMP");
+      pollfd wait{socket_.get(), POLLIN, 0};
+      const int ready = poll(&wait, 1, timeout_ms);
+      if (ready < 0 && errno == EINTR) continue;
+      if (ready <= 0) return std::optional<std::string>();
+      char part[4096];
+      const ssize_t got = read(socket_.get(), part, sizeof part);
+      if (got < 0 && errno == EINTR) continue;
+      if (got <= 0) return failure(ErrorKind::System, "QEMU closed its QMP socket");
+      pending_.append(part, size_t(got));
+    }
+  }
+
+ private:
+  Result<void> send_with(const std::string& line, int descriptor) {
+    iovec part{const_cast<char*>(line.data()), line.size()};
+    alignas(cmsghdr) char control[CMSG_SPACE(sizeof descriptor)] = {};
+    msghdr message{};
+    message.msg_iov = &part;
+    message.msg_iovlen = 1;
+    message.msg_control = control;
+    message.msg_controllen = sizeof control;
+    cmsghdr* rights = CMSG_FIRSTHDR(&message);
+    rights->cmsg_level = SOL_SOCKET;
+    rights->cmsg_type = SCM_RIGHTS;
+    rights->cmsg_len = CMSG_LEN(sizeof descriptor);
+    std::memcpy(CMSG_DATA(rights), &descriptor, sizeof descriptor);
+    if (sendmsg(socket_.get(), &message, MSG_NOSIGNAL) != ssize_t(line.size()))
+      return failure(ErrorKind::System, fmt::format("QEMU takes no file on its QMP socket: {}", std::strerror(errno)));
+    return {};
+  }
+
+  Descriptor socket_;
+  std::string pending_;  // bytes after the last whole line
+};
+
+}  // namespace
+
 Result<Qmp> Qmp::negotiate(Descriptor socket, int timeout_ms) {
-  Qmp qmp(std::move(socket), timeout_ms);
+  Qmp qmp(std::make_unique<QmpSocket>(std::move(socket)), timeout_ms);
   if (!TRY(qmp.receive(timeout_ms)))  // the greeting
     return failure(ErrorKind::System, "QEMU does not answer on its QMP socket: is another client connected to it?");
   TRY(qmp.execute("qmp_capabilities"));
@@ -37,38 +100,16 @@ Result<json> Qmp::execute(const std::string& command, json arguments, int descri
 }
 
 Result<void> Qmp::send(const std::string& command, json arguments, int descriptor) {
-  const std::string line = json{{"execute", command}, {"arguments", std::move(arguments)}}.dump() + "\n";
-  if (descriptor < 0) {
-    for (size_t at = 0; at < line.size();) {
-      const ssize_t count = ::send(socket_.get(), line.data() + at, line.size() - at, MSG_NOSIGNAL);
-      if (count < 0 && errno == EINTR) continue;
-      if (count <= 0) return failure(ErrorKind::System, "QEMU closed its QMP socket");
-      at += size_t(count);
-    }
-    return {};
-  }
-  iovec part{const_cast<char*>(line.data()), line.size()};
-  alignas(cmsghdr) char control[CMSG_SPACE(sizeof descriptor)] = {};
-  msghdr message{};
-  message.msg_iov = &part;
-  message.msg_iovlen = 1;
-  message.msg_control = control;
-  message.msg_controllen = sizeof control;
-  cmsghdr* rights = CMSG_FIRSTHDR(&message);
-  rights->cmsg_level = SOL_SOCKET;
-  rights->cmsg_type = SCM_RIGHTS;
-  rights->cmsg_len = CMSG_LEN(sizeof descriptor);
-  std::memcpy(CMSG_DATA(rights), &descriptor, sizeof descriptor);
-  if (sendmsg(socket_.get(), &message, MSG_NOSIGNAL) != ssize_t(line.size()))
-    return failure(ErrorKind::System, fmt::format("QEMU takes no file on its QMP socket: {}", std::strerror(errno)));
-  return {};
+  if (is_late_) return failure(ErrorKind::Unavailable, "QEMU did not answer on its QMP socket in time");
+  return line_->send(json{{"execute", command}, {"arguments", std::move(arguments)}}.dump() + "\n", descriptor);
 }
 
 Result<json> Qmp::answer(const std::string& command) {
   for (;;) {
     auto message = TRY(receive(timeout_ms_));
+    if (!message) is_late_ = true;
     if (!message)
-      return failure(ErrorKind::System,
+      return failure(ErrorKind::Unavailable,
                      fmt::format("QEMU does not answer {} on its QMP socket within {} s", command, timeout_ms_ / 1000));
     if (message->contains("return")) return (*message)["return"];
     if (message->contains("error")) {
@@ -92,25 +133,11 @@ Result<std::optional<json>> Qmp::next_event(int timeout_ms) {
 }
 
 Result<std::optional<json>> Qmp::receive(int timeout_ms) {
-  for (;;) {
-    if (const size_t end = pending_.find('\n'); end != std::string::npos) {
-      json message = json::parse(pending_.substr(0, end), nullptr, false);
-      pending_.erase(0, end + 1);
-      if (!message.is_object()) return failure(ErrorKind::System, "QEMU sent something that is not QMP");
-      return std::optional<json>(std::move(message));
-    }
-    constexpr size_t kLongestLine = 64 << 20;
-    if (pending_.size() > kLongestLine) return failure(ErrorKind::System, "QEMU sent something that is not QMP");
-    pollfd wait{socket_.get(), POLLIN, 0};
-    const int ready = poll(&wait, 1, timeout_ms);
-    if (ready < 0 && errno == EINTR) continue;
-    if (ready <= 0) return std::optional<json>();
-    char part[4096];
-    const ssize_t got = read(socket_.get(), part, sizeof part);
-    if (got < 0 && errno == EINTR) continue;
-    if (got <= 0) return failure(ErrorKind::System, "QEMU closed its QMP socket");
-    pending_.append(part, size_t(got));
-  }
+  const auto line = TRY(line_->receive(timeout_ms));
+  if (!line) return std::optional<json>();
+  json message = json::parse(*line, nullptr, false);
+  if (!message.is_object()) return failure(ErrorKind::System, "QEMU sent something that is not QMP");
+  return std::optional<json>(std::move(message));
 }
 
 int64_t event_time_us(const json& event) {

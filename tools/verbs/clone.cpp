@@ -4,7 +4,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <ctime>
+#include <functional>
 #include <memory>
 
 #include "snapshot/clone/clone_description.h"
@@ -12,6 +12,7 @@
 #include "tools/local_store.h"
 #include "tools/output.h"
 #include "tools/qemu/clone_folder.h"
+#include "tools/qemu/remote_clone.h"
 #include "tools/verbs.h"
 #include "tools/verbs/clone_options.h"
 
@@ -23,20 +24,27 @@ namespace {
 
 struct CloneOptions {
   std::string source, output, method = "auto";
+  std::string ssh = "ssh", remote_mortem = "mortem";
   double patience = 30;
   bool json = false;
   CloneStartWords start;
 };
 
+// One of a guest here or on another machine, into a folder.
+using MakeClone = std::function<Result<snapshot::CloneDescription>(const fs::path& folder)>;
+
 nlohmann::ordered_json clone_facts(const snapshot::CloneDescription& clone, const std::string& place) {
   nlohmann::ordered_json gap;
   if (clone.guest_gap_ms >= 0) gap = clone.guest_gap_ms;
+  nlohmann::ordered_json share;
+  if (clone.processor_share >= 0) share = clone.processor_share;
   return {{"name", clone.name},
           {"folder", place},
           {"method", clone.method},
           {"pause_ms", clone.pause_ms},
           {"stopped_ms", clone.stopped_ms},
           {"guest_gap_ms", gap},
+          {"processor_share", share},
           {"seconds", clone.seconds},
           {"bytes", clone.stream_bytes},
           {"memory_bytes", clone.memory_bytes},
@@ -49,8 +57,13 @@ std::string clone_line(const std::string& place, const snapshot::CloneDescriptio
                      clone.seconds, clone.method, clone.name, clone.pause_ms);
 }
 
-int keep_clone(const CloneOptions& options, const CloneSource& source, const std::vector<CloneMethod>& methods) {
-  auto clone = clone_into_folder(source, options.output, methods, options.patience);
+int fail_as(const Error& error) {
+  fail(error);
+  return error.kind == ErrorKind::NotFound ? kProblem : kFailed;
+}
+
+int keep_clone(const CloneOptions& options, const MakeClone& make) {
+  auto clone = make(options.output);
   if (!clone) return fail(clone.error());
   if (options.json)
     print_json("clone", clone_facts(*clone, fs::absolute(options.output).string()));
@@ -61,13 +74,13 @@ int keep_clone(const CloneOptions& options, const CloneSource& source, const std
 }
 
 // Without a folder to keep: the copy is started, and its files go with it.
-int start_copy(const CloneOptions& options, const CloneSource& source, const std::vector<CloneMethod>& methods) {
+int start_copy(const CloneOptions& options, const MakeClone& make) {
   auto start = clone_start_options(options.start);
   if (!start) return fail(start.error());
   auto temporary = TemporaryFolder::create();
   if (!temporary) return fail(temporary.error());
   const fs::path folder = temporary->path() / "clone";
-  auto clone = clone_into_folder(source, folder, methods, options.patience);
+  auto clone = make(folder);
   if (!clone) return fail(clone.error());
   auto started = start_clone(folder, *start, std::move(*temporary));
   if (!started) return fail(started.error());
@@ -88,12 +101,22 @@ int take_clone(const CloneOptions& options) {
   catch_interrupts();
   auto methods = clone_methods(options.method);
   if (!methods) return fail(methods.error());
-  auto source = find_clone_source(options.source);
-  if (!source) {
-    fail(source.error());
-    return source.error().kind == ErrorKind::NotFound ? kProblem : kFailed;
+  MakeClone make;
+  if (auto remote = parse_remote_clone(options.source)) {
+    if (!*remote) return fail(remote->error());
+    (*remote)->ssh = options.ssh;
+    (*remote)->mortem = options.remote_mortem;
+    (*remote)->method = options.method;
+    (*remote)->patience_seconds = options.patience;
+    make = [remote = **remote](const fs::path& folder) { return clone_from_afar(remote, folder); };
+  } else {
+    auto source = find_clone_source(options.source);
+    if (!source) return fail_as(source.error());
+    make = [&options, source = *source, methods = *methods](const fs::path& folder) {
+      return clone_into_folder(source, folder, methods, options.patience);
+    };
   }
-  return options.output.empty() ? start_copy(options, *source, *methods) : keep_clone(options, *source, *methods);
+  return options.output.empty() ? start_copy(options, make) : keep_clone(options, make);
 }
 
 void add_clone(Commands& commands) {
@@ -106,10 +129,13 @@ void add_clone(Commands& commands) {
       "start (mortem bt, report, print, gdb ...), copied to another machine and started there (mortem resume).\n"
       "Examples:\n"
       "  mortem clone web && mortem gdb web-clone\n"
-      "  mortem clone web -o web.clone && mortem bt web.clone");
+      "  mortem clone web -o web.clone && mortem bt web.clone\n"
+      "  mortem clone ssh://host/web -o web.clone");
   auto options = std::make_shared<CloneOptions>();
-  verb->add_option("SOURCE", options->source,
-                   "A guest's name as mortem ps shows it, or qmp:PATH: the QMP socket of any QEMU that runs one")
+  verb->add_option(
+          "SOURCE", options->source,
+          "A guest's name as mortem ps shows it; qmp:PATH, the QMP socket of any QEMU that runs one; or either\n"
+          "on another machine: ssh://[USER@]HOST[:PORT]/SOURCE")
       ->required();
   verb->add_option("-o,--output", options->output, "Folder to make, which must not exist; nothing is started then");
   verb->add_option("--method", options->method, "auto, or only one of pre-copy, background-snapshot, stop-and-copy")
@@ -117,6 +143,8 @@ void add_clone(Commands& commands) {
   verb->add_option("--patience", options->patience, "Seconds for a pre-copy to catch up with what the guest writes")
       ->capture_default_str()
       ->check(CLI::Range(0.1, 86400.0));
+  verb->add_option("--ssh", options->ssh, "Of ssh://: the command here, with its options")->capture_default_str();
+  verb->add_option("--remote-mortem", options->remote_mortem, "Of ssh://: the mortem there")->capture_default_str();
   add_clone_start_options(verb, options->start);
   verb->add_flag("--json", options->json, "Print facts as JSON");
   commands.on(verb, [options] { return take_clone(*options); });

@@ -18,6 +18,7 @@ namespace {
 class QmpSocket : public QmpLine {
  public:
   explicit QmpSocket(Descriptor socket) : socket_(std::move(socket)) {}
+  int descriptor() const override { return socket_.get(); }
 
   Result<void> send(const std::string& line, int descriptor) override {
     if (descriptor >= 0) return send_with(line, descriptor);

@@ -19,6 +19,7 @@ class QmpLine {
   virtual ~QmpLine() = default;
   virtual Result<void> send(const std::string& line, int descriptor) = 0;
   virtual Result<std::optional<std::string>> receive(int timeout_ms) = 0;  // nothing: none came in time
+  virtual int descriptor() const = 0;                                      // readable when something came
 };
 
 class Qmp {
@@ -41,6 +42,7 @@ class Qmp {
 
   // The oldest event that nobody took, waiting for one if there is none; nothing: none came in time.
   Result<std::optional<nlohmann::json>> next_event(int timeout_ms);
+  int socket() const { return line_->descriptor(); }
 
  private:
   static Result<Qmp> negotiate(Descriptor socket, int timeout_ms);

@@ -15,10 +15,10 @@ from test_network import free_port
 SSHD = shutil.which("sshd", path=os.environ["PATH"] + ":/usr/sbin")
 
 
-@unittest.skipUnless(SSHD, "openssh-server is not installed: tools/setup programs")
 class Remote(CloneTest):
     def setUp(self):
         super().setUp()
+        self.assertTrue(SSHD, "there is no sshd; run tools/setup programs")
         place = self.place / "ssh"
         place.mkdir(mode=0o700)
         for key in ("host", "client"):

@@ -250,7 +250,7 @@ Result<void> GuestRun::serve() {
         input_to_wait_for(),          {plan_.recorder ? plan_.recorder->descriptor() : -1, POLLIN, 0}};
     const size_t first_client = waits.size(), client_count = clients_.size();
     for (auto& [client, decoder] : clients_) waits.push_back({client.get(), POLLIN, 0});
-    if (poll(waits.data(), waits.size(), until_next_check()) < 0) {
+    if (poll(waits.data(), waits.size(), plan_.recorder ? plan_.recorder->milliseconds_until_check() : -1) < 0) {
       if (errno == EINTR) continue;
       return system_failure("cannot wait for", "the guest");
     }
@@ -295,21 +295,8 @@ void GuestRun::serve_recorder() {
     console_.reset();
     return;
   }
-  if (next_check_ && std::chrono::steady_clock::now() >= *next_check_) {
-    plan_.recorder->check();
-    check_distance_ *= 2;
-    next_check_ = std::chrono::steady_clock::now() + check_distance_;
-  }
-  if (!plan_.recorder->has_guest_ended()) return;
-  next_check_.reset();
+  if (!plan_.recorder->serve()) return;
   if (auto finished = plan_.recorder->finish(); !finished) note(finished.error().message);
-}
-
-// Milliseconds, -1: there is none.
-int GuestRun::until_next_check() const {
-  if (!next_check_) return -1;
-  const auto left = *next_check_ - std::chrono::steady_clock::now();
-  return int(std::max<int64_t>(0, std::chrono::duration_cast<std::chrono::milliseconds>(left).count() + 1));
 }
 
 void GuestRun::show_console(std::string_view bytes) {
@@ -388,7 +375,7 @@ void GuestRun::is_ready() {
   if (!ready_ && plan_.ready_pipe >= 0) (void)write_all(plan_.ready_pipe, "ready\n", "the ready pipe");
   if (!ready_ && plan_.waits_for_gdb)
     note(fmt::format("{0} waits at its entry, next: mortem gdb {0}", plan_.facts.name));
-  if (!ready_ && plan_.recorder) next_check_ = std::chrono::steady_clock::now();
+  if (!ready_ && plan_.recorder) plan_.recorder->begin_checks();
   ready_ = true;
 }
 

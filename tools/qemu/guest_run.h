@@ -3,7 +3,6 @@
 
 #include <poll.h>
 
-#include <chrono>
 #include <filesystem>
 #include <memory>
 #include <optional>
@@ -63,7 +62,6 @@ class GuestRun {
   void show_console(std::string_view bytes);
   void serve_console_file();
   void serve_recorder();
-  int until_next_check() const;
   void end_recording(const std::string& how) const;
   pollfd input_to_wait_for() const;
   void serve_input();
@@ -102,8 +100,6 @@ class GuestRun {
   std::vector<std::pair<uint32_t, uint64_t>> collected_early_;  // slot, occurrence: before the guest told of them
   std::string console_end_;                                     // the last few hundred bytes
   Descriptor console_file_;                                     // of a recorded guest; console_ tells when it grows
-  std::optional<std::chrono::steady_clock::time_point> next_check_;
-  std::chrono::seconds check_distance_{1};
   bool input_ended_ = false;
   bool input_wanted_ = false;  // the program has looked at its standard input
   std::string input_pending_;  // read from ours, and not taken by QEMU yet

@@ -1,9 +1,7 @@
 #include "tools/qemu/qmp.h"
 
 #include <fmt/format.h>
-#include <poll.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 #include <cstring>
 
@@ -15,70 +13,28 @@ using nlohmann::json;
 
 namespace {
 
-class QmpSocket : public QmpLine {
- public:
-  explicit QmpSocket(Descriptor socket) : socket_(std::move(socket)) {}
-  int descriptor() const override { return socket_.get(); }
-
-  Result<void> send(const std::string& line, int descriptor) override {
-    if (descriptor >= 0) return send_with(line, descriptor);
-    for (size_t at = 0; at < line.size();) {
-      const ssize_t count = ::send(socket_.get(), line.data() + at, line.size() - at, MSG_NOSIGNAL);
-      if (count < 0 && errno == EINTR) continue;
-      if (count <= 0) return failure(ErrorKind::System, "QEMU closed its QMP socket");
-      at += size_t(count);
-    }
-    return {};
-  }
-
-  Result<std::optional<std::string>> receive(int timeout_ms) override {
-    for (;;) {
-      if (const size_t end = pending_.find('\n'); end != std::string::npos) {
-        std::string line = pending_.substr(0, end);
-        pending_.erase(0, end + 1);
-        return std::optional<std::string>(std::move(line));
-      }
-      constexpr size_t kLongestLine = 64 << 20;
-      if (pending_.size() > kLongestLine) return failure(ErrorKind::System, "QEMU sent something that is not QMP");
-      pollfd wait{socket_.get(), POLLIN, 0};
-      const int ready = poll(&wait, 1, timeout_ms);
-      if (ready < 0 && errno == EINTR) continue;
-      if (ready <= 0) return std::optional<std::string>();
-      char part[4096];
-      const ssize_t got = read(socket_.get(), part, sizeof part);
-      if (got < 0 && errno == EINTR) continue;
-      if (got <= 0) return failure(ErrorKind::System, "QEMU closed its QMP socket");
-      pending_.append(part, size_t(got));
-    }
-  }
-
- private:
-  Result<void> send_with(const std::string& line, int descriptor) {
-    iovec part{const_cast<char*>(line.data()), line.size()};
-    alignas(cmsghdr) char control[CMSG_SPACE(sizeof descriptor)] = {};
-    msghdr message{};
-    message.msg_iov = &part;
-    message.msg_iovlen = 1;
-    message.msg_control = control;
-    message.msg_controllen = sizeof control;
-    cmsghdr* rights = CMSG_FIRSTHDR(&message);
-    rights->cmsg_level = SOL_SOCKET;
-    rights->cmsg_type = SCM_RIGHTS;
-    rights->cmsg_len = CMSG_LEN(sizeof descriptor);
-    std::memcpy(CMSG_DATA(rights), &descriptor, sizeof descriptor);
-    if (sendmsg(socket_.get(), &message, MSG_NOSIGNAL) != ssize_t(line.size()))
-      return failure(ErrorKind::System, fmt::format("QEMU takes no file on its QMP socket: {}", std::strerror(errno)));
-    return {};
-  }
-
-  Descriptor socket_;
-  std::string pending_;  // bytes after the last whole line
-};
+Result<void> send_with_descriptor(int socket, const std::string& line, int descriptor) {
+  iovec part{const_cast<char*>(line.data()), line.size()};
+  alignas(cmsghdr) char control[CMSG_SPACE(sizeof descriptor)] = {};
+  msghdr message{};
+  message.msg_iov = &part;
+  message.msg_iovlen = 1;
+  message.msg_control = control;
+  message.msg_controllen = sizeof control;
+  cmsghdr* rights = CMSG_FIRSTHDR(&message);
+  rights->cmsg_level = SOL_SOCKET;
+  rights->cmsg_type = SCM_RIGHTS;
+  rights->cmsg_len = CMSG_LEN(sizeof descriptor);
+  std::memcpy(CMSG_DATA(rights), &descriptor, sizeof descriptor);
+  if (sendmsg(socket, &message, MSG_NOSIGNAL) != ssize_t(line.size()))
+    return failure(ErrorKind::System, fmt::format("QEMU takes no file on its QMP socket: {}", std::strerror(errno)));
+  return {};
+}
 
 }  // namespace
 
 Result<Qmp> Qmp::negotiate(Descriptor socket, int timeout_ms) {
-  Qmp qmp(std::make_unique<QmpSocket>(std::move(socket)), timeout_ms);
+  Qmp qmp(PeerSocket(std::move(socket), "its QMP socket"), timeout_ms);
   if (!TRY(qmp.receive(timeout_ms)))  // the greeting
     return failure(ErrorKind::System, "QEMU does not answer on its QMP socket: is another client connected to it?");
   TRY(qmp.execute("qmp_capabilities"));
@@ -102,7 +58,8 @@ Result<json> Qmp::execute(const std::string& command, json arguments, int descri
 
 Result<void> Qmp::send(const std::string& command, json arguments, int descriptor) {
   if (is_late_) return failure(ErrorKind::Unavailable, "QEMU did not answer on its QMP socket in time");
-  return line_->send(json{{"execute", command}, {"arguments", std::move(arguments)}}.dump() + "\n", descriptor);
+  const std::string line = json{{"execute", command}, {"arguments", std::move(arguments)}}.dump() + "\n";
+  return descriptor >= 0 ? send_with_descriptor(socket_.get(), line, descriptor) : socket_.send(line);
 }
 
 Result<json> Qmp::answer(const std::string& command) {
@@ -134,9 +91,14 @@ Result<std::optional<json>> Qmp::next_event(int timeout_ms) {
 }
 
 Result<std::optional<json>> Qmp::receive(int timeout_ms) {
-  const auto line = TRY(line_->receive(timeout_ms));
-  if (!line) return std::optional<json>();
-  json message = json::parse(*line, nullptr, false);
+  constexpr size_t kLongestLine = 64 << 20;
+  size_t end;
+  while ((end = pending_.find('\n')) == std::string::npos) {
+    if (pending_.size() > kLongestLine) return failure(ErrorKind::System, "QEMU sent something that is not QMP");
+    if (!TRY(socket_.receive(pending_, timeout_ms))) return std::optional<json>();
+  }
+  json message = json::parse(pending_.begin(), pending_.begin() + ptrdiff_t(end), nullptr, false);
+  pending_.erase(0, end + 1);
   if (!message.is_object()) return failure(ErrorKind::System, "QEMU sent something that is not QMP");
   return std::optional<json>(std::move(message));
 }

@@ -3,29 +3,17 @@
 
 #include <deque>
 #include <filesystem>
-#include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
 
 #include "snapshot/result.h"
-#include "tools/files.h"
+#include "tools/peer_socket.h"
 
 namespace mortem::tools {
 
-// What carries QMP: lines out, lines in.
-class QmpLine {
- public:
-  virtual ~QmpLine() = default;
-  virtual Result<void> send(const std::string& line, int descriptor) = 0;
-  virtual Result<std::optional<std::string>> receive(int timeout_ms) = 0;  // nothing: none came in time
-  virtual int descriptor() const = 0;                                      // readable when something came
-};
-
 class Qmp {
  public:
-  // Over a line on which commands can be sent at once.
-  Qmp(std::unique_ptr<QmpLine> line, int timeout_ms) : line_(std::move(line)), timeout_ms_(timeout_ms) {}
   // Connects to the socket `qmp` of an instance and negotiates. Every answer has to come within `timeout_ms`.
   static Result<Qmp> connect(const std::filesystem::path& instance, int timeout_ms = 2000);
   // The same for any QEMU's socket.
@@ -42,14 +30,16 @@ class Qmp {
 
   // The oldest event that nobody took, waiting for one if there is none; nothing: none came in time.
   Result<std::optional<nlohmann::json>> next_event(int timeout_ms);
-  int socket() const { return line_->descriptor(); }
+  int socket() const { return socket_.get(); }
 
  private:
+  Qmp(PeerSocket socket, int timeout_ms) : socket_(std::move(socket)), timeout_ms_(timeout_ms) {}
   static Result<Qmp> negotiate(Descriptor socket, int timeout_ms);
   Result<std::optional<nlohmann::json>> receive(int timeout_ms);
 
-  std::unique_ptr<QmpLine> line_;
+  PeerSocket socket_;
   int timeout_ms_;
+  std::string pending_;   // bytes after the last whole line
   bool is_late_ = false;  // an answer did not come in time: what comes now could be that one
   std::deque<nlohmann::json> events_;
 };

@@ -10,6 +10,7 @@ namespace {
 // A search goes back by stretches that grow: what is sought is near, more often than not.
 constexpr uint64_t kFirstStretch = 200'000, kLargestStretch = 1'000'000'000;
 constexpr unsigned kGrowth = 20;
+
 bool same_place(const format::GeneralRegisters& one, const format::GeneralRegisters& other) {
   constexpr auto kThatCount = offsetof(format::GeneralRegisters, orig_rax);
   return std::memcmp(&one, &other, kThatCount) == 0 && one.rip == other.rip && one.rsp == other.rsp;
@@ -95,6 +96,15 @@ Result<void> History::settle() {
   return {};
 }
 
+// To the next of these points, or the end; where it is interrupted, it stands at a place that can be shown.
+Result<RunEnd> History::run_on(const Points& points) {
+  TRY_VOID(insert(points));
+  const auto end = look_after(time_.forward(last()));
+  TRY_VOID(take_out());
+  if (TRY(end) == RunEnd::Interrupted) TRY_VOID(settle());
+  return end;
+}
+
 Result<HistoryEvent> History::leave_kernel(uint32_t thread) {
   const Points returns = {{QemuPoint::Breakpoint, guest_.place(guest_.places().interrupt_return), 1},
                           {QemuPoint::Breakpoint, guest_.place(guest_.places().syscall_return), 1}};
@@ -111,13 +121,7 @@ Result<HistoryEvent> History::leave_kernel(uint32_t thread) {
       if (const auto stop = TRY(stopped_at(points_))) return *stop;
       continue;
     }
-    TRY_VOID(insert(all));
-    const auto end = look_after(time_.forward(last()));
-    TRY_VOID(take_out());
-    if (TRY(end) == RunEnd::Interrupted) {
-      TRY_VOID(settle());
-      return event(HistoryStop::Interrupted);
-    }
+    if (TRY(run_on(all)) == RunEnd::Interrupted) return event(HistoryStop::Interrupted);
     if (const auto stop = TRY(stopped_at(points_))) return *stop;
   }
 }
@@ -180,14 +184,9 @@ Result<HistoryEvent> History::go_on() {
       TRY_VOID(stepped);
       TRY_VOID(guest_.look());
     } else {
-      TRY_VOID(insert(all));
-      const auto end = look_after(time_.forward(last()));
-      TRY_VOID(take_out());
-      if (TRY(end) == RunEnd::Interrupted) {
-        TRY_VOID(settle());
-        return event(HistoryStop::Interrupted);
-      }
-      if (*end == RunEnd::Reached) return event(HistoryStop::End);
+      const RunEnd end = TRY(run_on(all));
+      if (end == RunEnd::Interrupted) return event(HistoryStop::Interrupted);
+      if (end == RunEnd::Reached) return event(HistoryStop::End);
     }
     if (const auto stop = TRY(stopped_at(points_))) {
       if (guest_.in_user()) return *stop;

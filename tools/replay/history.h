@@ -1,6 +1,6 @@
 // A recorded program's way, as a debugger goes along it: by instructions of a thread, to the next break- or watchpoint,
-// in both directions. Going back is done here: back to a moment that was kept and forwards to the last hit before the
-// place that was left.
+// in both directions. Going back is done here: to a moment before, and forwards to the last hit before the place that
+// was left.
 #pragma once
 
 #include <cstdint>
@@ -73,6 +73,7 @@ class History {
   Result<HistoryEvent> event(HistoryStop kind, uint32_t thread = 0);
   Result<HistoryEvent> at_point(const Hit& hit);
   Result<RunEnd> look_after(Result<RunEnd> end);
+  Result<RunEnd> run_on(const Points& points);
   Result<RunEnd> move_to(uint64_t instructions);
   // On until the program's next instruction; of that thread, unless it is 0.
   Result<HistoryEvent> leave_kernel(uint32_t thread);

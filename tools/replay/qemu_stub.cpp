@@ -1,9 +1,6 @@
 #include "tools/replay/qemu_stub.h"
 
 #include <fmt/format.h>
-#include <poll.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include <cstring>
 #include <span>
@@ -31,14 +28,7 @@ struct StubRegisters {
 }  // namespace
 
 Result<void> QemuStub::send(const std::string& packet) {
-  const std::string line = fmt::format("${}#{:02x}", packet, sum_of(packet));
-  for (size_t at = 0; at < line.size();) {
-    const ssize_t count = ::send(socket_.get(), line.data() + at, line.size() - at, MSG_NOSIGNAL);
-    if (count < 0 && errno == EINTR) continue;
-    if (count <= 0) return failure(ErrorKind::System, "QEMU closed the socket of its gdb stub");
-    at += size_t(count);
-  }
-  return {};
+  return socket_.send(fmt::format("${}#{:02x}", packet, sum_of(packet)));
 }
 
 Result<std::optional<std::string>> QemuStub::receive(int timeout_ms) {
@@ -48,19 +38,10 @@ Result<std::optional<std::string>> QemuStub::receive(int timeout_ms) {
     if (start != std::string::npos && end != std::string::npos && pending_.size() >= end + 3) {
       std::string packet = pending_.substr(start + 1, end - start - 1);
       pending_.erase(0, end + 3);
-      if (::send(socket_.get(), "+", 1, MSG_NOSIGNAL) != 1)
-        return failure(ErrorKind::System, "QEMU closed the socket of its gdb stub");
+      TRY_VOID(socket_.send("+"));
       return std::optional<std::string>(std::move(packet));
     }
-    pollfd wait{socket_.get(), POLLIN, 0};
-    const int ready = poll(&wait, 1, timeout_ms);
-    if (ready < 0 && errno == EINTR) continue;
-    if (ready <= 0) return std::optional<std::string>();
-    char part[4096];
-    const ssize_t got = read(socket_.get(), part, sizeof part);
-    if (got < 0 && errno == EINTR) continue;
-    if (got <= 0) return failure(ErrorKind::System, "QEMU closed the socket of its gdb stub");
-    pending_.append(part, size_t(got));
+    if (!TRY(socket_.receive(pending_, timeout_ms))) return std::optional<std::string>();
   }
 }
 
@@ -126,9 +107,7 @@ Result<void> QemuStub::step() {
 }
 
 Result<void> QemuStub::interrupt() {
-  if (::send(socket_.get(), "\x03", 1, MSG_NOSIGNAL) != 1)
-    return failure(ErrorKind::System, "QEMU closed the socket of its gdb stub");
-  return {};
+  return socket_.send("\x03");
 }
 
 Result<std::optional<std::string>> QemuStub::stopped(int timeout_ms) {

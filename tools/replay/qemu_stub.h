@@ -8,7 +8,7 @@
 
 #include "snapshot/clone/cpu_state.h"
 #include "snapshot/result.h"
-#include "tools/files.h"
+#include "tools/peer_socket.h"
 
 namespace mortem::tools {
 
@@ -22,7 +22,7 @@ enum class QemuPoint : uint8_t {
 class QemuStub {
  public:
   QemuStub() = default;
-  explicit QemuStub(Descriptor socket) : socket_(std::move(socket)) {}
+  explicit QemuStub(Descriptor socket) : socket_(std::move(socket), "the socket of its gdb stub") {}
 
   Result<void> attach();
   Result<snapshot::CpuState> registers();  // without vector registers
@@ -42,7 +42,7 @@ class QemuStub {
   Result<std::string> ask(const std::string& packet);
   Result<std::optional<std::string>> receive(int timeout_ms);
 
-  Descriptor socket_;
+  PeerSocket socket_;
   std::string pending_;
 };
 

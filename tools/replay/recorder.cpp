@@ -90,7 +90,22 @@ Result<void> Recorder::connect() {
   return {};
 }
 
-bool Recorder::has_guest_ended() {
+void Recorder::begin_checks() {
+  next_check_ = Clock::now();
+}
+
+int Recorder::milliseconds_until_check() const {
+  if (!next_check_) return -1;
+  const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(*next_check_ - Clock::now());
+  return int(std::max<int64_t>(0, left.count() + 1));
+}
+
+bool Recorder::serve() {
+  if (next_check_ && Clock::now() >= *next_check_) {
+    check();
+    check_distance_ *= 2;
+    next_check_ = Clock::now() + check_distance_;
+  }
   while (qmp_ && !finished_) {
     auto event = qmp_->next_event(0);
     if (!event) qmp_.reset();  // QEMU has gone
@@ -112,6 +127,7 @@ Result<void> Recorder::finish() {
   if (!qmp_) return failure(ErrorKind::System, folder_.string() + ": its QEMU has gone");
   if (finished_) return {};
   finished_ = true;
+  next_check_.reset();
   TRY(qmp_->execute("stop"));
   recording_.checks.push_back(TRY(check_of(*qmp_, *ram_)));
   recording_.instructions = recording_.checks.back().instructions;

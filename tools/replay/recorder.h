@@ -2,6 +2,7 @@
 // now and then for the checks of a replay, and ends so that the log is whole.
 #pragma once
 
+#include <chrono>
 #include <filesystem>
 #include <memory>
 #include <optional>
@@ -30,10 +31,10 @@ class Recorder {
   // QEMU was started with it.
   Result<void> connect();
   int descriptor() const { return qmp_ ? qmp_->socket() : -1; }
-  // QEMU has said something. True: the guest has ended, and finish() is to be called.
-  bool has_guest_ended();
-  // The guest stands still for a moment.
-  void check();
+  void begin_checks();                   // the program runs
+  int milliseconds_until_check() const;  // -1: there is none
+  // When QEMU has said something, or that time is over. True: the guest has ended, and finish() is to be called.
+  bool serve();
   // Ends QEMU where the guest is now; what follows it is its end.
   Result<void> finish();
   // QEMU has ended. `end`: why, in words.
@@ -43,6 +44,9 @@ class Recorder {
   const std::vector<int>& inherited() const { return inherited_; }  // descriptors that QEMU needs
 
  private:
+  using Clock = std::chrono::steady_clock;
+  void check();  // the guest stands still for a moment
+
   const std::filesystem::path folder_;
   Recording recording_;
   std::unique_ptr<GuestRam> ram_;
@@ -50,6 +54,8 @@ class Recorder {
   std::vector<int> inherited_;
   std::optional<Qmp> qmp_;
   bool finished_ = false;
+  std::optional<Clock::time_point> next_check_;
+  std::chrono::seconds check_distance_{1};  // grows: a long recording is not looked at more often
 };
 
 }  // namespace mortem::tools

@@ -31,8 +31,8 @@ class Reception {
             if (given_up_) return failure(ErrorKind::System, "given up");
             return {};
           });
+          ended_ = true;  // first: what QEMU says of a broken pipe is not the reason
           from_.reset();  // QEMU gets EPIPE then, and lets the guest go on
-          ended_ = true;
         }) {}
   ~Reception() {
     given_up_ = true;

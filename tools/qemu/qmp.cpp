@@ -2,7 +2,9 @@
 
 #include <fmt/format.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
+#include <atomic>
 #include <cstring>
 
 #include "tools/qemu/instance.h"
@@ -29,6 +31,13 @@ Result<void> send_with_descriptor(int socket, const std::string& line, int descr
   if (sendmsg(socket, &message, MSG_NOSIGNAL) != ssize_t(line.size()))
     return failure(ErrorKind::System, fmt::format("QEMU takes no file on its QMP socket: {}", std::strerror(errno)));
   return {};
+}
+
+// Of one command, in whatever connection: QEMU gives the answer to the last command of a client that has gone to the
+// client that comes next.
+std::string next_id() {
+  static std::atomic<uint64_t> count = 0;
+  return fmt::format("{}-{}", getpid(), ++count);
 }
 
 }  // namespace
@@ -58,24 +67,32 @@ Result<json> Qmp::execute(const std::string& command, json arguments, int descri
 
 Result<void> Qmp::send(const std::string& command, json arguments, int descriptor) {
   if (is_late_) return failure(ErrorKind::Unavailable, "QEMU did not answer on its QMP socket in time");
-  const std::string line = json{{"execute", command}, {"arguments", std::move(arguments)}}.dump() + "\n";
+  asked_.push_back(next_id());
+  const std::string line =
+      json{{"execute", command}, {"arguments", std::move(arguments)}, {"id", asked_.back()}}.dump() + "\n";
   return descriptor >= 0 ? send_with_descriptor(socket_.get(), line, descriptor) : socket_.send(line);
 }
 
 Result<json> Qmp::answer(const std::string& command) {
+  const std::string id = asked_.front();
+  asked_.pop_front();
   for (;;) {
     auto message = TRY(receive(timeout_ms_));
     if (!message) is_late_ = true;
     if (!message)
       return failure(ErrorKind::Unavailable,
                      fmt::format("QEMU does not answer {} on its QMP socket within {} s", command, timeout_ms_ / 1000));
+    if (message->contains("event")) {
+      events_.push_back(std::move(*message));
+      continue;
+    }
+    if (message->value("id", json()) != id) continue;
     if (message->contains("return")) return (*message)["return"];
     if (message->contains("error")) {
       const json& error = (*message)["error"];
       return failure(ErrorKind::System, fmt::format("QEMU refuses {}: {}", command,
                                                     error.is_object() ? error.value("desc", "?") : std::string("?")));
     }
-    if (message->contains("event")) events_.push_back(std::move(*message));
   }
 }
 

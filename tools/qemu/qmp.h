@@ -39,8 +39,9 @@ class Qmp {
 
   PeerSocket socket_;
   int timeout_ms_;
-  std::string pending_;   // bytes after the last whole line
-  bool is_late_ = false;  // an answer did not come in time: what comes now could be that one
+  std::string pending_;            // bytes after the last whole line
+  bool is_late_ = false;           // an answer did not come in time: QEMU hangs
+  std::deque<std::string> asked_;  // ids of the commands whose answers have not been taken
   std::deque<nlohmann::json> events_;
 };
 

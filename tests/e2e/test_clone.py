@@ -136,7 +136,7 @@ class Folders(CloneTest):
         self.mortem("bt", "whole")
 
     def test_writes_faster_than_it_can_be_copied(self):
-        self.start_guest(GUESTS / "dirties_memory", "writer", arguments=["160"], says="writing")
+        self.start_guest(GUESTS / "dirties_memory", "writer", arguments=["64"], says="writing")
         disks = self.disk_of("writer")
         done = self.mortem("clone", "writer", "-o", "busy", "--patience", "0.5")
         self.assertIn("pre-copy: the guest writes its memory faster than it can be copied", done.stderr)
@@ -254,7 +254,7 @@ class OrdinaryUser(CloneTest):
                 self.skipTest(f"{MORTEM} is in a folder that an ordinary user cannot look into")
 
     def test_all_of_it(self):
-        self.start_guest(GUESTS / "dirties_memory", "writer", arguments=["160"], says="writing")
+        self.start_guest(GUESTS / "dirties_memory", "writer", arguments=["64"], says="writing")
         done = self.mortem("clone", "writer", "-o", "busy", "--patience", "0.5")
         # The kernel's default.
         if pathlib.Path("/proc/sys/vm/unprivileged_userfaultfd").read_text() == "0\n":

@@ -16,6 +16,7 @@ namespace {
 
 constexpr int kDowntimeMilliseconds = 20;
 constexpr int kPipeBytes = 1 << 20;
+constexpr double kLongestSilence = 5;  // seconds
 
 using Clock = std::chrono::steady_clock;
 double seconds_since(Clock::time_point start) {
@@ -134,8 +135,14 @@ Result<MigrationEnd> run_migration(Qmp& qmp, const MigrationRequest& request, Mi
   const bool can_cancel = request.method != CloneMethod::Background;
   TRY(qmp.execute("migrate", {{"uri", "fd:mortem-clone"}}));
   outcome.began = true;
+  auto heard = Clock::now();
   while (true) {
     const auto event = TRY(qmp.next_event(50));
+    if (event) heard = Clock::now();
+    if (seconds_since(heard) > kLongestSilence) {  // a QEMU that hangs says nothing either
+      TRY(migration_state(qmp));
+      heard = Clock::now();
+    }
     if (event) {
       const std::string name = event->value("event", "");
       if (name == "STOP") outcome.stopped_at_us = event_time_us(*event);

@@ -66,7 +66,7 @@ Result<json> Qmp::execute(const std::string& command, json arguments, int descri
 }
 
 Result<void> Qmp::send(const std::string& command, json arguments, int descriptor) {
-  if (is_late_) return failure(ErrorKind::Unavailable, "QEMU did not answer on its QMP socket in time");
+  if (is_late_) return failure(ErrorKind::Unavailable, "QEMU does not answer on its QMP socket any more");
   asked_.push_back(next_id());
   const std::string line =
       json{{"execute", command}, {"arguments", std::move(arguments)}, {"id", asked_.back()}}.dump() + "\n";

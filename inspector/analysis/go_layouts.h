@@ -7,12 +7,9 @@
 #include <string_view>
 
 #include "inspector/analysis/go_runtime.h"
-#include "inspector/elf/elf_image.h"
 
 namespace mortem::inspector {
 
-// "go1.19.8": what the linker wrote into .go.buildinfo (debug/buildinfo of Go 1.18 and newer); empty: unknown.
-std::string go_version(const ElfImage& image);
 // By GoRuntime's names. Empty: that release's layout is not known.
 std::map<std::string, GoRuntime::Field> go_layout(std::string_view version);
 

@@ -4,10 +4,11 @@
 
 #include <algorithm>
 #include <array>
-#include <bit>
+#include <charconv>
 #include <cmath>
 
 #include "inspector/analysis/memory_values.h"
+#include "inspector/symbols/go_release.h"
 
 namespace mortem::inspector {
 namespace {
@@ -17,17 +18,51 @@ constexpr int kMostNested = 4;  // errors in errors
 
 // reflect.Kind; the bits above are flags.
 constexpr uint64_t kKindMask = 31, kBool = 1, kInt = 2, kInt64 = 6, kUint = 7, kUintptr = 12, kFloat32 = 13,
-                   kFloat64 = 14, kString = 24;
-constexpr uint64_t kDirectInterface = 1 << 5;  // the interface's second word is the value itself
-constexpr uint64_t kExtraStar = 1 << 1;        // of tflag: the name stands with a * before it
+                   kFloat64 = 14, kComplex64 = 15, kComplex128 = 16, kString = 24;
+// The interface's second word is the value itself: of the kind, from Go 1.26 of tflag.
+constexpr uint64_t kDirectInterface = 1 << 5;
+constexpr uint64_t kExtraStar = 1 << 1;  // of tflag: the name stands with a * before it
 
-// As runtime.printfloat: +1.500000e+000.
-std::string float_text(double value) {
+// The shortest text that reads as the same number, as strconv formats it with 'g' and precision -1.
+template <class Float>
+std::string shortest_text(Float value) {
+  constexpr int kLeast = -4, kMost = 6;  // exponents that are written out (strconv's %g)
+  std::array<char, 512> text{};
+  auto end = std::to_chars(text.data(), text.data() + text.size(), value, std::chars_format::scientific).ptr;
+  const std::string_view scientific(text.data(), static_cast<size_t>(end - text.data()));
+  int exponent = 0;
+  const char* digits = scientific.data() + scientific.find('e') + 1;
+  std::from_chars(digits + (*digits == '+' ? 1 : 0), scientific.data() + scientific.size(), exponent);
+  if (exponent < kLeast || exponent >= kMost) return std::string(scientific);
+  end = std::to_chars(text.data(), text.data() + text.size(), value, std::chars_format::fixed).ptr;
+  return {text.data(), end};
+}
+
+// As runtime.printfloat64 and printfloat32: up to Go 1.25 +1.500000e+000, from 1.26 1.5.
+template <class Float>
+std::string float_text(Float value, bool is_shortest) {
   if (std::isnan(value)) return "NaN";
   if (std::isinf(value)) return value > 0 ? "+Inf" : "-Inf";
-  std::string text = fmt::format("{:+.6e}", value);
+  if (is_shortest) return shortest_text(value);
+  std::string text = fmt::format("{:+.6e}", static_cast<double>(value));
   const size_t exponent = text.find('e') + 2;
   return text.insert(exponent, 3 - std::min<size_t>(3, text.size() - exponent), '0');
+}
+
+template <class Float>
+std::string float_text_of(std::string_view bytes, bool is_shortest) {
+  Float value{};
+  if (bytes.size() < sizeof value) return {};
+  std::copy_n(bytes.begin(), sizeof value, reinterpret_cast<char*>(&value));
+  return float_text(value, is_shortest);
+}
+
+template <class Float>
+std::string complex_text_of(std::string_view bytes, bool is_shortest) {
+  if (bytes.size() < 2 * sizeof(Float)) return {};
+  std::string imaginary = float_text_of<Float>(bytes.substr(sizeof(Float)), is_shortest);
+  if (imaginary.front() != '+' && imaginary.front() != '-') imaginary.insert(0, "+");
+  return fmt::format("({}{}i)", float_text_of<Float>(bytes, is_shortest), imaginary);
 }
 
 class PanicText {
@@ -60,10 +95,10 @@ class PanicText {
     if (!kind || depth > kMostNested) return {};
     const std::string name = type_name(type);
     if (const std::string text = known_error(name, data, depth); !text.empty()) return text;
-    const bool is_direct = (*kind & kDirectInterface) != 0;
+    const bool is_direct = ((*kind | runtime_.field(target_, type, "_type.tflag").value_or(0)) & kDirectInterface) != 0;
     const std::string plain = is_direct ? std::string() : plain_text(type, *kind & kKindMask, data, name);
     if (!plain.empty()) return plain;
-    if (name.empty() || (*kind & kKindMask) <= kFloat64 || (*kind & kKindMask) == kString) return {};
+    if (name.empty() || (*kind & kKindMask) <= kComplex128 || (*kind & kKindMask) == kString) return {};
     return fmt::format("({}) {:#x}", name, data);
   }
 
@@ -75,27 +110,36 @@ class PanicText {
       return is_named ? fmt::format("{}(\"{}\")", name, text) : text;
     }
     const auto size = runtime_.field(target_, type, "_type.size");
-    if (!size || *size == 0 || *size > 8) return {};
+    if (!size || *size == 0 || *size > 16) return {};
     const std::string bytes = load_bytes(target_, address, *size);
     if (bytes.size() != *size) return {};
+    if (kind == kComplex64 || kind == kComplex128) {
+      const std::string text = kind == kComplex64 ? complex_text_of<float>(bytes, is_shortest())
+                                                  : complex_text_of<double>(bytes, is_shortest());
+      return is_named && !text.empty() ? name + text : text;
+    }
+    const std::string text = real_text(kind, bytes);
+    if (text.empty()) return {};
+    return is_named ? fmt::format("{}({})", name, text) : text;
+  }
+
+  std::string real_text(uint64_t kind, std::string_view bytes) const {
+    if (kind == kFloat64) return float_text_of<double>(bytes, is_shortest());
+    if (kind == kFloat32) return float_text_of<float>(bytes, is_shortest());
+    if (bytes.size() > 8) return {};
     uint64_t value = 0;
     std::copy(bytes.begin(), bytes.end(), reinterpret_cast<char*>(&value));
-    std::string text;
-    if (kind == kBool) {
-      text = value != 0 ? "true" : "false";
-    } else if (kind >= kInt && kind <= kInt64) {
-      const unsigned unused = 64 - 8 * static_cast<unsigned>(*size);
-      text = fmt::format("{}", static_cast<int64_t>(value << unused) >> unused);
-    } else if (kind >= kUint && kind <= kUintptr) {
-      text = fmt::format("{}", value);
-    } else if (kind == kFloat64) {
-      text = float_text(std::bit_cast<double>(value));
-    } else if (kind == kFloat32) {
-      text = float_text(static_cast<double>(std::bit_cast<float>(static_cast<uint32_t>(value))));
-    } else {
-      return {};
-    }
-    return is_named ? fmt::format("{}({})", name, text) : text;
+    if (kind == kBool) return value != 0 ? "true" : "false";
+    const unsigned unused = 64 - 8 * static_cast<unsigned>(bytes.size());
+    if (kind >= kInt && kind <= kInt64) return fmt::format("{}", static_cast<int64_t>(value << unused) >> unused);
+    return kind >= kUint && kind <= kUintptr ? fmt::format("{}", value) : std::string();
+  }
+
+  // How numbers with a point are printed.
+  bool is_shortest() const {
+    constexpr int kFirst = 26;
+    const auto version = runtime_.variable("buildVersion");
+    return version && go_release(string_at(*version)).value_or(kFirst) >= kFirst;
   }
 
   // Errors of Go's own packages, as their Error() makes them. Those of the program only its code knows.
@@ -113,29 +157,18 @@ class PanicText {
     return name == "*runtime.TypeAssertionError" ? assertion_text(data) : std::string();
   }
 
-  // runtime.boundsError: x int64, y int, signed bool, code uint8; runtime/error.go has the texts by code.
+  // runtime.boundsError: x int64, y int, signed bool, code uint8. The runtime has the texts by code, others for an x
+  // below 0, in which y does not stand.
   std::string bounds_text(uint64_t address) const {
-    static constexpr std::array<std::string_view, 9> kTexts = {
-        "index out of range [%x] with length %y",
-        "slice bounds out of range [:%x] with length %y",
-        "slice bounds out of range [:%x] with capacity %y",
-        "slice bounds out of range [%x:%y]",
-        "slice bounds out of range [::%x] with length %y",
-        "slice bounds out of range [::%x] with capacity %y",
-        "slice bounds out of range [:%x:%y]",
-        "slice bounds out of range [%x:%y:]",
-        "cannot convert slice with length %x to array or pointer to array with length %y"};
-    static constexpr std::array<std::string_view, 8> kNegative = {
-        "index out of range [%x]",          "slice bounds out of range [:%x]",  "slice bounds out of range [:%x]",
-        "slice bounds out of range [%x:]",  "slice bounds out of range [::%x]", "slice bounds out of range [::%x]",
-        "slice bounds out of range [:%x:]", "slice bounds out of range [%x::]"};
+    constexpr uint8_t kMostCodes = 32;
     const auto x = load_value<int64_t>(target_, address), y = load_value<int64_t>(target_, address + 8);
     const auto is_signed = load_value<uint8_t>(target_, address + 16),
                code = load_value<uint8_t>(target_, address + 17);
-    if (!x || !y || !is_signed || !code || *code >= kTexts.size()) return {};
-    const bool is_negative = *is_signed != 0 && *x < 0 && *code < kNegative.size();
-    std::string text = "runtime error: ";
-    text += is_negative ? kNegative[*code] : kTexts[*code];
+    if (!x || !y || !is_signed || !code || *code >= kMostCodes) return {};
+    const auto texts = runtime_.variable(*is_signed != 0 && *x < 0 ? "boundsNegErrorFmts" : "boundsErrorFmts");
+    std::string text = texts ? string_at(*texts + 16 * *code) : std::string();
+    if (text.empty()) return {};
+    text.insert(0, "runtime error: ");
     const std::string first = *is_signed != 0 ? fmt::format("{}", *x) : fmt::format("{}", static_cast<uint64_t>(*x));
     for (const auto& [mark, value] : {std::pair("%x", first), {"%y", fmt::format("{}", *y)}})
       if (const size_t at = text.find(mark); at != std::string::npos) text.replace(at, 2, value);

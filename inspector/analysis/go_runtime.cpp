@@ -12,6 +12,7 @@
 #include "inspector/analysis/go_layouts.h"
 #include "inspector/elf/elf_image.h"
 #include "inspector/symbols/debug_file.h"
+#include "inspector/symbols/go_release.h"
 
 namespace mortem::inspector {
 namespace {
@@ -19,8 +20,8 @@ namespace {
 using llvm::DWARFDie;
 namespace dwarf = llvm::dwarf;
 
-constexpr std::array<std::string_view, 4> kVariables = {"allgs", "waitReasonStrings", "buildVersion",
-                                                        "firstmoduledata"};
+constexpr std::array<std::string_view, 6> kVariables = {"allgs",           "waitReasonStrings", "buildVersion",
+                                                        "firstmoduledata", "boundsErrorFmts",   "boundsNegErrorFmts"};
 constexpr std::array<std::string_view, 5> kStructures = {"g", "m", "_panic", "_type", "moduledata"};
 constexpr unsigned kDeepestSchedule = 3;  // g.sched.pc
 

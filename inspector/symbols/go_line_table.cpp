@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include "inspector/symbols/go_release.h"
+
 namespace mortem::inspector {
 namespace {
 
@@ -73,18 +75,21 @@ bool GoLineTable::read_header() {
 // runtime.firstmoduledata starts with the table's address, and tells where the trees of inlined calls are: without
 // symbols it is found in the data by that.
 void GoLineTable::find_inline_trees(const ElfImage& image, uint64_t table_address) {
-  constexpr uint64_t kNamesField = 8, kTextField = 176, kTrees118 = 304, kTrees120 = 320;
+  constexpr uint64_t kNamesField = 8, kTextField = 176, kTrees118 = 304, kTrees120 = 320, kTrees127 = 344;
   constexpr size_t kMostTrees = 64 << 20;
-  for (const char* name : {".noptrdata", ".data"}) {
+  constexpr int kMovedAgain = 27;
+  const bool is_127 = go_release(go_version(image)).value_or(kMovedAgain) >= kMovedAgain;
+  const uint64_t trees_field = !new_layout_ ? kTrees118 : is_127 ? kTrees127 : kTrees120;
+  for (const char* name : {".go.module", ".noptrdata", ".data"}) {
     const ElfSection* section = image.section(name);
     const std::optional<std::span<const uint8_t>> data = section ? image.content(*section) : std::nullopt;
     if (!data) continue;
-    for (uint64_t at = 0; at + kTrees120 + 8 <= data->size(); at += 8) {
+    for (uint64_t at = 0; at + trees_field + 8 <= data->size(); at += 8) {
       if (load<uint64_t>(*data, at) != table_address ||
           load<uint64_t>(*data, at + kNamesField) != table_address + names_)
         continue;
       const auto start = load<uint64_t>(*data, at + kTextField);
-      const auto trees = load<uint64_t>(*data, at + (new_layout_ ? kTrees120 : kTrees118));
+      const auto trees = load<uint64_t>(*data, at + trees_field);
       if (!start || (text_start_ != 0 && *start != text_start_) || !trees) continue;
       for (const ElfSegment& segment : image.segments()) {
         if (*trees < segment.address || *trees - segment.address >= segment.file_size) continue;
@@ -186,6 +191,12 @@ std::vector<GoLineTable::Place> GoLineTable::locate(uint64_t address) const {
   return places;
 }
 
+std::string GoLineTable::function_at(uint64_t address) const {
+  const auto function = find(address);
+  const auto name = function ? field(*function, kNameField) : std::nullopt;
+  return name ? text(names_ + *name) : std::string();
+}
+
 std::optional<GoLineTable::StackRule> GoLineTable::stack_rule(uint64_t address) const {
   const auto function = find(address);
   const auto table = function ? field(*function, kStackField) : std::nullopt;
@@ -193,8 +204,7 @@ std::optional<GoLineTable::StackRule> GoLineTable::stack_rule(uint64_t address) 
   const auto flags = function ? number<uint8_t>(function->record + fixed_size() - 3) : std::nullopt;
   if (!delta || *delta < 0) return std::nullopt;
   // The runtime walks no further than a signal's handler; what was interrupted is beyond all the same.
-  const auto name = field(*function, kNameField);
-  const bool handler = name && text(names_ + *name) == "runtime.sigtramp";
+  const bool handler = function_at(address) == "runtime.sigtramp";
   return StackRule{*delta, (flags.value_or(0) & kTopFrame) != 0 && !handler};
 }
 

@@ -25,6 +25,7 @@ class GoLineTable {
   };
   // Innermost first: inlined calls, then the function; empty: in no function of Go's.
   std::vector<Place> locate(uint64_t address) const;
+  std::string function_at(uint64_t address) const;  // without what is inlined into it; empty: none
 
   struct StackRule {
     int64_t delta = 0;       // the stack pointer's distance from the return address

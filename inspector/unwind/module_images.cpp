@@ -59,6 +59,7 @@ void ModuleImages::load(Image& image) {
     }
   }
   if (!image.file) load_from_memory(image);
+  if (image.file) image.go_lines = GoLineTable::create(*image.file);
   if (!use_index(image)) load_frames(image);
 }
 
@@ -90,7 +91,6 @@ void ModuleImages::load_frames(Image& image) {
   for (auto* section : {&eh_frame, &debug_frame})
     if (*section)
       if (auto frames = CallFrameInformation::create(std::move(**section))) image.frames.push_back(std::move(frames));
-  if (image.frames.empty() && image.file) image.go_lines = GoLineTable::create(*image.file);
 }
 
 void ModuleImages::load_from_memory(Image& image) {
@@ -164,7 +164,15 @@ const UnwindRow* ModuleImages::unwind_row(uint64_t address) {
   }
   for (const auto& frames : image->frames)
     if (const UnwindRow* row = frames->find(address - image->module->load_bias)) return row;
-  return image->go_lines ? go_row(*image, address - image->module->load_bias) : nullptr;
+  return image->go_lines && image->frames.empty() ? go_row(*image, address - image->module->load_bias) : nullptr;
+}
+
+// runtime/signal_unix.go: preparePanic, doSigPreempt; runtime/debugcall.go.
+bool ModuleImages::is_called_by_interrupt(uint64_t address) {
+  Image* image = image_at(address);
+  if (!image || !image->go_lines) return false;
+  const std::string name = image->go_lines->function_at(address - image->module->load_bias);
+  return name == "runtime.sigpanic" || name == "runtime.asyncPreempt" || name == "runtime.debugCallV2";
 }
 
 // Go code keeps no register for its caller; where its frames end stands in its own table.

@@ -24,6 +24,8 @@ class ModuleImages {
   bool is_executable(uint64_t address);
   // Null: no information. `address` at run time; the lookup address, so the return address - 1 for a caller.
   const UnwindRow* unwind_row(uint64_t address);
+  // The function at `address` is one that Go's runtime makes an interrupted thread call, from any instruction.
+  bool is_called_by_interrupt(uint64_t address);
   // Code bytes, from memory or else from the module's file (Linux leaves unchanged code out of its cores).
   size_t read_code(uint64_t address, std::span<uint8_t> to);
   // What the module's file gives to `address`, if the program cannot write there: what a core leaves out is still that.
@@ -40,7 +42,7 @@ class ModuleImages {
     std::unique_ptr<IndexedFrames> indexed;  // null: there is no index; then `frames`
     bool index_is_broken = false;
     std::vector<std::unique_ptr<CallFrameInformation>> frames;
-    std::unique_ptr<GoLineTable> go_lines;  // of a Go program without call frame information
+    std::unique_ptr<GoLineTable> go_lines;  // of a Go program; for frames, if it has no call frame information
     std::map<uint64_t, UnwindRow> go_rows;  // made from it, by address
   };
   Image* image_at(uint64_t address);

@@ -108,7 +108,7 @@ class Unwinder {
     caller_ = unwound->caller;
     next_.pc = caller_.pc();
     next_.trust = Trust::Cfi;
-    next_.interrupted = row->signal_frame;
+    next_.interrupted = row->signal_frame || modules_.is_called_by_interrupt(frame_.lookup());
     return true;
   }
 

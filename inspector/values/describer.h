@@ -78,5 +78,6 @@ bool describe_libstdcxx(Describer& describer, const Value& value, const Type& ty
 bool describe_libcxx(Describer& describer, const Value& value, const Type& type, ValueNode& to, int depth);
 bool describe_rust(Describer& describer, const Value& value, const Type& type, ValueNode& to, int depth);
 bool describe_go(Describer& describer, const Value& value, const Type& type, ValueNode& to, int depth);
+bool describe_go_map(Describer& describer, const Value& value, const Type& type, ValueNode& to, int depth);
 
 }  // namespace mortem::inspector

@@ -13,7 +13,7 @@ namespace {
 using Node = ExpressionNode;
 using Tree = std::unique_ptr<ExpressionNode>;
 
-constexpr int kMaximumNesting = 200;         // of parentheses
+constexpr int kMostParentheses = 200;      // in one another
 constexpr size_t kMaximumLength = 100000;  // characters
 
 constexpr std::array kTwoCharacterOperators = {"->", "<<", ">>", "<=", ">=", "==", "!=", "&&", "||", "::"};
@@ -229,7 +229,7 @@ class Parser {
   }
 
   Result<Tree> conditional() {
-    if (++depth_ > kMaximumNesting) return error("the expression is too deep");
+    if (++depth_ > kMostParentheses) return error("the expression is too deep");
     Tree condition = TRY(binary(0));
     if (is("?")) {
       Tree node = make(Node::Kind::Conditional, token_.position);
@@ -280,7 +280,7 @@ class Parser {
   }
 
   Result<Tree> unary() {
-    if (++depth_ > kMaximumNesting) return error("the expression is too deep");
+    if (++depth_ > kMostParentheses) return error("the expression is too deep");
     Tree result;
     if (token_.kind == Token::Kind::Operator && (is("*") || is("&") || is("-") || is("+") || is("!") || is("~"))) {
       result = make(Node::Kind::Unary, token_.position);

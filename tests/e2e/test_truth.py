@@ -190,7 +190,7 @@ class OtherLanguages(TruthTest):
                                    program], capture_output=True, text=True, check=True, timeout=60).stdout
             self.assertIn(f"Scope for main.{function}:", text)
             return set(re.findall(r"^(?:Scope for \S+:\n)?Symbol (\S+) is ", text, re.M))
-        self.check_language(program, "truth.go", 2, 0.25, names)
+        self.check_language(program, "truth.go", 2, 0.2, names)
 
 
 if __name__ == "__main__":

@@ -17,6 +17,17 @@ func (c *connection) follow() int {
 	return c.next.id
 }
 
+// Dies at the first instruction behind the one that makes its frame.
+//
+//go:noinline
+func (c *connection) first() int {
+	id := c.id
+	return other(id) + id
+}
+
+//go:noinline
+func other(n int) int { return n }
+
 func waitForMessages(messages chan int) {
 	for m := range messages {
 		fmt.Println(m)
@@ -44,6 +55,9 @@ func main() {
 		fmt.Println(serve([]int{1, 2, 3}, len(os.Args)+4))
 	case "nil":
 		fmt.Println((&connection{}).follow())
+	case "first":
+		var none *connection
+		fmt.Println(none.first())
 	case "error":
 		panic(fmt.Errorf("custom %d", 42))
 	case "number":

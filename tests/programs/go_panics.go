@@ -5,12 +5,14 @@ package main
 import (
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"syscall"
 )
 
 type code int
 type word string
+type impedance complex64
 type point struct{ x, y int }
 
 func main() {
@@ -58,6 +60,20 @@ func main() {
 		panic(uint8(200))
 	case "float":
 		panic(-1234.5)
+	case "single":
+		panic(float32(0.1))
+	case "million":
+		panic(1e6)
+	case "tiny":
+		panic(0.00001)
+	case "infinite":
+		panic(math.Inf(-1))
+	case "complex":
+		panic(complex(-1.5, 2))
+	case "impedance":
+		panic(impedance(complex(1, -0.25)))
+	case "array":
+		fmt.Println((*[4]int)(values[:number-len(os.Args)-7]))
 	case "truth":
 		panic(true)
 	case "struct":

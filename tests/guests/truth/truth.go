@@ -49,16 +49,20 @@ func containers(depth int) int {
 	part := numbers[1:2]                             // known: part = [2]
 	array := [3]uint16{uint16(depth), 5, 6}          // known: array = [d, 5, 6]
 	ages := map[string]int{"ann": depth, "bob": 7}   // known: ages = {'"ann"': d, '"bob"': 7}
-	many := map[int]int{}
+	many := map[int]int{}                            // known: many = {str(i): i * 2 for i in range(4, 100)}
 	for index := 0; index < 100; index++ {
 		many[index] = index * 2
 	}
+	for index := 0; index < 4; index++ {
+		delete(many, index)
+	}
+	wide := map[[20]int]int{{depth}: depth}          // known: wide = {str([d] + [0] * 19).replace("[", "{").replace("]", "}"): d}
 	point := Point{int16(depth), -5, "p"}            // known: point.X = d
 	pointer := &point                                // known: pointer.Y = -5
 	var none map[string]int
 	var missing []int
 	result := interfaces(depth + 1)
-	fmt.Fprint(sink, Title, text, empty, numbers, words, part, array, ages, many, point, pointer, none, missing)
+	fmt.Fprint(sink, Title, text, empty, numbers, words, part, array, ages, many, wide, point, pointer, none, missing)
 	return result
 }
 

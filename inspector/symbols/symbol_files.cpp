@@ -96,7 +96,7 @@ class SymbolFileFinder::Search {
       }
     if (unverified_) return;
     if (!fs::path(module_.path).is_absolute()) return;
-    looked_.push_back(module_.path);
+    looked_for(module_.path);
     if (auto image = ElfImage::map_file(module_.path)) {
       take(module_.path, *image);
       unverified_ = true;
@@ -105,7 +105,7 @@ class SymbolFileFinder::Search {
 
   void try_path(const fs::path& path) {
     if (found_.executable && found_.debug) return;
-    looked_.push_back(path.string());
+    looked_for(path.string());
     std::error_code ignored;
     if (!fs::is_regular_file(path, ignored)) return;
     auto image = ElfImage::map_file(path);
@@ -144,7 +144,7 @@ class SymbolFileFinder::Search {
     }
     for (const fs::path& place : places) {
       if (found_.debug) return;
-      looked_.push_back(place.string());
+      looked_for(place.string());
       if (!fs::is_regular_file(place, ignored)) continue;
       auto image = ElfImage::map_file(place);
       if (!image || !(*image)->has_debug_information()) continue;
@@ -176,6 +176,10 @@ class SymbolFileFinder::Search {
     }
     if (found_.executable && !found_.executable->has_symbol_table())
       found_.small_symbols = small_symbols(*found_.executable);
+  }
+
+  void looked_for(const std::string& path) {
+    if (std::find(looked_.begin(), looked_.end(), path) == looked_.end()) looked_.push_back(path);
   }
 
   void describe_missing() {

@@ -1,4 +1,5 @@
 """The snapshot library's reader against gdb and readelf: on a core of Linux's own, and on dumps of the guest."""
+import re
 import shutil
 import subprocess
 import unittest
@@ -36,6 +37,35 @@ class Reader(ReaderChecks, MortemTest):
 
     def test_dump_of_a_deep_stack(self):
         self.check_dump_of("stack_overflow")
+
+    def test_many_modules_without_symbols(self):
+        """bt says so of the first, and of how many others; report and info of each, no place twice."""
+        step = "typedef struct step { int (*call)(struct step *); } step;\n"
+        libraries = [f"lib{number}.so" for number in range(6)]
+        for number, library in enumerate(libraries):
+            self.compile_text(step + f"int f{number}(step *next) {{ return next->call(next + 1) + 1; }}", "-shared", "-fPIC",
+                              "-s", "-o", library)
+        declared = "".join(f"int f{number}(step *); " for number in range(6))
+        steps = ", ".join(f"{{f{number}}}" for number in range(6))
+        self.compile_text(step + declared + f"""
+            int die(step *next) {{ return *(volatile int *)0; }}
+            int main() {{ step all[] = {{{steps}, {{die}}}}; return all->call(all + 1); }}""",
+                          "-g", "-o", "program", *libraries, "-Wl,-rpath,$ORIGIN")
+        _, dump = self.crash(self.files / "program", status=139)
+        said = self.mortem("bt", dump).stderr.splitlines()
+        self.assertEqual(len(said), 2, said)
+        self.assertIn("symbols of ", said[1])
+        self.assertIn("mortem info", said[1])
+        missing = self.facts("bt", dump)["missing_symbols"]
+        self.assertGreaterEqual(len(missing), 6)
+        self.assertIn(f"of {len(missing) - 1} more", said[1])
+        for one in missing:
+            places = re.search("looked for (.*?);", one)[1].split(", ")
+            self.assertEqual(len(places), len(set(places)), one)
+            self.assertIn(one, self.mortem("report", dump).stdout)
+
+    def compile_text(self, text, *options):
+        subprocess.run(["gcc", "-x", "c", "-", "-x", "none", *options], input=text, text=True, cwd=self.files, check=True)
 
 
 if __name__ == "__main__":

@@ -45,6 +45,16 @@ std::string with_source(const inspector::Stack& stack, const inspector::StackRea
   return text + fmt::format("(end: {})\n", stack.end);
 }
 
+// What is missing of many libraries is the same in each line.
+void say_missing(const std::vector<std::string>& missing, const std::string& target) {
+  constexpr size_t kMost = 4;
+  const size_t said = missing.size() > kMost ? 1 : missing.size();
+  for (size_t index = 0; index < said; ++index) note(printable(missing[index]));
+  if (said < missing.size())
+    note(fmt::format("symbols of {} more modules are missing: mortem info {} names them", missing.size() - said,
+                     target));
+}
+
 int show_stacks(const BtOptions& options) {
   auto opened = open_target(options.dump);
   if (!opened) return fail(opened.error());
@@ -91,7 +101,7 @@ int show_stacks(const BtOptions& options) {
   if (options.json)
     print_json("bt", {{"threads", std::move(threads)}, {"missing_symbols", missing}});
   else
-    for (const std::string& line : missing) note(printable(line));
+    say_missing(missing, options.dump);
   return kDone;
 }
 

@@ -12,6 +12,7 @@
 #include "tools/interrupt.h"
 #include "tools/output.h"
 #include "tools/qemu/clock_watch.h"
+#include "tools/qemu/libvirt_monitor.h"
 #include "tools/qemu/new_folder.h"
 
 namespace mortem::tools {
@@ -61,6 +62,13 @@ Result<CloneSource> find_clone_source(const std::string& text) {
         return source;
       }
     source.name = name.is_object() && name.contains("name") && name["name"].is_string() ? name["name"] : "qemu";
+    return source;
+  }
+  if (const auto domain = parse_libvirt_domain(text)) {
+    if (!*domain) return tl::unexpected(domain->error());
+    source.name = (*domain)->name;
+    source.connect = [domain = **domain] { return connect_through_libvirt(domain, 10'000); };
+    TRY_VOID(source.connect().map([](auto&&) {}));
     return source;
   }
   source.name = text;

@@ -20,7 +20,7 @@ struct CloneSource {
   std::optional<RunningInstance> instance;  // of ours
 };
 
-// A guest's name, or qmp:PATH.
+// A guest's name, qmp:PATH, or a domain of libvirt's: qemu:///system/NAME.
 Result<CloneSource> find_clone_source(const std::string& text);
 // auto, pre-copy, background-snapshot, stop-and-copy
 Result<std::vector<CloneMethod>> clone_methods(const std::string& text);

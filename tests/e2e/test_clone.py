@@ -2,6 +2,7 @@
 import json
 import os
 import pathlib
+import pty
 import re
 import socket
 import subprocess
@@ -150,6 +151,31 @@ class Folders(CloneTest):
             self.mortem("stop", name, status=None)
         self.mortem("stop", "writer", status=None)
         self.assert_nothing_left()
+
+    def test_progress_on_a_terminal(self):
+        """Of a guest that brings back what was copied: the figure never falls."""
+        self.start_guest(GUESTS / "dirties_memory", "writer", "--memory", "512M", arguments=["256"], says="writing")
+        ours, theirs = pty.openpty()
+        clone = subprocess.Popen([str(MORTEM), "clone", "writer", "-o", "shown", "--patience", "3"],
+                                 stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=theirs,
+                                 cwd=self.files, env=self.environment)
+        os.close(theirs)
+        shown = b""
+        try:
+            while part := os.read(ours, 4096):
+                shown += part
+        except OSError:  # a terminal's end
+            pass
+        os.close(ours)
+        self.assertEqual(clone.wait(60), 0, shown)
+        self.assertFalse((self.files / "shown" / "progress").exists())
+        figures = [int(figure) for figure in re.findall(rb"\rwriter \[=* *\] +(\d+)% of ", shown)]
+        self.assertGreater(len(figures), 5, shown)
+        self.assertEqual(figures, sorted(figures))
+        self.assertTrue(any(0 < figure < 100 for figure in figures), figures)
+        # Lines between do not begin behind the bar.
+        for line in re.findall(rb"([^\r\n]*)mortem: writer", shown):
+            self.assertEqual(line.removeprefix(b"\x1b[K"), b"")
 
     def test_refusals(self):
         self.assertIn("nobody", self.mortem("clone", "nobody", status=1).stderr)

@@ -11,6 +11,7 @@
 #include "snapshot/format/guest_description.h"
 #include "tools/interrupt.h"
 #include "tools/output.h"
+#include "tools/progress_bar.h"
 #include "tools/qemu/clock_watch.h"
 #include "tools/qemu/libvirt_monitor.h"
 #include "tools/qemu/new_folder.h"
@@ -94,11 +95,21 @@ Result<snapshot::CloneDescription> clone_into_folder(const CloneSource& source, 
   request.folder = made.path();
   request.methods = methods;
   request.patience_seconds = patience_seconds;
-  request.say = [&](const std::string& line) { note(source.name + ": " + line); };
+  request.say = [&](const std::string& line) {
+    if (isatty(STDERR_FILENO)) write_stderr("\r\033[K");  // the bar's line
+    note(source.name + ": " + line);
+  };
   request.go_on = not_interrupted;
+  const fs::path progress_file = made.path() / kCloneProgressFile;
+  request.progress = [&, bar = progress_bar(source.name)](uint64_t done, uint64_t all) {
+    bar(done, all);
+    (void)write_file_atomically(progress_file, fmt::format("{} {}\n", done, all));
+  };
   ClockWatch watch(source.instance);
   LiveClone clone = TRY(take_live_clone(request));
   const auto gap = watch.end();
+  request.progress = {};  // takes the bar away
+  unlink(progress_file.c_str());
   TRY_VOID(mark_clone(made.path() / kCloneMemoryFile));
 
   snapshot::CloneDescription description;

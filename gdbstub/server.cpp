@@ -161,7 +161,7 @@ void Server::connection_lost() {
   session_.stop = {};
   session_.stop_asked_by_server = false;
   session_.running = true;
-  session_.target.detach();
+  session_.target.lose_client();
 }
 
 }  // namespace mortem::gdbstub

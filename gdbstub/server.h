@@ -35,7 +35,7 @@ class Server {
   // The app has stopped, all its threads, for this reason; or it has ended.
   void report_stop(const Stop& stop);
 
-  // The client has gone (or a new one is here): the app goes on as after a detach, and the server is as it began.
+  // The client has gone (or a new one is here): what becomes of the app is the target's, and the server is as it began.
   void connection_lost();
 
   bool app_is_running() const { return session_.running; }

@@ -158,6 +158,8 @@ class Target {
   virtual void interrupt() = 0;
   // Removes all breakpoints and filters and lets the program go on, whether it is stopped or not.
   virtual void detach() = 0;
+  // The client has gone without a word.
+  virtual void lose_client() { detach(); }
   virtual void kill() = 0;
 
   // Pieces of larger things: up to the size of the span from `offset`. Returns the count, less than asked only at the

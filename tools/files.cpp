@@ -6,8 +6,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <cstring>
+#include <limits>
 #include <vector>
 
 namespace mortem::tools {
@@ -16,6 +18,21 @@ namespace fs = std::filesystem;
 
 void Descriptor::reset() {
   if (number_ >= 0) close(std::exchange(number_, -1));
+}
+
+void close_descriptors_but(std::vector<int> kept) {
+  auto close_between = [](int first, int last) {
+    if (first > last || close_range(unsigned(first), unsigned(last), 0) == 0) return;
+    for (int number = first; number <= std::min(last, 65535); ++number) close(number);
+  };
+  int first = STDERR_FILENO + 1;
+  std::sort(kept.begin(), kept.end());
+  for (const int one : kept) {
+    if (one < first) continue;
+    close_between(first, one - 1);
+    first = one + 1;
+  }
+  close_between(first, std::numeric_limits<int>::max());
 }
 
 tl::unexpected<Error> system_failure(std::string_view what, const fs::path& path, int number) {

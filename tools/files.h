@@ -8,6 +8,7 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "snapshot/result.h"
 
@@ -31,6 +32,9 @@ class Descriptor {
  private:
   int number_ = -1;
 };
+
+// Of a process that was forked to stand for itself: all above standard error but these; negative ones are none.
+void close_descriptors_but(std::vector<int> kept);
 
 // Kind by errno (NotFound for ENOENT), sentence "WHAT PATH: strerror".
 tl::unexpected<Error> system_failure(std::string_view what, const std::filesystem::path& path, int number = errno);

@@ -14,7 +14,7 @@
 namespace mortem::inspector {
 namespace {
 
-constexpr int kFirstPatience = 15000, kPatience = 30000, kGoodbyePatience = 3000;  // milliseconds
+constexpr int kFirstPatience = 15000, kPatience = 30000;  // milliseconds
 constexpr size_t kLargestTransfer = 64 << 20, kLargestPacket = 16 << 20;
 constexpr size_t kMostThreads = 1 << 20;
 
@@ -52,17 +52,12 @@ Result<void> StubClient::begin() {
     if (::send(socket_, &kAcknowledgement, 1, MSG_NOSIGNAL) != 1)
       return failure(ErrorKind::System, fmt::format("{}: its debug stub is gone", name_));
   }
-  attached_ = true;  // from the question on
   const std::string stop = TRY(ask("?"));
   return take_stop(stop);
 }
 
-// Lets the program go on, also after half of a conversation.
+// The stub lets the program go on, unless it stands still by itself: a copy that nobody has let go yet.
 StubClient::~StubClient() {
-  if (attached_) {
-    patience_ms_ = kGoodbyePatience;
-    (void)ask(multiprocess_ ? fmt::format("D;{:x}", process_) : std::string("D"));
-  }
   close(socket_);
 }
 
@@ -198,10 +193,8 @@ Result<void> StubClient::send(std::string_view packet) {
   for (size_t at = 0; at < frame.size();) {
     const ssize_t count = ::send(socket_, frame.data() + at, frame.size() - at, MSG_NOSIGNAL);
     if (count < 0 && errno == EINTR) continue;
-    if (count <= 0) {
-      attached_ = false;
+    if (count <= 0)
       return failure(ErrorKind::System, fmt::format("{}: its debug stub is gone: {}", name_, std::strerror(errno)));
-    }
     at += static_cast<size_t>(count);
   }
   return {};
@@ -220,10 +213,8 @@ Result<char> StubClient::next_byte() {
   input_at_ = 0;
   const ssize_t count = recv(socket_, input_.data(), input_.size(), 0);
   input_.resize(count > 0 ? static_cast<size_t>(count) : 0);
-  if (count <= 0) {
-    attached_ = false;
+  if (count <= 0)
     return failure(ErrorKind::Unavailable, fmt::format("{}: it has ended, or its debug stub is gone", name_));
-  }
   return input_[input_at_++];
 }
 

@@ -75,7 +75,7 @@ class StubClient {
   int patience_ms_;
   std::string input_;  // what has come and was not looked at
   size_t input_at_ = 0;
-  bool binary_reads_ = false, multiprocess_ = false, attached_ = false;
+  bool binary_reads_ = false, multiprocess_ = false;
   size_t packet_size_ = 400;
   uint32_t process_ = 1, stopped_thread_ = 0;
   int stop_signal_ = 0;

@@ -120,7 +120,6 @@ Result<std::optional<StubStop>> StubClient::wait_for_stop(int milliseconds) {
   if (arguments.take("W") || arguments.take("X")) {
     stop.kind = reply[0] == 'W' ? StubStop::Kind::Exited : StubStop::Kind::Killed;
     if (arguments.hex_bytes(number)) stop.code = number[0];
-    attached_ = false;
     return stop;
   }
   if (reply.starts_with('O')) return std::nullopt;  // output of the program

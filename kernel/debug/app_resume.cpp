@@ -5,6 +5,7 @@
 #include "kernel/debug/breakpoints.h"
 #include "kernel/debug/signal_filter.h"
 #include "kernel/debug/syscall_filter.h"
+#include "kernel/net/network.h"
 
 namespace kernel::debug {
 
@@ -75,6 +76,7 @@ void AppTarget::resume_thread(AppThread& thread, const gdbstub::ResumeAction& ac
   debug.range_start = action.range_start;
   debug.range_end = action.range_end;
   if (debug.stepping) thread.frame->rflags |= kTrapFlag;
+  if (net::stands_still()) net::go_on_alone();
   release_thread(thread);
 }
 
@@ -112,9 +114,7 @@ bool AppTarget::stays_at_dump() {
   return true;
 }
 
-// Signals that stopped the app and were not answered are delivered: nobody is there to hold them back.
-void AppTarget::detach() {
-  InterruptGuard guard;
+void AppTarget::forget_client() {
   remove_all_breakpoints();
   files_.close_all();
   set_passed_signals({});
@@ -122,6 +122,20 @@ void AppTarget::detach() {
   set_attached(false);
   stop_was_reported();
   interrupted_ = false;
+}
+
+// A copy that nobody has let go yet stands on, however many look at it.
+void AppTarget::lose_client() {
+  if (!net::stands_still()) return detach();
+  InterruptGuard guard;
+  forget_client();
+  if (!stays_at_dump()) request_stop();
+}
+
+// Signals that stopped the app and were not answered are delivered: nobody is there to hold them back.
+void AppTarget::detach() {
+  InterruptGuard guard;
+  forget_client();
   if (stays_at_dump()) return;
   for (AppThread* thread = linux::first_thread(); thread != nullptr; thread = linux::next_thread(*thread)) {
     ThreadDebug& debug = thread->debug;

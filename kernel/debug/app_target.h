@@ -31,6 +31,7 @@ class AppTarget final : public gdbstub::Target {
   bool resume() override;
   void interrupt() override;
   void detach() override;
+  void lose_client() override;
   void kill() override;
 
   int64_t read_siginfo(gdbstub::ThreadId id, uint64_t offset, std::span<uint8_t> to) override;
@@ -62,6 +63,7 @@ class AppTarget final : public gdbstub::Target {
  private:
   bool has_kept_event() const;
   bool stays_at_dump();
+  void forget_client();
   void resume_thread(linux::AppThread& thread, const gdbstub::ResumeAction& action);
 
   GuestFiles files_;

@@ -11,8 +11,8 @@ namespace kernel::debug {
 // the command line that thread then parks at its entry.
 void start_stub();
 
-// The app stops where it is, as if a client had attached, and waits for one. No-op without a stub.
-void hold_app();
+// The app stops where it is, as if a client had attached, and waits for one. False: there is no stub.
+bool hold_app();
 
 // What hold_app() holds goes on, if no client has it.
 void let_app_go();

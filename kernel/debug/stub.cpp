@@ -157,8 +157,10 @@ void let_app_go() {
   if (g_port != nullptr && !g_port->host_is_listening()) g_target->detach();
 }
 
-void hold_app() {
-  if (g_port != nullptr) request_stop();
+bool hold_app() {
+  if (g_port == nullptr) return false;
+  request_stop();
+  return true;
 }
 
 bool is_held_for_nobody() {

@@ -10,6 +10,7 @@
 #include "kernel/linux/vdso.h"
 #include "kernel/memory/guest_description.h"
 #include "kernel/net/ethernet.h"
+#include "kernel/net/network.h"
 #include "kernel/resume/resume.h"
 #include "kernel/task/scheduler.h"
 
@@ -53,6 +54,13 @@ void end_watch() {
   control_send(ControlType::ClockReport, {reinterpret_cast<const uint8_t*>(&g_report), sizeof g_report});
 }
 
+void hold() {
+  if (debug::hold_app())
+    net::stand_still();
+  else
+    net::go_on_alone();
+}
+
 void become_clone(const ControlClone& clone) {
   InterruptGuard guard;
   cancel_timer(g_look);                                              // of the original's watch
@@ -65,18 +73,23 @@ void become_clone(const ControlClone& clone) {
   static constexpr uint8_t kNone[6] = {};
   if (__builtin_memcmp(clone.hardware_address, kNone, sizeof kNone) != 0)
     net::ethernet_set_hardware_address(clone.hardware_address);
-  // From a dump it stands still already.
-  const bool holds = (clone.flags & mortem::format::kCloneHoldsApp) != 0;
-  if (holds && g_resumed_count == 0) debug::hold_app();
-  if (!holds && g_resumed_count > 0) debug::let_app_go();
-  if (g_resumed_count == 0) log(LogLevel::Info, "this guest is a clone now");
+  const bool from_dump = g_resumed_count > 0;  // whose program stands still already
+  if ((clone.flags & mortem::format::kCloneHoldsApp) == 0) {
+    net::go_on_alone();
+    if (from_dump) debug::let_app_go();
+  } else if (from_dump) {
+    net::stand_still();
+  } else {
+    hold();
+  }
+  if (!from_dump) log(LogLevel::Info, "this guest is a clone now");
   control_send(ControlType::CloneReady, {});
 }
 
 }  // namespace
 
 void clone_messages_initialize() {
-  auto interrupt = allocate_message_interrupt([](void*) { debug::hold_app(); }, nullptr);
+  auto interrupt = allocate_message_interrupt([](void*) { hold(); }, nullptr);
   if (interrupt) g_hold_vector = static_cast<uint8_t>(interrupt.value().data);
 }
 

@@ -295,6 +295,17 @@ netif& ethernet_interface() {
   return g_interface;
 }
 
+void ethernet_forget_frames() {
+  if (g_card == nullptr) return;
+  while (pbuf* frame = take_received()) pbuf_free(frame);
+  offer_buffers();
+  g_must_tell = true;
+  for (; g_waiting_count > 0; --g_waiting_count) {
+    pbuf_free(g_waiting[g_waiting_first]);
+    g_waiting_first = (g_waiting_first + 1) % kWaitingFrames;
+  }
+}
+
 bool ethernet_receive(size_t most) {
   if (g_card == nullptr) return false;
   take_sent_back();

@@ -35,6 +35,8 @@ bool ethernet_resume();
 void ethernet_set_hardware_address(std::span<const uint8_t, 6> address);
 
 // The rest: within a NetworkScope, nothing without a card.
+// Whatever has come and was not looked at, and whatever waits to be sent, is as if lost on its way.
+void ethernet_forget_frames();
 bool ethernet_receive(size_t most);  // hands over what came; true: there is more
 void ethernet_flush();               // frames go out, memory goes to the card
 bool ethernet_may_put_off();         // few frames wait for ethernet_flush(), but some

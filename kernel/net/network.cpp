@@ -8,6 +8,7 @@
 #include "kernel/net/ethernet.h"
 #include "kernel/net/hash_table.h"
 #include "kernel/net/icmp_errors.h"
+#include "kernel/net/tcp_socket.h"
 #include "kernel/net/tcp_tables.h"
 #include "kernel/net/udp_tables.h"
 #include "kernel/task/wait.h"
@@ -24,6 +25,7 @@ constexpr uint64_t kPutOff = 1'000'000;               // how long a frame waits 
 constexpr uint64_t kAddressPatience = 1'000'000'000;  // how long the program's start waits for DHCP
 
 int g_depth = 0;
+bool g_stands_still = false, g_is_alone_from_now = false;
 
 void alarm_went_off(Timer&) {
   request_deferred_work();
@@ -47,6 +49,13 @@ void device_has_news(void*) {
 
 // Frames, then what is due.
 void serve() {
+  if (g_stands_still) return;
+  if (g_is_alone_from_now) {
+    g_is_alone_from_now = false;
+    const NetworkScope scope;
+    ethernet_forget_frames();
+    reset_connections_to_others();
+  }
   relieve_memory_if_short();  // frames would find no room, and the program that makes some sleeps
   bool more;
   {
@@ -108,6 +117,20 @@ bool resume() {
   }
   request_deferred_work();
   return is_there;
+}
+
+void stand_still() {
+  g_stands_still = true;
+}
+
+bool stands_still() {
+  return g_stands_still;
+}
+
+void go_on_alone() {
+  g_stands_still = false;
+  g_is_alone_from_now = true;
+  request_deferred_work();
 }
 
 void wait_for_address() {

@@ -3,6 +3,7 @@
 #include "kernel/net/ethernet.h"
 #include "kernel/net/lwip/hooks.h"
 #include "kernel/net/tcp_socket.h"
+#include "lwip/priv/tcp_priv.h"
 #include "lwip/tcp.h"
 
 namespace kernel::net {
@@ -123,6 +124,22 @@ void TcpCallbacks::failed(void* context, err_t error) {
     socket.set_error(Error::TimedOut);
   socket.read_shut_ = socket.write_shut_ = true;
   socket.tell(kPollIn | kPollOut | kPollError | kPollHangUp | kPollPeerHangUp);
+}
+
+// As if each other side had sent a reset. Connections from the guest to itself have both their ends here.
+void TcpCallbacks::reset_those_to_others() {
+  for (tcp_pcb *pcb = tcp_active_pcbs, *next = nullptr; pcb != nullptr; pcb = next) {
+    next = pcb->next;
+    if (ip_addr_isloopback(&pcb->remote_ip) || ip_addr_cmp(&pcb->remote_ip, &pcb->local_ip)) continue;
+    void* const socket = pcb->errf == failed ? pcb->callback_arg : nullptr;
+    tcp_err(pcb, nullptr);
+    tcp_abandon(pcb, 0);
+    if (socket != nullptr) failed(socket, ERR_RST);
+  }
+}
+
+void reset_connections_to_others() {
+  TcpCallbacks::reset_those_to_others();
 }
 
 }  // namespace kernel::net

@@ -92,6 +92,7 @@ struct TcpCallbacks {
   static void leave(tcp_pcb& pcb);                              // nobody is told any more
   static bool has_room(const tcp_pcb& pcb, uint32_t sequence);  // for content that came
   static int8_t connected(void* socket, tcp_pcb* pcb, int8_t error);
+  static void reset_those_to_others();
 
  private:
   static int8_t accepted(void* socket, tcp_pcb* pcb, int8_t error);
@@ -99,5 +100,8 @@ struct TcpCallbacks {
   static int8_t sent(void* socket, tcp_pcb* pcb, uint16_t length);
   static void failed(void* socket, int8_t error);
 };
+
+// Of a guest that is a copy: whoever the other sides are, they speak with the original. Within a NetworkScope.
+void reset_connections_to_others();
 
 }  // namespace kernel::net

@@ -2,12 +2,14 @@
 import json
 import os
 import pathlib
+import pty
 import re
 import socket
 import subprocess
 import unittest
 
 from mortem_test import GUESTS, MORTEM, MortemTest, wait_until
+from test_network import free_port
 
 
 class CloneTest(MortemTest):
@@ -152,6 +154,31 @@ class Folders(CloneTest):
         self.mortem("stop", "writer", status=None)
         self.assert_nothing_left()
 
+    def test_progress_on_a_terminal(self):
+        """Of a guest that brings back what was copied: the figure never falls."""
+        self.start_guest(GUESTS / "dirties_memory", "writer", "--memory", "512M", arguments=["256"], says="writing")
+        ours, theirs = pty.openpty()
+        clone = subprocess.Popen([str(MORTEM), "clone", "writer", "-o", "shown", "--patience", "3"],
+                                 stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=theirs,
+                                 cwd=self.files, env=self.environment)
+        os.close(theirs)
+        shown = b""
+        try:
+            while part := os.read(ours, 4096):
+                shown += part
+        except OSError:  # a terminal's end
+            pass
+        os.close(ours)
+        self.assertEqual(clone.wait(60), 0, shown)
+        self.assertFalse((self.files / "shown" / "progress").exists())
+        figures = [int(figure) for figure in re.findall(rb"\rwriter \[=* *\] +(\d+)% of ", shown)]
+        self.assertGreater(len(figures), 5, shown)
+        self.assertEqual(figures, sorted(figures))
+        self.assertTrue(any(0 < figure < 100 for figure in figures), figures)
+        # Lines between do not begin behind the bar.
+        for line in re.findall(rb"([^\r\n]*)mortem: writer", shown):
+            self.assertEqual(line.removeprefix(b"\x1b[K"), b"")
+
     def test_refusals(self):
         self.assertIn("nobody", self.mortem("clone", "nobody", status=1).stderr)
         self.start_guest(GUESTS / "sleeper", "dormouse", says="sleeping")
@@ -239,6 +266,47 @@ class Started(CloneTest):
         (self.files / "moment" / "clone.json").write_text(text.replace('"7.2.', '"9.1.'))
         self.assert_refused("resume", "moment", naming=["taken from QEMU 9.1."])
         self.assert_refused("resume", "nowhere", naming=["nowhere"])
+
+
+class Connections(CloneTest):
+    """Those of the original are seen in a copy as they were, and are reset when its program goes on; the original's
+    peer hears nothing of it."""
+
+    def established(self, target):
+        return sorted((one["local"], one["remote"]) for one in self.facts("net", target)["sockets"]
+                      if one["protocol"].startswith("tcp") and one["state"] == "ESTAB")
+
+    def test_reset_when_it_goes_on(self):
+        port, copy_port = free_port(), free_port()
+        self.start_guest(GUESTS / "keeps_connections", "keeper", "-p", f"{port}:80", arguments=["80"],
+                         says="own: connected")
+
+        def says(name, text):
+            wait_until(lambda: text in self.mortem("logs", name).stdout, f"{text!r} from {name}")
+
+        with socket.create_connection(("127.0.0.1", port)) as peer:
+            says("keeper", "outside: connected")
+            before = self.established("keeper")
+            self.assertEqual(len(before), 3, before)  # both ends of its own
+            self.mortem("clone", "keeper", "-o", "moment")
+            self.assertEqual(self.established("moment"), before)
+            self.facts("resume", "moment", "--name", "held", "--net", "user", "-p", f"{copy_port}:80")
+            self.addCleanup(self.mortem, "stop", "held", status=None)
+            self.assertEqual(self.established("held"), before)
+            self.assertEqual(self.mortem("logs", "held").stdout, "")
+            self.mortem("gdb", "held", "--", "-nx", "-batch", "-ex", "detach")
+            says("held", "outside: Connection reset by peer")
+            says("held", "own: still there")
+            self.assertEqual(self.established("held"), [one for one in before if one[1].startswith("127.")])
+            with socket.create_connection(("127.0.0.1", copy_port)) as other:
+                self.assertEqual(other.makefile("rb").read(), b"served\n")
+            self.facts("resume", "moment", "--name", "runs", "--run")
+            self.addCleanup(self.mortem, "stop", "runs", status=None)
+            says("runs", "outside: Connection reset by peer")
+            says("runs", "own: still there")
+            peer.sendall(b"x")
+            says("keeper", "outside: read")
+            self.assertEqual(self.established("keeper"), before)
 
 
 class OrdinaryUser(CloneTest):

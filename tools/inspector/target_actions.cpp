@@ -4,12 +4,16 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <cinttypes>
+#include <cstdio>
 #include <nlohmann/json.hpp>
 #include <set>
 #include <thread>
 
 #include "tools/child_program.h"
+#include "tools/files.h"
 #include "tools/output.h"
+#include "tools/qemu/clone_folder.h"
 #include "tools/qemu/instance.h"
 
 namespace mortem::tools {
@@ -62,28 +66,24 @@ std::string no_clone(const std::string& target, bool live) {
   return instance_of(target) ? "" : fmt::format("{} is no guest of this machine that mortem started", target);
 }
 
-// What is in the folder that grows beside the wanted one (clone_folder.cpp).
-uint64_t bytes_so_far(const fs::path& folder) {
+// What the command says in the folder that grows beside the wanted one (clone_folder.h).
+void tell_progress(const fs::path& folder, app::JobControl& job) {
   const fs::path absolute = fs::absolute(folder).lexically_normal();
   const std::string beginning = fmt::format(".{}.", absolute.filename().string());
-  uint64_t bytes = 0;
   std::error_code error;
   for (fs::directory_iterator entry(absolute.parent_path(), error); !error && entry != fs::directory_iterator();
        entry.increment(error)) {
     if (!entry->path().filename().string().starts_with(beginning)) continue;
-    std::error_code inner;
-    for (fs::directory_iterator file(entry->path(), inner); !inner && file != fs::directory_iterator();
-         file.increment(inner)) {
-      struct stat facts;
-      if (stat(file->path().c_str(), &facts) == 0) bytes += uint64_t(facts.st_blocks) * 512;
-    }
+    const auto text = read_text_file(entry->path() / kCloneProgressFile, 256);
+    uint64_t done = 0, all = 0;
+    if (!text || std::sscanf(text->c_str(), "%" SCNu64 " %" SCNu64, &done, &all) != 2 || all == 0) continue;
+    job.progress(done, all);
+    job.tell(fmt::format("{} of {}", human_size(done), human_size(all)));
   }
-  return bytes;
 }
 
 Result<std::string> clone(const std::string& target, const std::string& folder, app::JobControl& job) {
-  const auto facts = TRY(run_verb({"clone", target, "-o", folder}, job,
-                                  [&] { job.tell(fmt::format("{} copied", human_size(bytes_so_far(folder)))); }));
+  const auto facts = TRY(run_verb({"clone", target, "-o", folder}, job, [&] { tell_progress(folder, job); }));
   job.tell(fmt::format("{}: a copy of {} of memory; {} stood still for {:.1f} ms", folder,
                        human_size(facts.value("memory_bytes", uint64_t{0})), target, facts.value("pause_ms", 0.0)));
   return fs::absolute(folder).lexically_normal().string();

@@ -42,7 +42,8 @@ Result<Descriptor> new_file(const std::filesystem::path& path) {
 
 // Until the job is over; its error is ours.
 Result<void> wait_for_copy(Qmp& qmp, const std::string& name, const std::string& drive,
-                           const std::function<Result<void>()>& go_on) {
+                           const std::function<Result<void>()>& go_on,
+                           const std::function<void(uint64_t)>& progress) {
   while (true) {
     TRY_VOID(go_on());
     bool is_there = false;
@@ -50,6 +51,7 @@ Result<void> wait_for_copy(Qmp& qmp, const std::string& name, const std::string&
     for (const json& job : jobs) {
       if (job.value("id", "") != name) continue;
       is_there = true;
+      progress(job.value("current-progress", uint64_t{0}));
       if (job.value("status", "") != "concluded") continue;
       std::string error = job.value("error", "");
       TRY(qmp.execute("job-dismiss", {{"id", name}}));
@@ -63,7 +65,8 @@ Result<void> wait_for_copy(Qmp& qmp, const std::string& name, const std::string&
   }
 }
 
-Result<void> copy_disk(Qmp& qmp, size_t index, const ClonedDisk& disk, const std::function<Result<void>()>& go_on) {
+Result<void> copy_disk(Qmp& qmp, size_t index, const ClonedDisk& disk, const std::function<Result<void>()>& go_on,
+                       const std::function<void(uint64_t)>& progress) {
   TRY(qmp.execute(
       "blockdev-add",
       {{"driver", "snapshot-access"}, {"node-name", node_name(index, kMoment)}, {"file", node_name(index, kFilter)}}));
@@ -77,7 +80,7 @@ Result<void> copy_disk(Qmp& qmp, size_t index, const ClonedDisk& disk, const std
                                       {"target", node_name(index, kCopy)},
                                       {"sync", "full"},
                                       {"auto-dismiss", false}}));
-  return wait_for_copy(qmp, job_name(index), disk.drive.name, go_on);
+  return wait_for_copy(qmp, job_name(index), disk.drive.name, go_on, progress);
 }
 
 }  // namespace
@@ -152,9 +155,12 @@ Result<void> begun_disks(Qmp& qmp, const std::vector<ClonedDisk>& disks) {
   return all;
 }
 
-Result<void> finish_disks(Qmp& qmp, const std::vector<ClonedDisk>& disks, const std::function<Result<void>()>& go_on) {
+Result<void> finish_disks(Qmp& qmp, const std::vector<ClonedDisk>& disks, const std::function<Result<void>()>& go_on,
+                          const std::function<void(uint64_t)>& progress) {
+  uint64_t before = 0;
   for (size_t index = 0; index < disks.size(); ++index) {
-    TRY_VOID(copy_disk(qmp, index, disks[index], go_on));
+    TRY_VOID(copy_disk(qmp, index, disks[index], go_on, [&](uint64_t done) { progress(before + done); }));
+    before += disks[index].drive.size;
     TRY_VOID(take_filters_away(qmp, {disks[index].drive}));
     for (const char* which : {kFilter, kKept, kCopy})
       TRY(qmp.execute("blockdev-del", {{"node-name", node_name(index, which)}}));

@@ -44,8 +44,10 @@ Result<std::vector<ClonedDisk>> prepare_disks(Qmp& qmp, const std::vector<GuestD
 // taken by begun_disks().
 Result<void> begin_disks(Qmp& qmp, const std::vector<ClonedDisk>& disks);
 Result<void> begun_disks(Qmp& qmp, const std::vector<ClonedDisk>& disks);
-// Copies them to their ends, then takes filters and files from that QEMU.
-Result<void> finish_disks(Qmp& qmp, const std::vector<ClonedDisk>& disks, const std::function<Result<void>()>& go_on);
+// Copies them to their ends, then takes filters and files from that QEMU. `progress` gets the bytes of all that are
+// done.
+Result<void> finish_disks(Qmp& qmp, const std::vector<ClonedDisk>& disks, const std::function<Result<void>()>& go_on,
+                          const std::function<void(uint64_t)>& progress);
 
 // Every drive on its own chain again, whatever stands before it. No job may copy any more.
 Result<void> take_filters_away(Qmp& qmp, const std::vector<GuestDrive>& drives);

@@ -11,7 +11,9 @@
 #include "snapshot/format/guest_description.h"
 #include "tools/interrupt.h"
 #include "tools/output.h"
+#include "tools/progress_bar.h"
 #include "tools/qemu/clock_watch.h"
+#include "tools/qemu/libvirt_monitor.h"
 #include "tools/qemu/new_folder.h"
 
 namespace mortem::tools {
@@ -63,6 +65,13 @@ Result<CloneSource> find_clone_source(const std::string& text) {
     source.name = name.is_object() && name.contains("name") && name["name"].is_string() ? name["name"] : "qemu";
     return source;
   }
+  if (const auto domain = parse_libvirt_domain(text)) {
+    if (!*domain) return tl::unexpected(domain->error());
+    source.name = (*domain)->name;
+    source.connect = [domain = **domain] { return connect_through_libvirt(domain, 10'000); };
+    TRY_VOID(source.connect().map([](auto&&) {}));
+    return source;
+  }
   source.name = text;
   source.instance = TRY(find_instance(text));
   source.connect = [folder = source.instance->folder] { return Qmp::connect(folder, 10'000); };
@@ -86,11 +95,21 @@ Result<snapshot::CloneDescription> clone_into_folder(const CloneSource& source, 
   request.folder = made.path();
   request.methods = methods;
   request.patience_seconds = patience_seconds;
-  request.say = [&](const std::string& line) { note(source.name + ": " + line); };
+  request.say = [&](const std::string& line) {
+    if (isatty(STDERR_FILENO)) write_stderr("\r\033[K");  // the bar's line
+    note(source.name + ": " + line);
+  };
   request.go_on = not_interrupted;
+  const fs::path progress_file = made.path() / kCloneProgressFile;
+  request.progress = [&, bar = progress_bar(source.name)](uint64_t done, uint64_t all) {
+    bar(done, all);
+    (void)write_file_atomically(progress_file, fmt::format("{} {}\n", done, all));
+  };
   ClockWatch watch(source.instance);
   LiveClone clone = TRY(take_live_clone(request));
   const auto gap = watch.end();
+  request.progress = {};  // takes the bar away
+  unlink(progress_file.c_str());
   TRY_VOID(mark_clone(made.path() / kCloneMemoryFile));
 
   snapshot::CloneDescription description;

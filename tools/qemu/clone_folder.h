@@ -20,10 +20,13 @@ struct CloneSource {
   std::optional<RunningInstance> instance;  // of ours
 };
 
-// A guest's name, or qmp:PATH.
+// A guest's name, qmp:PATH, or a domain of libvirt's: qemu:///system/NAME.
 Result<CloneSource> find_clone_source(const std::string& text);
 // auto, pre-copy, background-snapshot, stop-and-copy
 Result<std::vector<CloneMethod>> clone_methods(const std::string& text);
+
+// In the folder that grows (new_folder.h): how far it is, "DONE ALL\n" in bytes, for whoever shows that.
+inline constexpr const char* kCloneProgressFile = "progress";
 
 // The folder must not exist; it appears when all is in it.
 Result<snapshot::CloneDescription> clone_into_folder(const CloneSource& source, const std::filesystem::path& folder,

@@ -7,10 +7,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <chrono>
 #include <csignal>
-#include <limits>
 
 namespace mortem::tools {
 
@@ -98,18 +96,6 @@ Result<void> let_go(Qmp& qmp, bool was_running) {
   return {};
 }
 
-// Of those above standard error.
-void close_all_but(int one, int other) {
-  const int low = std::min(one, other), high = std::max(one, other);
-  auto close_between = [](int first, int last) {
-    if (first > last || close_range(unsigned(first), unsigned(last), 0) == 0) return;
-    for (int number = first; number <= std::min(last, 65535); ++number) close(number);
-  };
-  close_between(3, low - 1);
-  close_between(std::max(3, low + 1), high - 1);
-  close_between(high + 1, std::numeric_limits<int>::max());
-}
-
 // Reads a pipe to its end, in a process of its own.
 pid_t drain(int pipe) {
   const pid_t process = fork();
@@ -181,7 +167,7 @@ Result<CloneGuard> CloneGuard::start(const QmpConnector& connect, const CloneOri
     const int nothing = open("/dev/null", O_RDWR);
     for (int standard : {0, 1, 2}) dup2(nothing, standard);
     // Whatever else was open is the other one's: a pipe of his must end with him.
-    close_all_but(line, background.from.get());
+    close_descriptors_but({line, background.from.get()});
     watch(line, background.from.get(), connect, original, folder);
   }
   return CloneGuard(std::move(to), process);

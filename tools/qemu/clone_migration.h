@@ -45,6 +45,8 @@ struct MigrationRequest {
   // What is to be done while the guest stands still with its state complete; it does not go on by itself.
   std::function<Result<void>()> in_pause;
   std::function<Result<void>()> go_on;  // an error ends it
+  // Of the guest's memory, bytes; a guest that writes brings some of it back.
+  std::function<void(uint64_t left, uint64_t all)> progress;
 };
 
 enum class MigrationEnd { Done, NoConvergence };

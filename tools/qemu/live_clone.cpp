@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <ctime>
 #include <thread>
@@ -40,7 +41,7 @@ class Taking {
     disks_ = TRY(prepare_disks(qmp_, original_.drives, request_.folder));
     TRY_VOID(copy(*original_.settings));
     original_.settings->restore(qmp_);
-    TRY_VOID(finish_disks(qmp_, disks_, request_.go_on));
+    TRY_VOID(finish_disks(qmp_, disks_, request_.go_on, [this](uint64_t done) { tell(memory_bytes_ + done); }));
     clone_.processor_share = processor.share();
     for (const ClonedDisk& disk : disks_) clone_.disks.push_back({disk.drive.name, disk.name, disk.drive.size});
     for (const Descriptor* file : {&memory_, &state_})
@@ -56,6 +57,13 @@ class Taking {
     Descriptor file(open((request_.folder / name).c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
     if (!file) return system_failure("cannot write", request_.folder / name);
     return file;
+  }
+
+  void tell(uint64_t done) {
+    uint64_t all = memory_bytes_;
+    for (const GuestDrive& drive : original_.drives) all += drive.size;
+    told_ = std::max(told_, std::min(done, all));  // a round of a pre-copy begins with more to do
+    if (request_.progress) request_.progress(told_, all);
   }
 
   // The methods in their order, each step down told with its cost.
@@ -114,6 +122,10 @@ class Taking {
     migration.memory = memory_.get();
     migration.state = state_.get();
     migration.go_on = request_.go_on;
+    migration.progress = [this](uint64_t left, uint64_t all) {
+      memory_bytes_ = all;
+      tell(left < all ? all - left : 0);
+    };
     migration.in_pause = [this, method] { return method == CloneMethod::Background ? Result<void>() : in_pause(); };
     MigrationOutcome outcome;
     if (method != CloneMethod::PreCopy && clone_.was_running) TRY_VOID(stand_still());
@@ -180,6 +192,7 @@ class Taking {
   Descriptor memory_, state_;
   std::vector<ClonedDisk> disks_;
   int64_t stopped_at_us_ = 0, resumed_at_us_ = 0;
+  uint64_t memory_bytes_ = 0, told_ = 0;
   bool is_in_background_ = false;  // a background snapshot has begun, and broke off on our side
 };
 

@@ -134,8 +134,8 @@ void add_clone(Commands& commands) {
   auto options = std::make_shared<CloneOptions>();
   verb->add_option(
           "SOURCE", options->source,
-          "A guest's name as mortem ps shows it; qmp:PATH, the QMP socket of any QEMU that runs one; or either\n"
-          "on another machine: ssh://[USER@]HOST[:PORT]/SOURCE")
+          "A guest's name as mortem ps shows it; qmp:PATH, the QMP socket of any QEMU that runs one; a domain of\n"
+          "libvirt's, qemu:///system/NAME; or any of them on another machine: ssh://[USER@]HOST[:PORT]/SOURCE")
       ->required();
   verb->add_option("-o,--output", options->output, "Folder to make, which must not exist; nothing is started then");
   verb->add_option("--method", options->method, "auto, or only one of pre-copy, background-snapshot, stop-and-copy")

@@ -78,6 +78,7 @@ Result<void> Recorder::prepare(Machine& machine) {
   recorded.memory = ram_->descriptor();
   recorded.keeper = theirs_.get();
   inherited_ = {recorded.memory, recorded.keeper};
+  machine.kernel_arguments += " control=serial";
   recording_.machine = machine;
   recording_.started = now;
   recording_.seconds = monotonic_seconds();

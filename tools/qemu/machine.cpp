@@ -98,6 +98,9 @@ std::vector<std::string> recorded_options(const RecordedExecution& recorded) {
           fmt::format("shift={},rr={},rrfile={}", recorded.shift,
                       recorded.mode == Determinism::Record ? "record" : "replay", option_value(recorded.log.string())),
           "-rtc", fmt::format("base={},clock=vm", recorded.start_time),
+          // Its reset, which is a part of loading a moment, waits for the processor's thread, and that at times for
+          // what loads (hw/i386/kvmvapic.c).
+          "-global", "apic-common.vapic=off",
           // At its end the guest stands still: where that was has to be asked for.
           "-no-shutdown", "-chardev", fmt::format("socket,id=keeper,fd={}", recorded.keeper), "-mon",
           "chardev=keeper,mode=control"};

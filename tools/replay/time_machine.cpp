@@ -116,6 +116,7 @@ Result<RunEnd> TimeMachine::forward(uint64_t instructions) {
 
 // False: that moment is not what was kept, and must not be used.
 Result<bool> TimeMachine::go_back_to(const Moments::value_type& moment) {
+  const uint64_t from = position();
   // Devices look into the guest's memory when their state is loaded, and QEMU puts the kernel's file there before.
   auto done = pages_->restore(machine_.ram(), moment.second.pages);
   if (done) done = machine_.load_state(moment.second.name);
@@ -125,8 +126,8 @@ Result<bool> TimeMachine::go_back_to(const Moments::value_type& moment) {
     if (registers && *registers == moment.second.registers) return true;
     if (!registers) done = tl::unexpected(registers.error());
   }
-  note(fmt::format("the moment kept at instruction {} cannot be used{}{}", moment.first, done ? "" : ": ",
-                   done ? "" : done.error().message));
+  note(fmt::format("the moment kept at instruction {} cannot be used, from {}: {}", moment.first, from,
+                   done ? "it is another one" : done.error().message));
   return false;
 }
 

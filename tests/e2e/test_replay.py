@@ -63,6 +63,7 @@ class ReplayTest(MortemTest):
         checked = self.facts("replay", moved, "--check")
         self.assertTrue(checked["same_end"], checked)
         self.assertEqual(checked["same_registers"], checked["points"])
+        self.assertEqual(checked["same_memory"] + checked["unknown_memory"], checked["points"])
         # Of another run it is not.
         facts = json.loads((moved / "recording.json").read_text())
         facts["checks"].insert(0, {"instructions": facts["instructions"] // 2, "registers": 1, "memory": 1})

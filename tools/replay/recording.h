@@ -20,6 +20,8 @@ inline constexpr const char* kRecordingKernel = "kernel.elf";
 // The guest as it was at one count of instructions.
 struct RecordingCheck {
   uint64_t instructions = 0, registers = 0, memory = 0;  // XXH64
+  // Requests to the disk that were on their way: what they read comes into the memory at any time, and says nothing.
+  uint64_t requests = 0;
 };
 
 struct Recording {

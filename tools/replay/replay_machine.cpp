@@ -178,13 +178,22 @@ Result<std::string> ReplayMachine::wait_for_stop(bool& interrupted) {
 Result<RunEnd> ReplayMachine::run_to(uint64_t instructions) {
   why_.clear();
   if (instructions <= position_ || position_ >= recording_.instructions) return RunEnd::Reached;
+  return run_until(instructions);
+}
+
+Result<void> ReplayMachine::take_events() {
+  if (position_ < recording_.instructions) TRY(run_until(position_));
+  return {};
+}
+
+Result<RunEnd> ReplayMachine::run_until(uint64_t instructions) {
   TRY(qmp_->execute("replay-break", {{"icount", instructions}}));
   TRY_VOID(stub_.go_on());
   bool interrupted = false;
   why_ = TRY(wait_for_stop(interrupted));
   position_ = TRY(instruction_count(*qmp_));
   const bool is_point = why_.starts_with("T05");
-  if (position_ == instructions) return is_point ? RunEnd::Point : RunEnd::Reached;
+  if (position_ == instructions && !is_point) return RunEnd::Reached;
   TRY(qmp_->execute("replay-delete-break"));
   if (position_ > instructions) return tl::unexpected(hung(fmt::format("it ran past instruction {}", instructions)));
   if (is_point) return RunEnd::Point;
@@ -233,14 +242,8 @@ Result<void> ReplayMachine::run_job(const std::string& command, json arguments) 
   return {};
 }
 
-Result<bool> ReplayMachine::is_disk_idle() {
-  const json queue = TRY(qmp_->execute("x-query-virtio-queue-status",
-                                       {{"path", "/machine/peripheral/blk/virtio-backend"}, {"queue", 0}}));
-  return queue.value("inuse", 1) == 0;
-}
-
 Result<bool> ReplayMachine::save_state(const std::string& name) {
-  if (!TRY(is_disk_idle())) return false;
+  if (TRY(disk_requests(*qmp_)) != 0) return false;
   TRY_VOID(run_job("snapshot-save", {{"tag", name}, {"vmstate", kRecordedDiskNode}}));
   return true;
 }
@@ -250,7 +253,7 @@ Result<bool> ReplayMachine::save_state(const std::string& name) {
 Result<void> ReplayMachine::end_disk_requests() {
   constexpr uint64_t kFirst = 10'000, kLongest = 1'000'000;
   for (uint64_t distance = kFirst; distance <= kLongest; distance *= 4) {
-    if (TRY(is_disk_idle())) return {};
+    if (TRY(disk_requests(*qmp_)) == 0) return {};
     if (TRY(run_to(std::min(position_ + distance, recording_.instructions))) != RunEnd::Reached) break;
   }
   return restart();

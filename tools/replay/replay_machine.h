@@ -36,6 +36,9 @@ class ReplayMachine {
 
   // On to a count of instructions, or until a point stops it.
   Result<RunEnd> run_to(uint64_t instructions);
+  // What comes from outside at the instruction where it stands (a disk's answer, a packet) is there by chance, until all
+  // of it is taken; an interrupt, too, then.
+  Result<void> take_events();
   // Of the last stop at a point: what was accessed, if that was a watchpoint's.
   std::optional<uint64_t> watched_address() const;
   // One instruction, or the entry into the kernel in its stead.
@@ -56,10 +59,10 @@ class ReplayMachine {
   ReplayMachine(Recording recording, std::unique_ptr<GuestRam> ram)
       : recording_(std::move(recording)), ram_(std::move(ram)) {}
   Result<void> start_qemu(Descriptor keeper, Descriptor theirs);
+  Result<RunEnd> run_until(uint64_t instructions);
   Result<void> restart();
   void end_qemu();
   Result<std::string> wait_for_stop(bool& interrupted);
-  Result<bool> is_disk_idle();
   Result<void> end_disk_requests();
   Result<void> run_job(const std::string& command, nlohmann::json arguments);
   Error hung(const std::string& what);

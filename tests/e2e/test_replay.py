@@ -66,7 +66,8 @@ class ReplayTest(MortemTest):
         self.assertEqual(checked["same_memory"] + checked["unknown_memory"], checked["points"])
         # Of another run it is not.
         facts = json.loads((moved / "recording.json").read_text())
-        facts["checks"].insert(0, {"instructions": facts["instructions"] // 2, "registers": 1, "memory": 1})
+        facts["checks"].insert(0, {"instructions": facts["instructions"] // 2, "registers": 1, "memory": 1,
+                                   "disk_requests": 0})
         (moved / "recording.json").write_text(json.dumps(facts))
         self.assertIn("registers the same at", self.mortem("replay", moved, "--check", status=1).stdout)
 
@@ -121,6 +122,30 @@ class ReplayTest(MortemTest):
                          {position: state for position, state in found.items() if position == sorted(found)[-2]})
         self.mortem("stop", name)
         self.assertFalse(memory.parent.exists())
+        self.assert_nothing_left()
+
+    def test_positions_have_names(self):
+        recording = self.record(LONG_WAY, "20")
+        name = self.start(recording)["name"]
+        said = self.gdb(name, "monitor marks", "monitor mark crash", "monitor mark found-it", "watch pointer",
+                        "reverse-continue", "monitor mark lost", "monitor go found-it", "bt 1", "monitor go lost", "bt 1",
+                        "p pointer", "continue", "monitor go nowhere", "monitor go crash", "bt 1")
+        self.assertIn("none\n", said)
+        self.assertIn("crash: a mark's name", said)
+        self.assertIn("nowhere: begin, crash, end, a count of instructions, or a mark: found-it, lost", said)
+        frames = re.findall(r"^#0 .*?(\w+) \(", said, re.MULTILINE)
+        self.assertEqual([frame for index, frame in enumerate(frames) if index % 2], ["main", "lose", "main"], said)
+        self.assertIn('"here"', said[said.rindex("Old value"):])  # what it was at the place that was gone to
+        marks = json.loads((recording / "marks.json").read_text())["marks"]
+        self.mortem("stop", name)
+        # They stay.
+        there = self.start(recording, "--at", "lost")
+        self.assertEqual(there["position"], marks["lost"])
+        self.assertIn("lose () ", self.gdb(name, "bt 1"))
+        self.mortem("stop", name)
+        self.assert_refused("replay", recording, "--at", "nowhere", naming=["--at nowhere", "found-it"])
+        (recording / "marks.json").write_text("{}")
+        self.assert_refused("replay", recording, "--at", "lost", naming=["marks.json"])
         self.assert_nothing_left()
 
     def test_recordings_that_cannot_be_replayed(self):

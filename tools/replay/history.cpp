@@ -87,6 +87,20 @@ Result<HistoryEvent> History::go_to(uint64_t instructions) {
   return event(end == RunEnd::Interrupted ? HistoryStop::Interrupted : HistoryStop::Stepped);
 }
 
+Result<HistoryEvent> History::go_to_crash() {
+  if (crash_) {
+    const RunEnd end = TRY(move_to(crash_->first));
+    return end == RunEnd::Interrupted ? event(HistoryStop::Interrupted) : crash_->second;
+  }
+  const Points points = std::exchange(points_, {});
+  auto there = go_on();
+  if (there && there->kind == HistoryStop::End) {  // it was before
+    if (const RunEnd end = TRY(move_to(begin_)); end != RunEnd::Interrupted) there = go_on();
+  }
+  points_ = points;
+  return there;
+}
+
 // Not between an entry into the kernel and the place where the program's registers are saved, nor on the way out.
 Result<void> History::settle() {
   constexpr int kMost = 200;
@@ -202,6 +216,7 @@ Result<HistoryEvent> History::go_on() {
     if (what.goes_on || what.signal == 0) continue;
     HistoryEvent crashed = TRY(event(HistoryStop::Crash));
     crashed.signal = what.signal;
+    crash_ = {position(), crashed};
     return crashed;
   }
 }

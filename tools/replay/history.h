@@ -48,6 +48,7 @@ class History {
   Result<HistoryEvent> step_back(uint32_t thread);
   Result<HistoryEvent> go_back();
   Result<HistoryEvent> go_to(uint64_t instructions);
+  Result<HistoryEvent> go_to_crash();  // the program's last
 
  private:
   using Points = std::vector<ReplayPoint>;
@@ -96,6 +97,7 @@ class History {
   ReplayGuest guest_;
   Points points_, inserted_;
   uint64_t begin_ = 0;
+  std::optional<std::pair<uint64_t, HistoryEvent>> crash_;  // where it was found
 };
 
 }  // namespace mortem::tools

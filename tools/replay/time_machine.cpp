@@ -18,6 +18,7 @@ constexpr size_t kMostMoments = 64, kMostPassing = 8;
 constexpr uint64_t kMostBytes = uint64_t{2} << 30;
 // Where a request to the disk is on its way, no moment can be kept: it is tried again some instructions later.
 constexpr uint64_t kRetry = 1'000'000;
+constexpr int kMostAgain = 3;
 // So far before a place that is gone back to, the next one back is likely to be sought.
 constexpr uint64_t kPassingDistance = 500'000;
 
@@ -144,11 +145,17 @@ Result<RunEnd> TimeMachine::seek(uint64_t instructions) {
   const bool is_back = instructions < position();
   if (is_back) TRY_VOID(go_back_before(instructions));
   if (is_back && !cannot_keep_ && instructions - position() > 2 * kPassingDistance) {
-    if (const RunEnd end = TRY(forward(instructions - kPassingDistance)); end != RunEnd::Reached) return end;
+    if (const RunEnd end = TRY(forward(instructions - kPassingDistance)); end == RunEnd::Interrupted) return end;
     if (position() < instructions)
       if (auto kept = keep(true); !kept) cannot_keep_ = true;
   }
-  return forward(instructions);
+  RunEnd end = TRY(forward(instructions));
+  // Where the last step was stopped by a watchpoint, QEMU stops once more, of none.
+  for (int again = 0; end == RunEnd::Point && position() < instructions && again < kMostAgain; ++again)
+    end = TRY(forward(instructions));
+  if (end == RunEnd::Point && position() < instructions)
+    return failure(ErrorKind::System, fmt::format("QEMU's replay stops at instruction {} and does not go on", position()));
+  return end;
 }
 
 }  // namespace mortem::tools

@@ -72,7 +72,8 @@ void add_replay(Commands& commands) {
   verb->add_option("RECORDING", options->source, "A folder that mortem run --record made")->required();
   verb->add_option(
       "--at", options->start.at,
-      "Where to stand: begin, crash, end, or a count of instructions as `monitor position` of gdb shows it "
+      "Where to stand: begin, crash, end, a mark that `monitor mark` of gdb has set, or a count of instructions as "
+      "`monitor position` shows it "
       "(default: the crash, else the beginning)");
   verb->add_option("--name", options->start.name, "Name of the instance (default: from the recording)");
   verb->add_flag(

@@ -12,6 +12,7 @@ constexpr uint64_t kSendTimeout = 100'000'000;
 
 ControlFrames g_frames;
 ControlHandler g_handler = nullptr;
+ConsolePort* g_port = nullptr;  // that the handler is set at
 
 void bytes_arrived(void* port) {
   uint8_t bytes[256];
@@ -41,12 +42,17 @@ void control_send(mortem::format::ControlType type, std::span<const uint8_t> pay
 }
 
 void control_set_handler(ControlHandler handler) {
-  ConsolePort* port = console_port(mortem::format::kControlPortName);
   g_handler = handler;
-  if (port == nullptr) return;
-  port->set_arrival_handler(handler != nullptr ? bytes_arrived : nullptr, port);
+  if (g_port != nullptr) g_port->set_arrival_handler(nullptr, nullptr);
+  g_port = console_port(mortem::format::kControlPortName);
+  if (g_port == nullptr || handler == nullptr) return;
+  g_port->set_arrival_handler(bytes_arrived, g_port);
   const InterruptGuard guard;
-  if (handler != nullptr) bytes_arrived(port);  // what came before
+  bytes_arrived(g_port);  // what came before
+}
+
+void control_port_changed() {
+  if (g_handler != nullptr && console_port(mortem::format::kControlPortName) != nullptr) control_set_handler(g_handler);
 }
 
 }  // namespace kernel

@@ -1,4 +1,4 @@
-// The control port to `mortem run` (snapshot/format/control.h) and, later, the stub's port: virtio-console ports.
+// The control port to `mortem run` (snapshot/format/control.h): a virtio-console port, or a UART of a recorded guest.
 #pragma once
 
 #include <cstddef>
@@ -15,5 +15,6 @@ void control_send(mortem::format::ControlType type, std::span<const uint8_t> pay
 // Called from the interrupt that brings a whole message from the host.
 using ControlHandler = void (*)(mortem::format::ControlType type, std::span<const uint8_t> payload);
 void control_set_handler(ControlHandler handler);
+void control_port_changed();  // the machine is another one
 
 }  // namespace kernel

@@ -3,11 +3,14 @@
 #include "kernel/arch/x86_64/random.h"
 #include "kernel/drivers/block_device.h"
 #include "kernel/drivers/console_port.h"
+#include "kernel/drivers/control_port.h"
 #include "kernel/drivers/pci.h"
+#include "kernel/drivers/serial_port.h"
 #include "kernel/drivers/virtio_block.h"
 #include "kernel/drivers/virtio_console.h"
 #include "kernel/drivers/virtio_entropy.h"
 #include "kernel/drivers/virtio_network.h"
+#include "kernel/library/command_line.h"
 #include "kernel/library/log.h"
 #include "kernel/memory/heap.h"
 
@@ -17,6 +20,8 @@ namespace {
 VirtioBlock* g_block = nullptr;
 VirtioConsole* g_console = nullptr;
 VirtioNetwork* g_network = nullptr;
+constexpr uint16_t kSecondUart = 0x2F8;
+SerialPort* g_serial = nullptr;  // the control port, of a recorded guest
 
 template <typename Device>
 Result<Device*> start(const VirtioRegisters& registers) {
@@ -63,6 +68,9 @@ void drivers_initialize() {
   if (g_block != nullptr) log(LogLevel::Info, "virtio-blk: %lu bytes", static_cast<unsigned long>(g_block->size()));
   g_console = start_first<VirtioConsole>(VirtioType::Console, "virtio-console");
   g_network = start_first<VirtioNetwork>(VirtioType::Network, "virtio-net");
+  if (!setting_is("control", "serial")) return;
+  if (auto port = make<SerialPort>(kSecondUart); port && port.value()->start()) g_serial = port.value();
+  if (g_serial == nullptr) log(LogLevel::Warning, "control=serial: there is no second serial port");
 }
 
 void drivers_resume() {
@@ -71,6 +79,8 @@ void drivers_resume() {
   seed_from_host();
   if (g_block != nullptr) g_block->resume(virtio_device(VirtioType::Block));
   if (g_console != nullptr) g_console->resume(virtio_device(VirtioType::Console));
+  if (g_serial != nullptr) g_serial->start();
+  control_port_changed();
 }
 
 BlockDevice* disk() {
@@ -82,11 +92,14 @@ VirtioNetwork* network_device() {
 }
 
 ConsolePort* console_port(const char* name) {
-  return g_console != nullptr ? g_console->port(name) : nullptr;
+  ConsolePort* port = g_console != nullptr ? g_console->port(name) : nullptr;
+  if (port == nullptr && __builtin_strcmp(name, mortem::format::kControlPortName) == 0) port = g_serial;
+  return port;
 }
 
 bool console_ports_restart() {
-  if (g_console == nullptr || g_console->restart().is_error()) return false;
+  const bool serial = g_serial != nullptr && g_serial->start();
+  if (g_console == nullptr || g_console->restart().is_error()) return serial;
   g_console->settle();
   return true;
 }

@@ -25,6 +25,7 @@
 //                                   (kernel/crash/stages.h) trap once, to test what comes after
 //   path-mtu-lifetime=SECONDS       command line only, for tests: how long a way's MTU is believed (600)
 //   log=console                     command line only
+//   control=serial                  command line only: the control port is the second UART (of recorded guests)
 //   wall-clock-ns=N                 command line only; not given: CMOS clock
 #pragma once
 

@@ -1,17 +1,23 @@
 """`mortem run --record` and `mortem replay`: a crash is recorded, and gdb goes backwards from it to its cause."""
 import json
+import os
+import re
 import shutil
+import time
 import unittest
+from pathlib import Path
 
 from mortem_test import GUESTS, MortemTest
 
 PROGRAM = GUESTS / "overwritten_pointer"
+LONG_WAY = GUESTS / "long_way"
 
 
 class ReplayTest(MortemTest):
-    def record(self):
+    def record(self, program=PROGRAM, *arguments):
         recording = self.files / "crash.rec"
-        done = self.mortem("run", PROGRAM, "--record", recording, "--dump", self.files / "dump.zst", status=139)
+        done = self.mortem("run", program, "--record", recording, "--dump", self.files / "dump.zst", "--", *arguments,
+                           status=139)
         self.assertIn(f"next: mortem replay {recording}", done.stderr)
         self.assertIn("crash: SIGSEGV", done.stdout)
         return recording
@@ -57,11 +63,90 @@ class ReplayTest(MortemTest):
         checked = self.facts("replay", moved, "--check")
         self.assertTrue(checked["same_end"], checked)
         self.assertEqual(checked["same_registers"], checked["points"])
+        self.assertEqual(checked["same_memory"] + checked["unknown_memory"], checked["points"])
         # Of another run it is not.
         facts = json.loads((moved / "recording.json").read_text())
-        facts["checks"].insert(0, {"instructions": facts["instructions"] // 2, "registers": 1, "memory": 1})
+        facts["checks"].insert(0, {"instructions": facts["instructions"] // 2, "registers": 1, "memory": 1,
+                                   "disk_requests": 0})
         (moved / "recording.json").write_text(json.dumps(facts))
         self.assertIn("registers the same at", self.mortem("replay", moved, "--check", status=1).stdout)
+
+    def start(self, recording, *options):
+        facts = self.facts("replay", recording, *options)
+        self.addCleanup(self.mortem, "stop", facts["name"], status=None)
+        return facts
+
+    STATE = ("monitor position", "info registers", "x/32xg $sp", "x/2xg &turns")
+
+    def state(self, said):
+        """What STATE has said, by its position."""
+        found = {}
+        for part in re.split(r"^(?=\d+$)", said, flags=re.MULTILINE)[1:]:
+            position, _, rest = part.partition("\n")
+            found[int(position)] = [line for line in rest.splitlines() if re.match(r"r|e|[c-g]s|0x", line)]
+        return found
+
+    def test_the_way_back_starts_at_kept_moments(self):
+        recording = self.record(LONG_WAY, "300")
+        facts = self.start(recording)
+        name = facts["name"]
+        said = self.gdb(name, "watch pointer", *self.STATE, "reverse-stepi", *self.STATE, "reverse-stepi", *self.STATE,
+                        "break turn if count == 296", "reverse-continue", *self.STATE, "delete 2", "reverse-continue",
+                        *self.STATE, "bt 1")
+        self.assertIn('"here"', said)
+        self.assertIn("lose ()", said)
+        found = self.state(said)
+        self.assertEqual(len(found), 5, said)
+        crash, first = max(found), min(found)
+        self.assertGreater(crash - first, 250_000_000)
+        # The same as on the way from the beginning.
+        for position, state in found.items():
+            other = self.start(recording, "--at", str(position), "--name", "other")
+            self.assertEqual(other["position"], position)
+            self.assertEqual(self.state(self.gdb("other", *self.STATE)), {position: state})
+            self.mortem("stop", "other")
+        # What is damaged is not used.
+        log = Path(facts["instance"]) / "monitor.log"
+        self.assertEqual(log.read_text(), "")
+        keeper = next(one["pid"] for one in self.facts("ps")["instances"] if one["name"] == name)
+        kept = {Path(os.readlink(f"/proc/{keeper}/fd/{one}")) for one in os.listdir(f"/proc/{keeper}/fd")}
+        memory = next(path for path in kept if path.name == "memory")
+        memory.write_bytes(b"x" * memory.stat().st_size)
+        self.assertEqual(self.state(self.gdb(name, "continue", "reverse-stepi", *self.STATE)),
+                         {position: state for position, state in found.items() if position == sorted(found)[-2]})
+        self.assertRegex(log.read_text(), r"moment kept at instruction \d+ cannot be used, from \d+: .*memory: damaged")
+        self.gdb(name, "continue")
+        disk = memory.with_name("disk.qcow2")
+        disk.write_bytes(b"x" * disk.stat().st_size)
+        self.assertEqual(self.state(self.gdb(name, "continue", "reverse-stepi", *self.STATE)),
+                         {position: state for position, state in found.items() if position == sorted(found)[-2]})
+        self.mortem("stop", name)
+        self.assertFalse(memory.parent.exists())
+        self.assert_nothing_left()
+
+    def test_positions_have_names(self):
+        recording = self.record(LONG_WAY, "20")
+        name = self.start(recording)["name"]
+        said = self.gdb(name, "monitor marks", "monitor mark crash", "monitor mark found-it", "watch pointer",
+                        "reverse-continue", "monitor mark lost", "monitor go found-it", "bt 1", "monitor go lost", "bt 1",
+                        "p pointer", "continue", "monitor go nowhere", "monitor go crash", "bt 1")
+        self.assertIn("none\n", said)
+        self.assertIn("crash: a mark's name", said)
+        self.assertIn("nowhere: begin, crash, end, a count of instructions, or a mark: found-it, lost", said)
+        frames = re.findall(r"^#0 .*?(\w+) \(", said, re.MULTILINE)
+        self.assertEqual([frame for index, frame in enumerate(frames) if index % 2], ["main", "lose", "main"], said)
+        self.assertIn('"here"', said[said.rindex("Old value"):])  # what it was at the place that was gone to
+        marks = json.loads((recording / "marks.json").read_text())["marks"]
+        self.mortem("stop", name)
+        # They stay.
+        there = self.start(recording, "--at", "lost")
+        self.assertEqual(there["position"], marks["lost"])
+        self.assertIn("lose () ", self.gdb(name, "bt 1"))
+        self.mortem("stop", name)
+        self.assert_refused("replay", recording, "--at", "nowhere", naming=["--at nowhere", "found-it"])
+        (recording / "marks.json").write_text("{}")
+        self.assert_refused("replay", recording, "--at", "lost", naming=["marks.json"])
+        self.assert_nothing_left()
 
     def test_recordings_that_cannot_be_replayed(self):
         recording = self.record()

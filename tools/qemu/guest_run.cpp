@@ -110,9 +110,14 @@ Result<void> GuestRun::start() {
   clock_ = Descriptor(timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC));
   if (!signals_ || !clock_) return system_failure("cannot make", "a signal or timer descriptor");
   listener_ = TRY(listen_at(instance_.folder(), "control"));
-  SocketPair control = TRY(make_socket_pair());
-  control_ = std::move(control.ours);
-  Descriptor console_end, input_end;
+  Descriptor console_end, control_end, input_end;
+  if (plan_.recorder) {
+    TRY_VOID(begin_control_pipes());
+  } else {
+    SocketPair control = TRY(make_socket_pair());
+    control_ = std::move(control.ours);
+    control_end = std::move(control.theirs);
+  }
   if (!plan_.detached && !plan_.recorder && stdin_has_something()) {
     SocketPair input = TRY(make_socket_pair());
     input_ = std::move(input.ours);
@@ -128,7 +133,34 @@ Result<void> GuestRun::start() {
     console_end = Descriptor(ends[1]);
     fcntl(ends[1], F_SETPIPE_SZ, 1 << 20);
   }
-  return start_qemu(std::move(console_end), std::move(control.theirs), std::move(input_end));
+  return start_qemu(std::move(console_end), std::move(control_end), std::move(input_end));
+}
+
+Result<void> GuestRun::begin_control_pipes() {
+  for (const char* ending : {".in", ".out"}) {
+    const fs::path path = instance_.folder() / (std::string(kControlPipe) + ending);
+    if (mkfifo(path.c_str(), 0600) != 0) return system_failure("cannot make", path);
+    Descriptor both(open(path.c_str(), O_RDWR | O_NONBLOCK | O_CLOEXEC));
+    if (!both) return system_failure("cannot open", path);
+    if (ending == std::string_view(".in")) {
+      control_in_ = std::move(both);
+      continue;
+    }
+    // Until QEMU has it open: before, it would be at its end.
+    control_kept_open_ = std::move(both);
+    control_ = Descriptor(open(path.c_str(), O_RDONLY | O_CLOEXEC));
+    if (!control_) return system_failure("cannot open", path);
+  }
+  return {};
+}
+
+void GuestRun::tell_guest(const ControlMessage& message) {
+  if (!control_) return;
+  const std::string bytes = encode(message);
+  if (control_in_)
+    (void)!write(control_in_.get(), bytes.data(), bytes.size());
+  else
+    send_bytes(control_.get(), bytes);
 }
 
 // What a recorded guest writes must always be taken at once, which only a file does: its replay knows no waiting.
@@ -185,7 +217,7 @@ Result<void> GuestRun::start_qemu(Descriptor console_end, Descriptor control_end
     std::signal(SIGPIPE, SIG_DFL);
     umask(0177);  // sockets and logs are the user's alone
     dup2(nothing.get(), 0), dup2(console_end ? console_end.get() : nothing.get(), 1), dup2(log.get(), 2);
-    fcntl(control_end.get(), F_SETFD, 0);
+    if (control_end) fcntl(control_end.get(), F_SETFD, 0);
     if (input_end) fcntl(input_end.get(), F_SETFD, 0);
     if (state) fcntl(state.get(), F_SETFD, 0);
     if (plan_.recorder)
@@ -206,6 +238,7 @@ Result<void> GuestRun::start_qemu(Descriptor console_end, Descriptor control_end
   if (plan_.recorder)
     if (auto connected = plan_.recorder->connect(); !connected && !TRY(has_qemu_ended(1000)))
       return tl::unexpected(connected.error());
+  control_kept_open_.reset();
   return {};
 }
 
@@ -255,7 +288,7 @@ Result<void> GuestRun::begin_clone() {
 
 void GuestRun::tell_clone() {
   std::string payload(reinterpret_cast<const char*>(&plan_.clone->message), sizeof plan_.clone->message);
-  send_bytes(control_.get(), encode({ControlType::YouAreAClone, std::move(payload)}));
+  tell_guest({ControlType::YouAreAClone, std::move(payload)});
 }
 
 Result<void> GuestRun::serve() {
@@ -384,7 +417,7 @@ void GuestRun::serve_client(size_t index) {
     if (!message) return client.reset();
     if (!*message) return;
     if ((*message)->type == ControlType::Terminate && terminated_by_ == 0) terminated_by_ = SIGTERM;
-    if (control_) send_bytes(control_.get(), encode(**message));
+    tell_guest(**message);
   }
 }
 
@@ -433,7 +466,7 @@ void GuestRun::terminate(int signal) {
   if (pressure_ > 0) return;
   terminated_by_ = signal;
   pressure_ = 1;
-  if (control_) send_bytes(control_.get(), encode({ControlType::Terminate, {}}));
+  tell_guest({ControlType::Terminate, {}});
   const itimerspec patience{{kPatienceSeconds, 0}, {kPatienceSeconds, 0}};
   timerfd_settime(clock_.get(), 0, &patience, nullptr);
 }

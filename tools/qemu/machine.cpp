@@ -98,47 +98,47 @@ std::vector<std::string> recorded_options(const RecordedExecution& recorded) {
           fmt::format("shift={},rr={},rrfile={}", recorded.shift,
                       recorded.mode == Determinism::Record ? "record" : "replay", option_value(recorded.log.string())),
           "-rtc", fmt::format("base={},clock=vm", recorded.start_time),
+          // Its reset, which is a part of loading a moment, waits for the processor's thread, and that at times for
+          // what loads (hw/i386/kvmvapic.c).
+          "-global", "apic-common.vapic=off",
           // At its end the guest stands still: where that was has to be asked for.
           "-no-shutdown", "-chardev", fmt::format("socket,id=keeper,fd={}", recorded.keeper), "-mon",
           "chardev=keeper,mode=control"};
 }
 
-// A device of the log's: QEMU records what comes in at those that are given as serial ports. The first four are the
-// machine's own; others wait for a device that takes them.
-std::vector<std::string> recorded_port(const std::string& character_device) {
-  return {"-serial", "none", "-serial", "none", "-serial", "none", "-serial", "chardev:" + character_device};
-}
-
 std::vector<std::string> recorded_disk(const Machine& machine) {
   const RecordedExecution& recorded = machine.recorded;
-  std::string file = fmt::format("driver={},node-name=disk-file,file.driver=file,file.filename={}",
-                                 machine.image_format, option_value(machine.image->string()));
+  std::string file = fmt::format("driver={},node-name={},file.driver=file,file.filename={}",
+                                 machine.image_format, kRecordedDiskNode, option_value(machine.image->string()));
   if (recorded.mode == Determinism::Replay)
     file = fmt::format(
-        "driver=qcow2,node-name=disk-file,cache.no-flush=on,file.driver=file,file.filename={},backing.driver={},"
+        "driver=qcow2,node-name={},cache.no-flush=on,file.driver=file,file.filename={},backing.driver={},"
         "backing.read-only=on,backing.file.driver=file,backing.file.filename={}",
-        option_value(recorded.overlay.string()), machine.image_format, option_value(machine.image->string()));
+        kRecordedDiskNode, option_value(recorded.overlay.string()), machine.image_format, option_value(machine.image->string()));
   return {"-blockdev", file,
-          "-blockdev", "driver=blkreplay,node-name=disk,image=disk-file",
-          "-device",   "virtio-blk-pci,drive=disk,disable-legacy=on,ioeventfd=off"};
+          "-blockdev", fmt::format("driver=blkreplay,node-name=disk,image={}", kRecordedDiskNode),
+          "-device",   "virtio-blk-pci,id=blk,drive=disk,disable-legacy=on,ioeventfd=off"};
 }
 
-// The options of both ports, the disk and the network card of a guest that is recorded or replayed.
+// The options of the ports, the disk and the network card of a guest that is recorded or replayed.
 std::vector<std::string> recorded_devices(const Machine& machine) {
   const bool replays = machine.recorded.mode == Determinism::Replay;
+  // What comes in at serial ports stands in the log; what goes out must always be taken at once, which a file does and
+  // a pipe as far as the guest's few messages go. virtio-console has no port: after loading a moment of a replay, QEMU
+  // would wait for a timer of it that is not in the log (hw/char/virtio-serial-bus.c).
   std::vector<std::string> line = {
-      "-chardev", replays ? "file,id=control,path=/dev/null" : fmt::format("socket,id=control,fd={}", machine.control),
+      "-chardev", replays ? "file,id=control,path=/dev/null" : fmt::format("pipe,id=control,path={}", kControlPipe),
       "-chardev", "file,id=console,path=console.log",
-      "-serial",  "chardev:console"};
+      "-serial",  "chardev:console",
+      "-serial",  "chardev:control"};
   auto add = [&](const std::vector<std::string>& more) { line.insert(line.end(), more.begin(), more.end()); };
-  add(recorded_port("control"));
   add({"-qmp", "unix:qmp,server=on,wait=off", "-gdb", "unix:qemu-gdb,server=on,wait=off"});
-  add({"-device", "virtio-serial-pci,id=ports,disable-legacy=on,max_ports=4,ioeventfd=off", "-device",
-       fmt::format("virtserialport,bus=ports.0,nr=1,chardev=control,name={}", format::kControlPortName), "-device",
+  add({"-device", "virtio-serial-pci,disable-legacy=on,max_ports=4,ioeventfd=off", "-device",
        "virtio-rng-pci,disable-legacy=on,ioeventfd=off"});
   if (machine.image) add(recorded_disk(machine));
-  // When its gdb stub is first connected to, QEMU takes a snapshot of a replay if its disks let it, and on blkreplay
-  // waits for ever with it. A disk that cannot have one keeps it from trying.
+  // When its gdb stub is first connected to, QEMU takes a snapshot of all disks if they let it, and waits for ever with
+  // it for a flush of blkreplay's that is not in the log. A disk that cannot have one keeps it from trying; snapshots of
+  // single nodes do not ask it.
   if (replays) add({"-blockdev", "driver=null-co,node-name=no-snapshots"});
   add(recorded_network_options(machine.network));
   return line;

@@ -23,6 +23,11 @@ bool has_small_firmware(const std::filesystem::path& qemu);
 
 // Execution that is the same each time: time is a count of instructions, and what comes from outside stands in a log
 // (QEMU's docs/devel/replay.rst).
+inline constexpr const char* kRecordedDiskNode = "disk-file";  // QEMU's node of a recorded guest's disk
+
+// Of a recorded guest: pipes in the instance's folder, with the endings .in (to the guest) and .out.
+inline constexpr const char* kControlPipe = "control-pipe";
+
 enum class Determinism : uint8_t { None, Record, Replay };
 struct RecordedExecution {
   Determinism mode = Determinism::None;

@@ -8,8 +8,10 @@ namespace mortem::tools {
 namespace {
 
 // A search goes back by stretches that grow: what is sought is near, more often than not.
-constexpr uint64_t kFirstStretch = 200'000, kLargestStretch = 1'000'000'000;
+constexpr uint64_t kFirstStretch = 1'000, kLargestStretch = 400'000'000;
 constexpr unsigned kGrowth = 20;
+// After so many hits in a stretch, the last one is sought backwards from the stretch's end.
+constexpr unsigned kManyHits = 20;
 
 bool same_place(const format::GeneralRegisters& one, const format::GeneralRegisters& other) {
   constexpr auto kThatCount = offsetof(format::GeneralRegisters, orig_rax);
@@ -83,6 +85,20 @@ Result<HistoryEvent> History::go_to(uint64_t instructions) {
   const RunEnd end = TRY(move_to(there));
   TRY_VOID(settle());
   return event(end == RunEnd::Interrupted ? HistoryStop::Interrupted : HistoryStop::Stepped);
+}
+
+Result<HistoryEvent> History::go_to_crash() {
+  if (crash_) {
+    const RunEnd end = TRY(move_to(crash_->first));
+    return end == RunEnd::Interrupted ? event(HistoryStop::Interrupted) : crash_->second;
+  }
+  const Points points = std::exchange(points_, {});
+  auto there = go_on();
+  if (there && there->kind == HistoryStop::End) {  // it was before
+    if (const RunEnd end = TRY(move_to(begin_)); end != RunEnd::Interrupted) there = go_on();
+  }
+  points_ = points;
+  return there;
 }
 
 // Not between an entry into the kernel and the place where the program's registers are saved, nor on the way out.
@@ -200,6 +216,7 @@ Result<HistoryEvent> History::go_on() {
     if (what.goes_on || what.signal == 0) continue;
     HistoryEvent crashed = TRY(event(HistoryStop::Crash));
     crashed.signal = what.signal;
+    crash_ = {position(), crashed};
     return crashed;
   }
 }
@@ -259,56 +276,71 @@ Result<HistoryEvent> History::at_point(const Hit& hit) {
 
 // The last hit before where it stands.
 Result<History::Search> History::last_hit(const Points& points, Purpose purpose, uint32_t thread) {
-  uint64_t stop = position(), stretch = kFirstStretch;
-  while (stop > begin_) {
-    const uint64_t start = stop - begin_ > stretch ? stop - stretch : begin_;
-    const Search found = TRY(scan(start, stop, points, purpose, thread));
+  return last_hit_between(begin_, position(), {points, purpose, thread});
+}
+
+Result<History::Search> History::last_hit_between(uint64_t from, uint64_t stop, const Sought& sought) {
+  for (uint64_t stretch = kFirstStretch; stop > from; stretch = std::min(stretch * kGrowth, kLargestStretch)) {
+    const uint64_t start = stop - from > stretch ? stop - stretch : from;
+    const Search found = TRY(scan(start, stop, sought));
     if (found.hit || found.interrupted) return found;
     stop = start;
-    stretch = std::min(stretch * kGrowth, kLargestStretch);
   }
   return Search{};
 }
 
-Result<History::Search> History::scan(uint64_t start, uint64_t stop, const Points& points, Purpose purpose,
-                                      uint32_t thread) {
+// The last hit from `start` to `stop`.
+Result<History::Search> History::scan(uint64_t start, uint64_t stop, const Sought& sought) {
   Search result;
   if (TRY(move_to(start)) == RunEnd::Interrupted) {
     result.interrupted = true;
     return result;
   }
-  const auto counts = [&] {
-    return purpose == Purpose::Points || (guest_.current_thread() == thread && guest_.comes_from_user());
-  };
-  while (position() < stop) {
-    const ReplayPoint* here = breakpoint_here(points);
-    if (here != nullptr && counts()) {
+  for (unsigned hits = 0; position() < stop;) {
+    if (hits >= kManyHits) {
+      const Search later = TRY(last_hit_between(position(), stop, sought));
+      return later.hit || later.interrupted ? later : result;
+    }
+    const ReplayPoint* here = breakpoint_here(sought.points);
+    if (here != nullptr && counts(sought)) {
       // A kernel's entry is told by where the program was before it.
-      const uint64_t before = purpose == Purpose::KernelEntries ? guest_.instructions_since_user() : 0;
+      const uint64_t before = sought.purpose == Purpose::KernelEntries ? guest_.instructions_since_user() : 0;
       result.hit = Hit{position() - std::min(before, position()), guest_.current_thread(), *here, 0};
+      ++hits;
     }
-    Points now;
-    std::copy_if(points.begin(), points.end(), std::back_inserter(now), [&](const ReplayPoint& point) {
-      return here == nullptr || point.kind != QemuPoint::Breakpoint || point.address != here->address;
-    });
-    TRY_VOID(insert(now));
-    Result<RunEnd> end = RunEnd::Point;
-    if (here != nullptr) {
-      if (auto stepped = machine_.step(); !stepped) return tl::unexpected(stepped.error());
-    } else {
-      end = time_.forward(stop);
-    }
-    TRY_VOID(take_out());
+    const auto end = on_to_next(here, stop, sought.points);
     if (TRY(look_after(end)) == RunEnd::Interrupted || is_over()) {
       result.interrupted = true;
       return result;
     }
     if (*end != RunEnd::Point) break;
     if (const auto address = machine_.watched_address())
-      if (const ReplayPoint* watch = watchpoint_of(*address, points))
+      if (const ReplayPoint* watch = watchpoint_of(*address, sought.points)) {
         result.hit = Hit{position() - 1, guest_.current_thread(), *watch, *address};
+        ++hits;
+      }
   }
   return result;
+}
+
+bool History::counts(const Sought& sought) const {
+  return sought.purpose == Purpose::Points || (guest_.current_thread() == sought.thread && guest_.comes_from_user());
+}
+
+// Off the breakpoint where it stands, or to the next point.
+Result<RunEnd> History::on_to_next(const ReplayPoint* here, uint64_t stop, const Points& points) {
+  Points now;
+  std::copy_if(points.begin(), points.end(), std::back_inserter(now), [&](const ReplayPoint& point) {
+    return here == nullptr || point.kind != QemuPoint::Breakpoint || point.address != here->address;
+  });
+  TRY_VOID(insert(now));
+  Result<RunEnd> end = RunEnd::Point;
+  if (here == nullptr)
+    end = time_.forward(stop);
+  else if (auto stepped = machine_.step(); !stepped)
+    end = tl::unexpected(stepped.error());
+  TRY_VOID(take_out());
+  return end;
 }
 
 }  // namespace mortem::tools

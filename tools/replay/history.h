@@ -48,6 +48,7 @@ class History {
   Result<HistoryEvent> step_back(uint32_t thread);
   Result<HistoryEvent> go_back();
   Result<HistoryEvent> go_to(uint64_t instructions);
+  Result<HistoryEvent> go_to_crash();  // the program's last
 
  private:
   using Points = std::vector<ReplayPoint>;
@@ -62,6 +63,11 @@ class History {
     bool interrupted = false;
   };
   enum class Purpose : uint8_t { Points, KernelEntries };
+  struct Sought {
+    const Points& points;
+    Purpose purpose = Purpose::Points;
+    uint32_t thread = 0;  // of KernelEntries
+  };
 
   Result<void> insert(const Points& points);
   Result<void> take_out();
@@ -80,7 +86,10 @@ class History {
   Result<std::optional<HistoryEvent>> stopped_at(const Points& points);
   Result<void> settle();
   Result<Search> last_hit(const Points& points, Purpose purpose, uint32_t thread);
-  Result<Search> scan(uint64_t start, uint64_t stop, const Points& points, Purpose purpose, uint32_t thread);
+  Result<Search> last_hit_between(uint64_t from, uint64_t stop, const Sought& sought);
+  Result<Search> scan(uint64_t start, uint64_t stop, const Sought& sought);
+  bool counts(const Sought& sought) const;
+  Result<RunEnd> on_to_next(const ReplayPoint* here, uint64_t stop, const Points& points);
   Points kernel_entries() const;
 
   ReplayMachine& machine_;
@@ -88,6 +97,7 @@ class History {
   ReplayGuest guest_;
   Points points_, inserted_;
   uint64_t begin_ = 0;
+  std::optional<std::pair<uint64_t, HistoryEvent>> crash_;  // where it was found
 };
 
 }  // namespace mortem::tools

@@ -20,6 +20,7 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr int kRecorderMilliseconds = 20'000;
+constexpr std::chrono::milliseconds kUntilDiskIsIdle{7};
 // 4 ns an instruction: 250 million a second, about what TCG does, so that the guest's time is near the host's.
 constexpr unsigned kRecordingShift = 2;
 
@@ -49,12 +50,21 @@ Result<uint64_t> instruction_count(Qmp& qmp) {
   return said.value("icount", uint64_t{0});
 }
 
+Result<uint64_t> disk_requests(Qmp& qmp) {
+  const auto queue = TRY(qmp.execute("x-query-virtio-queue-status",
+                                     {{"path", "/machine/peripheral/blk/virtio-backend"}, {"queue", 0}}));
+  if (!queue.is_object() || !queue.contains("inuse"))
+    return failure(ErrorKind::System, "QEMU does not tell what its disk does");
+  return queue.value("inuse", uint64_t{0});
+}
+
 Result<RecordingCheck> check_of(Qmp& qmp, GuestRam& ram) {
   RecordingCheck check;
   check.instructions = TRY(instruction_count(qmp));
   const std::string text = TRY(processor_text(qmp));
   check.registers = snapshot::xxhash64({reinterpret_cast<const uint8_t*>(text.data()), text.size()});
   check.memory = ram.checksum();
+  check.requests = TRY(disk_requests(qmp));
   return check;
 }
 
@@ -78,6 +88,7 @@ Result<void> Recorder::prepare(Machine& machine) {
   recorded.memory = ram_->descriptor();
   recorded.keeper = theirs_.get();
   inherited_ = {recorded.memory, recorded.keeper};
+  machine.kernel_arguments += " control=serial";
   recording_.machine = machine;
   recording_.started = now;
   recording_.seconds = monotonic_seconds();
@@ -102,9 +113,12 @@ int Recorder::milliseconds_until_check() const {
 
 bool Recorder::serve() {
   if (next_check_ && Clock::now() >= *next_check_) {
-    check();
-    check_distance_ *= 2;
-    next_check_ = Clock::now() + check_distance_;
+    if (check()) {
+      check_distance_ *= 2;
+      next_check_ = Clock::now() + check_distance_;
+    } else {
+      next_check_ = Clock::now() + kUntilDiskIsIdle;
+    }
   }
   while (qmp_ && !finished_) {
     auto event = qmp_->next_event(0);
@@ -115,12 +129,16 @@ bool Recorder::serve() {
   return false;
 }
 
-void Recorder::check() {
-  if (!qmp_ || finished_) return;
-  if (!qmp_->execute("stop")) return;
-  auto check = check_of(*qmp_, *ram_);
-  if (check) recording_.checks.push_back(*check);
+bool Recorder::check() {
+  if (!qmp_ || finished_) return true;
+  if (!qmp_->execute("stop")) return true;
+  // What is read from the disk comes into the memory at any time before its request ends.
+  const auto requests = disk_requests(*qmp_);
+  const bool is_idle = requests && *requests == 0;
+  if (is_idle)
+    if (auto check = check_of(*qmp_, *ram_)) recording_.checks.push_back(*check);
   (void)qmp_->execute("cont");
+  return is_idle || !requests;
 }
 
 Result<void> Recorder::finish() {

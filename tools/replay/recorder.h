@@ -18,6 +18,8 @@ namespace mortem::tools {
 // What QEMU says of the processor, as far as it is the same in a replay.
 Result<std::string> processor_text(Qmp& qmp);
 Result<uint64_t> instruction_count(Qmp& qmp);
+// Requests to the disk that are on their way.
+Result<uint64_t> disk_requests(Qmp& qmp);
 Result<RecordingCheck> check_of(Qmp& qmp, GuestRam& ram);
 
 class Recorder {
@@ -45,7 +47,7 @@ class Recorder {
 
  private:
   using Clock = std::chrono::steady_clock;
-  void check();  // the guest stands still for a moment
+  bool check();  // the guest stands still for a moment; false: it is not the time for it
 
   const std::filesystem::path folder_;
   Recording recording_;

@@ -17,9 +17,13 @@ inline constexpr const char* kRecordingLog = "log";
 inline constexpr const char* kRecordingImage = "disk.img";
 inline constexpr const char* kRecordingKernel = "kernel.elf";
 
+inline constexpr const char* kReplayGdbScript = "gdb-commands";  // in a replay's instance
+
 // The guest as it was at one count of instructions.
 struct RecordingCheck {
   uint64_t instructions = 0, registers = 0, memory = 0;  // XXH64
+  // Requests to the disk that were on their way: what they read comes into the memory at any time, and says nothing.
+  uint64_t requests = 0;
 };
 
 struct Recording {
@@ -35,6 +39,8 @@ struct Recording {
   uint64_t log_bytes = 0, instructions = 0;
   double seconds = 0;
   std::vector<RecordingCheck> checks;
+
+  std::filesystem::path folder() const { return machine.recorded.log.parent_path(); }  // of one that was read
 };
 
 bool is_recording(const std::filesystem::path& path);

@@ -20,12 +20,12 @@ ReplayFront::ReplayFront(ReplayMachine& machine, History& history, inspector::Sy
 
 bool ReplayFront::is_told_to_end() {
   wait(0);
-  return ends_ || interrupted_by() != 0;
+  return ends_ || interrupted_by() != 0 || (is_asked_ && is_client_impatient());
 }
 
 void ReplayFront::wait(int timeout_ms) {
   std::vector<pollfd> waits = {
-      {client_ ? -1 : gdb_.get(), POLLIN, 0}, {control_.get(), POLLIN, 0}, {client_.get(), POLLIN, 0}};
+      {client_ ? -1 : gdb_.get(), POLLIN, 0}, {control_.get(), POLLIN, 0}, {is_asked_ ? -1 : client_.get(), POLLIN, 0}};
   for (auto& [controller, decoder] : controllers_) waits.push_back({controller.get(), POLLIN, 0});
   if (poll(waits.data(), waits.size(), timeout_ms) <= 0) return;
   if (waits[0].revents) take_client();
@@ -69,11 +69,21 @@ bool ReplayFront::receive() {
   if (count <= 0) return false;
   std::span<const uint8_t> bytes(buffer.data(), size_t(count));
   while (!bytes.empty()) {
+    is_asked_ = true;
     bytes = bytes.subspan(server_->feed(bytes));
+    is_asked_ = false;
     if (const auto stop = target_.take_stop()) server_->report_stop(*stop);
     if (!drain()) return false;
   }
   return true;
+}
+
+// While a packet of it is answered: it has interrupted, or gone.
+bool ReplayFront::is_client_impatient() const {
+  constexpr char kInterrupt = 3;
+  char next = 0;
+  const ssize_t count = recv(client_.get(), &next, 1, MSG_PEEK | MSG_DONTWAIT);
+  return count == 0 || (count == 1 && next == kInterrupt);
 }
 
 bool ReplayFront::drain() {

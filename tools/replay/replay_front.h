@@ -32,6 +32,7 @@ class ReplayFront {
   void take_client();
   void take_control();
   bool receive();
+  bool is_client_impatient() const;
   bool drain();
   Result<void> run();
 
@@ -42,6 +43,7 @@ class ReplayFront {
   Descriptor gdb_, control_, client_;
   std::vector<std::pair<Descriptor, ControlDecoder>> controllers_;
   bool ends_ = false, lost_ = false;
+  bool is_asked_ = false;  // a packet is being answered, which may take as long as the machine takes
 };
 
 }  // namespace mortem::tools

@@ -20,6 +20,7 @@
 namespace mortem::tools {
 
 namespace fs = std::filesystem;
+using nlohmann::json;
 
 namespace {
 
@@ -78,18 +79,24 @@ Result<void> ReplayMachine::begin() {
     fs::remove(options.recorded.overlay, error);
     TRY_VOID(make_empty_disk(options.recorded.overlay, fs::file_size(*options.image, error)));
   }
+  return restart();
+}
+
+Result<void> ReplayMachine::restart() {
+  end_qemu();
+  std::error_code error;
   fs::remove(folder_ / "qmp", error);
   fs::remove(folder_ / "qemu-gdb", error);
   int ends[2];
   if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0) return system_failure("cannot make", "a socket");
   Descriptor ours(ends[0]), theirs(ends[1]);
-  options.recorded.keeper = theirs.get();
+  recording_.machine.recorded.keeper = theirs.get();
   return start_qemu(std::move(ours), std::move(theirs));
 }
 
 void ReplayMachine::end_qemu() {
   if (process_ <= 0) return;
-  kill(process_, SIGKILL);  // nothing of it is kept
+  kill(process_, SIGKILL);  // nothing of it is needed any more
   waitpid(process_, nullptr, 0);
   process_ = 0;
 }
@@ -129,6 +136,9 @@ Result<void> ReplayMachine::start_qemu(Descriptor keeper, Descriptor theirs) {
   stub_ = QemuStub(TRY(connect_to(folder, "qemu-gdb")));
   TRY_VOID(stub_.attach());
   position_ = TRY(instruction_count(*qmp_));
+  // The memory is ours to keep.
+  const json shared = {{"capability", "x-ignore-shared"}, {"state", true}};
+  TRY(qmp_->execute("migrate-set-capabilities", {{"capabilities", json::array({shared})}}));
   return {};
 }
 
@@ -168,13 +178,22 @@ Result<std::string> ReplayMachine::wait_for_stop(bool& interrupted) {
 Result<RunEnd> ReplayMachine::run_to(uint64_t instructions) {
   why_.clear();
   if (instructions <= position_ || position_ >= recording_.instructions) return RunEnd::Reached;
+  return run_until(instructions);
+}
+
+Result<void> ReplayMachine::take_events() {
+  if (position_ < recording_.instructions) TRY(run_until(position_));
+  return {};
+}
+
+Result<RunEnd> ReplayMachine::run_until(uint64_t instructions) {
   TRY(qmp_->execute("replay-break", {{"icount", instructions}}));
   TRY_VOID(stub_.go_on());
   bool interrupted = false;
   why_ = TRY(wait_for_stop(interrupted));
   position_ = TRY(instruction_count(*qmp_));
   const bool is_point = why_.starts_with("T05");
-  if (position_ == instructions) return is_point ? RunEnd::Point : RunEnd::Reached;
+  if (position_ == instructions && !is_point) return RunEnd::Reached;
   TRY(qmp_->execute("replay-delete-break"));
   if (position_ > instructions) return tl::unexpected(hung(fmt::format("it ran past instruction {}", instructions)));
   if (is_point) return RunEnd::Point;
@@ -199,6 +218,57 @@ Result<void> ReplayMachine::step() {
   why_ = TRY(wait_for_stop(interrupted));
   position_ = TRY(instruction_count(*qmp_));
   return {};
+}
+
+// Through the disk's own node: the vm's state goes with a snapshot of the disk, and blkreplay, which stands before it,
+// would wait for a flush that is not in the log.
+Result<void> ReplayMachine::run_job(const std::string& command, json arguments) {
+  const std::string job = fmt::format("state-{}", ++jobs_);
+  arguments["job-id"] = job;
+  arguments["devices"] = json::array({kRecordedDiskNode});
+  TRY(qmp_->execute(command, std::move(arguments)));
+  for (bool is_over = false; !is_over;) {
+    const auto event = TRY(qmp_->next_event(kReplayMilliseconds));
+    if (!event) return tl::unexpected(hung(command + " does not end"));
+    const json data = event->value("data", json::object());
+    is_over = event->value("event", "") == "JOB_STATUS_CHANGE" && data.value("id", "") == job &&
+              data.value("status", "") == "concluded";
+  }
+  std::string complaint;
+  for (const json& one : TRY(qmp_->execute("query-jobs")))
+    if (one.value("id", "") == job) complaint = one.value("error", "");
+  TRY(qmp_->execute("job-dismiss", {{"id", job}}));
+  if (!complaint.empty()) return failure(ErrorKind::System, fmt::format("QEMU: {}: {}", command, complaint));
+  return {};
+}
+
+Result<bool> ReplayMachine::save_state(const std::string& name) {
+  if (TRY(disk_requests(*qmp_)) != 0) return false;
+  TRY_VOID(run_job("snapshot-save", {{"tag", name}, {"vmstate", kRecordedDiskNode}}));
+  return true;
+}
+
+// The device waits for its requests when it is reset, and their ends are in the log: on to there, or a QEMU that has
+// none.
+Result<void> ReplayMachine::end_disk_requests() {
+  constexpr uint64_t kFirst = 10'000, kLongest = 1'000'000;
+  for (uint64_t distance = kFirst; distance <= kLongest; distance *= 4) {
+    if (TRY(disk_requests(*qmp_)) == 0) return {};
+    if (TRY(run_to(std::min(position_ + distance, recording_.instructions))) != RunEnd::Reached) break;
+  }
+  return restart();
+}
+
+Result<void> ReplayMachine::load_state(const std::string& name) {
+  TRY_VOID(end_disk_requests());
+  TRY_VOID(run_job("snapshot-load", {{"tag", name}, {"vmstate", kRecordedDiskNode}}));
+  position_ = TRY(instruction_count(*qmp_));
+  why_.clear();
+  return {};
+}
+
+Result<void> ReplayMachine::delete_state(const std::string& name) {
+  return run_job("snapshot-delete", {{"tag", name}});
 }
 
 }  // namespace mortem::tools

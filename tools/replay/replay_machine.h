@@ -36,22 +36,35 @@ class ReplayMachine {
 
   // On to a count of instructions, or until a point stops it.
   Result<RunEnd> run_to(uint64_t instructions);
+  // What comes from outside at the instruction where it stands (a disk's answer, a packet) is there by chance, until all
+  // of it is taken; an interrupt, too, then.
+  Result<void> take_events();
   // Of the last stop at a point: what was accessed, if that was a watchpoint's.
   std::optional<uint64_t> watched_address() const;
   // One instruction, or the entry into the kernel in its stead.
   Result<void> step();
-  // Back to the recording's beginning, in a QEMU of its own. QEMU 7.2 can keep moments of a replay, but one that goes
-  // on from such a moment stands still: the timer with which virtio-serial ends its loading
-  // (hw/char/virtio-serial-bus.c) waits for its turn in the log, and meanwhile takes the processor out of every turn of
-  // its own.
+  // Back to the recording's beginning, in a QEMU of its own.
   Result<void> begin();
+  bool is_running() const { return process_ > 0; }  // QEMU; begin() starts another one
+
+  // The state of processor, devices and disk, but not of the memory, by a name. False: it cannot be kept here, since a
+  // request to the disk is on its way.
+  Result<bool> save_state(const std::string& name);
+  // It stands where that was saved then; with an error it is of no use until begin().
+  Result<void> load_state(const std::string& name);
+  Result<void> delete_state(const std::string& name);
+  const std::filesystem::path& temporary_folder() const { return temporary_->path(); }
 
  private:
   ReplayMachine(Recording recording, std::unique_ptr<GuestRam> ram)
       : recording_(std::move(recording)), ram_(std::move(ram)) {}
   Result<void> start_qemu(Descriptor keeper, Descriptor theirs);
+  Result<RunEnd> run_until(uint64_t instructions);
+  Result<void> restart();
   void end_qemu();
   Result<std::string> wait_for_stop(bool& interrupted);
+  Result<void> end_disk_requests();
+  Result<void> run_job(const std::string& command, nlohmann::json arguments);
   Error hung(const std::string& what);
 
   Recording recording_;
@@ -61,7 +74,8 @@ class ReplayMachine {
   std::optional<Qmp> qmp_;
   QemuStub stub_;
   uint64_t position_ = 0;
-  std::string why_;  // the last stop reply
+  std::string why_;    // the last stop reply
+  uint64_t jobs_ = 0;  // of QEMU, so far
   std::filesystem::path folder_;
 };
 

@@ -8,6 +8,7 @@
 #include "gdbstub/signals.h"
 #include "snapshot/clone/clone_core.h"
 #include "snapshot/clone/clone_description.h"
+#include "tools/replay/places.h"
 
 namespace mortem::tools {
 
@@ -295,20 +296,47 @@ int64_t ReplayTarget::read_link(std::string_view path, std::span<char> to) {
 }
 
 bool ReplayTarget::monitor(std::string_view command, gdbstub::TextSink& to) {
+  const size_t space = std::min(command.find(' '), command.size());
+  const std::string word(command.substr(0, space)), argument(command.substr(std::min(space + 1, command.size())));
+  if (word == "mark" || word == "go") {
+    const auto done = word == "mark" ? mark(argument) : go(argument);
+    to.write((done ? *done : done.error().message) + "\n");
+    return true;
+  }
   if (command == "help") {
     to.write(
         "position     where this is: instructions since the beginning\n"
-        "begin, end   the first and the last position\n");
+        "begin, end   the first and the last position\n"
+        "mark NAME    names this position; it stays in the recording's folder\n"
+        "marks        those that there are\n"
+        "go PLACE     to a mark, a position, begin, crash or end\n");
   } else if (command == "position") {
     to.write(fmt::format("{}\n", history_.position()));
   } else if (command == "begin") {
     to.write(fmt::format("{}\n", history_.first()));
   } else if (command == "end") {
     to.write(fmt::format("{}\n", history_.last()));
+  } else if (command == "marks") {
+    const auto marks = read_marks(history_.recording().folder());
+    if (!marks) to.write(marks.error().message + "\n");
+    if (marks && marks->empty()) to.write("none\n");
+    if (marks)
+      for (const auto& [name, at] : *marks) to.write(fmt::format("{} {}\n", name, at));
   } else {
     return false;
   }
   return true;
+}
+
+Result<std::string> ReplayTarget::mark(const std::string& name) {
+  TRY_VOID(set_mark(history_.recording().folder(), name, history_.position()));
+  return fmt::format("{} is {}", name, history_.position());
+}
+
+Result<std::string> ReplayTarget::go(const std::string& place) {
+  TRY_VOID(check_place(history_.recording(), place));
+  const HistoryEvent event = TRY(go_to_place(history_, place));
+  return fmt::format("{}at {}", event.kind == HistoryStop::Interrupted ? "interrupted, " : "", history_.position());
 }
 
 }  // namespace mortem::tools

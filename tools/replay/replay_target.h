@@ -56,6 +56,8 @@ class ReplayTarget final : public gdbstub::Target {
   bool monitor(std::string_view command, gdbstub::TextSink& to) override;
 
  private:
+  Result<std::string> mark(const std::string& name);
+  Result<std::string> go(const std::string& place);
   struct Wanted {
     gdbstub::ThreadId thread = 0;
     gdbstub::ResumeAction action;

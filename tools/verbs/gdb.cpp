@@ -12,6 +12,7 @@
 #include "tools/local_store.h"
 #include "tools/output.h"
 #include "tools/qemu/instance.h"
+#include "tools/replay/recording.h"
 #include "tools/verbs.h"
 #include "tools/verbs/gdb_dump.h"
 
@@ -73,6 +74,8 @@ int start_gdb(const GdbOptions& options) {
   if (!socket) return fail(socket.error());
   std::vector<std::string> line = {gdb->string(), "-q"};
   if (const fs::path program = packed_program(instance->facts); !program.empty()) line.push_back(program.string());
+  if (const fs::path script = instance->folder / kReplayGdbScript; fs::exists(script, ignored))
+    line.insert(line.end(), {"-ex", "source " + script.string()});
   line.insert(line.end(), {"-ex", "target remote " + *socket});
   line.insert(line.end(), options.arguments.begin(), options.arguments.end());
   std::vector<char*> arguments;

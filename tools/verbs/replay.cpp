@@ -21,17 +21,23 @@ struct ReplayVerbOptions {
 int check(const ReplayVerbOptions& options) {
   auto checked = check_replay(options.source, options.start);
   if (!checked) return fail(checked.error());
-  const bool is_same = checked->same_end && checked->same_registers == checked->points;
+  const bool is_same = checked->same_end && checked->same_registers == checked->points &&
+                       checked->same_memory + checked->unknown_memory == checked->points;
   if (options.json)
     print_json("replay", {{"points", checked->points},
                           {"same_registers", checked->same_registers},
                           {"same_memory", checked->same_memory},
+                          {"unknown_memory", checked->unknown_memory},
                           {"same_end", checked->same_end},
                           {"position", checked->instructions},
                           {"seconds", checked->seconds}});
   else
-    write_stdout(fmt::format("{} points up to instruction {}: registers the same at {}, memory at {}\n",
-                             checked->points, checked->instructions, checked->same_registers, checked->same_memory));
+    write_stdout(fmt::format("{} points up to instruction {}: registers the same at {}, memory at {}{}\n",
+                             checked->points, checked->instructions, checked->same_registers, checked->same_memory,
+                             checked->unknown_memory == 0
+                                 ? ""
+                                 : fmt::format(" (not compared at {}, where the disk was being read)",
+                                               checked->unknown_memory)));
   return is_same ? kDone : kProblem;
 }
 
@@ -66,7 +72,8 @@ void add_replay(Commands& commands) {
   verb->add_option("RECORDING", options->source, "A folder that mortem run --record made")->required();
   verb->add_option(
       "--at", options->start.at,
-      "Where to stand: begin, crash, end, or a count of instructions as `monitor position` of gdb shows it "
+      "Where to stand: begin, crash, end, a mark that `monitor mark` of gdb has set, or a count of instructions as "
+      "`monitor position` shows it "
       "(default: the crash, else the beginning)");
   verb->add_option("--name", options->start.name, "Name of the instance (default: from the recording)");
   verb->add_flag(

@@ -13,8 +13,8 @@ namespace kernel::net {
 void initialize();
 // In a guest that was resumed from a dump: false if its network card is not there.
 bool resume();
-// In a copy of a guest (a clone, a resumed dump) whose program stands still: no frame is taken or sent and no time passes
-// for connections, which stay as they were, until go_on_alone(). Both from anywhere.
+// In a copy of a guest (a clone, a resumed dump) whose program stands still: no frame is taken or sent and no time
+// passes for connections, which stay as they were, until go_on_alone(). Both from anywhere.
 void stand_still();
 bool stands_still();
 // Before the program's next instruction its connections to others are reset, without a word to them: they are the

@@ -42,8 +42,7 @@ Result<Descriptor> new_file(const std::filesystem::path& path) {
 
 // Until the job is over; its error is ours.
 Result<void> wait_for_copy(Qmp& qmp, const std::string& name, const std::string& drive,
-                           const std::function<Result<void>()>& go_on,
-                           const std::function<void(uint64_t)>& progress) {
+                           const std::function<Result<void>()>& go_on, const std::function<void(uint64_t)>& progress) {
   while (true) {
     TRY_VOID(go_on());
     bool is_there = false;

@@ -130,9 +130,8 @@ Result<void> MigrationSettings::set(Qmp& qmp, CloneMethod method) const {
   std::stable_sort(wanted.begin(), wanted.end(),
                    [](const json& a, const json& b) { return a.value("state", false) < b.value("state", false); });
   TRY(qmp.execute("migrate-set-capabilities", {{"capabilities", wanted}}));
-  TRY(qmp.execute("migrate-set-parameters",
-                  {{"downtime-limit", kDowntimeMilliseconds},
-                   {"max-bandwidth", method == CloneMethod::PreCopy ? kGentleSpeed : 0}}));
+  TRY(qmp.execute("migrate-set-parameters", {{"downtime-limit", kDowntimeMilliseconds},
+                                             {"max-bandwidth", method == CloneMethod::PreCopy ? kGentleSpeed : 0}}));
   return {};
 }
 

@@ -101,7 +101,7 @@ class GuestRun {
   std::vector<ToldCrash> told_;                                 // whose dumps have not been looked for
   std::vector<std::pair<uint32_t, uint64_t>> collected_early_;  // slot, occurrence: before the guest told of them
   std::string console_end_;                                     // the last few hundred bytes
-  Descriptor control_in_, control_kept_open_;  // of a recorded guest, whose control port is two pipes
+  Descriptor control_in_, control_kept_open_;                   // of a recorded guest, whose control port is two pipes
   Descriptor console_file_;                                     // of a recorded guest; console_ tells when it grows
   bool input_ended_ = false;
   bool input_wanted_ = false;  // the program has looked at its standard input

@@ -105,7 +105,7 @@ class Bridge {
   void execute(json command) {
     const std::string name = command.value("execute", "");
     const json id = command.value("id", json());
-    command.erase("id");  // libvirt has its own
+    command.erase("id");                         // libvirt has its own
     json answer = {{"return", json::object()}};  // of libvirt's own beginning
     if (name != "qmp_capabilities") answer = ask(command.dump(), name == "getfd" || name == "add-fd");
     answer["id"] = id;
@@ -206,7 +206,8 @@ std::optional<Result<LibvirtDomain>> parse_libvirt_domain(const std::string& tex
 
 Result<Qmp> connect_through_libvirt(const LibvirtDomain& domain, int timeout_ms) {
   int sockets[2], pipe[2];
-  if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sockets) != 0) return system_failure("cannot make", "a socket");
+  if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sockets) != 0)
+    return system_failure("cannot make", "a socket");
   Descriptor ours(sockets[0]), theirs(sockets[1]);
   if (pipe2(pipe, O_CLOEXEC) != 0) return system_failure("cannot make", "a pipe");
   Descriptor from(pipe[0]), told(pipe[1]);

@@ -20,8 +20,8 @@ struct LiveCloneRequest {
   std::filesystem::path folder;  // is made; of nobody else
   std::vector<CloneMethod> methods = {CloneMethod::PreCopy, CloneMethod::Background, CloneMethod::Stop};
   double patience_seconds = 30;
-  std::function<void(const std::string&)> say;  // a step down, with its cost
-  std::function<Result<void>()> go_on;          // an error ends the clone
+  std::function<void(const std::string&)> say;                // a step down, with its cost
+  std::function<Result<void>()> go_on;                        // an error ends the clone
   std::function<void(uint64_t done, uint64_t all)> progress;  // of memory and disks, bytes; never backwards
 };
 

@@ -108,13 +108,14 @@ std::vector<std::string> recorded_options(const RecordedExecution& recorded) {
 
 std::vector<std::string> recorded_disk(const Machine& machine) {
   const RecordedExecution& recorded = machine.recorded;
-  std::string file = fmt::format("driver={},node-name={},file.driver=file,file.filename={}",
-                                 machine.image_format, kRecordedDiskNode, option_value(machine.image->string()));
+  std::string file = fmt::format("driver={},node-name={},file.driver=file,file.filename={}", machine.image_format,
+                                 kRecordedDiskNode, option_value(machine.image->string()));
   if (recorded.mode == Determinism::Replay)
     file = fmt::format(
         "driver=qcow2,node-name={},cache.no-flush=on,file.driver=file,file.filename={},backing.driver={},"
         "backing.read-only=on,backing.file.driver=file,backing.file.filename={}",
-        kRecordedDiskNode, option_value(recorded.overlay.string()), machine.image_format, option_value(machine.image->string()));
+        kRecordedDiskNode, option_value(recorded.overlay.string()), machine.image_format,
+        option_value(machine.image->string()));
   return {"-blockdev", file,
           "-blockdev", fmt::format("driver=blkreplay,node-name=disk,image={}", kRecordedDiskNode),
           "-device",   "virtio-blk-pci,id=blk,drive=disk,disable-legacy=on,ioeventfd=off"};
@@ -137,8 +138,8 @@ std::vector<std::string> recorded_devices(const Machine& machine) {
        "virtio-rng-pci,disable-legacy=on,ioeventfd=off"});
   if (machine.image) add(recorded_disk(machine));
   // When its gdb stub is first connected to, QEMU takes a snapshot of all disks if they let it, and waits for ever with
-  // it for a flush of blkreplay's that is not in the log. A disk that cannot have one keeps it from trying; snapshots of
-  // single nodes do not ask it.
+  // it for a flush of blkreplay's that is not in the log. A disk that cannot have one keeps it from trying; snapshots
+  // of single nodes do not ask it.
   if (replays) add({"-blockdev", "driver=null-co,node-name=no-snapshots"});
   add(recorded_network_options(machine.network));
   return line;

@@ -23,9 +23,7 @@ class GuestRam final : public snapshot::ByteSource {
   Result<void> read(uint64_t offset, std::span<uint8_t> to) const override;
 
   static constexpr uint64_t kPage = 4096;
-  std::span<uint8_t, kPage> page(uint64_t number) {
-    return std::span<uint8_t, kPage>(base_ + number * kPage, kPage);
-  }
+  std::span<uint8_t, kPage> page(uint64_t number) { return std::span<uint8_t, kPage>(base_ + number * kPage, kPage); }
   // Calls `visit` with the number and the bytes of each page that was ever touched.
   void each_page(const std::function<void(uint64_t, std::span<uint8_t, kPage>)>& visit);
   // XXH64 over the pages that are not all zeros.

@@ -51,8 +51,8 @@ Result<uint64_t> instruction_count(Qmp& qmp) {
 }
 
 Result<uint64_t> disk_requests(Qmp& qmp) {
-  const auto queue = TRY(qmp.execute("x-query-virtio-queue-status",
-                                     {{"path", "/machine/peripheral/blk/virtio-backend"}, {"queue", 0}}));
+  const auto queue = TRY(
+      qmp.execute("x-query-virtio-queue-status", {{"path", "/machine/peripheral/blk/virtio-backend"}, {"queue", 0}}));
   if (!queue.is_object() || !queue.contains("inuse"))
     return failure(ErrorKind::System, "QEMU does not tell what its disk does");
   return queue.value("inuse", uint64_t{0});

@@ -36,8 +36,8 @@ class ReplayMachine {
 
   // On to a count of instructions, or until a point stops it.
   Result<RunEnd> run_to(uint64_t instructions);
-  // What comes from outside at the instruction where it stands (a disk's answer, a packet) is there by chance, until all
-  // of it is taken; an interrupt, too, then.
+  // What comes from outside at the instruction where it stands (a disk's answer, a packet) is there by chance, until
+  // all of it is taken; an interrupt, too, then.
   Result<void> take_events();
   // Of the last stop at a point: what was accessed, if that was a watchpoint's.
   std::optional<uint64_t> watched_address() const;

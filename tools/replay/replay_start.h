@@ -25,7 +25,7 @@ struct StartedReplay {
 struct ReplayCheck {
   size_t points = 0, same_registers = 0, same_memory = 0;
   size_t unknown_memory = 0;  // points at which a request to the disk was on its way
-  bool same_end = false;  // in both
+  bool same_end = false;      // in both
   uint64_t instructions = 0;
   double seconds = 0;
 };

@@ -154,7 +154,8 @@ Result<RunEnd> TimeMachine::seek(uint64_t instructions) {
   for (int again = 0; end == RunEnd::Point && position() < instructions && again < kMostAgain; ++again)
     end = TRY(forward(instructions));
   if (end == RunEnd::Point && position() < instructions)
-    return failure(ErrorKind::System, fmt::format("QEMU's replay stops at instruction {} and does not go on", position()));
+    return failure(ErrorKind::System,
+                   fmt::format("QEMU's replay stops at instruction {} and does not go on", position()));
   return end;
 }
 

@@ -32,12 +32,12 @@ int check(const ReplayVerbOptions& options) {
                           {"position", checked->instructions},
                           {"seconds", checked->seconds}});
   else
-    write_stdout(fmt::format("{} points up to instruction {}: registers the same at {}, memory at {}{}\n",
-                             checked->points, checked->instructions, checked->same_registers, checked->same_memory,
-                             checked->unknown_memory == 0
-                                 ? ""
-                                 : fmt::format(" (not compared at {}, where the disk was being read)",
-                                               checked->unknown_memory)));
+    write_stdout(fmt::format(
+        "{} points up to instruction {}: registers the same at {}, memory at {}{}\n", checked->points,
+        checked->instructions, checked->same_registers, checked->same_memory,
+        checked->unknown_memory == 0
+            ? ""
+            : fmt::format(" (not compared at {}, where the disk was being read)", checked->unknown_memory)));
   return is_same ? kDone : kProblem;
 }
 

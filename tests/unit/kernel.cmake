@@ -4,7 +4,8 @@ file(GLOB KERNEL_DISK_SOURCES CONFIGURE_DEPENDS ${KERNEL_SOURCE}/fs/*.cpp)
 list(FILTER KERNEL_DISK_SOURCES EXCLUDE REGEX "disk_writer")  # a thread: kernel_disk_fakes.cpp stands for it
 list(APPEND KERNEL_DISK_SOURCES ${KERNEL_SOURCE}/drivers/partition_table.cpp ${KERNEL_SOURCE}/task/wait_queue.cpp)
 set(KERNEL_LOGIC ${KERNEL_DISK_SOURCES})
-foreach(source drivers/control_frames drivers/pci drivers/pci_memory drivers/serial drivers/uart drivers/virtqueue library/chacha20
+foreach(source drivers/control_frames drivers/pci drivers/pci_memory drivers/serial drivers/uart drivers/virtqueue
+    library/chacha20
     library/command_line library/format_text linux/epoll linux/memory_content linux/memory_file linux/temporary_files
     memory/page_frames memory/page_tree memory/pressure memory/reclaim task/area_list task/timer_queue)
   list(APPEND KERNEL_LOGIC ${KERNEL_SOURCE}/${source}.cpp)

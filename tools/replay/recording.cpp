@@ -13,7 +13,7 @@ using nlohmann::ordered_json;
 
 namespace {
 
-constexpr const char* kRecordingSchema = "mortem.recording/1";
+constexpr const char* kRecordingSchema = "mortem.recording/2";
 
 Result<Recording> parse_recording(const std::string& text, const std::string& where) {
   try {

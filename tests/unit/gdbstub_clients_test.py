@@ -106,14 +106,19 @@ GDB_SESSION = [
     "break all_started", "continue", "info threads", "bt", "thread apply all bt", "thread apply all -q print per_thread",
     "break *registers_set", "continue", "info registers " + " ".join(GENERAL + VECTOR), "info float", "print $_siginfo.si_signo", "info auxv", "x/8i $pc", "x/24xb &text",
     "find text, +sizeof(text), 'n', 'e', 'e', 'd'", "print text", "print scale(2.5, 4)", "print add(3, 4)",
-    "print factorial(6)", "finish", "watch watched", "continue", "continue", "delete", "hbreak steps",
-    "continue", "next", "advance add", "up", "until", "finish", "delete", "break factorial if number == 2", "continue",
-    "bt", "return 1000", "bt 2", "set var watched = 17", "print watched", "delete", "awatch guarded", "break on_signal",
+    "print factorial(6)", "finish", "delete", "break steps", "continue", "next", "advance add", "up", "until", "finish", "delete", "break factorial if number == 2", "continue",
+    "bt", "return 1000", "bt 2", "set var watched = 17", "print watched", "delete", "break on_signal",
     "handle SIGUSR1 stop print pass", "continue", "print $_siginfo.si_signo", "print $_siginfo.si_code",
-    "print $_siginfo._sifields._kill.si_uid", "continue", "bt", "finish", "continue", "delete", "catch syscall getppid",
+    "print $_siginfo._sifields._kill.si_uid", "continue", "bt", "finish", "delete", "catch syscall getppid",
     "continue", "continue", "delete", "tbreak about_to_loop", "continue", "stepi", "nexti", "set $rax = 0x1122334455667788",
     "print/x $rax", "set $xmm3.v2_int64[1] = 77", "print $ymm3.v4_int64", "set $ymm3.v4_int64[3] = 78",
     "print $ymm3.v4_int64", "set $st3 = 1.25", "print $st3", "print/x $mxcsr", "info proc exe", "continue",
+]
+
+# What the processor's debug registers do.
+GDB_WATCHES = [
+    "break all_started", "continue", "finish", "watch watched", "continue", "continue", "delete", "hbreak steps", "continue",
+    "bt", "delete", "handle SIGUSR1 nostop noprint pass", "awatch guarded", "continue", "print guarded", "delete", "continue",
 ]
 
 
@@ -157,6 +162,10 @@ def compare_gdb(program, commands):
 
 def test_gdb_session():
     compare_gdb("static", GDB_SESSION)
+
+
+def test_gdb_watches():
+    compare_gdb("static", GDB_WATCHES)
 
 
 def test_gdb_dynamic():
@@ -317,11 +326,14 @@ def test_gdb_description():
 LLDB_SESSION = [
     "breakpoint set -n all_started", "continue", "thread list", "bt all", "expression scale(2.5, 4)", "expression factorial(6)",
     "breakpoint set -n registers_set", "continue", "register read rax rbx rcx rdx rsi rdi rbp rsp r8 r9 r10 r11 r12 r13 r14 r15 rip", "register read ymm0 ymm5 xmm7",
-    "memory read --count 24 `&text`", "memory region `&text`", "breakpoint delete 1", "watchpoint set variable watched",
-    "continue", "continue", "watchpoint delete 1", "breakpoint set -n steps", "continue", "next", "step", "next", "finish",
+    "memory read --count 24 `&text`", "memory region `&text`", "breakpoint delete 1", "breakpoint set -n steps", "continue", "next", "step", "next", "finish",
     "breakpoint delete 2", "breakpoint set -n factorial -c number==2", "continue", "bt", "breakpoint delete 3", "finish",
     "process handle SIGUSR1 -s false -n false -p true", "breakpoint set -n on_signal", "continue", "bt", "breakpoint delete 4", "register write rbx 0x1122334455667788",
     "register read rbx", "expression watched = 17", "continue",
+]
+LLDB_WATCHES = [
+    "process handle SIGUSR1 -s false -n false -p true", "breakpoint set -n all_started", "continue",
+    "watchpoint set variable watched", "continue", "continue", "watchpoint delete 1", "continue",
 ]
 
 
@@ -359,6 +371,10 @@ def compare_lldb(program, commands):
 
 def test_lldb_session():
     compare_lldb("static", LLDB_SESSION)
+
+
+def test_lldb_watches():
+    compare_lldb("static", LLDB_WATCHES)
 
 
 def test_lldb_dynamic():

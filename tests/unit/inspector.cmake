@@ -14,7 +14,7 @@ mortem_unit_test(session WHOLE LIBRARIES mortem_model dump_builder)
 target_compile_definitions(session_test PRIVATE SESSION_PROGRAMS="${CMAKE_CURRENT_SOURCE_DIR}/session_programs")
 mortem_unit_test(live_session WHOLE LIBRARIES mortem_model dump_builder fmt::fmt)
 target_compile_definitions(live_session_test PRIVATE SESSION_PROGRAMS="${CMAKE_CURRENT_SOURCE_DIR}/session_programs"
-  STUB_PROGRAM="$<TARGET_FILE_DIR:live_session_test>/stub_program")
+  STUB_PROGRAM="$<TARGET_FILE_DIR:live_session_test>/stub_program" DEBUG_REGISTERS_WORK=${DEBUG_REGISTERS_WORK})
 mortem_unit_test(contained_call LIBRARIES mortem_model)
 
 # Stacks of real programs, frame by frame against gdb, lldb and eu-stack.

@@ -12,6 +12,9 @@ from mortem_test import GUESTS, MORTEM, MortemTest, wait_until
 from test_network import free_port
 
 
+UNEVEN = 8192  # bytes that each guest has more than was asked for (tools/qemu/machine.h)
+
+
 class CloneTest(MortemTest):
     def start_guest(self, program, name, *options, arguments=(), says=None):
         after = ["--", *arguments] if arguments else []
@@ -47,10 +50,10 @@ class Folders(CloneTest):
         for number in range(3):
             facts = self.facts("clone", "dormouse", "-o", f"clone-{number}")
             self.assertEqual(facts["method"], "pre-copy")
-            self.assertEqual(facts["memory_bytes"], 256 << 20)
+            self.assertEqual(facts["memory_bytes"] - (256 << 20), UNEVEN)
             folder = self.files / f"clone-{number}"
             self.assertEqual(folder.stat().st_mode & 0o777, 0o700)
-            self.assertEqual((folder / "memory").stat().st_size, 256 << 20)
+            self.assertEqual((folder / "memory").stat().st_size - (256 << 20), UNEVEN)
             self.assertLess((folder / "memory").stat().st_blocks * 512, 32 << 20, "zeros are stored")
             self.assertEqual(json.loads((folder / "clone.json").read_text())["schema"], "mortem.clone-folder/1")
         self.assertEqual(self.disk_of("dormouse"), disks)
@@ -179,6 +182,17 @@ class Folders(CloneTest):
         for line in re.findall(rb"([^\r\n]*)mortem: writer", shown):
             self.assertEqual(line.removeprefix(b"\x1b[K"), b"")
 
+    def test_memory_is_of_one_moment(self):
+        """Pages that are written all the time, by instructions that find them in QEMU's TLB: QEMU before 9.0 can miss
+        that under TCG."""
+        self.start_guest(GUESTS / "hot_pages", "writer", says="writing")
+        for number, method in enumerate(("pre-copy", "pre-copy", "pre-copy", "stop-and-copy")):
+            self.assertEqual(self.facts("clone", "writer", "-o", f"moment{number}", "--method", method)["method"], method)
+            rounds = [int(self.facts("print", f"moment{number}", f"pages[{at}].round")["value"]["value"])
+                      for at in range(16)]
+            self.assertIn(max(rounds) - min(rounds), (0, 1), rounds)
+            self.assertEqual(rounds, sorted(rounds, reverse=True))
+
     def test_refusals(self):
         self.assertIn("nobody", self.mortem("clone", "nobody", status=1).stderr)
         self.start_guest(GUESTS / "sleeper", "dormouse", says="sleeping")
@@ -240,7 +254,7 @@ class Started(CloneTest):
             text = pathlib.Path(f"/proc/{running[name]}/smaps").read_text()
             (view,) = re.findall(rf"^\S+ rw-p .* {re.escape(str(memory))}\n((?:\w+: .*\n)+)", text, re.M)
             sizes = {key: int(value) for key, value in re.findall(r"^(\w+): +(\d+) kB", view, re.M)}
-            self.assertEqual(sizes["Size"], 256 << 10)
+            self.assertEqual(sizes["Size"] << 10, (256 << 20) + UNEVEN)
             self.assertLess(sizes["Anonymous"], 8 << 10, "copied before it was written")
             self.assertEqual(sizes["Private_Dirty"], sizes["Anonymous"])
 

@@ -151,18 +151,18 @@ std::vector<std::string> qemu_command_line(const Machine& machine) {
   // Without q35's AHCI and SMBus controllers, which no guest uses, the firmware has a quarter less to do.
   const std::string type = (machine.type == "q35" ? "q35,sata=off,smbus=off" : machine.type) + ",memory-backend=pc.ram";
   // Not reserved: the host gives a page when the guest touches it, and a guest of 64 GiB may touch few.
-  std::string memory = fmt::format("memory-backend-ram,id=pc.ram,reserve=off,size={}M", machine.memory >> 20);
+  std::string memory = fmt::format("memory-backend-ram,id=pc.ram,reserve=off,size={}K", machine.memory >> 10);
   if (!machine.memory_file.empty())
-    memory = fmt::format("memory-backend-file,id=pc.ram,reserve=off,share=off,mem-path={},size={}M",
-                         option_value(machine.memory_file.string()), machine.memory >> 20);
+    memory = fmt::format("memory-backend-file,id=pc.ram,reserve=off,share=off,mem-path={},size={}K",
+                         option_value(machine.memory_file.string()), machine.memory >> 10);
   if (machine.recorded.memory >= 0)
-    memory = fmt::format("memory-backend-file,id=pc.ram,share=on,mem-path=/proc/self/fd/{},size={}M",
-                         machine.recorded.memory, machine.memory >> 20);
+    memory = fmt::format("memory-backend-file,id=pc.ram,share=on,mem-path=/proc/self/fd/{},size={}K",
+                         machine.recorded.memory, machine.memory >> 10);
   std::vector<std::string> line = {machine.qemu.string(), "-name", option_value("mortem-" + machine.name), "-machine",
                                    type, "-accel", machine.accelerator, "-cpu", machine.processor,
                                    // maxcpus=2: with a single possible processor QEMU's TCG leaves memory barriers out,
                                    // while its device thread runs beside the guest; virtio interrupts get lost.
-                                   "-smp", "1,maxcpus=2", "-m", fmt::format("{}M", machine.memory >> 20), "-object",
+                                   "-smp", "1,maxcpus=2", "-m", fmt::format("{}K", machine.memory >> 10), "-object",
                                    memory, "-nodefaults", "-no-user-config", "-display", "none", "-kernel",
                                    machine.kernel.string(), "-append", machine.kernel_arguments};
   auto add = [&](std::initializer_list<std::string> more) { line.insert(line.end(), more); };

@@ -86,7 +86,7 @@ class UserNetwork(NetworkTest):
         port, dump = free_port(), self.files / "small.core.zst"
         self.serve("--memory", "12M", "-p", f"{port}:{PORT}", "--on-crash", "stop", "--dump", dump)
         where = {"address": "127.0.0.1", "port": port}
-        many = os.urandom(300_000)
+        many = os.urandom(300_000).replace(b"!", b"?")  # as above
         self.assertEqual(self.echo(many, **where), many)
         with self.connect(**where) as connection:
             connection.sendall(b"!crash")

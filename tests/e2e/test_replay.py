@@ -105,21 +105,22 @@ class ReplayTest(MortemTest):
             self.assertEqual(other["position"], position)
             self.assertEqual(self.state(self.gdb("other", *self.STATE)), {position: state})
             self.mortem("stop", "other")
-        # What is damaged is not used.
+        # From the end, too, where the guest has gone, over all that the kernel wrote of it; one gdb after the other.
+        before_crash = {position: found[position] for position in sorted(found)[-2:-1]}
+        self.assertIn("SIGSEGV", self.gdb(name, "continue"))
+        self.assertIn("No more reverse-execution history", self.gdb(name, "continue"))
+        self.assertEqual(self.state(self.gdb(name, "reverse-stepi", *self.STATE)), before_crash)
         log = Path(facts["instance"]) / "monitor.log"
         self.assertEqual(log.read_text(), "")
+        # What is damaged is not used.
         keeper = next(one["pid"] for one in self.facts("ps")["instances"] if one["name"] == name)
         kept = {Path(os.readlink(f"/proc/{keeper}/fd/{one}")) for one in os.listdir(f"/proc/{keeper}/fd")}
         memory = next(path for path in kept if path.name == "memory")
-        memory.write_bytes(b"x" * memory.stat().st_size)
-        self.assertEqual(self.state(self.gdb(name, "continue", "reverse-stepi", *self.STATE)),
-                         {position: state for position, state in found.items() if position == sorted(found)[-2]})
-        self.assertRegex(log.read_text(), r"moment kept at instruction \d+ cannot be used, from \d+: .*memory: damaged")
-        self.gdb(name, "continue")
-        disk = memory.with_name("disk.qcow2")
-        disk.write_bytes(b"x" * disk.stat().st_size)
-        self.assertEqual(self.state(self.gdb(name, "continue", "reverse-stepi", *self.STATE)),
-                         {position: state for position, state in found.items() if position == sorted(found)[-2]})
+        for damaged, words in ((memory, r"/memory: damaged"), (memory.with_name("disk.qcow2"), r"QEMU: snapshot-load: ")):
+            self.gdb(name, "continue")
+            damaged.write_bytes(b"x" * damaged.stat().st_size)
+            self.assertEqual(self.state(self.gdb(name, "reverse-stepi", *self.STATE)), before_crash)
+            self.assertRegex(log.read_text(), r"moment kept at instruction \d+ cannot be used, from \d+: .*" + words)
         self.mortem("stop", name)
         self.assertFalse(memory.parent.exists())
         self.assert_nothing_left()

@@ -224,7 +224,8 @@ Result<HistoryEvent> History::go_on() {
 // Back from where it stands to the last instruction of that thread before.
 Result<HistoryEvent> History::step_back(uint32_t thread) {
   const auto shown = guest_.registers_of(thread);
-  uint64_t from = position();
+  // Behind its crash no thread runs.
+  uint64_t from = crash_ ? std::min(position(), crash_->first) : position();
   for (;;) {
     if (from <= begin_) {
       TRY(move_to(begin_));

@@ -248,19 +248,10 @@ Result<bool> ReplayMachine::save_state(const std::string& name) {
   return true;
 }
 
-// The device waits for its requests when it is reset, and their ends are in the log: on to there, or a QEMU that has
-// none.
-Result<void> ReplayMachine::end_disk_requests() {
-  constexpr uint64_t kFirst = 10'000, kLongest = 1'000'000;
-  for (uint64_t distance = kFirst; distance <= kLongest; distance *= 4) {
-    if (TRY(disk_requests(*qmp_)) == 0) return {};
-    if (TRY(run_to(std::min(position_ + distance, recording_.instructions))) != RunEnd::Reached) break;
-  }
-  return restart();
-}
-
 Result<void> ReplayMachine::load_state(const std::string& name) {
-  TRY_VOID(end_disk_requests());
+  // A device waits for its requests when it is reset, whose ends are in the log, and one whose guest has ended does not
+  // go on, whatever it loads: another QEMU then.
+  if (position_ >= recording_.instructions || TRY(disk_requests(*qmp_)) != 0) TRY_VOID(restart());
   TRY_VOID(run_job("snapshot-load", {{"tag", name}, {"vmstate", kRecordedDiskNode}}));
   position_ = TRY(instruction_count(*qmp_));
   why_.clear();

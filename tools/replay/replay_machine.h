@@ -63,7 +63,6 @@ class ReplayMachine {
   Result<void> restart();
   void end_qemu();
   Result<std::string> wait_for_stop(bool& interrupted);
-  Result<void> end_disk_requests();
   Result<void> run_job(const std::string& command, nlohmann::json arguments);
   Error hung(const std::string& what);
 

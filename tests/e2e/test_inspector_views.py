@@ -184,6 +184,7 @@ class InspectorViews(MortemTest):
             command breakpoint.watch "bits.low"
             wait "bits.low: is a bit-field" for 60
             command view.watch
+            settle
             check "411" in watch
             """)
         self.assertIn("debuggee", self.mortem("ps").stdout)

@@ -141,12 +141,22 @@ std::string ScriptRunner::seen(const std::string& view) {
   return text;
 }
 
+// What went wrong so far, where the session knows of it.
+std::string ScriptRunner::complaints() const {
+  std::string text;
+  Session* session = application_.workspace().session.get();
+  for (const JobFacts& job : session ? session->jobs().list() : std::vector<JobFacts>())
+    if (job.state == JobState::Failed || job.notice) text += fmt::format("\n  problem: {}: {}", job.title, job.text);
+  return text;
+}
+
 Result<ImVec2> ScriptRunner::point_of(const Where& where) {
   std::vector<FoundText> found;
   frames_until(where.seconds, [&] { return (found = find(where)).size() >= where.nth; });
   if (found.size() < where.nth)
-    return failure(ErrorKind::NotFound, fmt::format("'{}' is not on the screen{}; there is:{}", where.text,
-                                                    where.view.empty() ? "" : " in " + where.view, seen(where.view)));
+    return failure(ErrorKind::NotFound,
+                   fmt::format("'{}' is not on the screen{}; there is:{}{}", where.text,
+                               where.view.empty() ? "" : " in " + where.view, seen(where.view), complaints()));
   return found[where.nth - 1].middle;
 }
 

@@ -81,6 +81,7 @@ class ScriptRunner {
   void measure(const std::string& view);
   Result<void> compare_picture(const std::filesystem::path& path, double most_percent);
   std::string seen(const std::string& view);  // the screen's text
+  std::string complaints() const;
 
   Application& application_;
   double frame_milliseconds_ = 0;

@@ -108,13 +108,13 @@ extern "C" [[noreturn, gnu::visibility("hidden")]] void resume_kernel(uint64_t r
   log(LogLevel::Info, "resumed from the dump of this moment");
   random_mix(request.entropy, sizeof request.entropy);
   crash_forget();
+  debug::resume_stub();  // before the drivers, which may bring the host's word that the program is let go
   drivers_resume();
   crash_prepare_again();
   crash_set_after(AfterCrash::PowerOff);
   resume_root();
   if (!net::resume()) refuse("the dump has a network card, this machine has none that starts");
   linux::vdso_clock_changed();
-  debug::resume_stub();
   go_on_from(&g_resume_point, AfterDump::Resumed);
 }
 

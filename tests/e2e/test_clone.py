@@ -9,7 +9,8 @@ import subprocess
 import unittest
 
 from mortem_test import GUESTS, MORTEM, MortemTest, wait_until
-from test_network import free_port
+from namespaces import Namespace
+from test_network import free_port, receive
 
 
 UNEVEN = 8192  # bytes that each guest has more than was asked for (tools/qemu/machine.h)
@@ -321,6 +322,64 @@ class Connections(CloneTest):
             peer.sendall(b"x")
             says("keeper", "outside: read")
             self.assertEqual(self.established("keeper"), before)
+
+
+class OnATap(CloneTest):
+    """A guest on a tap device of a namespace's own, which needs root."""
+    GUEST, PORT = "10.79.0.2", 7000
+
+    def setUp(self):
+        super().setUp()
+        namespace = Namespace()
+        self.addCleanup(namespace.close)
+        self.addCleanup(self.enterContext(namespace).ip, "link delete t0")
+        namespace.ip("tuntap add dev t0 mode tap", "addr add 10.79.0.1/24 dev t0", "link set t0 mtu 1400 up")
+
+    def established(self, target):
+        return [(one["local"], one["remote"]) for one in self.facts("net", target)["sockets"]
+                if one["state"] == "ESTAB"]
+
+    def test_copies_lead_nowhere(self):
+        self.start_guest(GUESTS / "network_server", "server", "--net", f"tap=t0,address={self.GUEST}/24",
+                         arguments=[self.PORT], says="serving")
+
+        def echoes(peer, text):
+            peer.sendall(text)
+            return receive(peer, len(text)) == text
+
+        with socket.create_connection((self.GUEST, self.PORT), timeout=30) as peer:
+            self.assertTrue(echoes(peer, b"before"))
+            self.mortem("clone", "server", "-o", "moment")
+            refused = self.mortem("resume", "moment", "--net", "user", status=2).stderr
+            self.assertRegex(refused, r"^mortem: --net user: .* tap device.*: --net none\n$")
+            self.assertEqual(self.facts("resume", "moment", "--name", "copy", "--run")["name"], "copy")
+            self.addCleanup(self.mortem, "stop", "copy", status=None)
+            wait_until(lambda: not self.established("copy"), "the copy's connection being reset")
+            # A copy of a copy.
+            self.mortem("clone", "copy", "-o", "again")
+            self.facts("resume", "again", "--name", "second")
+            self.addCleanup(self.mortem, "stop", "second", status=None)
+            self.assertIn("main", [frame["function"] for frame in self.facts("bt", "second")["threads"][0]["frames"]])
+            # The original's peers hear nothing of them.
+            self.assertTrue(echoes(peer, b"after" * 1000))
+            self.assertEqual(len(self.established("server")), 1)
+        with socket.create_connection((self.GUEST, self.PORT), timeout=30) as peer:
+            self.assertTrue(echoes(peer, b"again"))
+        for name in ("second", "copy", "server"):
+            self.mortem("stop", name)
+        self.assert_nothing_left()
+        # Nor does it need root, where everybody may open /dev/net/tun.
+        nobody, everybody = 65534, 0o006
+        for path in (self.place, *self.place.rglob("*")):
+            os.chown(path, nobody, nobody)
+        self.user = {"user": nobody, "group": nobody, "extra_groups": []}
+        if os.stat("/dev/net/tun").st_mode & everybody == everybody:
+            self.assertEqual(self.facts("resume", "moment", "--name", "ordinary")["name"], "ordinary")
+            self.mortem("stop", "ordinary")
+        else:
+            refused = self.mortem("resume", "moment", status=2).stderr
+            self.assertRegex(refused, r"^mortem: .*: Permission denied; .*/dev/net/tun.*\n$")
+        self.assert_nothing_left()
 
 
 class OrdinaryUser(CloneTest):

@@ -45,9 +45,10 @@ Result<void> check_clone(const fs::path& folder, const snapshot::CloneDescriptio
 
 Result<Network> network_for(const CloneStartOptions& options, const Network& original) {
   Network network;
+  const bool is_tap = original.kind == NetworkKind::Tap || original.kind == NetworkKind::Unplugged;
   // The state of QEMU's own network is a part of the clone's: it has to be there, be the card unplugged or not.
   if (options.network == "none")
-    network.kind = original.kind == NetworkKind::User ? NetworkKind::Isolated : NetworkKind::Unplugged;
+    network.kind = is_tap ? NetworkKind::Unplugged : NetworkKind::Isolated;
   else if (options.network == "isolated")
     network.kind = NetworkKind::Isolated;
   else if (options.network == "user")
@@ -57,6 +58,12 @@ Result<Network> network_for(const CloneStartOptions& options, const Network& ori
   if (options.network == "none" && !options.ports.empty())
     return failure(ErrorKind::BadInput, "-p goes with --net isolated or user");
   for (const std::string& port : options.ports) network.ports.push_back(TRY(parse_port_forward(port, "-p")));
+  network.mtu = original.mtu;
+  if (is_tap && options.network != "none")
+    return failure(ErrorKind::Unsupported,
+                   fmt::format("--net {}: the original stood on a tap device, which can do what QEMU's own network "
+                               "cannot: --net none",
+                               options.network));
   if (original.kind == NetworkKind::None) {
     if (options.network != "none") return failure(ErrorKind::BadInput, "--net: the original has no network card");
     network.kind = NetworkKind::None;

@@ -23,6 +23,7 @@
 #include "tools/output.h"
 #include "tools/qemu/machine_json.h"
 #include "tools/qemu/qmp.h"
+#include "tools/qemu/unplugged_tap.h"
 
 namespace mortem::tools {
 
@@ -185,6 +186,11 @@ Result<void> GuestRun::start_qemu(Descriptor console_end, Descriptor control_end
     if (!state) return system_failure("cannot read", plan_.clone->state);
     plan_.machine.incoming = state.get();
   }
+  Descriptor tap;
+  if (plan_.machine.network.kind == NetworkKind::Unplugged) {
+    tap = TRY(open_unplugged_tap());
+    plan_.machine.network.tap = tap.get();
+  }
   if (plan_.recorder) TRY_VOID(plan_.recorder->prepare(plan_.machine));
   std::vector<std::string> line = qemu_command_line(plan_.machine);
   std::vector<char*> arguments;
@@ -220,6 +226,7 @@ Result<void> GuestRun::start_qemu(Descriptor console_end, Descriptor control_end
     if (control_end) fcntl(control_end.get(), F_SETFD, 0);
     if (input_end) fcntl(input_end.get(), F_SETFD, 0);
     if (state) fcntl(state.get(), F_SETFD, 0);
+    if (tap) fcntl(tap.get(), F_SETFD, 0);
     if (plan_.recorder)
       for (int inherited : plan_.recorder->inherited()) fcntl(inherited, F_SETFD, 0);
     allow_huge_pages();

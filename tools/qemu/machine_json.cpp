@@ -23,7 +23,8 @@ ordered_json machine_to_json(const Machine& machine) {
           {"has_disk", machine.image.has_value()},
           {"has_input", machine.input >= 0 || machine.has_input},
           {"exit_on_reset", machine.exit_on_reset},
-          {"network", kNetworkKinds[size_t(machine.network.kind)]}};
+          {"network", kNetworkKinds[size_t(machine.network.kind)]},
+          {"mtu", machine.network.mtu}};
 }
 
 Result<Machine> machine_from_json(const std::string& text, const std::string& where) {
@@ -41,6 +42,7 @@ Result<Machine> machine_from_json(const std::string& text, const std::string& wh
     machine.has_input = document.at("has_input");
     machine.exit_on_reset = document.at("exit_on_reset");
     const std::string network = document.at("network");
+    machine.network.mtu = document.value("mtu", 0u);
     for (size_t kind = 0; kind < std::size(kNetworkKinds); ++kind)
       if (network == kNetworkKinds[kind]) machine.network.kind = NetworkKind(kind);
     if ((firmware != kQboot && firmware != kSeaBios) || (machine.type != "q35" && machine.type != "pc") ||

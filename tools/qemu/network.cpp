@@ -149,12 +149,13 @@ Result<Network> parse_network(const std::string& text) {
   return network;
 }
 
-Result<void> check_network(const Network& network) {
+Result<void> check_network(Network& network) {
   // As root QEMU would make an interface of that name, which leads nowhere.
   if (network.kind == NetworkKind::Tap && if_nametoindex(network.interface.c_str()) == 0)
     return failure(ErrorKind::NotFound,
                    fmt::format("--net tap={}: there is no such interface; ip tuntap add dev {} mode tap",
                                printable(network.interface), printable(network.interface)));
+  if (network.kind == NetworkKind::Tap) network.mtu = mtu_of(network.interface);
   for (const PortForward& forward : network.ports) {
     Descriptor probe(socket(AF_INET, (forward.udp ? SOCK_DGRAM : SOCK_STREAM) | SOCK_CLOEXEC, 0));
     if (!probe) return system_failure("cannot make", "a socket");
@@ -176,11 +177,10 @@ std::vector<std::string> qemu_network_options(const Network& network, const std:
   if (network.kind == NetworkKind::None) return {"-nic", "none"};
   // Without the card's boot ROM: nobody boots from it, and the firmware would run it.
   std::string device = "virtio-net-pci,netdev=net,disable-legacy=on,romfile=", backend = "user,id=net";
+  // The guest's frames must fit through the interface; QEMU itself says nothing, and then a guest takes 1500.
+  if (network.mtu != 0 && network.mtu != 1500) device += fmt::format(",host_mtu={}", network.mtu);
   if (network.kind == NetworkKind::Tap) {
     backend = fmt::format("tap,id=net,ifname={},script=no,downscript=no", network.interface);
-    // The guest's frames must fit through the interface; QEMU itself says nothing, and then a guest takes 1500.
-    if (const unsigned mtu = mtu_of(network.interface); mtu != 0 && mtu != 1500)
-      device += fmt::format(",host_mtu={}", mtu);
     if (!network.hardware_address.empty()) {
       device += ",mac=" + network.hardware_address;
       return {"-netdev", backend, "-device", device};
@@ -191,7 +191,7 @@ std::vector<std::string> qemu_network_options(const Network& network, const std:
     const auto bytes = hash.finish();
     device += fmt::format(",mac=52:54:00:{:02x}:{:02x}:{:02x}", bytes[0], bytes[1], bytes[2]);
   }
-  if (network.kind == NetworkKind::Unplugged) backend = "hubport,id=net,hubid=0";
+  if (network.kind == NetworkKind::Unplugged) backend = fmt::format("tap,id=net,fd={}", network.tap);
   if (network.kind == NetworkKind::Isolated) backend += ",restrict=on";
   for (const PortForward& forward : network.ports)
     backend +=

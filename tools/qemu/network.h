@@ -19,21 +19,23 @@ struct PortForward {
 // HOST:GUEST or PORT, with an IPv4 ADDRESS: before it and /tcp or /udp behind it. `what` names the option or key.
 Result<PortForward> parse_port_forward(const std::string& text, const std::string& what);
 
-// Unplugged: a card with nothing behind it, for a copy of a guest that has one. Isolated: QEMU's own network without a
-// way out of it or in.
+// Unplugged: a card on a tap device that leads nowhere, for a copy of a guest that stood on one. Isolated: QEMU's own
+// network without a way out of it or in.
 enum class NetworkKind { User, Tap, None, Unplugged, Isolated };
 struct Network {
   NetworkKind kind = NetworkKind::User;
   std::string interface;         // Tap
+  unsigned mtu = 0;              // Tap, Unplugged: the original's; 0: not known, or 1500
+  int tap = -1;                  // Unplugged: its descriptor (unplugged_tap.h)
   std::string hardware_address;  // empty: QEMU's, or on a tap device one made of the guest's name
   std::string settings;          // for the guest's net=, empty: none (kernel/library/command_line.h)
   std::vector<PortForward> ports;
 };
 // What --net says: user, none, or tap=INTERFACE with ,mac= ,address=ADDRESS/PREFIX ,gateway= ,dns= ,mtu= behind it.
 Result<Network> parse_network(const std::string& text);
-// That nobody listens at the host's ports yet, and that the interface is there: QEMU would say so only when the guest
-// is about to start, or not at all.
-Result<void> check_network(const Network& network);
+// That nobody listens at the host's ports yet, and that the interface is there, whose MTU is taken: QEMU would say so
+// only when the guest is about to start, or not at all.
+Result<void> check_network(Network& network);
 
 // QEMU's options. `name` is the guest's, of which its hardware address is made on a tap device.
 std::vector<std::string> qemu_network_options(const Network& network, const std::string& name);

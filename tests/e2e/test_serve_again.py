@@ -173,9 +173,9 @@ class OnATap(ServeAgain, test_network.TapTest):
         self.serve_with_reboot("--net", f"tap={TAP},address={test_network.GUEST}/24")
         taken = self.crash_on_requests(100)
         for what, values in zip(("seconds", "processor seconds"), zip(*taken)):
-            first, last = statistics.median(values[:10]), statistics.median(values[-10:])
-            print(f"crash to next answer, {what}: median of the first ten {first:.3f}, of the last ten {last:.3f}, "
-                  f"longest {max(values):.3f}")
+            print(f"crash to next answer, {what}: median {statistics.median(values):.3f}, longest {max(values):.3f}")
+            # The quickest of ten: the others tell what else the machine does.
+            first, last = min(values[:10]), min(values[-10:])
             self.assertLess(last, 1.5 * first + 0.05, f"the way back grows longer: {values}")
 
 

@@ -138,6 +138,14 @@ void Server::report_stop(const Stop& stop) {
   if (output().empty()) send_stop_reply();
 }
 
+void Server::tell(std::string_view text) {
+  if (!session_.client_waits || stop_reply_owed_ || !output().empty()) return;
+  session_.reply.clear();
+  session_.reply.text("O");
+  session_.reply.hex_text(text);
+  finish_reply();
+}
+
 void Server::forget_client() {
   session_.client = {};
   session_.register_thread = {};

@@ -35,6 +35,10 @@ class Server {
   // The app has stopped, all its threads, for this reason; or it has ended.
   void report_stop(const Stop& stop);
 
+  // What the client's user is to read while the app runs, of at most 1,000 bytes (GDB manual, node "Stop Reply
+  // Packets", O). Nothing is sent where the client waits for no stop, or still takes what was sent before.
+  void tell(std::string_view text);
+
   // The client has gone (or a new one is here): what becomes of the app is the target's, and the server is as it began.
   void connection_lost();
 

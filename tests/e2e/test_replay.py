@@ -125,6 +125,20 @@ class ReplayTest(MortemTest):
         self.assertFalse(memory.parent.exists())
         self.assert_nothing_left()
 
+    def test_a_qemu_that_fails(self):
+        name = self.start(self.record())["name"]
+        (qemu,) = self.qemu_processes()
+        said = self.gdb(name, "monitor position", "info registers rip", f"shell kill -9 {qemu}", "continue",
+                        "monitor position", "info registers rip", "reverse-stepi", "monitor position")
+        self.assertRegex(said, r"\nmortem: QEMU .*; back to instruction \d+ in another QEMU\n")
+        position, again, before = map(int, re.findall(r"^(\d+)$", said, re.MULTILINE))
+        self.assertEqual(position, again)
+        self.assertLess(before, position)
+        places = re.findall(r"^rip +(.*)", said, re.MULTILINE)
+        self.assertEqual(places[0], places[1])
+        self.mortem("stop", name)
+        self.assert_nothing_left()
+
     def test_positions_have_names(self):
         recording = self.record(LONG_WAY, "20")
         name = self.start(recording)["name"]

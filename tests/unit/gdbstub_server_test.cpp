@@ -491,6 +491,20 @@ TEST(GdbstubStops, WhileAnotherAnswerIsOnItsWay) {
   EXPECT_TRUE(output.starts_with("$1#31$T0bthread:p2a.2a;")) << output;
 }
 
+TEST(GdbstubStops, WhatTheUserIsToReadWhileItRuns) {
+  Connected client;
+  const auto told = [&](const char* text) {
+    client.server->tell(text);
+    return client.payload(client.drain()).value_or("(nothing)");
+  };
+  EXPECT_EQ(told("too soon"), "(nothing)");
+  client.ask("vCont;c");
+  EXPECT_EQ(told("hi\n"), "O68690a");
+  EXPECT_EQ(told("hi\n"), "O68690a");
+  EXPECT_TRUE(client.stops_with({StopKind::Signal, 0x2A, 2, 0, 0, 0}).starts_with("T02"));
+  EXPECT_EQ(told("too late"), "(nothing)");
+}
+
 TEST(GdbstubStops, DetachAndKill) {
   Connected client;
   EXPECT_EQ(client.ask("D;2a"), "OK");

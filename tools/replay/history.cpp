@@ -101,6 +101,12 @@ Result<HistoryEvent> History::go_to_crash() {
   return there;
 }
 
+Result<HistoryEvent> History::start_again(uint64_t instructions) {
+  inserted_.clear();
+  TRY(look_after(time_.start_again(instructions)));
+  return event(HistoryStop::Interrupted);
+}
+
 // Not between an entry into the kernel and the place where the program's registers are saved, nor on the way out.
 Result<void> History::settle() {
   constexpr int kMost = 200;

@@ -49,6 +49,8 @@ class History {
   Result<HistoryEvent> go_back();
   Result<HistoryEvent> go_to(uint64_t instructions);
   Result<HistoryEvent> go_to_crash();  // the program's last
+  // After QEMU has failed: there by another one.
+  Result<HistoryEvent> start_again(uint64_t instructions);
 
  private:
   using Points = std::vector<ReplayPoint>;

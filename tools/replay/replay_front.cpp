@@ -1,6 +1,7 @@
 #include "tools/replay/replay_front.h"
 
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -11,6 +12,12 @@
 #include "tools/output.h"
 
 namespace mortem::tools {
+
+namespace {
+
+constexpr std::chrono::seconds kProgress{3};
+
+}  // namespace
 
 ReplayFront::ReplayFront(ReplayMachine& machine, History& history, inspector::Symbolizer& symbolizer, Descriptor gdb,
                          Descriptor control)
@@ -96,9 +103,32 @@ bool ReplayFront::drain() {
   return true;
 }
 
+// For the user of the client, who waits for a stop.
+void ReplayFront::tell(const std::string& text) {
+  server_->tell(text + "\n");
+  if (!drain()) lost_ = true;
+}
+
+void ReplayFront::tell_progress() {
+  if (std::chrono::steady_clock::now() < next_progress_) return;
+  next_progress_ = std::chrono::steady_clock::now() + kProgress;
+  tell(fmt::format("mortem: at instruction {} of {}; Ctrl-C breaks off", machine_.running_position(),
+                   machine_.recording().instructions));
+}
+
 Result<void> ReplayFront::run() {
-  machine_.break_off = [this] { return is_told_to_end() || lost_ || target_.is_interrupted(); };
-  const auto stop = target_.run();
+  const uint64_t before = machine_.position();
+  next_progress_ = std::chrono::steady_clock::now() + kProgress;
+  machine_.break_off = [this] {
+    tell_progress();
+    return is_told_to_end() || lost_ || target_.is_interrupted();
+  };
+  auto stop = target_.run();
+  if (!stop && !ends_) {
+    note(stop.error().message);
+    tell(fmt::format("mortem: {}; back to instruction {} in another QEMU", stop.error().message, before));
+    stop = target_.start_again(before);
+  }
   machine_.break_off = [this] { return is_told_to_end(); };
   if (!stop) {
     server_->report_stop({.kind = gdbstub::StopKind::Terminated, .signal = 9});

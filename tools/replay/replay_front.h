@@ -1,6 +1,7 @@
 // The gdb port of a replay: clients come one after another, and the machine is moved as they ask.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -34,6 +35,8 @@ class ReplayFront {
   bool receive();
   bool is_client_impatient() const;
   bool drain();
+  void tell(const std::string& text);
+  void tell_progress();
   Result<void> run();
 
   ReplayMachine& machine_;
@@ -42,6 +45,7 @@ class ReplayFront {
   gdbstub::Stop stop_;
   Descriptor gdb_, control_, client_;
   std::vector<std::pair<Descriptor, ControlDecoder>> controllers_;
+  std::chrono::steady_clock::time_point next_progress_;
   bool ends_ = false, lost_ = false;
   bool is_asked_ = false;  // a packet is being answered, which may take as long as the machine takes
 };

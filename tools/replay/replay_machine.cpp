@@ -157,7 +157,7 @@ Error ReplayMachine::hung(const std::string& what) {
 
 // The stop reply. What hangs is killed.
 Result<std::string> ReplayMachine::wait_for_stop(bool& interrupted) {
-  uint64_t last = position_;
+  running_position_ = position_;
   int still = 0;
   for (;;) {
     auto stopped = stub_.stopped(kLook);
@@ -169,9 +169,9 @@ Result<std::string> ReplayMachine::wait_for_stop(bool& interrupted) {
     }
     const auto now = instruction_count(*qmp_);
     if (!now) return tl::unexpected(hung(now.error().message));
-    still = *now == last ? still + 1 : 0;
-    last = *now;
-    if (still >= kStandsStill) return tl::unexpected(hung(fmt::format("it stands still at instruction {}", last)));
+    still = *now == running_position_ ? still + 1 : 0;
+    running_position_ = *now;
+    if (still >= kStandsStill) return tl::unexpected(hung(fmt::format("it stands still at instruction {}", *now)));
   }
 }
 

@@ -29,7 +29,8 @@ class ReplayMachine {
   GuestRam& ram() { return *ram_; }
   Qmp& qmp() { return *qmp_; }
   QemuStub& stub() { return stub_; }
-  uint64_t position() const { return position_; }  // instructions since the beginning
+  uint64_t position() const { return position_; }                  // instructions since the beginning
+  uint64_t running_position() const { return running_position_; }  // while it runs: where it was a moment ago
 
   // Asked while it runs: true breaks off.
   std::function<bool()> break_off = [] { return false; };
@@ -72,7 +73,7 @@ class ReplayMachine {
   std::optional<TemporaryFolder> temporary_;
   std::optional<Qmp> qmp_;
   QemuStub stub_;
-  uint64_t position_ = 0;
+  uint64_t position_ = 0, running_position_ = 0;
   std::string why_;    // the last stop reply
   uint64_t jobs_ = 0;  // of QEMU, so far
   std::filesystem::path folder_;

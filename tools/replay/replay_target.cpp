@@ -101,6 +101,10 @@ Result<gdbstub::Stop> ReplayTarget::run() {
   }
 }
 
+Result<gdbstub::Stop> ReplayTarget::start_again(uint64_t instructions) {
+  return stop_of(TRY(history_.start_again(instructions)));
+}
+
 Result<std::unique_ptr<ReplayTarget::Kept>> ReplayTarget::keep(const snapshot::GuestFacts& facts) {
   auto kept = std::make_unique<Kept>();
   kept->modules = facts.modules;

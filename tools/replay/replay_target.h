@@ -23,6 +23,8 @@ class ReplayTarget final : public gdbstub::Target {
   // Asked for by a client, not done yet; run() does it and gives what to report.
   bool wants_to_run() const { return wanted_.has_value(); }
   Result<gdbstub::Stop> run();
+  // After QEMU has failed: where it stood before.
+  Result<gdbstub::Stop> start_again(uint64_t instructions);
   gdbstub::Stop stop_of(const HistoryEvent& event) const;
   bool is_interrupted() const { return interrupted_; }
   std::optional<gdbstub::Stop> take_stop() { return std::exchange(stop_, std::nullopt); }

@@ -159,4 +159,11 @@ Result<RunEnd> TimeMachine::seek(uint64_t instructions) {
   return end;
 }
 
+Result<RunEnd> TimeMachine::start_again(uint64_t instructions) {
+  cannot_keep_ = true;
+  drop_all();
+  TRY_VOID(machine_.begin());
+  return forward(instructions);
+}
+
 }  // namespace mortem::tools

@@ -20,6 +20,8 @@ class TimeMachine {
   Result<RunEnd> forward(uint64_t instructions);
   // To that count from wherever it stands; no point may be set. Interrupted is the only other end.
   Result<RunEnd> seek(uint64_t instructions);
+  // The same after QEMU has failed: from the beginning, and without moments from now on.
+  Result<RunEnd> start_again(uint64_t instructions);
   uint64_t position() const { return machine_.position(); }
   size_t moments() const { return moments_.size(); }
 

@@ -21,9 +21,9 @@ constexpr int kPipeBytes = 1 << 20;
 constexpr double kLongestSilence = 5;  // seconds
 constexpr double kLookSeconds = 0.1;   // between two looks at how far it is
 // Of a pre-copy at first, bytes a second: at full speed the guest gets half of its processor's time and less on a host
-// of two processors. 1 GiB shall be there after little more than two seconds all the same. A guest whose third round
+// of two processors. 1 GiB shall be there after less than three seconds all the same. A guest whose third round
 // does not end it gets the full speed.
-constexpr uint64_t kGentleSpeed = 500'000'000;
+constexpr uint64_t kGentleSpeed = 400'000'000;
 constexpr uint64_t kGentleRounds = 3;
 
 using Clock = std::chrono::steady_clock;

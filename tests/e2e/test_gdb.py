@@ -75,6 +75,12 @@ class Attach(Gdb):
         self.assertRegex(text, r"main \(\) at .*debuggee\.c:\d+\n")
         self.assertRegex(text, r"r-xp +/bin/debuggee\n")
 
+    # The stub's socket is there as soon as anything says that the guest is.
+    def test_before_qemu(self):
+        self.start("run", DEBUGGEE, "--name", "d", "--wait")
+        wait_until((self.socket_of().parent / "instance.json").exists, "the guest's name")
+        self.assertIn("$1 = 77", self.gdb("p untouched", "kill"))
+
     def test_wrong_names(self):
         done = self.mortem("gdb", "nobody", status=1)
         self.assertIn("nobody", done.stderr)

@@ -186,6 +186,10 @@ Result<void> GuestRun::start_qemu(Descriptor console_end, Descriptor control_end
     if (!state) return system_failure("cannot read", plan_.clone->state);
     plan_.machine.incoming = state.get();
   }
+  // Ours to open: a debugger that comes before QEMU is there waits for it.
+  Descriptor stub;
+  if (!plan_.recorder) stub = TRY(listen_at(instance_.folder(), "gdb"));
+  plan_.machine.stub = stub.get();
   Descriptor tap;
   if (plan_.machine.network.kind == NetworkKind::Unplugged) {
     tap = TRY(open_unplugged_tap());
@@ -223,10 +227,8 @@ Result<void> GuestRun::start_qemu(Descriptor console_end, Descriptor control_end
     std::signal(SIGPIPE, SIG_DFL);
     umask(0177);  // sockets and logs are the user's alone
     dup2(nothing.get(), 0), dup2(console_end ? console_end.get() : nothing.get(), 1), dup2(log.get(), 2);
-    if (control_end) fcntl(control_end.get(), F_SETFD, 0);
-    if (input_end) fcntl(input_end.get(), F_SETFD, 0);
-    if (state) fcntl(state.get(), F_SETFD, 0);
-    if (tap) fcntl(tap.get(), F_SETFD, 0);
+    for (int inherited : {control_end.get(), input_end.get(), state.get(), stub.get(), tap.get()})
+      if (inherited >= 0) fcntl(inherited, F_SETFD, 0);
     if (plan_.recorder)
       for (int inherited : plan_.recorder->inherited()) fcntl(inherited, F_SETFD, 0);
     allow_huge_pages();

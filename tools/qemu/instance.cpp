@@ -300,7 +300,9 @@ Result<Descriptor> connect_to(const fs::path& folder, const std::string& socket)
 Result<Descriptor> listen_at(const fs::path& folder, const std::string& socket) {
   const SocketName name = TRY(socket_name(folder, socket));
   Descriptor file = TRY(unix_socket());
-  if (bind(file.get(), reinterpret_cast<const sockaddr*>(&name.address), sizeof name.address) != 0 ||
+  // The mode is the socket's that it gets in the folder (unix(7)).
+  if (fchmod(file.get(), 0600) != 0 ||
+      bind(file.get(), reinterpret_cast<const sockaddr*>(&name.address), sizeof name.address) != 0 ||
       listen(file.get(), 8) != 0)
     return system_failure("cannot listen at", folder / socket);
   return file;

@@ -188,7 +188,7 @@ std::vector<std::string> qemu_command_line(const Machine& machine) {
   add({"-device", "virtio-serial-pci,id=ports,disable-legacy=on,max_ports=4,ioeventfd=off"});
   add({"-chardev", fmt::format("socket,id=control,fd={}", machine.control), "-device",
        fmt::format("virtserialport,bus=ports.0,nr=1,chardev=control,name={}", format::kControlPortName)});
-  add({"-chardev", "socket,id=stub,path=gdb,server=on,wait=off", "-device",
+  add({"-chardev", fmt::format("socket,id=stub,fd={},server=on,wait=off", machine.stub), "-device",
        fmt::format("virtserialport,bus=ports.0,nr=2,chardev=stub,name={}", format::kStubPortName)});
   if (machine.input >= 0)
     add({"-chardev", fmt::format("socket,id=input,fd={}", machine.input), "-device",

@@ -57,7 +57,8 @@ struct Machine {
   std::optional<std::filesystem::path> image;
   bool console_on_stdout = false;  // of QEMU, beside console.log
   int control = -1;                // descriptor of a connected socket, -1: no ports, no QMP
-  int input = -1;                  // the same, for the program's standard input; -1: it has none
+  int stub = -1;                   // descriptor of a listening socket, for debuggers
+  int input = -1;                  // the same as control, for the program's standard input; -1: it has none
   bool has_input = false;          // of a clone: the original had one; nothing comes from it any more
   bool exit_on_reset = true;
   Network network;

@@ -30,12 +30,16 @@ uint64_t g_watch_began, g_last_look;
 
 uint8_t g_hold_vector = 0;  // 0: none
 
-void look(Timer&) {
+void take_look() {
   const uint64_t now = monotonic_ns();
   if (now - g_last_look > g_report.largest_gap_ns) g_report.largest_gap_ns = now - g_last_look;
   ++g_report.looks;
   g_last_look = now;
-  if (now - g_watch_began < kLongestWatch) set_timer(g_look, now + kLookInterval);
+}
+
+void look(Timer&) {
+  take_look();
+  if (g_last_look - g_watch_began < kLongestWatch) set_timer(g_look, g_last_look + kLookInterval);
 }
 
 void begin_watch() {
@@ -50,7 +54,8 @@ void begin_watch() {
 void end_watch() {
   InterruptGuard guard;
   cancel_timer(g_look);
-  g_report.watched_ns = monotonic_ns() - g_watch_began;
+  take_look();  // one that is late would not be seen otherwise
+  g_report.watched_ns = g_last_look - g_watch_began;
   control_send(ControlType::ClockReport, {reinterpret_cast<const uint8_t*>(&g_report), sizeof g_report});
 }
 

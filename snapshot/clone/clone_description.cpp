@@ -26,6 +26,10 @@ std::string file_name(const ordered_json& value) {
   return name;
 }
 
+ordered_json known(double value) {  // below 0: not known
+  return value < 0 ? ordered_json() : ordered_json(value);
+}
+
 }  // namespace
 
 std::string clone_description_text(const CloneDescription& description) {
@@ -55,8 +59,9 @@ std::string clone_description_text(const CloneDescription& description) {
       {"method", description.method},
       {"pause_ms", description.pause_ms},
       {"stopped_ms", description.stopped_ms},
-      {"guest_gap_ms", description.guest_gap_ms < 0 ? ordered_json() : ordered_json(description.guest_gap_ms)},
-      {"processor_share", description.processor_share < 0 ? ordered_json() : ordered_json(description.processor_share)},
+      {"guest_gap_ms", known(description.guest_gap_ms)},
+      {"longest_gap_ms", known(description.longest_gap_ms)},
+      {"processor_share", known(description.processor_share)},
       {"seconds", description.seconds},
       {"stream_bytes", description.stream_bytes},
       {"machine", description.machine.empty() ? ordered_json() : ordered_json::parse(description.machine)}};
@@ -98,9 +103,10 @@ Result<CloneDescription> read_clone_description(const fs::path& folder) {
     description.method = document.at("method");
     description.pause_ms = document.at("pause_ms");
     description.stopped_ms = document.at("stopped_ms");
-    if (const ordered_json& gap = document.at("guest_gap_ms"); gap.is_number()) description.guest_gap_ms = gap;
-    if (const auto share = document.find("processor_share"); share != document.end() && share->is_number())
-      description.processor_share = *share;
+    for (const auto& [name, value] : {std::pair("guest_gap_ms", &description.guest_gap_ms),
+                                      std::pair("longest_gap_ms", &description.longest_gap_ms),
+                                      std::pair("processor_share", &description.processor_share)})
+      if (const auto found = document.find(name); found != document.end() && found->is_number()) *value = *found;
     description.seconds = document.at("seconds");
     description.stream_bytes = document.at("stream_bytes");
     if (const ordered_json& machine = document.at("machine"); machine.is_object()) description.machine = machine.dump();

@@ -34,7 +34,8 @@ struct CloneDescription {
   std::string method;
   double pause_ms = 0;          // as the guest and its clients saw it, at most
   double stopped_ms = 0;        // from QEMU's STOP to its RESUME
-  double guest_gap_ms = -1;     // the longest that the guest's own clock shows; -1: it did not say
+  double guest_gap_ms = -1;     // the longest around it that the guest's own clock shows; -1: it did not say
+  double longest_gap_ms = -1;   // the same of all the time that it was copied
   double processor_share = -1;  // of the time its processors wanted to run meanwhile, what they got; -1: not known
   double seconds = 0;
   uint64_t stream_bytes = 0;

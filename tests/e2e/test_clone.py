@@ -51,6 +51,12 @@ class Folders(CloneTest):
         for number in range(3):
             facts = self.facts("clone", "dormouse", "-o", f"clone-{number}")
             self.assertEqual(facts["method"], "pre-copy")
+            # Its clock stands still while QEMU holds it, and it looks at it each millisecond.
+            self.assertGreater(facts["stopped_ms"], 0)
+            self.assertAlmostEqual(facts["pause_ms"], facts["stopped_ms"] + facts["guest_gap_ms"])
+            self.assertGreaterEqual(facts["guest_gap_ms"], 1)
+            self.assertGreaterEqual(facts["longest_gap_ms"], facts["guest_gap_ms"])
+            self.assertLess(facts["longest_gap_ms"], 1000 * facts["seconds"])
             self.assertEqual(facts["memory_bytes"] - (256 << 20), UNEVEN)
             folder = self.files / f"clone-{number}"
             self.assertEqual(folder.stat().st_mode & 0o777, 0o700)

@@ -99,15 +99,18 @@ Result<snapshot::CloneDescription> clone_into_folder(const CloneSource& source, 
     if (isatty(STDERR_FILENO)) write_stderr("\r\033[K");  // the bar's line
     note(source.name + ": " + line);
   };
-  request.go_on = not_interrupted;
+  ClockWatch watch(source.instance);
+  request.go_on = [&watch] {
+    watch.look();
+    return not_interrupted();
+  };
   const fs::path progress_file = made.path() / kCloneProgressFile;
   request.progress = [&, bar = progress_bar(source.name)](uint64_t done, uint64_t all) {
     bar(done, all);
     (void)write_file_atomically(progress_file, fmt::format("{} {}\n", done, all));
   };
-  ClockWatch watch(source.instance);
   LiveClone clone = TRY(take_live_clone(request));
-  const auto gap = watch.end();
+  const bool has_watched = watch.end();
   request.progress = {};  // takes the bar away
   unlink(progress_file.c_str());
   TRY_VOID(mark_clone(made.path() / kCloneMemoryFile));
@@ -127,11 +130,15 @@ Result<snapshot::CloneDescription> clone_into_folder(const CloneSource& source, 
   for (const LiveClone::Disk& disk : clone.disks) description.disks.push_back({disk.device, disk.file, disk.size});
   description.method = clone_method_name(clone.method);
   description.pause_ms = description.stopped_ms = clone.stopped_ms;
-  if (gap) {
-    description.guest_gap_ms = *gap;
+  if (has_watched) {
+    constexpr int64_t kAround = 100'000;  // microseconds: what the guest is told it may hear of later
+    const double gap =
+        watch.longest_gap(clone.moment_us - kAround, clone.moment_us + int64_t(clone.stopped_ms * 1000) + kAround);
+    description.guest_gap_ms = gap;
+    description.longest_gap_ms = watch.longest_gap();
     // The clock of a guest under TCG stands still with it: what it shows comes on top.
     const bool stands_still = source.instance->facts.accelerator == "tcg";
-    description.pause_ms = stands_still ? clone.stopped_ms + *gap : std::max(clone.stopped_ms, *gap);
+    description.pause_ms = stands_still ? clone.stopped_ms + gap : std::max(clone.stopped_ms, gap);
   }
   description.processor_share = clone.processor_share.value_or(-1);
   description.seconds = clone.seconds;

@@ -34,17 +34,15 @@ struct CloneOptions {
 using MakeClone = std::function<Result<snapshot::CloneDescription>(const fs::path& folder)>;
 
 nlohmann::ordered_json clone_facts(const snapshot::CloneDescription& clone, const std::string& place) {
-  nlohmann::ordered_json gap;
-  if (clone.guest_gap_ms >= 0) gap = clone.guest_gap_ms;
-  nlohmann::ordered_json share;
-  if (clone.processor_share >= 0) share = clone.processor_share;
+  const auto known = [](double value) { return value < 0 ? nlohmann::ordered_json() : nlohmann::ordered_json(value); };
   return {{"name", clone.name},
           {"folder", place},
           {"method", clone.method},
           {"pause_ms", clone.pause_ms},
           {"stopped_ms", clone.stopped_ms},
-          {"guest_gap_ms", gap},
-          {"processor_share", share},
+          {"guest_gap_ms", known(clone.guest_gap_ms)},
+          {"longest_gap_ms", known(clone.longest_gap_ms)},
+          {"processor_share", known(clone.processor_share)},
           {"seconds", clone.seconds},
           {"bytes", clone.stream_bytes},
           {"memory_bytes", clone.memory_bytes},

@@ -24,13 +24,22 @@ void draw_entries(Workspace& workspace, std::string_view menu) {
   }
 }
 
+// In a recording.
+std::string position_text(const Session& session) {
+  const TimeFacts time = session.time();
+  if (!time.position) return {};
+  std::string text = fmt::format("   instruction {}", *time.position);
+  if (time.first && time.last) text += fmt::format(" of {} to {}", *time.first, *time.last);
+  return text;
+}
+
 std::string phase_text(const Session& session) {
   switch (session.phase()) {
     case Phase::Opening:
       return "opening…";
     case Phase::Stopped:
       if (!session.live()) return "";
-      return session.stop_text().empty() ? "stopped" : "stopped: " + session.stop_text();
+      return (session.stop_text().empty() ? "stopped" : "stopped: " + session.stop_text()) + position_text(session);
     case Phase::Running:
       return "running";
     case Phase::Ended:

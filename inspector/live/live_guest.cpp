@@ -116,16 +116,16 @@ bool LiveGuest::stands_at_point(uint64_t pc, const std::vector<LivePoint>& point
   });
 }
 
-Result<StubStop> LiveGuest::run(uint32_t thread, const std::vector<LivePoint>& also) {
-  // Off a point first, or it would stop where it stands.
+Result<StubStop> LiveGuest::run(uint32_t thread, const std::vector<LivePoint>& also, Direction direction) {
+  // Off a point first, or it would stop where it stands. Backwards is what was before.
   const uint64_t pc = TRY(register_value(thread, "rip"));
-  if (stands_at_point(pc, points_) || stands_at_point(pc, also)) {
+  if (direction == Direction::Forwards && (stands_at_point(pc, points_) || stands_at_point(pc, also))) {
     const StubStop stop = TRY(step(thread));
     if (stop.kind != StubStop::Kind::Stopped || stop.code != kGdbTrap) return stop;
   }
   TRY_VOID(insert(points_));
   TRY_VOID(insert(also));
-  TRY_VOID(stub_->resume());
+  TRY_VOID(stub_->resume(direction));
   auto stop = wait();
   if (stop && stop->kind == StubStop::Kind::Stopped)
     take_out();
@@ -134,9 +134,16 @@ Result<StubStop> LiveGuest::run(uint32_t thread, const std::vector<LivePoint>& a
   return stop;
 }
 
-Result<StubStop> LiveGuest::step(uint32_t thread) {
-  TRY_VOID(stub_->step(thread));
+Result<StubStop> LiveGuest::step(uint32_t thread, Direction direction) {
+  TRY_VOID(stub_->step(thread, direction));
   return wait();
+}
+
+Result<std::string> LiveGuest::monitor(const std::string& command) {
+  running_ = true;
+  auto said = stub_->monitor(command);
+  running_ = false;
+  return said;
 }
 
 Result<uint64_t> LiveGuest::register_value(uint32_t thread, const char* name) {

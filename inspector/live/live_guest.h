@@ -31,10 +31,11 @@ class LiveGuest {
   void set_points(std::vector<LivePoint> points) { points_ = std::move(points); }
   // Until it stops, ends, or `give_up` says so (then the program is interrupted). `also`: a point for this time only.
   // `thread`: the one that is stepped off a point it stands at.
-  Result<StubStop> run(uint32_t thread, const std::vector<LivePoint>& also = {});
-  Result<StubStop> step(uint32_t thread);            // one instruction
-  void interrupt();                                  // from any thread
-  void give_up() { gives_up_ = true, interrupt(); }  // from any thread; for good
+  Result<StubStop> run(uint32_t thread, const std::vector<LivePoint>& also = {},
+                       Direction direction = Direction::Forwards);
+  Result<StubStop> step(uint32_t thread, Direction direction = Direction::Forwards);  // one instruction
+  void interrupt();                                                                   // from any thread
+  void give_up() { gives_up_ = true, interrupt(); }                                   // from any thread; for good
   bool was_interrupted() const { return interrupted_ || gives_up_; }
   void begin_motion() { interrupted_ = false; }  // an interrupt from now on means what follows
 
@@ -46,6 +47,11 @@ class LiveGuest {
   // gives is in rax. `landing`: an address that is executable and that the program does not run through: its entry.
   // The registers are what they were afterwards. A stop inside of the function is an error; it is undone then, too.
   Result<uint64_t> call(uint32_t thread, uint64_t address, const std::vector<uint64_t>& arguments, uint64_t landing);
+
+  // --- of a recording, which runs backwards, too
+  bool runs_backwards() const { return stub_->runs_backwards(); }
+  // A command of its stub; interrupt() ends one that takes long.
+  Result<std::string> monitor(const std::string& command);
 
   // The stub writes the dump of this moment as a crash does: the program ends with it, and the connection. Gives what
   // the stub says.

@@ -42,6 +42,8 @@ Result<void> StubClient::begin() {
   patience_ms_ = kPatience;
   multiprocess_ = features.find("multiprocess+") != std::string::npos;
   binary_reads_ = features.find("binary-upload+") != std::string::npos;
+  runs_backwards_ =
+      features.find("ReverseStep+") != std::string::npos && features.find("ReverseContinue+") != std::string::npos;
   if (const size_t at = features.find("PacketSize="); at != std::string::npos) {
     uint64_t size = 0;
     Arguments number(std::string_view(features).substr(at + 11));

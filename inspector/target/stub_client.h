@@ -11,9 +11,12 @@
 #include <string_view>
 #include <vector>
 
+#include "gdbstub/target.h"
 #include "snapshot/result.h"
 
 namespace mortem::inspector {
+
+using gdbstub::Direction;
 
 // Why the program stopped, or that it ended.
 struct StubStop {
@@ -21,6 +24,7 @@ struct StubStop {
   int code = 0;                     // the protocol's signal number, or the exit status
   uint32_t thread = 0;              // of a stop; 0: not told
   std::optional<uint64_t> watched;  // a watchpoint's address
+  enum class History : uint8_t { None, Begin, End } history = History::None;  // of a recording, which ends there
 };
 
 enum class StubPoint : uint8_t { Software = 0, Hardware = 1, Write = 2, Read = 3, Access = 4 };  // Z packets' numbers
@@ -37,6 +41,7 @@ class StubClient {
   uint32_t process() const { return process_; }
   uint32_t stopped_thread() const { return stopped_thread_; }
   int stop_signal() const { return stop_signal_; }  // the protocol's number
+  bool runs_backwards() const { return runs_backwards_; }
 
   std::vector<uint32_t> threads();
   // One for each character of an answer to `g`: digits, or 'x' for what is not known.
@@ -52,9 +57,10 @@ class StubClient {
   Result<void> write_registers(uint32_t thread, const std::string& digits);  // as registers() gives them
   Result<void> insert(StubPoint kind, uint64_t address, uint64_t length);
   Result<void> remove(StubPoint kind, uint64_t address, uint64_t length);
-  Result<void> resume();
-  Result<void> step(uint32_t thread);  // one instruction; the other threads stay where they are
-  void interrupt();                    // also from another thread, while the program runs
+  Result<void> resume(Direction direction = Direction::Forwards);
+  // One instruction; the other threads stay where they are.
+  Result<void> step(uint32_t thread, Direction direction = Direction::Forwards);
+  void interrupt();  // also from another thread, while the program runs
   // Nothing: it still runs after that time.
   Result<std::optional<StubStop>> wait_for_stop(int milliseconds);
 
@@ -75,7 +81,7 @@ class StubClient {
   int patience_ms_;
   std::string input_;  // what has come and was not looked at
   size_t input_at_ = 0;
-  bool binary_reads_ = false, multiprocess_ = false;
+  bool binary_reads_ = false, multiprocess_ = false, runs_backwards_ = false;
   size_t packet_size_ = 400;
   uint32_t process_ = 1, stopped_thread_ = 0;
   int stop_signal_ = 0;

@@ -63,14 +63,23 @@ Result<void> StubClient::remove(StubPoint kind, uint64_t address, uint64_t lengt
   return {};
 }
 
-Result<void> StubClient::resume() {
+// Backwards there are no actions of threads: the one that is meant is chosen before.
+Result<void> StubClient::resume(Direction direction) {
   const std::lock_guard lock(mutex_);
-  return send("vCont;c");
+  if (direction == Direction::Forwards) return send("vCont;c");
+  TRY(ask(fmt::format("Hc{}-1", process_prefix())));
+  return send("bc");
 }
 
-Result<void> StubClient::step(uint32_t thread) {
+Result<void> StubClient::step(uint32_t thread, Direction direction) {
   const std::lock_guard lock(mutex_);
-  return send(fmt::format("vCont;s:{}{:x}", process_prefix(), thread));
+  const std::string who = fmt::format("{}{:x}", process_prefix(), thread);
+  if (direction == Direction::Forwards) return send("vCont;s:" + who);
+  const auto chosen = ask("Hc" + who);
+  if (!chosen) return tl::unexpected(chosen.error());
+  if (*chosen != "OK")
+    return failure(ErrorKind::NotFound, fmt::format("{}: has no thread {}", name_, thread));
+  return send("bs");
 }
 
 // The stub's text is digits in its one reply (GDB manual, "General Query Packets"); a stub that sends it in packets `O`
@@ -135,6 +144,8 @@ Result<std::optional<StubStop>> StubClient::wait_for_stop(int milliseconds) {
     } else if ((arguments.take("watch:") || arguments.take("rwatch:") || arguments.take("awatch:")) &&
                arguments.hex(address)) {
       stop.watched = address;
+    } else if (arguments.take("replaylog:")) {
+      stop.history = arguments.take("begin") ? StubStop::History::Begin : StubStop::History::End;
     }
     while (!arguments.done() && !arguments.take(";")) arguments.skip(1);
   }

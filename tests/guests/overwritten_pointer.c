@@ -8,7 +8,7 @@ static struct {
 } record = {"", "hello"};
 
 __attribute__((noipa)) static void set_name(const char* name) {
-  strcpy(record.name, name);
+  strcpy(record.name, name);  // frame: copies
 }
 
 __attribute__((noipa)) static unsigned long compute(void) {
@@ -18,9 +18,9 @@ __attribute__((noipa)) static unsigned long compute(void) {
 }
 
 int main(void) {
-  puts(record.greeting);
-  set_name("a name of twenty bytes");
+  puts(record.greeting);               // frame: first_puts
+  set_name("a name of twenty bytes");  // frame: sets
   compute();
-  puts(record.greeting);
+  puts(record.greeting);  // frame: second_puts
   return 0;
 }

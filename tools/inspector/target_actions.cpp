@@ -63,7 +63,9 @@ Result<nlohmann::json> run_verb(std::vector<std::string> words, app::JobControl&
 
 std::string no_clone(const std::string& target, bool live) {
   if (!live) return kNotLive;
-  return instance_of(target) ? "" : fmt::format("{} is no guest of this machine that mortem started", target);
+  const auto instance = instance_of(target);
+  if (!instance) return fmt::format("{} is no guest of this machine that mortem started", target);
+  return instance->facts.is_replay() ? "a replay is copied as its recording's folder" : "";
 }
 
 // What the command says in the folder that grows beside the wanted one (clone_folder.h).

@@ -74,6 +74,9 @@ Result<CloneSource> find_clone_source(const std::string& text) {
   }
   source.name = text;
   source.instance = TRY(find_instance(text));
+  if (source.instance->facts.is_replay())
+    return failure(ErrorKind::Unsupported,
+                   fmt::format("{} is a replay: to have it twice, copy the recording's folder", text));
   source.connect = [folder = source.instance->folder] { return Qmp::connect(folder, 10'000); };
   return source;
 }

@@ -41,7 +41,8 @@ struct InstanceFacts {
   uint64_t crashes = 0;            // since it was started
   std::string last_crash;          // one line, empty: none
   std::vector<std::string> ports;  // HOST:GUEST
-  std::string machine;             // JSON (machine_json.h), empty: not known
+  std::string machine;             // JSON (machine_json.h), empty: of a replay, whose QEMUs come and go
+  bool is_replay() const { return machine.empty(); }
 };
 
 // A name as it is allowed: letters, digits, `.`, `_`, `-`; begins with a letter or digit; at most 64 characters.

@@ -54,7 +54,8 @@ class Analysis {
   std::optional<InstructionFacts> instruction_at(uint64_t pc);
   // Of a function's name (behind its prologue), of "file.c:12", of an address: where a breakpoint stands.
   Result<std::vector<uint64_t>> code_addresses(const std::string& where);
-  uint64_t behind_prologue(uint64_t start);  // of a function
+  uint64_t behind_prologue(uint64_t start);             // of a function
+  std::optional<uint64_t> function_begin(uint64_t pc);  // by the symbol that covers it
   Result<bool> is_true(const std::string& condition, uint32_t thread);
   struct ValuePlace {
     uint64_t address = 0, size = 0;

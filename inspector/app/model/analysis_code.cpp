@@ -83,6 +83,16 @@ Result<CodeBlock> Analysis::code(uint64_t address) {
   return block;
 }
 
+std::optional<uint64_t> Analysis::function_begin(uint64_t pc) {
+  load_symbols();
+  const auto after = std::upper_bound(code_symbols_.begin(), code_symbols_.end(), pc,
+                                      [](uint64_t value, const CodeSymbol& one) { return value < one.address; });
+  if (after == code_symbols_.begin()) return std::nullopt;
+  const CodeSymbol& one = *std::prev(after);
+  if (pc != one.address && pc - one.address >= one.size) return std::nullopt;
+  return one.address;
+}
+
 void Analysis::load_symbols() {
   if (symbols_are_loaded_) return;
   symbols_are_loaded_ = true;

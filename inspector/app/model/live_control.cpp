@@ -10,8 +10,7 @@
 namespace mortem::inspector::app {
 namespace {
 
-constexpr int kGdbTrap = 5, kGdbInterrupt = 2;
-constexpr int kMostLineSteps = 20000;  // instructions of one line, calls as one
+constexpr int kGdbInterrupt = 2;
 
 }  // namespace
 
@@ -22,12 +21,20 @@ std::vector<BreakpointFacts> LiveControl::breakpoints() const {
 
 bool LiveControl::is_step(const StubStop& stop, uint32_t thread) const {
   return stop.kind == StubStop::Kind::Stopped && stop.code == kGdbTrap && stop.thread == thread && !stop.watched &&
-         !guest_->was_interrupted();
+         stop.history == StubStop::History::None && !guest_->was_interrupted();
 }
 
-Result<std::string> LiveControl::move(Motion motion, uint32_t thread) {
+bool LiveControl::is_users_point(uint64_t pc) const {
+  return std::any_of(breakpoints_.begin(), breakpoints_.end(), [&](const BreakpointFacts& one) {
+    return one.enabled && !one.watches &&
+           std::any_of(one.points.begin(), one.points.end(),
+                       [&](const LivePoint& point) { return point.address == pc; });
+  });
+}
+
+Result<std::string> LiveControl::move(Motion motion, uint32_t thread, Direction direction) {
   for (;;) {
-    const StubStop stop = TRY(start(motion, thread));
+    const StubStop stop = TRY(direction == Direction::Forwards ? start(motion, thread) : start_back(motion, thread));
     if (stop.kind != StubStop::Kind::Stopped) {
       ended_ =
           stop.kind == StubStop::Kind::Exited
@@ -47,7 +54,7 @@ Result<std::string> LiveControl::move(Motion motion, uint32_t thread) {
 // Whether it is to stay stopped, and why in words.
 Result<bool> LiveControl::hit(const StubStop& stop, std::string& text) {
   text = text_of(stop);
-  if (stop.code != kGdbTrap || guest_->was_interrupted()) return true;
+  if (stop.code != kGdbTrap || guest_->was_interrupted() || stop.history != StubStop::History::None) return true;
   const auto pc = guest_->register_value(stopped_thread_, "rip");
   bool is_ours = false, stays = false;
   for (BreakpointFacts& one : breakpoints_) {
@@ -76,6 +83,8 @@ Result<bool> LiveControl::hit(const StubStop& stop, std::string& text) {
 }
 
 std::string LiveControl::text_of(const StubStop& stop) {
+  if (stop.history == StubStop::History::Begin) return "the recording begins here";
+  if (stop.history == StubStop::History::End) return "the recording ends here";
   if (guest_->was_interrupted() || stop.code == kGdbInterrupt) return "interrupted";
   if (stop.watched) return fmt::format("written: {:#x}", *stop.watched);
   if (stop.code == kGdbTrap) return "stepped";
@@ -107,11 +116,7 @@ Result<StubStop> LiveControl::run_to(uint32_t thread, uint64_t address, uint64_t
     if (pc != address) return stop;
     // Another thread, or a recursion: not meant.
     if (stop.thread == thread && TRY(guest_->register_value(thread, "rsp")) >= least_stack) return stop;
-    const bool is_users = std::any_of(breakpoints_.begin(), breakpoints_.end(), [&](const BreakpointFacts& one) {
-      return one.enabled && std::any_of(one.points.begin(), one.points.end(),
-                                        [&](const LivePoint& point) { return point.address == pc; });
-    });
-    if (is_users) return stop;
+    if (is_users_point(pc)) return stop;
     if (stop.thread == thread) continue;
     const StubStop stepped = TRY(guest_->step(stop.thread));
     if (stepped.kind != StubStop::Kind::Stopped || stepped.code != kGdbTrap) return stepped;
@@ -171,6 +176,11 @@ Result<StubStop> LiveControl::step_out(uint32_t thread) {
     if (frame.physical > stack.frames.front().physical && frame.trust != Trust::TailCall)
       return run_to(thread, frame.pc, TRY(guest_->register_value(thread, "rsp")) + 1);
   return failure(ErrorKind::NotFound, "nobody called this function");
+}
+
+Result<void> LiveControl::check_changeable() const {
+  if (!runs_backwards()) return {};
+  return failure(ErrorKind::Unsupported, "what was recorded cannot be changed");
 }
 
 void LiveControl::update_points() {
@@ -234,6 +244,7 @@ void LiveControl::set_condition(uint32_t id, const std::string& condition) {
 
 Result<void> LiveControl::assign(const std::string& expression, const std::string& text, uint32_t thread,
                                  size_t frame) {
+  TRY_VOID(check_changeable());
   const size_t first = expression.find_first_not_of(' ');
   if (first != std::string::npos && expression[first] == '$') {
     const size_t last = expression.find_last_not_of(' ');
@@ -244,6 +255,7 @@ Result<void> LiveControl::assign(const std::string& expression, const std::strin
 
 Result<void> LiveControl::assign(ValueHandle to, const std::string& name, const std::string& text, uint32_t thread,
                                  size_t frame) {
+  TRY_VOID(check_changeable());
   return write(TRY(access_.analysis().assignment(to, name, text, thread, frame)), name);
 }
 
@@ -300,6 +312,7 @@ Result<std::vector<std::string>> LiveControl::arguments_of(const std::string& ex
 }
 
 Result<uint64_t> LiveControl::call(const std::string& expression, uint32_t thread, size_t frame) {
+  TRY_VOID(check_changeable());
   std::string function;
   const auto texts = TRY(arguments_of(expression, function));
   Analysis& analysis = access_.analysis();

@@ -1,6 +1,6 @@
-// Runs a live guest for the session: steps by lines, breakpoints with conditions, watchpoints, changes, calls. All of
-// it in the analysis lane, which has nothing else to do while the program runs; only what is marked is for the user
-// interface's thread.
+// Runs a live guest for the session: steps by lines, breakpoints with conditions, watchpoints, changes, calls; of a
+// recording also backwards. All of it in the analysis lane, which has nothing else to do while the program runs; only
+// what is marked is for the user interface's thread.
 #pragma once
 
 #include <functional>
@@ -12,6 +12,9 @@
 #include "inspector/app/model/live_facts.h"
 
 namespace mortem::inspector::app {
+
+inline constexpr int kGdbTrap = 5;            // the protocol's number of SIGTRAP
+inline constexpr int kMostLineSteps = 20000;  // instructions of one line, calls as one
 
 class LiveControl {
  public:
@@ -26,11 +29,18 @@ class LiveControl {
   void give_up() { guest_->give_up(); }              // from any thread: nothing runs any more
   void interrupt() { guest_->interrupt(); }          // from any thread
 
-  void begin_motion() { guest_->begin_motion(); }  // before move(), from any thread
+  bool runs_backwards() const { return guest_->runs_backwards(); }  // from any thread; it is a recording then
+  void begin_motion() { guest_->begin_motion(); }                   // before move() and go(), from any thread
   // Why it stopped, in a few words; empty: the program ended, `ended` says how.
-  Result<std::string> move(Motion motion, uint32_t thread);
+  Result<std::string> move(Motion motion, uint32_t thread, Direction direction);
   const std::string& ended() const { return ended_; }
   uint32_t stopped_thread() const { return stopped_thread_; }
+
+  // --- of a recording (live_time.cpp)
+  TimeFacts time() const;                            // from any thread
+  Result<void> look_at_time();                       // what time() says from then on
+  Result<std::string> go(const std::string& place);  // a mark, a position, begin, crash, end; as move()
+  Result<void> mark(const std::string& name);        // the position at hand
 
   Result<void> add_breakpoint(const std::string& where, const std::string& condition);
   Result<void> add_watchpoint(const std::string& expression, uint32_t thread, size_t frame);
@@ -45,6 +55,12 @@ class LiveControl {
 
  private:
   Result<StubStop> start(Motion motion, uint32_t thread);
+  Result<StubStop> start_back(Motion motion, uint32_t thread);
+  Result<StubStop> step_line_back(uint32_t thread, bool over);
+  Result<StubStop> step_out_back(uint32_t thread);
+  Result<StubStop> back_to_call(uint32_t thread, uint64_t return_address, uint64_t least_stack);
+  bool is_users_point(uint64_t pc) const;
+  Result<void> check_changeable() const;
   Result<StubStop> step_line(uint32_t thread, bool over);
   Result<StubStop> step_behind_prologue(uint32_t thread, uint64_t pc);
   Result<StubStop> step_out(uint32_t thread);
@@ -62,6 +78,7 @@ class LiveControl {
   mutable std::mutex mutex_;
   std::vector<BreakpointFacts> breakpoints_;
   uint32_t last_id_ = 0, stopped_thread_ = 0;
+  TimeFacts time_;
   std::string ended_;
 };
 

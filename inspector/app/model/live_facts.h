@@ -1,6 +1,7 @@
 // How a live guest is run, and where it is to stop.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -9,6 +10,12 @@
 namespace mortem::inspector::app {
 
 enum class Motion : uint8_t { Continue, StepInstruction, StepLine, StepOver, StepOut };
+
+// Of a recording: positions are instructions since its beginning.
+struct TimeFacts {
+  std::optional<uint64_t> position, first, last;
+  std::vector<std::string> marks;  // "NAME POSITION"
+};
 
 struct BreakpointFacts {
   uint32_t id = 0;

@@ -96,10 +96,12 @@ void Session::open() {
     if (source.stub_socket >= 0) {
       auto guest = TRY(LiveGuest::attach(source.stub_socket, setup_.target));
       source.core = TRY(guest->snapshot());
+      const bool is_recording = guest->runs_backwards();
       auto live = std::make_shared<LiveControl>(
           std::move(guest),
           LiveControl::Access{[this]() -> Analysis& { return analysis(); },
                               [this]() -> Result<void> { return take_state(TRY(live_->guest().snapshot())); }});
+      if (is_recording) TRY_VOID(live->look_at_time());
       const std::lock_guard lock(mutex_);
       live_ = std::move(live);
     }

@@ -131,7 +131,7 @@ class Session {
   MemoryMarks& marks() { return marks_; }
 
   // --- of a live guest (live() is true). What cannot be done stands in jobs() with its reason.
-  void move(Motion motion, uint32_t thread);  // runs until the next stop
+  void move(Motion motion, uint32_t thread, Direction direction = Direction::Forwards);  // runs until the next stop
   void interrupt();
   std::string stop_text() const;    // why it stopped last: "breakpoint 1: main"; empty: it was opened, or it ended
   uint32_t stopped_thread() const;  // 0: none yet
@@ -149,6 +149,11 @@ class Session {
   // Has the guest write its dump where its crashes' go; the program ends with that, or boots again. In a job's thread:
   // waits for the guest's word.
   Result<void> write_dump(const JobControl& job);
+  // --- of a recording
+  bool runs_backwards() const;
+  TimeFacts time() const;
+  void go(const std::string& place);  // a mark, a position, begin, crash, end
+  void mark_time(const std::string& name);
   uint64_t call(const std::string& expression, uint32_t thread,
                 size_t frame);  // a job's number; its text: what it gave
 
@@ -164,7 +169,8 @@ class Session {
   void open();
   Result<void> take_state(std::unique_ptr<snapshot::CoreFile> core);
   void control(std::string title, std::function<Result<void>(LiveControl&)> work);
-  Result<void> run(LiveControl& live, Motion motion, uint32_t thread);
+  void start(std::function<Result<std::string>(LiveControl&)> motion);
+  Result<void> run(LiveControl& live, const std::function<Result<std::string>(LiveControl&)>& motion);
   std::shared_ptr<OpenState> state() const;
   Analysis& analysis();  // of the analysis lane
   bool handle_crash(Lane lane, const Crash& crash);

@@ -43,9 +43,10 @@ void Session::control(std::string title, std::function<Result<void>(LiveControl&
   });
 }
 
-Result<void> Session::run(LiveControl& live, Motion motion, uint32_t thread) {
+Result<void> Session::run(LiveControl& live, const std::function<Result<std::string>(LiveControl&)>& motion) {
   changes_since_stop_.leave_stop(state());
-  auto stop = live.move(motion, thread);
+  auto stop = motion(live);
+  if (live.runs_backwards()) (void)live.look_at_time();
   const bool ended = stop && stop->empty();
   {
     const std::lock_guard lock(mutex_);
@@ -60,7 +61,15 @@ Result<void> Session::run(LiveControl& live, Motion motion, uint32_t thread) {
   return {};
 }
 
-void Session::move(Motion motion, uint32_t thread) {
+void Session::move(Motion motion, uint32_t thread, Direction direction) {
+  start([=](LiveControl& live) { return live.move(motion, thread, direction); });
+}
+
+void Session::go(const std::string& place) {
+  start([=](LiveControl& live) { return live.go(place); });
+}
+
+void Session::start(std::function<Result<std::string>(LiveControl&)> motion) {
   {
     const std::lock_guard lock(mutex_);
     if (live_ && phase_ != Phase::Stopped) return;
@@ -70,7 +79,21 @@ void Session::move(Motion motion, uint32_t thread) {
     }
   }
   if (live()) questions_->hold(true);
-  control("run", [this, motion, thread](LiveControl& live) { return run(live, motion, thread); });
+  control("run", [this, motion = std::move(motion)](LiveControl& live) { return run(live, motion); });
+}
+
+bool Session::runs_backwards() const {
+  const std::lock_guard lock(mutex_);
+  return live_ && live_->runs_backwards();
+}
+
+TimeFacts Session::time() const {
+  const std::lock_guard lock(mutex_);
+  return live_ ? live_->time() : TimeFacts();
+}
+
+void Session::mark_time(const std::string& name) {
+  control("name this moment", [=](LiveControl& live) { return live.mark(name); });
 }
 
 void Session::interrupt() {

@@ -74,19 +74,38 @@ std::string not_stopped(const Workspace& workspace) {
   return workspace.session->phase() == Phase::Stopped ? "" : "it runs";
 }
 
+std::string not_of_a_recording(const Workspace& workspace) {
+  if (const std::string why = not_stopped(workspace); !why.empty()) return why;
+  return workspace.session->runs_backwards() ? "" : "only a recording goes backwards: mortem run --record";
+}
+
+std::vector<Suggestion> moments(const Session& session) {
+  std::vector<Suggestion> all = {{"crash", "where the program died", "crash"},
+                                 {"begin", "the first that is recorded", "begin"},
+                                 {"end", "the last that is recorded", "end"}};
+  for (const std::string& mark : session.time().marks) {
+    const std::string name = mark.substr(0, mark.find(' '));
+    all.push_back({name, mark.substr(name.size() + 1) + " instructions", name});
+  }
+  return all;
+}
+
 void add_run_commands(Workspace& workspace) {
+  using Why = decltype(Command::unavailable);
   const auto stopped = [&workspace] { return not_stopped(workspace); };
   const auto live = [&workspace] { return not_live(workspace); };
-  const auto motion = [&](const char* name, const char* title, const char* keys, const char* button, Motion what) {
+  const auto back = [&workspace] { return not_of_a_recording(workspace); };
+  const auto motion = [&](const char* name, const char* title, const char* keys, const char* button, Motion what,
+                          Direction direction = Direction::Forwards) {
     workspace.commands.add({.name = name,
                             .menu = "Run",
                             .title = title,
                             .keys = keys,
-                            .run = [&workspace, what](const std::string&) -> Result<void> {
-                              workspace.session->move(what, workspace.thread());
+                            .run = [&workspace, what, direction](const std::string&) -> Result<void> {
+                              workspace.session->move(what, workspace.thread(), direction);
                               return {};
                             },
-                            .unavailable = stopped,
+                            .unavailable = direction == Direction::Forwards ? Why(stopped) : Why(back),
                             .button = button});
   };
   motion("run.continue", "Continue", "F5", "Continue", Motion::Continue);
@@ -94,6 +113,34 @@ void add_run_commands(Workspace& workspace) {
   motion("run.into", "Step into", "F11", "Into", Motion::StepLine);
   motion("run.out", "Step out", "Shift+F11", "Out", Motion::StepOut);
   motion("run.instruction", "Step one instruction", "", "", Motion::StepInstruction);
+  constexpr Direction kBack = Direction::Backwards;
+  motion("back.continue", "Continue backwards", "Ctrl+Shift+F5", "Reverse", Motion::Continue, kBack);
+  motion("back.over", "Step over backwards", "Ctrl+Shift+F10", "Over back", Motion::StepOver, kBack);
+  motion("back.into", "Step into backwards", "Ctrl+Shift+F11", "Into back", Motion::StepLine, kBack);
+  motion("back.out", "Step back to the call", "Ctrl+F11", "To the call", Motion::StepOut, kBack);
+  motion("back.instruction", "Step one instruction back", "", "", Motion::StepInstruction, kBack);
+  workspace.commands.add({.name = "time.go",
+                          .menu = "Run",
+                          .title = "Go to a moment",
+                          .keys = "Ctrl+T",
+                          .argument = "A named moment, a position, begin, crash or end",
+                          .run = [&workspace](const std::string& place) -> Result<void> {
+                            workspace.session->go(place);
+                            return {};
+                          },
+                          .unavailable = back,
+                          .suggest = [&workspace](const std::string&) { return moments(*workspace.session); },
+                          .typed_first = true});
+  workspace.commands.add({.name = "time.mark",
+                          .menu = "Run",
+                          .title = "Name this moment",
+                          .argument = "A name; it stays in the recording's folder",
+                          .run = [&workspace](const std::string& name) -> Result<void> {
+                            workspace.session->mark_time(name);
+                            return {};
+                          },
+                          .unavailable = back,
+                          .typed_first = true});
   workspace.commands.add({.name = "run.interrupt",
                           .menu = "Run",
                           .title = "Interrupt",

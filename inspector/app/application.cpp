@@ -19,6 +19,11 @@ double thread_cpu_seconds() {
   return double(now.tv_sec) + double(now.tv_nsec) / 1e9;
 }
 
+// As Settings::presets names it.
+const char* kind_of(const Session& session) {
+  return session.runs_backwards() ? "recording" : session.live() ? "live" : "still";
+}
+
 }  // namespace
 
 Application::Application(ApplicationSetup setup, Frontend& frontend, Settings settings)
@@ -55,10 +60,11 @@ void Application::open(const std::string& target) {
   selected_first_ = false;
   first_stack_ = {};
   // A guest's name, as far as can be told before it answers.
-  taken_for_live_ = false;
+  taken_for_ = "still";
   if (target.find('/') == std::string::npos && workspace_.running_guests)
-    for (const Guest& guest : workspace_.running_guests()) taken_for_live_ |= guest.name == target;
-  set_preset(workspace_.settings.preset_for(taken_for_live_));
+    for (const Guest& guest : workspace_.running_guests())
+      if (guest.name == target) taken_for_ = "live";
+  set_preset(workspace_.settings.preset_for(taken_for_));
 }
 
 void Application::close_target() {
@@ -96,7 +102,7 @@ void Application::keep_layout() {
 
 // By a person: the next target of this kind gets it, too.
 void Application::choose_preset(const std::string& name) {
-  if (workspace_.session) workspace_.settings.presets[workspace_.session->live() ? "live" : "still"] = name;
+  if (workspace_.session) workspace_.settings.presets[kind_of(*workspace_.session)] = name;
   set_preset(name);
 }
 
@@ -150,7 +156,8 @@ void Application::follow_session() {
   }
   if (!selected_first_ && session->first_thread() != 0) {
     selected_first_ = true;
-    if (session->live() != taken_for_live_) set_preset(workspace_.settings.preset_for(session->live()));
+    if (const std::string kind = kind_of(*session); kind != taken_for_)
+      set_preset(workspace_.settings.preset_for(kind));
     workspace_.set_selection(session->first_thread(), 0);
     session->history().visit(
         {.view = {}, .thread = session->first_thread(), .frame = 0, .address = {}, .file = {}, .line = 0});

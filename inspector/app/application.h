@@ -93,8 +93,8 @@ class Application {
   Toasts toasts_;
   InputQueue input_;
   std::vector<ScreenLine> screen_;
-  bool screen_read_ = false, help_shown_ = false, fonts_outdated_ = false, selected_first_ = false,
-       taken_for_live_ = false;
+  bool screen_read_ = false, help_shown_ = false, fonts_outdated_ = false, selected_first_ = false;
+  std::string taken_for_;  // the kind of target, as settings know it
   std::atomic<bool> ended_ = false;
   std::vector<std::future<void>> closing_;  // sessions that come to their end
   int frames_wanted_ = 3;                   // ImGui needs a few until what moved stands still

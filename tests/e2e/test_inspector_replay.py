@@ -33,6 +33,7 @@ class InspectorReplay(MortemTest):
         name = self.replay(PROGRAM)
         self.run_script(name, f"""\
             wait "main {line['second_puts']}" in stack
+            check-fact preset replay
             check-command target.clone unavailable
             check-command target.dump unavailable
             command breakpoint.watch record.greeting
@@ -45,6 +46,8 @@ class InspectorReplay(MortemTest):
             # To the call of strcpy, to the beginning of its line, to the call of set_name.
             key Ctrl+F11
             wait "0 set_name {line['copies']}" in stack
+            wait "strcpy(record.name, name)" in source
+            wait "set_name overwritten_pointer" in disassembly
             key Ctrl+Shift+F10
             wait "stopped: stepped"
             settle
@@ -91,6 +94,8 @@ class InspectorReplay(MortemTest):
         name = self.replay(LONG_WAY, "300")
         self.run_script(name, """\
             wait "main" in stack
+            command breakpoint.watch pointer
+            wait "writes to pointer" in breakpoints
             command back.continue
             wait "running"
             command run.interrupt

@@ -238,11 +238,13 @@ rows 0.42
 tabs threads*
 tabs stack*
 columns 0.66
-tabs source* disassembly memory summary
+rows 0.62
+tabs source* summary
+tabs disassembly* memory
 rows 0.56
 tabs variables* watch
 tabs registers*
-tabs log* events network files map symbols search marks jobs timeline
+tabs breakpoints* log events network files map symbols search marks jobs timeline
 )";
   if (name == "welcome") return "tabs welcome*\n";
   return nullptr;

@@ -56,7 +56,7 @@ void read_line(const std::string& line, Settings& to) {
     to.watches.push_back(value);
   } else if (key == "preset") {
     // Of an older version, which wrote what was shown last and did not use it.
-  } else if (key == "preset.live" || key == "preset.still") {
+  } else if (key == "preset.live" || key == "preset.still" || key == "preset.recording") {
     if (value == "crash" || value == "live" || value == "replay") to.presets[key.substr(7)] = value;
   } else if (key == "theme") {
     to.brightness = value == "light" ? Brightness::Light : Brightness::Dark;
@@ -81,9 +81,9 @@ void Settings::remember(const std::string& target) {
   if (recent.size() > kRecentTargets) recent.resize(kRecentTargets);
 }
 
-std::string Settings::preset_for(bool live) const {
-  if (const auto chosen = presets.find(live ? "live" : "still"); chosen != presets.end()) return chosen->second;
-  return live ? "live" : "crash";
+std::string Settings::preset_for(const std::string& kind) const {
+  if (const auto chosen = presets.find(kind); chosen != presets.end()) return chosen->second;
+  return kind == "live" ? "live" : kind == "recording" ? "replay" : "crash";
 }
 
 std::filesystem::path settings_path() {

@@ -16,14 +16,14 @@ struct Settings {
   std::vector<std::string> recent;             // targets, the newest first
   std::vector<std::string> watches;            // expressions
   std::map<std::string, std::string> layouts;  // by preset: as TileTree::text() writes it
-  std::map<std::string, std::string> presets;  // that were chosen for targets: "live", "still"
+  std::map<std::string, std::string> presets;  // that were chosen for kinds of targets: "live", "recording", "still"
   Brightness brightness = Brightness::Dark;
   float zoom = 1;
   int width = 1440, height = 900;
   std::vector<std::string> unknown_lines;  // of a newer version: kept
 
   void remember(const std::string& target);
-  std::string preset_for(bool live) const;
+  std::string preset_for(const std::string& kind) const;
 };
 
 std::filesystem::path settings_path();  // empty: nowhere

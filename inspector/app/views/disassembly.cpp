@@ -44,7 +44,8 @@ class DisassemblyView : public View {
       address_ = asked.place.address;
       scroll_ = true;
     }
-    if (workspace.selection_serial() == seen_selection_ || !stack || workspace.frame() >= stack->frames.size()) return;
+    if (workspace.selection_serial() == seen_selection_ || !stack || stack.pending) return;
+    if (workspace.frame() >= stack->frames.size()) return;
     seen_selection_ = workspace.selection_serial();
     address_ = lookup(stack->frames[workspace.frame()], workspace.frame());
     scroll_ = true;

@@ -52,8 +52,9 @@ class SourceView : public View {
       seen_selection_ = workspace.selection_serial();
       show(asked.place.file, asked.place.line, asked.place.address.value_or(0));
     }
-    // Of a new selection the stack may not be there yet.
-    if (workspace.selection_serial() == seen_selection_ || !stack || workspace.frame() >= stack->frames.size()) return;
+    // Of a new selection the stack may not be there yet, or still be that of the stop before.
+    if (workspace.selection_serial() == seen_selection_ || !stack || stack.pending) return;
+    if (workspace.frame() >= stack->frames.size()) return;
     seen_selection_ = workspace.selection_serial();
     const Frame& frame = stack->frames[workspace.frame()];
     show(frame.file, frame.line, frame.pc);

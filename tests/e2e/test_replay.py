@@ -58,7 +58,7 @@ class ReplayTest(MortemTest):
         expect("Program received signal SIGSEGV")
         expect("No more reverse-execution history.")
         self.assertNotIn("SIGINT", said)
-        self.assertEqual(self.mortem("clone", name, "-o", "copy", status=1).stderr,
+        self.assertEqual(self.mortem("clone", name, "-o", "copy", status=2).stderr,
                          f"mortem: {name} is a replay: to have it twice, copy the recording's folder\n")
         self.mortem("stop", name)
         self.assert_nothing_left()

@@ -20,7 +20,11 @@ Result<OpenedTarget> open_target(const std::string& text, inspector::Scope scope
 // The same without a look at its threads.
 Result<std::unique_ptr<snapshot::CoreFile>> open_target_core(const std::string& text);
 
+// A folder has to be a clone's: the error says what it is instead. All else is fine here.
+Result<void> check_folder(const std::string& path);
+
 inline constexpr const char* kTargetHelp =
-    "A dump, any x86-64 ELF core, a disk image with dumps (#N: of slot N), or the name of a running guest";
+    "A dump, any x86-64 ELF core, a clone's folder, a disk image with dumps (#N: of slot N), or the name of a running "
+    "guest";
 
 }  // namespace mortem::tools

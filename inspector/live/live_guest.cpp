@@ -140,9 +140,15 @@ Result<StubStop> LiveGuest::step(uint32_t thread, Direction direction) {
 }
 
 Result<std::string> LiveGuest::monitor(const std::string& command) {
+  return stub_->monitor(command);
+}
+
+Result<std::string> LiveGuest::go(const std::string& place) {
+  constexpr int kAsLongAsItTakes = -1;
   running_ = true;
-  auto said = stub_->monitor(command);
+  auto said = stub_->monitor("go " + place, kAsLongAsItTakes);
   running_ = false;
+  if (said) TRY_VOID(stub_->learn_stop());
   return said;
 }
 

@@ -50,8 +50,10 @@ class LiveGuest {
 
   // --- of a recording, which runs backwards, too
   bool runs_backwards() const { return stub_->runs_backwards(); }
-  // A command of its stub; interrupt() ends one that takes long.
-  Result<std::string> monitor(const std::string& command);
+  Result<std::string> monitor(const std::string& command);  // of its stub
+  // To another moment, by the stub's command; interrupt() ends that. What the stub says; then it stands somewhere.
+  Result<std::string> go(const std::string& place);
+  uint32_t stopped_thread() const { return stub_->stopped_thread(); }
 
   // The stub writes the dump of this moment as a crash does: the program ends with it, and the connection. Gives what
   // the stub says.

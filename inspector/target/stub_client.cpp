@@ -14,7 +14,7 @@
 namespace mortem::inspector {
 namespace {
 
-constexpr int kFirstPatience = 15000, kPatience = 30000;  // milliseconds
+constexpr int kFirstPatience = 15000;  // milliseconds
 constexpr size_t kLargestTransfer = 64 << 20, kLargestPacket = 16 << 20;
 constexpr size_t kMostThreads = 1 << 20;
 
@@ -54,6 +54,11 @@ Result<void> StubClient::begin() {
     if (::send(socket_, &kAcknowledgement, 1, MSG_NOSIGNAL) != 1)
       return failure(ErrorKind::System, fmt::format("{}: its debug stub is gone", name_));
   }
+  return learn_stop();
+}
+
+Result<void> StubClient::learn_stop() {
+  const std::lock_guard lock(mutex_);
   const std::string stop = TRY(ask("?"));
   return take_stop(stop);
 }

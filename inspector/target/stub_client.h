@@ -51,7 +51,10 @@ class StubClient {
   // Number of bytes from `address` on; 0: not there.
   Result<size_t> read_memory(uint64_t address, std::span<uint8_t> to);
 
-  Result<std::string> monitor(std::string_view command);  // qRcmd: what the stub says; "" when nothing
+  // qRcmd: what the stub says; "" when nothing. Milliseconds; below 0: as long as it takes.
+  static constexpr int kPatience = 30000;
+  Result<std::string> monitor(std::string_view command, int patience_ms = kPatience);
+  Result<void> learn_stop();  // anew, where a command of the stub's may have changed it
   // --- control (stub_control.cpp). Between resume() and the stop that wait_for_stop() gives nothing else may be asked.
   Result<void> write_memory(uint64_t address, std::span<const uint8_t> bytes);
   Result<void> write_registers(uint32_t thread, const std::string& digits);  // as registers() gives them

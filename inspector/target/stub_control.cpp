@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <utility>
 
 #include "gdbstub/arguments.h"
 #include "inspector/target/stub_client.h"
@@ -77,15 +78,19 @@ Result<void> StubClient::step(uint32_t thread, Direction direction) {
   if (direction == Direction::Forwards) return send("vCont;s:" + who);
   const auto chosen = ask("Hc" + who);
   if (!chosen) return tl::unexpected(chosen.error());
-  if (*chosen != "OK")
-    return failure(ErrorKind::NotFound, fmt::format("{}: has no thread {}", name_, thread));
+  if (*chosen != "OK") return failure(ErrorKind::NotFound, fmt::format("{}: has no thread {}", name_, thread));
   return send("bs");
 }
 
 // The stub's text is digits in its one reply (GDB manual, "General Query Packets"); a stub that sends it in packets `O`
 // before is understood, too.
-Result<std::string> StubClient::monitor(std::string_view command) {
+Result<std::string> StubClient::monitor(std::string_view command, int patience_ms) {
   const std::lock_guard lock(mutex_);
+  struct Patience {
+    int& of;
+    const int usual;
+    ~Patience() { of = usual; }
+  } const patience{patience_ms_, std::exchange(patience_ms_, patience_ms)};
   TRY_VOID(send("qRcmd," + hexadecimal_digits({reinterpret_cast<const uint8_t*>(command.data()), command.size()})));
   std::string text;
   const auto add = [&text](std::string_view digits) {

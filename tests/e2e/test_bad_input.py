@@ -28,6 +28,12 @@ class BadInput(MortemTest):
         self.assert_refused("run", script, naming=["script.sh", "a script"])
         self.assert_refused("bt", script, naming=["script.sh"])
 
+    def test_a_folder_that_is_no_clone(self):
+        folder = self.files / "things"
+        folder.mkdir()
+        for verb in ("bt", "info", "report", "resume", "gdb"):
+            self.assert_refused(verb, folder, naming=["things", "no clone", "clone.json"])
+
     def test_empty_file(self):
         empty = self.files / "empty"
         empty.write_bytes(b"")

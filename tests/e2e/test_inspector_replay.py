@@ -34,6 +34,15 @@ class InspectorReplay(MortemTest):
         self.run_script(name, f"""\
             wait "main {line['second_puts']}" in stack
             check-fact preset replay
+            check "crashed" in threads
+            command time.go begin
+            wait "stopped: at "
+            settle
+            check-not "crashed" in threads
+            command time.go crash
+            wait "main {line['second_puts']}" in stack
+            settle
+            check "crashed" in threads
             check-command target.clone unavailable
             check-command target.dump unavailable
             command breakpoint.watch record.greeting

@@ -188,6 +188,9 @@ class ReplayTest(MortemTest):
         (recording / "disk.img").unlink()
         self.assert_refused("replay", recording, naming=["its disk.img is missing"])
         self.assert_refused("replay", self.files, naming=["not a recording"])
+        self.assert_refused("bt", recording, naming=[recording, "a recording", "mortem replay"])
+        (recording / "recording.json").write_text("{}")
+        self.assert_refused("replay", recording, naming=[recording / "recording.json", "not a recording's description"])
         self.assert_nothing_left()
 
 

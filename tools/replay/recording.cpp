@@ -46,7 +46,7 @@ Result<Recording> parse_recording(const std::string& text, const std::string& wh
       return failure(ErrorKind::BadInput, where + ": damaged");
     return recording;
   } catch (const ordered_json::exception& error) {
-    return failure(ErrorKind::BadInput, fmt::format("{}: {}", where, error.what()));
+    return failure(ErrorKind::BadInput, fmt::format("{}: not a recording's description: {}", where, error.what()));
   }
 }
 

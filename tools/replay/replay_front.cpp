@@ -79,7 +79,10 @@ bool ReplayFront::receive() {
     is_asked_ = true;
     bytes = bytes.subspan(server_->feed(bytes));
     is_asked_ = false;
-    if (const auto stop = target_.take_stop()) server_->report_stop(*stop);
+    if (const auto stop = target_.take_stop()) {
+      if (stop->kind != gdbstub::StopKind::Terminated) stop_ = *stop;
+      server_->report_stop(*stop);
+    }
     if (!drain()) return false;
   }
   return true;

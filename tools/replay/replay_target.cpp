@@ -340,6 +340,7 @@ Result<std::string> ReplayTarget::mark(const std::string& name) {
 Result<std::string> ReplayTarget::go(const std::string& place) {
   TRY_VOID(check_place(history_.recording(), place));
   const HistoryEvent event = TRY(go_to_place(history_, place));
+  stop_ = stop_of(event);  // of which nobody is told; who asks why it stands hears it
   return fmt::format("{}at {}", event.kind == HistoryStop::Interrupted ? "interrupted, " : "", history_.position());
 }
 

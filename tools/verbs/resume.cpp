@@ -6,6 +6,7 @@
 #include "snapshot/clone/clone_description.h"
 #include "tools/output.h"
 #include "tools/qemu/dump_start.h"
+#include "tools/target.h"
 #include "tools/verbs.h"
 #include "tools/verbs/clone_options.h"
 
@@ -39,6 +40,7 @@ int resume_dump(const ResumeOptions& options, const CloneStartOptions& start) {
 int resume(const ResumeOptions& options) {
   auto start = clone_start_options(options.start);
   if (!start) return fail(start.error());
+  if (auto folder = check_folder(options.source); !folder) return fail(folder.error());
   if (!snapshot::is_clone_folder(options.source)) return resume_dump(options, *start);
   if (!options.image.empty()) return fail("--image is for dumps: a clone's folder has its disk");
   auto started = start_clone(options.source, *start, std::nullopt);

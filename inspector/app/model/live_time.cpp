@@ -132,7 +132,8 @@ Result<void> LiveControl::look_at_time() {
 }
 
 Result<std::string> LiveControl::go(const std::string& place) {
-  const std::string said = first_line(TRY(guest_->monitor("go " + place)));
+  const std::string said = first_line(TRY(guest_->go(place)));
+  stopped_thread_ = guest_->stopped_thread();
   TRY_VOID(access_.refresh());
   if (said.starts_with("at ") || said.starts_with("interrupted, ")) return said;
   return failure(ErrorKind::NotFound, said);

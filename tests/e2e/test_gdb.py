@@ -79,6 +79,8 @@ class Attach(Gdb):
     def test_before_qemu(self):
         self.start("run", DEBUGGEE, "--name", "d", "--wait")
         wait_until((self.socket_of().parent / "instance.json").exists, "the guest's name")
+        with socket.socket(socket.AF_UNIX) as early:
+            early.connect(str(self.socket_of()))
         self.assertIn("$1 = 77", self.gdb("p untouched", "kill"))
 
     def test_wrong_names(self):

@@ -18,6 +18,7 @@
 #include "kernel/memory/memory_initialize.h"
 #include "kernel/memory/page_table.h"
 #include "kernel/memory/physical.h"
+#include "kernel/task/scheduler.h"
 
 namespace kernel {
 
@@ -65,9 +66,10 @@ namespace {
       ram_page_count() * kPageSize >> 20);
   reboot_record_begin();
   if (setting_is("selftest", "1")) selftest();
+  if (setting_is("idle", "poll") || (is_emulated() && !setting_is("idle", "halt"))) poll_before_halt(true);
   drivers_initialize();
   crash_set_after(setting_is("on-crash", "stop") || setting_is("on-crash", "gdb") ? AfterCrash::PowerOff
-                                                                                    : AfterCrash::Reboot);
+                                                                                  : AfterCrash::Reboot);
   crash_prepare();
   if (setting_is("provoke-crash", "boot")) panic("provoked: boot");
   if (Result<void> mounted = mount_root(); !mounted)

@@ -11,7 +11,7 @@ namespace {
 constexpr uint64_t kLargestFile = ((uint64_t{1} << 32) / 8 - 1 - 525'826) * kPageSize;
 constexpr uint64_t kLargestSmallFile = 0x7FFF'FFFF;  // above it the superblock says that there are large files
 constexpr uint64_t kMostPagesOfARun = 512;
-constexpr uint64_t kPagesAround = 32;  // are read with a page that is wanted
+constexpr uint64_t kPagesAround = 16;  // are read with a page that is wanted
 
 // Caching is not worth the program's last pages.
 bool has_memory_to_cache() {

@@ -26,6 +26,8 @@
 //   path-mtu-lifetime=SECONDS       command line only, for tests: how long a way's MTU is believed (600)
 //   log=console                     command line only
 //   control=serial                  command line only: the control port is the second UART (of recorded guests)
+//   idle=poll|halt                  command line only; poll: before the CPU halts it looks for work for a while
+//                                   (task/poll_window.h). Not given: poll under QEMU's TCG, else halt
 //   wall-clock-ns=N                 command line only; not given: CMOS clock
 #pragma once
 

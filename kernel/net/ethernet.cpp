@@ -333,6 +333,14 @@ bool ethernet_may_put_off() {
   return g_queued > 0 && g_queued < kFew;
 }
 
+void ethernet_be_quiet() {
+  if (g_card != nullptr) g_card->want_receive_interrupt(false);
+}
+
+bool ethernet_has_news() {
+  return g_card != nullptr && g_card->has_received();
+}
+
 bool ethernet_wait_for_news() {
   if (g_card == nullptr) return false;
   g_card->want_receive_interrupt(true);

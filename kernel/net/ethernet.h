@@ -41,6 +41,8 @@ bool ethernet_receive(size_t most);  // hands over what came; true: there is mor
 void ethernet_flush();               // frames go out, memory goes to the card
 bool ethernet_may_put_off();         // few frames wait for ethernet_flush(), but some
 bool ethernet_wait_for_news();       // interrupts on again; true: something came already
+void ethernet_be_quiet();            // interrupts off
+bool ethernet_has_news();            // something came
 void ethernet_set_mtu(unsigned mtu);
 
 }  // namespace kernel::net

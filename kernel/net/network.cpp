@@ -106,6 +106,9 @@ void initialize() {
   listen_for_icmp_errors();
   if (!ethernet_initialize(device_has_news)) return;
   configure(ethernet_interface());
+  set_polled_device({.be_quiet = ethernet_be_quiet,
+                     .has_news = [] { return !g_stands_still && ethernet_has_news(); },
+                     .be_watched = [] { return !g_stands_still && ethernet_wait_for_news(); }});
   request_deferred_work();  // the first look at the card, which tells of frames from then on
 }
 

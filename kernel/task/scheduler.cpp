@@ -7,6 +7,7 @@
 #include "kernel/crash/crash.h"
 #include "kernel/memory/heap.h"
 #include "kernel/memory/pressure.h"
+#include "kernel/task/poll_window.h"
 
 namespace kernel {
 
@@ -52,6 +53,9 @@ Thread* g_extended_state_owner = nullptr;  // whose x87, SSE and AVX registers t
 bool g_news_from_outside = false;          // timers or deferred work run
 void (*g_deferred_work)() = nullptr;
 volatile bool g_work_is_requested = false;
+bool g_polls = false;
+PollWindow g_poll_window;
+PolledDevice g_polled_device{[] {}, [] { return false; }, [] { return false; }};
 Thread* g_ended = nullptr;  // ran last and will not run again
 void (*g_free_ended)(Thread& thread) = nullptr;
 
@@ -86,6 +90,19 @@ void run_deferred_work() {
   g_news_from_outside = false;
 }
 
+// Looks before the CPU halts; true: there is something to do. No `pause`: QEMU's TCG leaves the guest for it, under its
+// lock.
+bool finds_work(uint64_t now) {
+  if (!g_polls || g_poll_window.length() == 0) return false;
+  const uint64_t end = now + g_poll_window.length();
+  g_polled_device.be_quiet();
+  while (monotonic_ns() < end && !g_polled_device.has_news() && !g_work_is_requested && !is_anybody_ready() &&
+         monotonic_ns() < g_timers.next_deadline())
+    let_interrupts_in();
+  if (g_polled_device.be_watched()) request_deferred_work();
+  return g_work_is_requested || is_anybody_ready() || g_timers.next_deadline() <= monotonic_ns();
+}
+
 // The next thread to run, from `now` on; waits for one if there is none.
 Thread& next_thread(uint64_t now) {
   g_nobody_runs = true;
@@ -99,16 +116,18 @@ Thread& next_thread(uint64_t now) {
       return *next;
     }
     if (g_work_is_requested) {  // there is more of it: between its parts, interrupts and timers have their turn
-      interrupts_enable();
-      interrupts_disable();
+      let_interrupts_in();
       now = monotonic_ns();
       continue;
     }
-    const uint64_t wake_at = g_timers.next_deadline();
-    if (wake_at != kNoDeadline) arm_timer(wake_at);
-    wait_for_interrupt();
     const uint64_t idle_since = now;
+    if (!finds_work(now)) {
+      const uint64_t wake_at = g_timers.next_deadline();
+      if (wake_at != kNoDeadline) arm_timer(wake_at);
+      wait_for_interrupt();
+    }
     now = monotonic_ns();
+    g_poll_window.note_wait(now - idle_since);
     g_idle += now - idle_since;
   }
 }
@@ -205,6 +224,14 @@ void set_deferred_work(void (*work)()) {
 
 void request_deferred_work() {
   if (g_deferred_work != nullptr) g_work_is_requested = true;
+}
+
+void set_polled_device(const PolledDevice& device) {
+  g_polled_device = device;
+}
+
+void poll_before_halt(bool wanted) {
+  g_polls = wanted;
 }
 
 bool is_app_ready() {

@@ -29,6 +29,17 @@ void wake(Thread& thread);
 void set_deferred_work(void (*work)());
 void request_deferred_work();  // from anywhere
 
+// Whether the CPU looks for work for a while before it halts (poll_window.h). For hosts that wake a halted
+// processor slowly; KVM looks by itself before it lets one sleep (Documentation/virt/kvm/halt-polling.rst).
+void poll_before_halt(bool wanted);
+// A device that is looked at then, in place of its interrupts. Each is called with interrupts off.
+struct PolledDevice {
+  void (*be_quiet)();    // no interrupts from now on
+  bool (*has_news)();    // then request_deferred_work() is called
+  bool (*be_watched)();  // interrupts again; true: news came meanwhile, for which there will be none
+};
+void set_polled_device(const PolledDevice& device);
+
 bool is_app_ready();          // one of the app's threads could run, but for who runs now
 bool is_app_running();        // one of them is what goes on after this
 void yield_current_thread();  // behind all that are ready

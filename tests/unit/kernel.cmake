@@ -15,7 +15,7 @@ target_link_libraries(kernel_logic PUBLIC mortem_host)
 target_compile_options(kernel_logic PRIVATE -Ulinux)
 
 # These bring along what is below them.
-foreach(test area_list chacha20 clock_arithmetic format_text page_frames page_tree pci pressure reclaim serial temporary_files timer_queue)
+foreach(test area_list chacha20 clock_arithmetic format_text page_frames page_tree pci poll_window pressure reclaim serial temporary_files timer_queue)
   mortem_unit_test(${test} LIBRARIES kernel_logic)
 endforeach()
 mortem_unit_test(heap SOURCES ${KERNEL_SOURCE}/memory/heap.cpp LIBRARIES kernel_logic)

@@ -140,6 +140,15 @@ uint64_t read_cr3() {
   return value;
 }
 
+bool is_emulated() {  // "TCGTCGTCGTCG"
+  if (!g_cpu.hypervisor) return false;
+  const CpuidResult signature = cpuid(0x40000000);
+  return signature.ebx == 0x54474354 && signature.ecx == 0x43544743 && signature.edx == 0x47435447;
+}
+
+void let_interrupts_in() {
+  asm volatile("sti; nop; cli" ::: "memory");  // none comes in right after sti: SDM volume 2, STI
+}
 void wait_for_interrupt() {
   asm volatile("sti; hlt; cli" ::: "memory");
 }

@@ -20,6 +20,8 @@ struct PerCpu {
 extern "C" [[gnu::visibility("hidden")]] PerCpu g_per_cpu;
 void set_kernel_stack(uint64_t top);  // TSS.rsp0 and PerCpu
 
+bool is_emulated();  // by QEMU's TCG
+
 uint8_t in8(uint16_t port);
 uint16_t in16(uint16_t port);
 uint32_t in32(uint16_t port);
@@ -50,6 +52,8 @@ inline bool interrupts_enabled() {
   return (flags & 0x200) != 0;
 }
 #endif
+// Called with interrupts disabled: those that wait have their turn.
+void let_interrupts_in();
 // Enables interrupts, halts until one comes, disables them again. Called with interrupts disabled.
 void wait_for_interrupt();
 

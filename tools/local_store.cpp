@@ -62,11 +62,14 @@ fs::path local_store() {
   return fs::path(home && *home ? home : "/tmp") / ".cache" / "mortem";
 }
 
+fs::path path_in_store(const std::string& id) {
+  return local_store() / "build-id" / id.substr(0, 2) / id.substr(2);
+}
+
 Result<fs::path> keep_in_store(const fs::path& elf) {
   const std::string id = TRY(module_id(elf));
   if (id.size() < 4) return failure(ErrorKind::BadInput, elf.string() + ": its build id is shorter than two bytes");
-  const fs::path folder = local_store() / "build-id" / id.substr(0, 2);
-  const fs::path kept = folder / id.substr(2);
+  const fs::path kept = path_in_store(id), folder = kept.parent_path();
   struct stat there, here;
   // A build id names the code, not the file: a file that was stripped of its symbols never replaces a larger one.
   if (stat(kept.c_str(), &there) == 0 && stat(elf.c_str(), &here) == 0 && there.st_size >= here.st_size) {

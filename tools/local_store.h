@@ -8,7 +8,8 @@
 
 namespace mortem::tools {
 
-std::filesystem::path local_store();  // not created by this call
+std::filesystem::path local_store();                         // not created by this call
+std::filesystem::path path_in_store(const std::string& id);  // where the file of a build id is kept, if it is
 // Keeps a copy of an ELF file as build-id/XX/REST (lower-case hexadecimal of its GNU build id, else of its SHA-256);
 // returns the path. Files used least recently go when the store is past its bound (4 GiB).
 Result<std::filesystem::path> keep_in_store(const std::filesystem::path& elf);

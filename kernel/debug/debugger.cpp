@@ -6,6 +6,7 @@
 #include "kernel/debug/app_stop.h"
 #include "kernel/debug/breakpoints.h"
 #include "kernel/debug/signal_filter.h"
+#include "kernel/debug/stub.h"
 #include "kernel/debug/syscall_filter.h"
 #include "kernel/linux/signals.h"
 #include "kernel/resume/resume.h"
@@ -143,11 +144,10 @@ SignalFate signal_arrives(AppThread& thread, TrapFrame& frame, SignalInformation
                    {.kind = StopKind::SoftwareBreakpoint, .signal = linux::kSigTrap});
     return SignalFate::Drop;
   }
+  const bool ends = effect == SignalEffect::EndsApp && linux::ends_with_dump(information.signal) && client_can_come();
   // A guest that was resumed from a dump crashes only if its debugger wants that.
-  const bool stands =
-      effect == SignalEffect::EndsApp && g_resumed_count > 0 && linux::ends_with_dump(information.signal);
-  const bool waits =
-      stands || (effect == SignalEffect::EndsApp && !debug.crash_was_seen && stops_at_crash(information.signal));
+  const bool stands = ends && g_resumed_count > 0;
+  const bool waits = stands || (ends && !debug.crash_was_seen && stops_at_crash());
   if (!is_attached() && !waits) return SignalFate::Deliver;
   if (is_attached() && passes_at_once(information.signal) && effect != SignalEffect::EndsApp)
     return SignalFate::Deliver;

@@ -19,8 +19,8 @@ bool passes_at_once(int signal) {
   return g_passed.contains(signal);
 }
 
-bool stops_at_crash(int signal) {
-  return setting_is("on-crash", "gdb") && linux::ends_with_dump(signal);
+bool stops_at_crash() {
+  return setting_is("on-crash", "gdb");
 }
 
 void announce_crash(const linux::SignalInformation& information, const TrapFrame& frame) {

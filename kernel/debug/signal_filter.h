@@ -10,7 +10,7 @@ void set_passed_signals(mortem::gdbstub::SignalSet signals);  // QPassSignals
 bool passes_at_once(int signal);
 
 // `on-crash=gdb`: a signal that would end the app with a dump stops it, though no client is there yet.
-bool stops_at_crash(int signal);
+bool stops_at_crash();
 void announce_crash(const linux::SignalInformation& information, const TrapFrame& frame);
 
 }  // namespace kernel::debug

@@ -153,6 +153,10 @@ void resume_stub() {
   request_stop();
 }
 
+bool client_can_come() {
+  return g_port != nullptr && console_port(mortem::format::kStubPortName) == g_port;
+}
+
 void let_app_go() {
   if (g_port != nullptr && !g_port->host_is_listening()) g_target->detach();
 }

@@ -10,4 +10,7 @@ void flush_to_client();
 // next one. Interrupts off.
 void resume_stub();
 
+// This machine has the port: not a recorded one that a dump is resumed on.
+bool client_can_come();
+
 }  // namespace kernel::debug

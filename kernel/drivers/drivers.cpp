@@ -48,6 +48,13 @@ Device* start_first(VirtioType type, const char* name) {
   return nullptr;
 }
 
+// False: there is no second UART.
+bool start_serial() {
+  if (g_serial == nullptr)
+    if (auto port = make<SerialPort>(kSecondUart)) g_serial = port.value();
+  return g_serial != nullptr && g_serial->start();
+}
+
 // The host's randomness, before anything but the kernel's own place in memory was drawn.
 void seed_from_host() {
   VirtioEntropy* device = start_first<VirtioEntropy>(VirtioType::Entropy, "virtio-rng");
@@ -68,9 +75,8 @@ void drivers_initialize() {
   if (g_block != nullptr) log(LogLevel::Info, "virtio-blk: %lu bytes", static_cast<unsigned long>(g_block->size()));
   g_console = start_first<VirtioConsole>(VirtioType::Console, "virtio-console");
   g_network = start_first<VirtioNetwork>(VirtioType::Network, "virtio-net");
-  if (!setting_is("control", "serial")) return;
-  if (auto port = make<SerialPort>(kSecondUart); port && port.value()->start()) g_serial = port.value();
-  if (g_serial == nullptr) log(LogLevel::Warning, "control=serial: there is no second serial port");
+  if (setting_is("control", "serial") && !start_serial())
+    log(LogLevel::Warning, "control=serial: there is no second serial port");
 }
 
 void drivers_resume() {
@@ -79,8 +85,15 @@ void drivers_resume() {
   seed_from_host();
   if (g_block != nullptr) g_block->resume(virtio_device(VirtioType::Block));
   if (g_console != nullptr) g_console->resume(virtio_device(VirtioType::Console));
-  if (g_serial != nullptr) g_serial->start();
+  const bool has_port = g_console != nullptr && g_console->port(mortem::format::kControlPortName) != nullptr;
+  const bool is_serial = !has_port && start_serial();
   control_port_changed();
+  // What came before the UART was started is lost.
+  if (is_serial) control_send(mortem::format::ControlType::WhatAmI, {});
+}
+
+bool control_port_is_serial() {
+  return g_serial != nullptr && console_port(mortem::format::kControlPortName) == g_serial;
 }
 
 BlockDevice* disk() {

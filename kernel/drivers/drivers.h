@@ -11,5 +11,6 @@ void drivers_initialize();
 // In a guest that was resumed from a dump: the same on the machine of now, for the drivers that there are. The network
 // card is its owner's to start (net::resume).
 void drivers_resume();
+bool control_port_is_serial();  // the host counts instructions
 
 }  // namespace kernel

@@ -119,6 +119,13 @@ bool take_clone_message(ControlType type, std::span<const uint8_t> payload) {
       become_clone(clone);
       return true;
     }
+    case ControlType::GoOn: {
+      ControlClone clone{};
+      if (payload.size() < sizeof clone.wall_clock_ns) return true;
+      __builtin_memcpy(&clone.wall_clock_ns, payload.data(), sizeof clone.wall_clock_ns);
+      become_clone(clone);
+      return true;
+    }
     default:
       return false;
   }

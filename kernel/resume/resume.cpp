@@ -110,6 +110,7 @@ extern "C" [[noreturn, gnu::visibility("hidden")]] void resume_kernel(uint64_t r
   crash_forget();
   debug::resume_stub();  // before the drivers, which may bring the host's word that the program is let go
   drivers_resume();
+  poll_before_halt(is_emulated() && !control_port_is_serial());
   crash_prepare_again();
   crash_set_after(AfterCrash::PowerOff);
   resume_root();

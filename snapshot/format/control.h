@@ -23,6 +23,7 @@ enum class ControlType : uint16_t {
   ClockReport = 6,       // ControlClockReport, the answer to WatchClockEnd
   CloneReady = 7,        // the answer to YouAreAClone; no payload
   Snapshot = 8,          // as Crash; the program goes on
+  WhatAmI = 9,           // from a dump that goes on in a recording, where the port keeps nothing for later: wants GoOn
   // host → guest
   DumpNow = 16,
   Terminate = 17,  // SIGTERM to the app
@@ -31,6 +32,7 @@ enum class ControlType : uint16_t {
   YouAreAClone = 20,   // ControlClone
   WatchClock = 21,     // from now on look at the clock every millisecond; no payload
   WatchClockEnd = 22,  // and stop that
+  GoOn = 23,           // as YouAreAClone, in the 16 bytes that a UART holds; int64_t: its wall_clock_ns
 };
 
 struct ControlHeader {

@@ -34,11 +34,12 @@ class CloneTest(MortemTest):
     def guards(self):
         """Processes that look after a clone of a guest of ours."""
         found = []
-        for path in pathlib.Path("/proc").glob("[0-9]*/comm"):
+        for number in filter(str.isdigit, os.listdir("/proc")):
+            process = pathlib.Path("/proc", number)
             try:
-                if path.read_text() == "mortem-guard\n" and \
-                        str(self.place).encode() in (path.parent / "environ").read_bytes():
-                    found.append(path.parent.name)
+                if (process / "comm").read_text() == "mortem-guard\n" and \
+                        str(self.place).encode() in (process / "environ").read_bytes():
+                    found.append(number)
             except (FileNotFoundError, ProcessLookupError):
                 pass
         return found

@@ -77,7 +77,13 @@ class LoadedTest(CloneTest):
 
     def check(self):
         wait_until(lambda: self.guards() == [], "the guard's end")
-        self.client.goes_on()
+        try:
+            self.client.goes_on()
+        except AssertionError as error:
+            said = [f"{words}: {done.stdout}{done.stderr}" for words in (("ps",), ("logs", "loaded"))
+                    for done in (self.mortem(*words, status=None),)]
+            dumps = [path.name for path in self.files.iterdir()]
+            raise AssertionError("\n".join([str(error), *said, f"files: {dumps}"])) from None
         self.assertEqual(self.disk_of("loaded"), self.disks)
         self.assertEqual(sorted(path.name for path in self.files.iterdir()), self.left)
 

@@ -115,9 +115,11 @@ Result<StartedClone> start_clone(const fs::path& folder, const CloneStartOptions
                      fmt::format("{}: {} disks where one is known", folder.string(), clone.disks.size()));
     plan.machine.image = fs::absolute(folder / clone.disks[0].file, ignored);
     plan.machine.image_format = "qcow2";
-    plan.machine.keeps_image = false;
+    plan.machine.keeps_image = !options.disk.empty();
+    if (plan.machine.keeps_image) plan.machine.image = options.disk;
   }
-  plan.on_crash = plan.machine.exit_on_reset ? OnCrash::Stop : OnCrash::Reboot;
+  const bool ends = plan.machine.exit_on_reset || !options.disk.empty();
+  plan.on_crash = ends ? OnCrash::Stop : OnCrash::Reboot;
   plan.detached = true;
   plan.clone = CloneStart{fs::absolute(folder / clone.state_file, ignored),
                           TRY(clone_message(options, options.clock.value_or(CloneClock::GoesOn))),

@@ -20,6 +20,8 @@ struct CloneStartOptions {
   std::vector<std::string> ports;
   std::optional<CloneClock> clock;  // nothing: of a clone it goes on, of a dump it is the time of now
   bool holds_app = true;
+  std::filesystem::path disk;  // a file on top of the clone's disk that keeps what is written; empty: that is gone
+  std::string source;          // what people know it by that it is started from; empty: as it is given
 };
 
 struct StartedClone {

@@ -16,8 +16,9 @@ struct StartedDump {
 };
 
 // `source`: as open_target_core() takes it. `image`: its disk, of which a copy is made as it is written to; empty: the
-// one that the source is in, else none.
+// one that the source is in, else none. `record`: the folder of a recording, which needs `options` that let the program
+// go; empty: it is not recorded.
 Result<StartedDump> start_dump(const std::string& source, const std::filesystem::path& image,
-                               const CloneStartOptions& options);
+                               const CloneStartOptions& options, const std::filesystem::path& record = {});
 
 }  // namespace mortem::tools

@@ -110,7 +110,7 @@ std::vector<std::string> recorded_disk(const Machine& machine) {
   const RecordedExecution& recorded = machine.recorded;
   std::string file = fmt::format("driver={},node-name={},file.driver=file,file.filename={}", machine.image_format,
                                  kRecordedDiskNode, option_value(machine.image->string()));
-  if (recorded.mode == Determinism::Replay)
+  if (!recorded.overlay.empty())
     file = fmt::format(
         "driver=qcow2,node-name={},cache.no-flush=on,file.driver=file,file.filename={},backing.driver={},"
         "backing.read-only=on,backing.file.driver=file,backing.file.filename={}",
@@ -136,7 +136,11 @@ std::vector<std::string> recorded_devices(const Machine& machine) {
   add({"-qmp", "unix:qmp,server=on,wait=off", "-gdb", "unix:qemu-gdb,server=on,wait=off"});
   add({"-device", "virtio-serial-pci,disable-legacy=on,max_ports=4,ioeventfd=off", "-device",
        "virtio-rng-pci,disable-legacy=on,ioeventfd=off"});
-  if (machine.image) add(recorded_disk(machine));
+  if (machine.image)
+    add(recorded_disk(machine));
+  else if (replays)
+    add({"-blockdev", fmt::format("driver=qcow2,node-name={},file.driver=file,file.filename={}", kRecordedDiskNode,
+                                  option_value(machine.recorded.overlay.string()))});
   // When its gdb stub is first connected to, QEMU takes a snapshot of all disks if they let it, and waits for ever with
   // it for a flush of blkreplay's that is not in the log. A disk that cannot have one keeps it from trying; snapshots
   // of single nodes do not ask it.
@@ -164,7 +168,8 @@ std::vector<std::string> qemu_command_line(const Machine& machine) {
                                    // while its device thread runs beside the guest; virtio interrupts get lost.
                                    "-smp", "1,maxcpus=2", "-m", fmt::format("{}K", machine.memory >> 10), "-object",
                                    memory, "-nodefaults", "-no-user-config", "-display", "none", "-kernel",
-                                   machine.kernel.string(), "-append", machine.kernel_arguments};
+                                   (machine.recorded.boot.empty() ? machine.kernel : machine.recorded.boot).string(),
+                                   "-append", machine.kernel_arguments};
   auto add = [&](std::initializer_list<std::string> more) { line.insert(line.end(), more); };
   if (machine.small_firmware) add({"-bios", kSmallFirmware});
   if (machine.exit_on_reset) add({"-no-reboot"});

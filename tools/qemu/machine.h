@@ -38,11 +38,13 @@ enum class Determinism : uint8_t { None, Record, Replay };
 struct RecordedExecution {
   Determinism mode = Determinism::None;
   std::filesystem::path log;
-  unsigned shift = 0;             // an instruction takes 2^shift nanoseconds
-  std::string start_time;         // of the real-time clock, as -rtc base= takes it
-  int memory = -1;                // descriptor of a file that is the guest's memory
-  int keeper = -1;                // descriptor of a connected socket for QMP
-  std::filesystem::path overlay;  // of a replay: a qcow2 file for what the guest writes
+  unsigned shift = 0;      // an instruction takes 2^shift nanoseconds
+  std::string start_time;  // of the real-time clock, as -rtc base= takes it
+  int memory = -1;         // descriptor of a file that is the guest's memory
+  int keeper = -1;         // descriptor of a connected socket for QMP
+  // A qcow2 file for what the guest writes, on top of the image; empty: it goes into that.
+  std::filesystem::path overlay;
+  std::filesystem::path boot;  // of a dump that goes on: what is started in the kernel's place
 };
 
 struct Machine {

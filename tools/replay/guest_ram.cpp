@@ -1,7 +1,9 @@
 #include "tools/replay/guest_ram.h"
 
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cstring>
@@ -26,6 +28,26 @@ GuestRam::~GuestRam() {
 Result<void> GuestRam::clear() {
   if (fallocate(file_.get(), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, off_t(size_)) != 0)
     return system_failure("cannot clear", "the guest's memory");
+  return {};
+}
+
+Result<void> GuestRam::load(const std::filesystem::path& path) {
+  const Descriptor file(open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  struct stat facts;
+  if (!file || fstat(file.get(), &facts) != 0) return system_failure("cannot read", path);
+  if (uint64_t(facts.st_size) != size_)
+    return failure(ErrorKind::BadInput, fmt::format("{}: has {} bytes, the guest's memory {}: cut short or changed",
+                                                    path.string(), facts.st_size, size_));
+  for (off_t at = 0; (at = lseek(file.get(), at, SEEK_DATA)) >= 0;) {
+    const off_t end = lseek(file.get(), at, SEEK_HOLE);
+    if (end < 0) return system_failure("cannot read", path);
+    while (at < end) {
+      const ssize_t got = pread(file.get(), base_ + at, size_t(end - at), at);
+      if (got < 0 && errno == EINTR) continue;
+      if (got <= 0) return system_failure("cannot read", path);
+      at += got;
+    }
+  }
   return {};
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
 #include <functional>
 #include <span>
 #include <string>
@@ -18,6 +19,7 @@ class GuestRam final : public snapshot::ByteSource {
 
   int descriptor() const { return file_.get(); }
   Result<void> clear();
+  Result<void> load(const std::filesystem::path& file);  // into cleared memory; holes in the file are zeros
   uint64_t size() const override { return size_; }
   const std::string& name() const override { return name_; }
   Result<void> read(uint64_t offset, std::span<uint8_t> to) const override;

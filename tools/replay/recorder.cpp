@@ -50,7 +50,8 @@ Result<uint64_t> instruction_count(Qmp& qmp) {
   return said.value("icount", uint64_t{0});
 }
 
-Result<uint64_t> disk_requests(Qmp& qmp) {
+Result<uint64_t> disk_requests(Qmp& qmp, const Machine& machine) {
+  if (!machine.image) return 0;
   const auto queue = TRY(
       qmp.execute("x-query-virtio-queue-status", {{"path", "/machine/peripheral/blk/virtio-backend"}, {"queue", 0}}));
   if (!queue.is_object() || !queue.contains("inuse"))
@@ -58,13 +59,13 @@ Result<uint64_t> disk_requests(Qmp& qmp) {
   return queue.value("inuse", uint64_t{0});
 }
 
-Result<RecordingCheck> check_of(Qmp& qmp, GuestRam& ram) {
+Result<RecordingCheck> check_of(Qmp& qmp, const Machine& machine, GuestRam& ram) {
   RecordingCheck check;
   check.instructions = TRY(instruction_count(qmp));
   const std::string text = TRY(processor_text(qmp));
   check.registers = snapshot::xxhash64({reinterpret_cast<const uint8_t*>(text.data()), text.size()});
   check.memory = ram.checksum();
-  check.requests = TRY(disk_requests(qmp));
+  check.requests = TRY(disk_requests(qmp, machine));
   return check;
 }
 
@@ -86,9 +87,10 @@ Result<void> Recorder::prepare(Machine& machine) {
   strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &broken);
   recorded.start_time = text;
   recorded.memory = ram_->descriptor();
+  if (!machine.memory_file.empty()) TRY_VOID(ram_->load(machine.memory_file));
   recorded.keeper = theirs_.get();
   inherited_ = {recorded.memory, recorded.keeper};
-  machine.kernel_arguments += " control=serial";
+  machine.kernel_arguments += " control=serial idle=halt";
   recording_.machine = machine;
   recording_.started = now;
   recording_.seconds = monotonic_seconds();
@@ -133,10 +135,10 @@ bool Recorder::check() {
   if (!qmp_ || finished_) return true;
   if (!qmp_->execute("stop")) return true;
   // What is read from the disk comes into the memory at any time before its request ends.
-  const auto requests = disk_requests(*qmp_);
+  const auto requests = disk_requests(*qmp_, recording_.machine);
   const bool is_idle = requests && *requests == 0;
   if (is_idle)
-    if (auto check = check_of(*qmp_, *ram_)) recording_.checks.push_back(*check);
+    if (auto check = check_of(*qmp_, recording_.machine, *ram_)) recording_.checks.push_back(*check);
   (void)qmp_->execute("cont");
   return is_idle || !requests;
 }
@@ -147,7 +149,7 @@ Result<void> Recorder::finish() {
   finished_ = true;
   next_check_.reset();
   TRY(qmp_->execute("stop"));
-  recording_.checks.push_back(TRY(check_of(*qmp_, *ram_)));
+  recording_.checks.push_back(TRY(check_of(*qmp_, recording_.machine, *ram_)));
   recording_.instructions = recording_.checks.back().instructions;
   format::GuestDescription block;
   TRY_VOID(ram_->read(format::kGuestDescriptionAddress, snapshot::writable_bytes_of(block)));

@@ -18,9 +18,9 @@ namespace mortem::tools {
 // What QEMU says of the processor, as far as it is the same in a replay.
 Result<std::string> processor_text(Qmp& qmp);
 Result<uint64_t> instruction_count(Qmp& qmp);
-// Requests to the disk that are on their way.
-Result<uint64_t> disk_requests(Qmp& qmp);
-Result<RecordingCheck> check_of(Qmp& qmp, GuestRam& ram);
+// Requests to the machine's disk that are on their way.
+Result<uint64_t> disk_requests(Qmp& qmp, const Machine& machine);
+Result<RecordingCheck> check_of(Qmp& qmp, const Machine& machine, GuestRam& ram);
 
 class Recorder {
  public:

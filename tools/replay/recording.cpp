@@ -32,6 +32,7 @@ Result<Recording> parse_recording(const std::string& text, const std::string& wh
     recording.program_id = document.at("program_id");
     recording.image_format = document.at("image_format");
     recording.ports = document.at("ports").get<std::vector<std::string>>();
+    recording.from_dump = document.value("from_dump", false);
     recording.end = document.at("end");
     recording.kernel_base = document.at("kernel_base");
     recording.log_bytes = document.at("log_bytes");
@@ -71,8 +72,9 @@ Result<Recording> read_recording(const fs::path& folder) {
                     "log's head at the end",
                     folder.string()));
   std::error_code error;
-  for (const char* name : {kRecordingLog, kRecordingKernel, kRecordingImage}) {
+  for (const char* name : {kRecordingLog, kRecordingKernel, kRecordingImage, kRecordingMemory, kRecordingTrampoline}) {
     if (name == kRecordingImage && !recording.machine.image) continue;
+    if ((name == kRecordingMemory || name == kRecordingTrampoline) && !recording.from_dump) continue;
     if (!fs::is_regular_file(folder / name, error))
       return failure(ErrorKind::NotFound, fmt::format("{}: its {} is missing", folder.string(), name));
   }
@@ -86,6 +88,7 @@ Result<Recording> read_recording(const fs::path& folder) {
                                                     (folder / kRecordingKernel).string(), recording.kernel_id));
   recording.machine.kernel = fs::absolute(folder / kRecordingKernel, error);
   recording.machine.recorded.log = fs::absolute(folder / kRecordingLog, error);
+  if (recording.from_dump) recording.machine.recorded.boot = fs::absolute(folder / kRecordingTrampoline, error);
   if (recording.machine.image) recording.machine.image = fs::absolute(folder / kRecordingImage, error);
   return recording;
 }
@@ -109,6 +112,7 @@ Result<void> write_recording(const fs::path& folder, const Recording& recording)
                                  {"program_id", recording.program_id},
                                  {"image_format", recording.image_format},
                                  {"ports", recording.ports},
+                                 {"from_dump", recording.from_dump},
                                  {"end", recording.end},
                                  {"kernel_base", recording.kernel_base},
                                  {"log_bytes", recording.log_bytes},

@@ -1,5 +1,5 @@
-// A recording's folder: QEMU's log of what came into the guest, the image as it was at first, the kernel, and
-// recording.json, which says what they are and what a replay has to be started with.
+// A recording's folder: QEMU's log of what came into the guest, the image as it was at first, the kernel, the memory of
+// a dump that it begins with, and recording.json, which says what they are and what a replay has to be started with.
 #pragma once
 
 #include <cstdint>
@@ -16,6 +16,8 @@ inline constexpr const char* kRecordingFile = "recording.json";
 inline constexpr const char* kRecordingLog = "log";
 inline constexpr const char* kRecordingImage = "disk.img";
 inline constexpr const char* kRecordingKernel = "kernel.elf";
+// Of one that begins with a dump: its memory, and what leads into it (snapshot/resume/dump_boot.h).
+inline constexpr const char *kRecordingMemory = "memory", *kRecordingTrampoline = "trampoline";
 
 inline constexpr const char* kReplayGdbScript = "gdb-commands";  // in a replay's instance
 
@@ -34,12 +36,14 @@ struct Recording {
   std::string kernel_id, program, program_id;
   std::string image_format = "raw";
   std::vector<std::string> ports;
+  bool from_dump = false;    // it begins with one, not with a boot
   std::string end;           // why it ended; empty: it has not, or its QEMU was killed
   uint64_t kernel_base = 0;  // where the kernel's address 0 was
   uint64_t log_bytes = 0, instructions = 0;
   double seconds = 0;
   std::vector<RecordingCheck> checks;
 
+  std::filesystem::path memory() const { return folder() / kRecordingMemory; }         // of one from a dump
   std::filesystem::path folder() const { return machine.recorded.log.parent_path(); }  // of one that was read
 };
 

@@ -69,16 +69,16 @@ Result<std::unique_ptr<ReplayMachine>> ReplayMachine::start(const Recording& rec
   return machine;
 }
 
-// From the beginning: with a disk as it was, and empty memory.
+// From the beginning: with disk and memory as they were.
 Result<void> ReplayMachine::begin() {
   end_qemu();
   TRY_VOID(ram_->clear());
+  if (recording_.from_dump) TRY_VOID(ram_->load(recording_.memory()));
   Machine& options = recording_.machine;
   std::error_code error;
-  if (options.image) {
-    fs::remove(options.recorded.overlay, error);
-    TRY_VOID(make_empty_disk(options.recorded.overlay, fs::file_size(*options.image, error)));
-  }
+  constexpr uint64_t kNoDisk = 1 << 20;  // the file is there for the moments then
+  fs::remove(options.recorded.overlay, error);
+  TRY_VOID(make_empty_disk(options.recorded.overlay, options.image ? fs::file_size(*options.image, error) : kNoDisk));
   return restart();
 }
 
@@ -243,7 +243,7 @@ Result<void> ReplayMachine::run_job(const std::string& command, json arguments) 
 }
 
 Result<bool> ReplayMachine::save_state(const std::string& name) {
-  if (TRY(disk_requests(*qmp_)) != 0) return false;
+  if (TRY(disk_requests(*qmp_, recording_.machine)) != 0) return false;
   TRY_VOID(run_job("snapshot-save", {{"tag", name}, {"vmstate", kRecordedDiskNode}}));
   return true;
 }
@@ -251,7 +251,7 @@ Result<bool> ReplayMachine::save_state(const std::string& name) {
 Result<void> ReplayMachine::load_state(const std::string& name) {
   // A device waits for its requests when it is reset, whose ends are in the log, and one whose guest has ended does not
   // go on, whatever it loads: another QEMU then.
-  if (position_ >= recording_.instructions || TRY(disk_requests(*qmp_)) != 0) TRY_VOID(restart());
+  if (position_ >= recording_.instructions || TRY(disk_requests(*qmp_, recording_.machine)) != 0) TRY_VOID(restart());
   TRY_VOID(run_job("snapshot-load", {{"tag", name}, {"vmstate", kRecordedDiskNode}}));
   position_ = TRY(instruction_count(*qmp_));
   why_.clear();

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <chrono>
+#include <csignal>
 #include <ctime>
 
 #include "tools/interrupt.h"
@@ -123,7 +124,7 @@ Result<ReplayCheck> check_replay(const fs::path& folder, const ReplayOptions& op
     ReplayCheck result;
     for (const RecordingCheck& expected : recording.checks) {
       if (TRY(machine->run_to(expected.instructions)) == RunEnd::Interrupted) TRY_VOID(not_interrupted());
-      const RecordingCheck found = TRY(check_of(machine->qmp(), machine->ram()));
+      const RecordingCheck found = TRY(check_of(machine->qmp(), recording.machine, machine->ram()));
       result.instructions = found.instructions;
       // Where QEMU stopped the guest that ended is told by chance; a replay ends where the guest asked for it.
       constexpr uint64_t kLongestEnd = 100'000;

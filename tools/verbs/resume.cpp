@@ -5,7 +5,9 @@
 
 #include "snapshot/clone/clone_description.h"
 #include "tools/output.h"
+#include "tools/qemu/clone_dump.h"
 #include "tools/qemu/dump_start.h"
+#include "tools/replay/recording_folder.h"
 #include "tools/target.h"
 #include "tools/verbs.h"
 #include "tools/verbs/clone_options.h"
@@ -15,13 +17,13 @@ namespace mortem::tools {
 namespace {
 
 struct ResumeOptions {
-  std::string source, image;
+  std::string source, image, record;
   CloneStartWords start;
   bool json = false;
 };
 
 int resume_dump(const ResumeOptions& options, const CloneStartOptions& start) {
-  auto started = start_dump(options.source, options.image, start);
+  auto started = start_dump(options.source, options.image, start, options.record);
   if (!started) return fail(started.error());
   if (options.json)
     print_json("resume", {{"name", started->instance.name},
@@ -34,15 +36,35 @@ int resume_dump(const ResumeOptions& options, const CloneStartOptions& start) {
     write_stdout(started->instance.name + "\n");
   if (!options.json && start.holds_app)
     note(fmt::format("{0} stands still, next: mortem gdb {0}", started->instance.name));
+  if (!options.json && !options.record.empty())
+    note(fmt::format("{0} is recorded until it ends; mortem stop {0}, then: mortem replay {1}", started->instance.name,
+                     shell_quoted(options.record)));
   return kDone;
+}
+
+// A recorded machine has other devices than the one that the clone is of, whose state does not fit: its memory goes on
+// there as a dump's does.
+int record_clone(ResumeOptions options, CloneStartOptions start) {
+  if (auto free = check_recording_folder(options.record); !free) return fail(free.error());
+  auto temporary = TemporaryFolder::create();
+  if (!temporary) return fail(temporary.error());
+  const auto disk = temporary->path() / "disk.qcow2";
+  auto own_disk = dump_clone(options.source, disk);
+  if (!own_disk) return fail(own_disk.error());
+  options.image = own_disk->string();
+  if (!start.clock) start.clock = CloneClock::GoesOn;
+  start.source = std::exchange(options.source, disk.string());
+  return resume_dump(options, start);
 }
 
 int resume(const ResumeOptions& options) {
   auto start = clone_start_options(options.start);
   if (!start) return fail(start.error());
+  if (!options.record.empty()) start->holds_app = false;  // nothing can come into a recorded guest to let it go
   if (auto folder = check_folder(options.source); !folder) return fail(folder.error());
   if (!snapshot::is_clone_folder(options.source)) return resume_dump(options, *start);
   if (!options.image.empty()) return fail("--image is for dumps: a clone's folder has its disk");
+  if (!options.record.empty()) return record_clone(options, *start);
   auto started = start_clone(options.source, *start, std::nullopt);
   if (!started) return fail(started.error());
   if (options.json)
@@ -74,6 +96,8 @@ void add_resume(Commands& commands) {
   verb->add_option("--image", options->image, "Of a dump: the disk image that its guest ran from")
       ->check(CLI::ExistingFile);
   add_clone_start_options(verb, options->start);
+  verb->add_option("--record", options->record,
+                   "Let the program run and record it into this new folder, for mortem replay");
   verb->add_flag("--json", options->json, "Print facts as JSON");
   commands.on(verb, [options] { return resume(*options); });
 }

@@ -2,6 +2,7 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <poll.h>
+#include <sched.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -22,6 +23,7 @@
 #include "tools/qemu/detached_run.h"
 #include "tools/qemu/dump_collector.h"
 #include "tools/qemu/guest_run.h"
+#include "tools/replay/recording_folder.h"
 #include "tools/verbs.h"
 
 namespace mortem::tools {
@@ -194,30 +196,7 @@ Result<void> check_recording(const RunOptions& options, const RunPlan& plan) {
   if (options.wait) return refuse("not with --wait: gdb comes to the replay");
   if (options.accelerator == "kvm") return refuse("not with --accel kvm: only TCG counts instructions");
   if (plan.machine.network.kind == NetworkKind::Tap) return refuse("goes with --net user or none");
-  std::error_code ignored;
-  if (fs::exists(options.record, ignored) &&
-      !(fs::is_directory(options.record, ignored) && fs::is_empty(options.record, ignored)))
-    return refuse(options.record + " is there already");
-  return {};
-}
-
-// The folder, with all that a replay needs besides the log.
-Result<std::unique_ptr<Recorder>> begin_recording(const fs::path& given, const RunPlan& plan) {
-  std::error_code error;
-  const fs::path folder = fs::absolute(given, error);
-  if (mkdir(folder.c_str(), 0700) != 0 && errno != EEXIST) return system_failure("cannot make", folder);
-  Recording recording;
-  recording.name = plan.facts.name;
-  recording.qemu_version = TRY(qemu_version(plan.machine.qemu));
-  recording.kernel_id = plan.facts.kernel_id;
-  recording.program = plan.facts.program;
-  recording.program_id = plan.facts.program_id;
-  recording.ports = plan.facts.ports;
-  auto copied = copy_file_content(plan.machine.kernel, folder / kRecordingKernel, 0600);
-  if (copied) copied = copy_file_content(plan.facts.image, folder / kRecordingImage, 0600);
-  if (copied) return std::make_unique<Recorder>(folder, std::move(recording));
-  fs::remove_all(folder, error);
-  return tl::unexpected(copied.error());
+  return check_recording_folder(options.record);
 }
 
 Result<Prepared> prepare(const RunOptions& options) {
@@ -275,6 +254,10 @@ Result<Prepared> prepare(const RunOptions& options) {
                                                          plan.machine.qemu, plan.machine.kernel, kernel_id));
   if (!accelerator.why.empty()) note("running under TCG: " + accelerator.why);
   plan.machine.accelerator = accelerator.name;
+  // A guest that looks for work keeps the only processor from who would bring it.
+  cpu_set_t processors;
+  if (sched_getaffinity(0, sizeof processors, &processors) == 0 && CPU_COUNT(&processors) == 1)
+    plan.machine.kernel_arguments += " idle=halt";
   plan.machine.image = ready.source.image;
   plan.detached = options.detach;
   plan.keep_in_slot = options.keep_in_slot;
@@ -353,7 +336,9 @@ int run(RunOptions& options) {
   }
   if (!options.record.empty()) {
     ready->plan.facts.name = instance->name();
-    auto recorder = begin_recording(options.record, ready->plan);
+    auto folder = RecordingFolder::create(options.record);
+    auto recorder = folder ? folder->begin(ready->plan.machine, ready->plan.facts)
+                           : Result<std::unique_ptr<Recorder>>(tl::unexpected(folder.error()));
     if (!recorder) {
       instance->remove();
       return fail(recorder.error());

@@ -70,6 +70,8 @@ class LoadedTest(CloneTest):
         self.image, port = self.files / "load.img", free_port()
         self.mortem("image", "create", GUESTS / "clone_load", "-o", self.image, "--", "80", mebibytes)
         self.start_guest(self.image, "loaded", "-p", f"{port}:80", says="serving")
+        said = open(self.place / "run" / "mortem" / "loaded" / "qemu.log")  # can be read when it is gone, too
+        self.addCleanup(lambda: print("its QEMU said:", said.read(), said.close() or ""))
         self.client = Client(port)
         self.client.goes_on()
         self.disks = self.disk_of("loaded")

@@ -88,7 +88,9 @@ void add_resume(Commands& commands) {
       "Examples:\n"
       "  mortem resume server.dump --net user -p 8080:80 && mortem gdb server-resumed\n"
       "  mortem resume web.clone && mortem gdb web-clone\n"
-      "  mortem resume web.clone --run --net isolated -p 8081:80");
+      "  mortem resume web.clone --run --net isolated -p 8081:80\n"
+      "  mortem resume web.clone --record late.rec --net isolated -p 8081:80   then, when it has ended:\n"
+      "  mortem replay late.rec --at begin");
   auto options = std::make_shared<ResumeOptions>();
   verb->add_option("SOURCE", options->source,
                    "A full dump, a disk image with one (#N: of slot N), or a folder that mortem clone made")

@@ -104,7 +104,7 @@ Result<void> Recorder::connect() {
 }
 
 void Recorder::begin_checks() {
-  next_check_ = Clock::now();
+  next_check_ = Clock::now() + check_distance_;
 }
 
 int Recorder::milliseconds_until_check() const {

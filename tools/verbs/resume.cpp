@@ -98,8 +98,10 @@ void add_resume(Commands& commands) {
   verb->add_option("--image", options->image, "Of a dump: the disk image that its guest ran from")
       ->check(CLI::ExistingFile);
   add_clone_start_options(verb, options->start);
-  verb->add_option("--record", options->record,
-                   "Let the program run and record it into this new folder, for mortem replay");
+  verb->add_option(
+      "--record", options->record,
+      "Let the program run and record it into this new folder, for mortem replay (with --net none its card is "
+      "plugged in, as with isolated)");
   verb->add_flag("--json", options->json, "Print facts as JSON");
   commands.on(verb, [options] { return resume(*options); });
 }

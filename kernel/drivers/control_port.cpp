@@ -1,6 +1,7 @@
 #include "kernel/drivers/control_port.h"
 
 #include "kernel/arch/x86_64/interrupt_guard.h"
+#include "kernel/arch/x86_64/interrupts.h"
 #include "kernel/drivers/console_port.h"
 #include "kernel/drivers/control_frames.h"
 #include "kernel/library/log.h"
@@ -9,6 +10,8 @@ namespace kernel {
 namespace {
 
 constexpr uint64_t kSendTimeout = 100'000'000;
+constexpr uint64_t kLongestHold = 1'000'000'000;  // a host that went away does not cost us more
+constexpr uint64_t kTurn = 100'000;
 
 ControlFrames g_frames;
 ControlHandler g_handler = nullptr;
@@ -53,6 +56,21 @@ void control_set_handler(ControlHandler handler) {
 
 void control_port_changed() {
   if (g_handler != nullptr && console_port(mortem::format::kControlPortName) != nullptr) control_set_handler(g_handler);
+}
+
+void control_hold_still() {
+  const InterruptGuard guard;
+  const uint64_t end = monotonic_ns() + kLongestHold;
+  control_send(mortem::format::ControlType::StandsStill, {});
+  // QEMU's other thread gets its turn when a timer is due. PAUSE would give it one, too, but QEMU's single step runs past
+  // it, and a replay is to stop right here.
+  uint64_t turn = 0;
+  for (uint64_t now = monotonic_ns(); g_port->available() == 0 && now < end; now = monotonic_ns()) {
+    if (now < turn) continue;
+    turn = now + kTurn;
+    g_one_shot_timer.deadline_ns = 0;
+    arm_timer(turn);
+  }
 }
 
 }  // namespace kernel

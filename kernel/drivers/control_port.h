@@ -17,4 +17,7 @@ using ControlHandler = void (*)(mortem::format::ControlType type, std::span<cons
 void control_set_handler(ControlHandler handler);
 void control_port_changed();  // the machine is another one
 
+// Answers HoldStill, from the handler: does not come back before another message begins or a second is over.
+void control_hold_still();
+
 }  // namespace kernel

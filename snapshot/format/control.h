@@ -24,6 +24,7 @@ enum class ControlType : uint16_t {
   CloneReady = 7,        // the answer to YouAreAClone; no payload
   Snapshot = 8,          // as Crash; the program goes on
   WhatAmI = 9,           // from a dump that goes on in a recording, where the port keeps nothing for later: wants GoOn
+  StandsStill = 10,      // the answer to HoldStill; no payload
   // host → guest
   DumpNow = 16,
   Terminate = 17,  // SIGTERM to the app
@@ -33,6 +34,8 @@ enum class ControlType : uint16_t {
   WatchClock = 21,     // from now on look at the clock every millisecond; no payload
   WatchClockEnd = 22,  // and stop that
   GoOn = 23,           // as YouAreAClone, in the 16 bytes that a UART holds; int64_t: its wall_clock_ns
+  HoldStill = 24,      // to a recorded guest: loop, with interrupts off, until LetGo or for a second; no payload
+  LetGo = 25,          // no payload
 };
 
 struct ControlHeader {

@@ -24,8 +24,9 @@ class RecordedMoments(ResumeTest):
         port, facts = self.resume(source, name, "--record", recording, *options)
         self.assertFalse(facts["holds_program"])
         begun = time.monotonic()
-        # The recorder looks at the guest after a second: without that a replay has only the end to be compared at.
-        wait_until(lambda: time.monotonic() - begun > 2, "the recorder's first check")
+        # The recorder looks at the guest after a quarter of a second: without that a replay has only the end to be
+        # compared at.
+        wait_until(lambda: time.monotonic() - begun > 1, "the recorder's first check")
         return port
 
     def replay(self, recording):

@@ -11,6 +11,7 @@ from mortem_test import GUESTS, MortemTest
 
 PROGRAM = GUESTS / "overwritten_pointer"
 LONG_WAY = GUESTS / "long_way"
+NAPS = GUESTS / "short_naps"
 
 
 class ReplayTest(MortemTest):
@@ -72,6 +73,15 @@ class ReplayTest(MortemTest):
                                    "disk_requests": 0})
         (moved / "recording.json").write_text(json.dumps(facts))
         self.assertIn("registers the same at", self.mortem("replay", moved, "--check", status=1).stdout)
+
+    def test_a_program_that_sleeps_often(self):
+        """The looks at the guest while it was recorded do not disturb what is recorded, however short it sleeps."""
+        recording = self.files / "naps.rec"
+        self.mortem("run", NAPS, "--record", recording, "--", "4")
+        checked = self.facts("replay", recording, "--check")
+        self.assertGreaterEqual(checked["points"], 4)
+        same = {key: checked[key] for key in ("same_registers", "same_memory", "same_end")}
+        self.assertEqual(same, {"same_registers": checked["points"], "same_memory": checked["points"], "same_end": True})
 
     def start(self, recording, *options):
         facts = self.facts("replay", recording, *options)

@@ -438,7 +438,7 @@ void GuestRun::is_ready() {
   if (!ready_ && plan_.ready_pipe >= 0) (void)write_all(plan_.ready_pipe, "ready\n", "the ready pipe");
   if (!ready_ && plan_.waits_for_gdb)
     note(fmt::format("{0} waits at its entry, next: mortem gdb {0}", plan_.facts.name));
-  if (!ready_ && plan_.recorder) plan_.recorder->begin_checks();
+  if (!ready_ && plan_.recorder) plan_.recorder->begin_checks([this](ControlType type) { tell_guest({type, {}}); });
   ready_ = true;
 }
 
@@ -450,6 +450,8 @@ void GuestRun::handle(const ControlMessage& message) {
       const int64_t clock = plan_.clone->message.wall_clock_ns;
       tell_guest({ControlType::GoOn, std::string(reinterpret_cast<const char*>(&clock), sizeof clock)});
     }
+  } else if (message.type == ControlType::StandsStill) {
+    if (plan_.recorder) plan_.recorder->check();
   } else if (message.type == ControlType::WantsInput) {
     if (!input_ended_) input_wanted_ = true;
   } else if (message.type == ControlType::WaitsForDebugger) {

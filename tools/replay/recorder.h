@@ -4,10 +4,12 @@
 
 #include <chrono>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
 
+#include "snapshot/format/control.h"
 #include "snapshot/result.h"
 #include "tools/qemu/qmp.h"
 #include "tools/replay/guest_ram.h"
@@ -33,10 +35,12 @@ class Recorder {
   // QEMU was started with it.
   Result<void> connect();
   int descriptor() const { return qmp_ ? qmp_->socket() : -1; }
-  void begin_checks();                   // the program runs
-  int milliseconds_until_check() const;  // -1: there is none
+  void begin_checks(std::function<void(format::ControlType)> tell_guest);  // the program runs
+  int milliseconds_until_check() const;                                    // -1: there is none
   // When QEMU has said something, or that time is over. True: the guest has ended, and finish() is to be called.
   bool serve();
+  // The guest has answered HoldStill: what there is to compare is kept, and it goes on.
+  void check();
   // Ends QEMU where the guest is now; what follows it is its end.
   Result<void> finish();
   // QEMU has ended. `end`: why, in words.
@@ -47,7 +51,7 @@ class Recorder {
 
  private:
   using Clock = std::chrono::steady_clock;
-  bool check();  // the guest stands still for a moment; false: it is not the time for it
+  Result<void> add_check();
 
   const std::filesystem::path folder_;
   Recording recording_;
@@ -57,7 +61,8 @@ class Recorder {
   std::optional<Qmp> qmp_;
   bool finished_ = false;
   std::optional<Clock::time_point> next_check_;
-  std::chrono::seconds check_distance_{1};  // grows: a long recording is not looked at more often
+  std::chrono::milliseconds check_distance_{250};  // grows: a long recording is not looked at more often
+  std::function<void(format::ControlType)> tell_guest_;
 };
 
 }  // namespace mortem::tools

@@ -3,11 +3,13 @@ import json
 import os
 import re
 import shutil
+import subprocess
 import time
 import unittest
 from pathlib import Path
 
-from mortem_test import GUESTS, MortemTest
+from mortem_test import GUESTS, ROOT, MortemTest, wait_until
+from test_resume import free_port
 
 PROGRAM = GUESTS / "overwritten_pointer"
 LONG_WAY = GUESTS / "long_way"
@@ -202,6 +204,38 @@ class ReplayTest(MortemTest):
         (recording / "recording.json").write_text("{}")
         self.assert_refused("replay", recording, naming=[recording / "recording.json", "not a recording's description"])
         self.assert_nothing_left()
+
+
+class Programs(ReplayTest):
+    """Label `programs`: Debian's Redis, with its disk and clients on the network."""
+
+    def test_redis(self):
+        image, recording, port = self.files / "redis.img", self.files / "redis.rec", free_port()
+        self.mortem("image", "create", ROOT / "tests" / "programs" / "redis.json", "-o", image, "--", "/redis.conf",
+                    "--enable-debug-command", "yes", "--crash-log-enabled", "no", "--appendfsync", "always")
+        self.mortem("run", image, "--name", "redis", "-p", f"{port}:6379", "--detach", "--record", recording)
+        self.addCleanup(self.mortem, "stop", "redis", status=None)
+
+        def redis(*words):
+            done = subprocess.run(["redis-cli", "-p", str(port), *words], capture_output=True, text=True, timeout=60)
+            return done.stdout if done.returncode == 0 else None
+        wait_until(lambda: redis("ping") == "PONG\n", "Redis", 150)
+        subprocess.run(["redis-benchmark", "-p", str(port), "-q", "-n", "1500", "-c", "10", "-t", "set,get,lpush"],
+                       check=True, stdout=subprocess.DEVNULL, timeout=200)
+        self.assertEqual(redis("set", "last key", "last value"), "OK\n")
+        redis("debug", "segfault")
+        wait_until(lambda: self.facts("ps")["instances"] == [], "the recorded guest's end", 60)
+        checked = self.facts("replay", recording, "--check", deadline=400)
+        self.assertGreaterEqual(checked["points"], 3)
+        self.assertEqual((checked["same_registers"], checked["same_memory"] + checked["unknown_memory"]),
+                         (checked["points"], checked["points"]))
+        # Back from the crash: its last answer, and before that what it wrote into its log for it.
+        name = self.start(recording)["name"]
+        said = self.gdb(name, "bt 1", "break write", "reverse-continue", "x/s $rsi", "reverse-continue", "x/6s $rsi",
+                        "print (long)$rdx", deadline=400)
+        self.assertIn("redis-server", self.gdb(name, "info threads"))
+        answer = said.index('"+OK\\r\\n')
+        self.assertIn("last value", said[answer:])
 
 
 if __name__ == "__main__":

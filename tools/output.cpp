@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
@@ -84,6 +85,8 @@ std::string human_size(uint64_t bytes) {
 }
 
 std::string printable(std::string_view bytes) {
+  if (std::all_of(bytes.begin(), bytes.end(), [](char one) { return one >= 0x20 && one < 0x7F; }))
+    return std::string(bytes);
   std::string text;
   while (!bytes.empty()) {
     const size_t length = utf8_length(bytes);

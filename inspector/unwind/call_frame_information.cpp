@@ -8,6 +8,7 @@
 #include <unordered_map>
 
 #include "inspector/symbols/suspect.h"
+#include "inspector/unwind/frame_entries.h"
 
 namespace mortem::inspector {
 namespace {
@@ -40,7 +41,8 @@ Dwarf_Unsigned get_section_count(void*) {
 }
 int load_section(void* object, Dwarf_Half index, Dwarf_Small** data, int*) {
   if (index != 1) return DW_DLV_NO_ENTRY;
-  *data = static_cast<FrameSection*>(object)->bytes.data();
+  // It does not write there.
+  *data = const_cast<Dwarf_Small*>(static_cast<FrameSection*>(object)->bytes.data());
   return DW_DLV_OK;
 }
 constexpr Dwarf_Obj_Access_Methods kMethods = {
@@ -208,22 +210,60 @@ class LibdwarfFrames final : public CallFrameInformation {
   std::unordered_map<uint64_t, std::optional<UnwindRow>> rows_;
 };
 
+// Of all entries of a section the few that are asked for are read by libdwarf, which would make a list of all of them
+// first, with some allocations and formatted text for each.
+class ChosenFrames final : public CallFrameInformation {
+ public:
+  ChosenFrames(FrameSection section, std::vector<FrameEntry> entries)
+      : section_(std::move(section)), entries_(std::move(entries)) {}
+
+  const UnwindRow* find(uint64_t address) override {
+    const auto after = std::upper_bound(entries_.begin(), entries_.end(), address,
+                                        [](uint64_t value, const FrameEntry& one) { return value < one.low; });
+    if (after == entries_.begin() || address >= std::prev(after)->high) return nullptr;
+    auto [place, is_new] = read_.try_emplace(std::prev(after)->low);
+    if (is_new) place->second = read(slice(section_, *std::prev(after)));
+    return place->second ? place->second->find(address) : nullptr;
+  }
+
+  void visit_rows(const Visit& visit) override {
+    if (const auto all = read(section_)) all->visit_rows(visit);
+  }
+
+  static std::unique_ptr<CallFrameInformation> read(FrameSection section) {
+    now_reading(Reader::CallFrames, section.file);
+    auto frames = std::make_unique<LibdwarfFrames>(std::move(section));
+    if (!frames->load()) return nullptr;
+    return frames;
+  }
+
+ private:
+  const FrameSection section_;
+  const std::vector<FrameEntry> entries_;
+  std::unordered_map<uint64_t, std::unique_ptr<CallFrameInformation>> read_;  // by their first address
+};
+
 }  // namespace
 
-std::optional<FrameSection> FrameSection::of(const ElfImage& image, const char* name) {
-  const ElfSection* section = image.section(name);
+std::optional<FrameSection> FrameSection::of(std::shared_ptr<const ElfImage> image, const char* name) {
+  const ElfSection* section = image->section(name);
   if (!section || section->size == 0) return std::nullopt;
-  const auto bytes = image.content(*section);
+  const auto bytes = image->content(*section);
   if (!bytes) return std::nullopt;
-  return FrameSection{name, section->address, {bytes->begin(), bytes->end()}, image.name()};
+  const std::string& file = image->name();
+  return FrameSection{name, section->address, *bytes, file, std::move(image)};
+}
+
+FrameSection FrameSection::from(std::string name, uint64_t address, std::vector<uint8_t> bytes, std::string file) {
+  auto owner = std::make_shared<const std::vector<uint8_t>>(std::move(bytes));
+  return {std::move(name), address, *owner, std::move(file), owner};
 }
 
 std::unique_ptr<CallFrameInformation> CallFrameInformation::create(FrameSection section) {
   if (distrusted(Reader::CallFrames, section.file)) return nullptr;
-  now_reading(Reader::CallFrames, section.file);
-  auto frames = std::make_unique<LibdwarfFrames>(std::move(section));
-  if (!frames->load()) return nullptr;
-  return frames;
+  if (auto entries = frame_entries(section); entries && !entries->empty())
+    return std::make_unique<ChosenFrames>(std::move(section), std::move(*entries));
+  return ChosenFrames::read(std::move(section));
 }
 
 }  // namespace mortem::inspector

@@ -35,10 +35,12 @@ struct UnwindRow {
 struct FrameSection {
   std::string name;  // ".eh_frame" or ".debug_frame"
   uint64_t address = 0;
-  std::vector<uint8_t> bytes;
-  std::string file;  // whose section it is, for messages
+  std::span<const uint8_t> bytes;
+  std::string file;                   // whose section it is, for messages
+  std::shared_ptr<const void> owner;  // of the bytes
   // Nothing: the file has none, or nothing is in it.
-  static std::optional<FrameSection> of(const ElfImage& image, const char* name);
+  static std::optional<FrameSection> of(std::shared_ptr<const ElfImage> image, const char* name);
+  static FrameSection from(std::string name, uint64_t address, std::vector<uint8_t> bytes, std::string file);
 };
 
 class CallFrameInformation {

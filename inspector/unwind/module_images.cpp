@@ -82,11 +82,11 @@ void ModuleImages::load_frames(Image& image) {
   const SymbolFiles& files = symbolizer_.files(*image.module);
   std::optional<FrameSection> eh_frame, debug_frame;
   if (image.file) {
-    eh_frame = FrameSection::of(*image.file, ".eh_frame");
-    debug_frame = FrameSection::of(*image.file, ".debug_frame");
+    eh_frame = FrameSection::of(image.file, ".eh_frame");
+    debug_frame = FrameSection::of(image.file, ".debug_frame");
   }
   if (!debug_frame && !files.debug.empty() && files.debug != files.executable)
-    if (auto debug = ElfImage::map_file(files.debug)) debug_frame = FrameSection::of(**debug, ".debug_frame");
+    if (auto debug = ElfImage::map_file(files.debug)) debug_frame = FrameSection::of(*debug, ".debug_frame");
   if (!eh_frame) eh_frame = frames_in_memory(image);
   for (auto* section : {&eh_frame, &debug_frame})
     if (*section)
@@ -121,19 +121,19 @@ std::optional<FrameSection> ModuleImages::frames_in_memory(const Image& image) {
     const uint64_t address = segment.address + 4 + static_cast<uint64_t>(int64_t{distance});
     for (const ElfSegment& holder : image.segments) {
       if (holder.type != PT_LOAD || address < holder.address || address - holder.address >= holder.file_size) continue;
-      FrameSection section{".eh_frame", address, {}, image.module->path};
-      section.bytes.resize(std::min(holder.file_size - (address - holder.address), kMaximumFrames));
-      section.bytes.resize(memory_.read(image.module->load_bias + address, section.bytes));
+      std::vector<uint8_t> bytes(std::min(holder.file_size - (address - holder.address), kMaximumFrames));
+      bytes.resize(memory_.read(image.module->load_bias + address, bytes));
       // Its size is nowhere: records up to the terminator of length 0.
       size_t end = 0;
-      while (section.bytes.size() - end >= 4) {
+      while (bytes.size() - end >= 4) {
         uint32_t length;
-        std::memcpy(&length, section.bytes.data() + end, sizeof(length));
-        if (length == 0 || length >= 0xFFFFFFF0 || section.bytes.size() - end - 4 < length) break;
+        std::memcpy(&length, bytes.data() + end, sizeof(length));
+        if (length == 0 || length >= 0xFFFFFFF0 || bytes.size() - end - 4 < length) break;
         end += 4 + size_t{length};
       }
-      section.bytes.resize(end);
-      return end > 0 ? std::optional(std::move(section)) : std::nullopt;
+      bytes.resize(end);
+      if (end == 0) return std::nullopt;
+      return FrameSection::from(".eh_frame", address, std::move(bytes), image.module->path);
     }
   }
   return std::nullopt;

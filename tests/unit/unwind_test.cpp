@@ -5,6 +5,7 @@
 
 #include "inspector/analysis/stack.h"
 #include "inspector/unwind/call_frame_information.h"
+#include "inspector/unwind/frame_entries.h"
 #include "tests/unit/dump_builder.h"
 
 namespace mortem::inspector {
@@ -140,8 +141,23 @@ Bytes eh_frame(uint8_t cfa_offset) {
   return bytes;
 }
 
+// The same as .debug_frame (DWARF 5, section 6.4.1): no augmentation, another id, no terminator.
+Bytes debug_frame(uint8_t cfa_offset) {
+  const Bytes eh = eh_frame(cfa_offset);
+  Bytes bytes = {20, 0, 0, 0, 0xFF, 0xFF, 0xFF, 0xFF, 1, 0, 1, 0x78, 16};
+  bytes.insert(bytes.end(), eh.begin() + 17, eh.begin() + 24);  // the instructions
+  bytes.insert(bytes.end(), 4, 0);
+  bytes.insert(bytes.end(), eh.begin() + 24, eh.end() - 4);
+  std::fill_n(bytes.begin() + 28, 4, 0);
+  return bytes;
+}
+
+FrameSection section_of(Bytes bytes) {
+  return FrameSection::from(".eh_frame", 0x5000, std::move(bytes), "program");
+}
+
 TEST(CallFrameInformation, ReadsWhatIsGood) {
-  auto frames = CallFrameInformation::create({".eh_frame", 0x5000, eh_frame(8), "program"});
+  auto frames = CallFrameInformation::create(section_of(eh_frame(8)));
   ASSERT_NE(frames, nullptr);
   const UnwindRow* row = frames->find(kCode + 4);
   ASSERT_NE(row, nullptr);
@@ -154,18 +170,53 @@ TEST(CallFrameInformation, ReadsWhatIsGood) {
   EXPECT_EQ(frames->find(kCode + 0x1000), nullptr);
 }
 
+bool is_same(const UnwindRule& one, const UnwindRule& other) {
+  return one.kind == other.kind && one.number == other.number && one.offset == other.offset &&
+         std::equal(one.expression.begin(), one.expression.end(), other.expression.begin(), other.expression.end());
+}
+
+bool is_same(const UnwindRow& one, const UnwindRow& other) {
+  for (unsigned number = 0; number < FrameRegisters::kCount; ++number)
+    if (!is_same(one.registers[number], other.registers[number])) return false;
+  return is_same(one.cfa, other.cfa) && one.return_address == other.return_address &&
+         one.signal_frame == other.signal_frame;
+}
+
+// What one entry says alone is what libdwarf reads out of the whole section.
+void expect_same_rows(const FrameSection& section, size_t least) {
+  ASSERT_TRUE(frame_entries(section)) << section.file;
+  const auto frames = CallFrameInformation::create(section), asked = CallFrameInformation::create(section);
+  size_t rows = 0, different = 0;
+  frames->visit_rows([&](uint64_t low, uint64_t high, const UnwindRow& row) {
+    ++rows;
+    for (const uint64_t address : {low, high - 1}) {
+      const UnwindRow* found = asked->find(address);
+      if (found && is_same(*found, row)) continue;
+      if (++different < 5) ADD_FAILURE() << section.file << " at " << std::hex << address;
+    }
+  });
+  EXPECT_EQ(different, 0u);
+  EXPECT_GE(rows, least);
+}
+
+TEST(CallFrameInformation, OneEntrySaysTheSameAlone) {
+  const char* const libc = "/lib/x86_64-linux-gnu/libc.so.6";
+  expect_same_rows(*FrameSection::of(ElfImage::map_file(libc).value(), ".eh_frame"), 1000);
+  expect_same_rows(section_of(eh_frame(8)), 1);
+  expect_same_rows(FrameSection::from(".debug_frame", 0, debug_frame(8), "program"), 1);
+}
+
 // Cut off or changed anywhere: no crash, and no row out of bytes that are not there.
 TEST(CallFrameInformation, SurvivesBrokenBytes) {
   const Bytes good = eh_frame(8);
   for (size_t length = 0; length < good.size(); ++length)
-    if (auto frames =
-            CallFrameInformation::create({".eh_frame", 0x5000, Bytes(good.begin(), good.begin() + length), "program"}))
+    if (auto frames = CallFrameInformation::create(section_of(Bytes(good.begin(), good.begin() + length))))
       frames->find(kCode + 4);
   for (size_t at = 0; at < good.size(); ++at)
     for (uint8_t value : {0x00, 0x01, 0x7F, 0x80, 0xFF}) {
       Bytes bad = good;
       bad[at] = value;
-      if (auto frames = CallFrameInformation::create({".eh_frame", 0x5000, bad, "program"})) frames->find(kCode + 4);
+      if (auto frames = CallFrameInformation::create(section_of(bad))) frames->find(kCode + 4);
     }
 }
 

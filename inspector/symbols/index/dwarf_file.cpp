@@ -41,6 +41,8 @@ DwarfFile::DwarfFile(std::shared_ptr<const ElfImage> image, const DwarfSections&
 }
 
 void DwarfFile::find_units() {
+  constexpr size_t kSmallUnit = 2048;  // bytes: most are larger, and what is not used of the memory costs nothing
+  units_.reserve(sections_.information.size() / kSmallUnit);
   ByteCursor cursor(sections_.information, 0);
   while (!cursor.at_end()) {
     Unit unit;

@@ -127,9 +127,9 @@ std::vector<IndexSymbol> index_symbols(const SymbolTable& symbols, IndexWriter& 
 
 // In the order in which the unwinder asks them: .eh_frame, then .debug_frame, of the executable or else the debug file.
 Result<void> add_frames(const IndexedFiles& files, FrameTable& table) {
-  auto in_debug_section = FrameSection::of(*files.executable, ".debug_frame");
-  if (!in_debug_section) in_debug_section = FrameSection::of(*files.debug, ".debug_frame");
-  for (auto& section : {FrameSection::of(*files.executable, ".eh_frame"), std::move(in_debug_section)}) {
+  auto in_debug_section = FrameSection::of(files.executable, ".debug_frame");
+  if (!in_debug_section) in_debug_section = FrameSection::of(files.debug, ".debug_frame");
+  for (auto& section : {FrameSection::of(files.executable, ".eh_frame"), std::move(in_debug_section)}) {
     if (!section) continue;
     if (distrusted(Reader::CallFrames, section->file))
       return failure(ErrorKind::BadInput,

@@ -18,6 +18,7 @@ namespace {
 
 constexpr int kDowntimeMilliseconds = 20;
 constexpr int kPipeBytes = 1 << 20;
+constexpr const char* kWaitsForUs = "pause-before-switchover";
 constexpr double kLongestSilence = 5;  // seconds
 constexpr double kLookSeconds = 0.1;   // between two looks at how far it is
 // Of a pre-copy at first, bytes a second: at full speed the guest gets half of its processor's time and less on a host
@@ -139,11 +140,15 @@ Result<void> MigrationSettings::set(Qmp& qmp, CloneMethod method) const {
   if (method == CloneMethod::PreCopy && !TRY(sees_all_writes(qmp)))
     return failure(ErrorKind::Unsupported,
                    "under TCG, QEMU before 9.0 misses some of what this guest writes meanwhile");
-  // All forms of a stream that are not read here, and all that would slow the guest down.
+  // All forms of a stream that are not read here, and all that would slow the guest down. A pre-copy that is cancelled
+  // in the instant in which it is about to stop the guest would leave the guest's disks inactive, and QEMU ends at its
+  // next write to them (assertion in block/io.c; migration_completion in QEMU 7.2's migration/migration.c); where it
+  // has to wait for us before that, QEMU sees that it was cancelled.
   json wanted = json::array();
   for (const json& one : capabilities_) {
     const std::string name = one.value("capability", "");
-    const bool on = name == "events" || (name == "background-snapshot" && method == CloneMethod::Background);
+    const bool on = name == "events" || (name == "background-snapshot" && method == CloneMethod::Background) ||
+                    (name == kWaitsForUs && method == CloneMethod::PreCopy);
     if (one.value("state", false) != on) wanted.push_back({{"capability", name}, {"state", on}});
   }
   // Those to be switched off first: some exclude each other.
@@ -203,6 +208,7 @@ Result<MigrationEnd> run_migration(Qmp& qmp, const MigrationRequest& request, Mi
       if (name != "MIGRATION") continue;
       const std::string status = event->value("data", json::object()).value("status", "");
       if (status == "completed") break;
+      if (status == "pre-switchover") TRY(qmp.execute("migrate-continue", {{"state", "pre-switchover"}}));
       if (status != "failed") continue;
       outcome.began = false;
       if (reception.has_failed()) return tl::unexpected(reception.take().error());

@@ -143,13 +143,17 @@ void start_stub() {
 }
 
 void resume_stub() {
-  if (g_port == nullptr) return;
-  // Whatever the server thinks of the end that the dump was of, and of its client.
-  g_target->detach();
-  g_target = new (g_target_memory) AppTarget;
-  g_server = new (g_server_memory) Server(*g_target, Server::AppState::Running);
-  g_input = {};
-  g_client = 0;
+  if (g_port == nullptr) {
+    start_stub();  // a recorded guest had no such port, this machine may have it
+    if (g_port == nullptr) return;
+  } else {
+    // Whatever the server thinks of the end that the dump was of, and of its client.
+    g_target->detach();
+    g_target = new (g_target_memory) AppTarget;
+    g_server = new (g_server_memory) Server(*g_target, Server::AppState::Running);
+    g_input = {};
+    g_client = 0;
+  }
   request_stop();
 }
 

@@ -85,6 +85,9 @@ void drivers_resume() {
   seed_from_host();
   if (g_block != nullptr) g_block->resume(virtio_device(VirtioType::Block));
   if (g_console != nullptr) g_console->resume(virtio_device(VirtioType::Console));
+}
+
+void drivers_hear_host() {
   const bool has_port = g_console != nullptr && g_console->port(mortem::format::kControlPortName) != nullptr;
   const bool is_serial = !has_port && start_serial();
   control_port_changed();

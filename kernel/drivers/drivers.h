@@ -11,6 +11,7 @@ void drivers_initialize();
 // In a guest that was resumed from a dump: the same on the machine of now, for the drivers that there are. The network
 // card is its owner's to start (net::resume).
 void drivers_resume();
+void drivers_hear_host();       // after that: the control port of this machine, and what the host has to say
 bool control_port_is_serial();  // the host counts instructions
 
 }  // namespace kernel

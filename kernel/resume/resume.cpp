@@ -74,6 +74,7 @@ void go_on_after_dump() {
   virtio_reset_all();
   crash_forget();
   drivers_resume();
+  drivers_hear_host();
   crash_prepare_again();
   if (!net::resume()) log(LogLevel::Warning, "the network card does not start again after the dump");
   go_on_from(&g_resume_point, AfterDump::WentOn);
@@ -108,8 +109,9 @@ extern "C" [[noreturn, gnu::visibility("hidden")]] void resume_kernel(uint64_t r
   log(LogLevel::Info, "resumed from the dump of this moment");
   random_mix(request.entropy, sizeof request.entropy);
   crash_forget();
-  debug::resume_stub();  // before the drivers, which may bring the host's word that the program is let go
   drivers_resume();
+  debug::resume_stub();  // before the host's word that the program is let go
+  drivers_hear_host();
   poll_before_halt(is_emulated() && !control_port_is_serial());
   crash_prepare_again();
   crash_set_after(AfterCrash::PowerOff);

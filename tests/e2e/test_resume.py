@@ -143,6 +143,18 @@ class Servers(ResumeTest):
         self.assert_nothing_left()
 
 
+class Recorded(ResumeTest):
+    def test_a_crash_that_was_recorded(self):
+        """The machine that it goes on on has ports that the recorded one had not."""
+        port, facts = self.resume(self.crashed_server("--record", self.files / "first.rec"), "again")
+        self.assertTrue(facts["holds_program"])
+        self.assertIn("serve (", self.skip_the_store("again", "bt"))
+        self.assertTrue(self.ask(port, "/three").startswith("hello /three 1.000 "))
+        self.assertEqual(self.ask(port, "/log"), "/one\n/two\n")
+        self.mortem("stop", "again")
+        self.assert_nothing_left()
+
+
 class Others(ResumeTest):
     def test_threads(self):
         """All stacks are those of the dump, and each thread can be gone on with."""

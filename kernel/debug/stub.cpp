@@ -30,6 +30,7 @@ constexpr uint64_t kLastWords = 2'000'000'000;  // what the end of the app waits
 ConsolePort* g_port = nullptr;
 Thread* g_thread = nullptr;
 bool g_something_arrived = false, g_all_parked = false;
+int g_wanted_end = 0;  // the exit status that the held app is to end with
 uint8_t g_input_memory[4096];
 std::span<const uint8_t> g_input;  // what is left of it
 uint32_t g_client = 0;             // the number of the connection that the server talks to
@@ -105,6 +106,7 @@ void run_stub(void*) {
       all_taken = feed_server();
       drained = drain_server(kPatience);
     } while (!all_taken && drained);
+    if (g_wanted_end != 0) linux::exit_app(g_wanted_end);
     if (g_target->kill_is_wanted()) {
       say_last_words();
       linux::exit_app(128 + linux::kSigKill);
@@ -171,9 +173,12 @@ bool hold_app() {
   return true;
 }
 
-bool is_held_for_nobody() {
+bool end_held_app(int status) {
   const linux::AppThread* first = linux::first_thread();
-  return g_port != nullptr && !g_port->host_is_listening() && first != nullptr && first->debug.parked;
+  if (g_thread == nullptr || g_port->host_is_listening() || first == nullptr || !first->debug.parked) return false;
+  g_wanted_end = status;
+  arrived(nullptr);
+  return true;
 }
 
 void app_exits(int status) {

@@ -174,8 +174,7 @@ uint64_t make_stack(const char* path, const LoadedElf& program, uint64_t interpr
 void host_message(mortem::format::ControlType type, std::span<const uint8_t> payload) {
   if (type == mortem::format::ControlType::HoldStill) return control_hold_still();
   if (take_clone_message(type, payload) || type != mortem::format::ControlType::Terminate) return;
-  if (debug::is_held_for_nobody()) exit_app(128 + kSigTerm);
-  raise_signal(kSigTerm, kCodeUser);
+  if (!debug::end_held_app(128 + kSigTerm)) raise_signal(kSigTerm, kCodeUser);
 }
 
 }  // namespace

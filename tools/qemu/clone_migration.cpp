@@ -149,7 +149,7 @@ Result<void> MigrationSettings::set(Qmp& qmp, CloneMethod method) const {
     const std::string name = one.value("capability", "");
     const bool on = name == "events" || (name == "background-snapshot" && method == CloneMethod::Background) ||
                     (name == kWaitsForUs && method == CloneMethod::PreCopy);
-    if (one.value("state", false) != on) wanted.push_back({{"capability", name}, {"state", on}});
+    wanted.push_back({{"capability", name}, {"state", on}});
   }
   // Those to be switched off first: some exclude each other.
   std::stable_sort(wanted.begin(), wanted.end(),

@@ -6,7 +6,7 @@
 namespace kernel {
 
 namespace {
-constexpr uint64_t kPatienceNs = 50'000'000;
+constexpr uint64_t kPatienceNs = 1'000'000'000;  // of a host whose processors are busy
 }
 
 Result<void> VirtioEntropy::initialize(const VirtioRegisters& registers) {

@@ -147,6 +147,7 @@ Result<void> Recorder::add_check() {
   auto check = check_of(*qmp_, recording_.machine, *ram_);
   TRY(qmp_->execute("cont"));
   recording_.checks.push_back(TRY(std::move(check)));
+  recording_.checks.back().held = true;
   return {};
 }
 

@@ -39,8 +39,8 @@ Result<Recording> parse_recording(const std::string& text, const std::string& wh
     recording.instructions = document.at("instructions");
     recording.seconds = document.at("seconds");
     for (const ordered_json& check : document.at("checks"))
-      recording.checks.push_back(
-          {check.at("instructions"), check.at("registers"), check.at("memory"), check.at("disk_requests")});
+      recording.checks.push_back({check.at("instructions"), check.at("registers"), check.at("memory"),
+                                  check.at("disk_requests"), check.value("held", false)});
     constexpr unsigned kLargestShift = 10;
     if (recording.machine.recorded.shift > kLargestShift || recording.name.empty() ||
         recording.machine.recorded.start_time.find_first_not_of("0123456789-T:") != std::string::npos)
@@ -99,7 +99,8 @@ Result<void> write_recording(const fs::path& folder, const Recording& recording)
     checks.push_back({{"instructions", check.instructions},
                       {"registers", check.registers},
                       {"memory", check.memory},
-                      {"disk_requests", check.requests}});
+                      {"disk_requests", check.requests},
+                      {"held", check.held}});
   const ordered_json document = {{"schema", kRecordingSchema},
                                  {"name", recording.name},
                                  {"started", recording.started},

@@ -26,6 +26,7 @@ struct RecordingCheck {
   uint64_t instructions = 0, registers = 0, memory = 0;  // XXH64
   // Requests to the disk that were on their way: what they read comes into the memory at any time, and says nothing.
   uint64_t requests = 0;
+  bool held = false;  // its kernel held still then, in the midst of instructions; else QEMU stopped it anywhere
 };
 
 struct Recording {

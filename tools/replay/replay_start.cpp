@@ -112,13 +112,12 @@ class ReplayKeeper {
   _exit(0);
 }
 
-// The last of a recording is where its guest ended, of its own accord perhaps: that is gone to as it comes. The others
-// are in the midst of instructions: by the last one of them, after which QEMU stops before it takes what came from
-// outside then.
-Result<RunEnd> go_to_check(ReplayMachine& machine, uint64_t instructions, bool is_last) {
-  if (is_last) return machine.run_to(instructions);
-  const RunEnd end = TRY(machine.run_to(instructions - 1));
-  while (end == RunEnd::Reached && machine.position() < instructions) {
+// In the midst of instructions by the last one before, after which QEMU stops without taking what came from outside
+// then; elsewhere (where the guest ended; it slept) a step could run past it.
+Result<RunEnd> go_to_check(ReplayMachine& machine, const RecordingCheck& check) {
+  if (!check.held) return machine.run_to(check.instructions);
+  const RunEnd end = TRY(machine.run_to(check.instructions - 1));
+  while (end == RunEnd::Reached && machine.position() < check.instructions) {
     if (machine.position() >= machine.recording().instructions) break;
     TRY_VOID(machine.step());
   }
@@ -136,9 +135,7 @@ Result<ReplayCheck> check_replay(const fs::path& folder, const ReplayOptions& op
     machine->break_off = [] { return interrupted_by() != 0; };
     ReplayCheck result;
     for (const RecordingCheck& expected : recording.checks) {
-      const bool is_last = &expected == &recording.checks.back();
-      if (TRY(go_to_check(*machine, expected.instructions, is_last)) == RunEnd::Interrupted)
-        TRY_VOID(not_interrupted());
+      if (TRY(go_to_check(*machine, expected)) == RunEnd::Interrupted) TRY_VOID(not_interrupted());
       RecordingCheck found = TRY(check_of(machine->qmp(), recording.machine, machine->ram()));
       result.instructions = found.instructions;
       // Where QEMU stopped the guest that ended is told by chance; a replay ends where the guest asked for it.

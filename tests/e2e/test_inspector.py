@@ -11,6 +11,7 @@ import unittest
 from mortem_test import GUESTS, MORTEM, ROOT, MortemTest, wait_until
 
 SCRIPTS = ROOT / "tests" / "gui"
+DEBIANS_PYTHON = "/usr/bin/python3"  # has Debian's python3-xlib
 GOLDENS = SCRIPTS / "golden"
 
 
@@ -238,6 +239,7 @@ class Window(InspectorTest):
         window = wait_until(shown, "a window", 60).split()[0]
         # Without a window manager nobody gives it the keyboard.
         self.xdotool("windowfocus", "--sync", window)
+        self.window = window
         return process
 
     def wait_for(self, text, deadline=60):
@@ -266,6 +268,20 @@ class Window(InspectorTest):
         self.wait_for('stack of thread 10 "crashes"')
         self.keys("ctrl+q")
         self.assertEqual(process.wait(30), 0)
+
+    def test_a_file_dragged_onto_it_is_opened(self):
+        dump = self.dump_of("threads_null_read", "threads.dump")
+        named = self.files / "of höchster importance.dump"  # in a URI: percents
+        shutil.copy(dump, named)
+        process = self.open_window()
+        self.wait_for("Open")
+        for file in (self.files / "gone.dump", named):
+            done = subprocess.run([DEBIANS_PYTHON, "-B", pathlib.Path(__file__).parent / "xdnd_source.py", self.window,
+                                   file], env=self.environment, capture_output=True, text=True, timeout=60, check=False)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            self.wait_for("gone.dump: No such file" if file != named else "SIGSEGV: read of 8 bytes at 0x0: null rdi")
+        process.terminate()
+        self.assertEqual(process.wait(30), 0, process.stderr.read())
 
     def test_what_is_done_is_recorded(self):
         dump, record = self.dump_of("threads_null_read", "threads.dump"), self.files / "did.script"

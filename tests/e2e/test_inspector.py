@@ -2,12 +2,14 @@
 xdotool's clicks and keys reach. All on dumps of the test guests."""
 import os
 import pathlib
+import random
 import re
 import shutil
 import subprocess
 import tempfile
 import unittest
 
+from elf_core import Core
 from mortem_test import GUESTS, MORTEM, ROOT, MortemTest, wait_until
 
 SCRIPTS = ROOT / "tests" / "gui"
@@ -63,6 +65,42 @@ class Scripts(InspectorTest):
 
     def test_memory(self):
         self.run_script("memory")
+
+    def test_memory_scrolls_exactly(self):
+        """Anywhere in 64 bits: the rows that are drawn are those asked for, one after the other, and their bytes those
+        of the core, read here by ourselves."""
+        dump = self.dump_of("threads_null_read", "threads.dump")
+        plain = self.files / "threads.core"
+        subprocess.run(["zstd", "-q", "-d", dump, "-o", plain], check=True)
+        core, chance = Core(plain), random.Random(1)
+        ends = [0, 16 << 24, 2**47 - 1, 2**47, 2**52 + 3, 2**63 - 1, 2**63, 2**64 - 2**28 - 7, 2**64 - 1]
+        places = ends + [chance.randrange(2**47) for _ in range(12)] + [chance.randrange(2**64) for _ in range(6)]
+        places += [chance.choice(core.loads())[2] + chance.randrange(4096) for _ in range(12)]
+        steps, expected = ["settle", "command view.memory", "command tile.maximise", "settle"], []
+        for number, place in enumerate(places):
+            top, notches = max(place // 16 - 3, 0), chance.randrange(1, 400)
+            for name, row in (("shown", top), ("scrolled", min(top + 3 * notches, 2**60 - 1)), ("back", None)):
+                expected.append((f"{number}.{name}", max(expected[-1][1] - 6, 0) if row is None else row))
+            steps += [f"command go.address {place:#x}", "settle", f"command view.save_text {number}.shown",
+                      f'wheel {-notches} "{top * 16:016x}" in memory', "settle",
+                      f"command view.save_text {number}.scrolled",
+                      f'wheel 2 "{expected[-2][1] * 16:016x}" in memory', "settle",
+                      f"command view.save_text {number}.back"]
+        script = self.files / "scroll.script"
+        script.write_text("\n".join(steps) + "\n")
+        self.inspect(dump, "--null", script, "--no-settings", "--size", "1440x900")
+        known = 0
+        for name, first in expected:
+            rows = re.findall(r"(?m)^ *([0-9a-f]{16}) +((?:[0-9a-f]{2}\b *){16})?", (self.files / name).read_text())
+            wanted = [16 * row for row in range(first, min(first + len(rows), 2**60))]
+            self.assertEqual([int(row, 16) for row, _ in rows], wanted, name)
+            self.assertGreater(len(rows), 30 if first < 2**60 - 40 else 0, name)
+            for address, (_, text) in zip(wanted, rows):
+                held = core.read(address, 16)
+                if held is not None:  # else unknown, a module's file, or a page whose other address holds it
+                    self.assertEqual(bytes.fromhex(text), held, f"{name}: {address:#x}")
+                    known += 1
+        self.assertGreater(known, 500)
 
     def test_fast_input(self):
         self.run_script("fast_input", "stack_overflow")

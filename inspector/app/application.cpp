@@ -114,7 +114,6 @@ void Application::reset_layout() {
 
 void Application::set_zoom(float zoom) {
   workspace_.settings.zoom = std::clamp(zoom, 0.5f, 3.0f);
-  fonts_outdated_ = true;
 }
 
 void Application::set_brightness_of_all(Brightness brightness) {
@@ -123,9 +122,9 @@ void Application::set_brightness_of_all(Brightness brightness) {
 }
 
 void Application::rebuild_fonts() {
-  build_fonts(std::round(kFontPixels * workspace_.settings.zoom * frontend_.scale()));
+  font_scale_ = workspace_.settings.zoom * frontend_.scale();
+  build_fonts(std::round(kFontPixels * font_scale_));
   frontend_.forget_fonts();
-  fonts_outdated_ = false;
 }
 
 void Application::show(const Place& place) {
@@ -216,7 +215,7 @@ bool Application::takes_input() const {
 void Application::frame() {
   const auto begin = Clock::now();
   const double cpu_begin = thread_cpu_seconds();
-  if (fonts_outdated_) rebuild_fonts();
+  if (fonts_outdated()) rebuild_fonts();
   apply_actions();
   follow_session();
   if (takes_input()) input_.feed([this](const InputEvent& event) { handle_event(event); });
@@ -260,7 +259,7 @@ bool Application::settled() const {
 }
 
 double Application::seconds_to_wait() const {
-  if (frames_wanted_ > 0 || !input_.empty() || workspace_.has_actions() || fonts_outdated_ ||
+  if (frames_wanted_ > 0 || !input_.empty() || workspace_.has_actions() || fonts_outdated() ||
       !ImGui::GetCurrentContext()->InputEventsQueue.empty())
     return 0;
   // Tooltips come a moment after the mouse stands still.

@@ -81,6 +81,7 @@ class Application {
   void follow_session();
   void show(const Place& place);
   void step_history(bool forward);
+  bool fonts_outdated() const { return font_scale_ != workspace_.settings.zoom * frontend_.scale(); }
   void rebuild_fonts();
   void keep_layout();
   double seconds_to_wait() const;
@@ -93,13 +94,14 @@ class Application {
   Toasts toasts_;
   InputQueue input_;
   std::vector<ScreenLine> screen_;
-  bool screen_read_ = false, help_shown_ = false, fonts_outdated_ = false, selected_first_ = false;
+  bool screen_read_ = false, help_shown_ = false, selected_first_ = false;
   std::string taken_for_;  // the kind of target, as settings know it
   std::atomic<bool> ended_ = false;
   std::vector<std::future<void>> closing_;  // sessions that come to their end
   int frames_wanted_ = 3;                   // ImGui needs a few until what moved stands still
   uint64_t seen_revision_ = 0, seen_stops_ = 0;
   std::string preset_, shown_title_;
+  float font_scale_ = 0;  // of the fonts that are built
   double build_seconds_ = 0, build_cpu_seconds_ = 0, slowest_build_ = 0;
   uint64_t clicks_seen_ = 0, presses_seen_ = 0;
   std::chrono::steady_clock::time_point last_mouse_move_{}, first_frame_{}, first_stack_{};

@@ -40,10 +40,12 @@ class InspectorTest(MortemTest):
             type(self).dumps = {**self.dumps, guest: kept}
         return self.dumps[guest]
 
+    def symbols(self):
+        """Options: the store that the run filled went with the test that made the dump."""
+        return [part for guest, dump in self.dumps.items() for part in ("--symbols", dump.parent / guest)]
+
     def inspect(self, *arguments, **more):
-        # The store that the run filled went with the test that made the dump.
-        symbols = [part for guest, dump in self.dumps.items() for part in ("--symbols", dump.parent / guest)]
-        return self.mortem("open", *arguments, *symbols, deadline=120, **more)
+        return self.mortem("open", *arguments, *self.symbols(), deadline=120, **more)
 
 
 class Scripts(InspectorTest):
@@ -269,7 +271,7 @@ class Window(InspectorTest):
         return path.read_text()
 
     def open_window(self, *arguments):
-        process = self.start("open", *arguments)
+        process = self.start("open", *arguments, *self.symbols())
         def shown():
             if process.poll() is not None:
                 self.fail(f"no window: {process.stderr.read().decode()}")

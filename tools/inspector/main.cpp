@@ -52,16 +52,16 @@ struct ImGuiLife {
   ~ImGuiLife() { ImGui::DestroyContext(); }
 };
 
-Result<std::unique_ptr<app::Frontend>> open_frontend(const InspectorOptions& options, const app::Settings& settings) {
+std::unique_ptr<app::Frontend> frontend_for(const InspectorOptions& options, const app::Settings& settings) {
   app::FrontendOptions frontend;
   frontend.width = settings.width;
   frontend.height = settings.height;
   if (!options.size.empty()) (void)std::sscanf(options.size.c_str(), "%dx%d", &frontend.width, &frontend.height);
   frontend.scale = options.scale;
   frontend.title = "Mortem";
-  if (!options.null_script.empty()) return app::open_null(frontend);
-  if (options.offscreen) return app::open_offscreen(frontend);
-  return app::open_window(frontend);
+  if (!options.null_script.empty()) return app::null_frontend(frontend);
+  if (options.offscreen) return app::offscreen_frontend(frontend);
+  return app::window_frontend(frontend);
 }
 
 Result<void> check(const InspectorOptions& options) {
@@ -106,8 +106,7 @@ int inspect(const InspectorOptions& options) {
     settings.brightness = options.theme == "light" ? app::Brightness::Light : app::Brightness::Dark;
 
   const ImGuiLife imgui;
-  auto frontend = open_frontend(options, settings);
-  if (!frontend) return fail(frontend.error());
+  const auto frontend = frontend_for(options, settings);
   app::ApplicationSetup setup;
   setup.open = open_source;
   setup.symbols = symbol_options(options.symbols);
@@ -115,11 +114,13 @@ int inspect(const InspectorOptions& options) {
   setup.running_guests = running_guests;
   setup.actions = target_actions();
   setup.settings = settings_file;
-  app::Application application(std::move(setup), **frontend, std::move(settings));
+  app::Application application(std::move(setup), *frontend, std::move(settings));
   app::Recorder recorder(application);
   if (!options.record.empty())
     application.on_input = [&recorder](const app::InputEvent& event) { recorder.record(event); };
+  // The target before the window: it is read while that comes.
   if (!options.target.empty()) application.open(options.target);
+  if (const auto opened = frontend->open(); !opened) return fail(opened.error());
   if (!options.view.empty()) application.workspace().command("view." + options.view);
 
   int status = kDone;
@@ -131,7 +132,7 @@ int inspect(const InspectorOptions& options) {
   } else if (options.screenshot.empty()) {
     const EndingSignals signals([&] {
       application.end();
-      (*frontend)->wake();
+      frontend->wake();
     });
     application.run();
   }

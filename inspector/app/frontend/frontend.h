@@ -23,23 +23,25 @@ struct FrontendOptions {
 class Frontend {
  public:
   virtual ~Frontend() = default;
+  // Before the first frame. Until then only wake() and scale() are called, from any thread and of this one.
+  virtual Result<void> open() { return {}; }
   // Returns when there is input, after wake() or after `seconds`.
   virtual void wait(double seconds, InputQueue& input) = 0;
   virtual void wake() = 0;  // from any thread
   // Size of the picture and the time since the last frame, for ImGui; before ImGui::NewFrame.
   virtual void begin_frame() = 0;
   virtual void present(ImDrawData* data) = 0;
-  virtual void forget_fonts() = 0;  // they were built anew
+  virtual void forget_fonts() = 0;  // they were built anew; before the first frame, too
   virtual bool asked_to_close() const { return false; }
   virtual void set_title(const std::string&) {}
-  virtual float scale() const = 0;
+  virtual float scale() const = 0;          // a window knows its display's only when it is open
   virtual Result<Picture> picture() const;  // of the last frame that was presented
 };
 
 // ImGui's context must be there.
-Result<std::unique_ptr<Frontend>> open_window(const FrontendOptions& options);
-Result<std::unique_ptr<Frontend>> open_offscreen(const FrontendOptions& options);
-std::unique_ptr<Frontend> open_null(const FrontendOptions& options);
+std::unique_ptr<Frontend> window_frontend(const FrontendOptions& options);
+std::unique_ptr<Frontend> offscreen_frontend(const FrontendOptions& options);
+std::unique_ptr<Frontend> null_frontend(const FrontendOptions& options);
 
 // Those without a window: they get no input of their own, and a frame is 1/60 s, whatever the clock says.
 class WindowlessFrontend : public Frontend {

@@ -49,6 +49,8 @@ class NullFrontend : public WindowlessFrontend {
 
 }  // namespace
 
-std::unique_ptr<Frontend> open_null(const FrontendOptions& options) { return std::make_unique<NullFrontend>(options); }
+std::unique_ptr<Frontend> null_frontend(const FrontendOptions& options) {
+  return std::make_unique<NullFrontend>(options);
+}
 
 }  // namespace mortem::inspector::app

@@ -17,9 +17,10 @@ Function* procedure(const char* name) {
 }
 
 Error egl_error(const char* what) {
-  return {ErrorKind::System, fmt::format("no picture without a display: {} failed (EGL error {:#x}); is Mesa's software "
-                                         "driver installed (libgl1-mesa-dri, libegl-mesa0)?",
-                                         what, eglGetError())};
+  return {ErrorKind::System,
+          fmt::format("no picture without a display: {} failed (EGL error {:#x}); is Mesa's software "
+                      "driver installed (libgl1-mesa-dri, libegl-mesa0)?",
+                      what, eglGetError())};
 }
 
 class OffscreenFrontend : public WindowlessFrontend {
@@ -33,7 +34,7 @@ class OffscreenFrontend : public WindowlessFrontend {
     eglTerminate(display_);
   }
 
-  Result<void> open() {
+  Result<void> open() override {
     display_ = eglGetPlatformDisplay(EGL_PLATFORM_SURFACELESS_MESA, EGL_DEFAULT_DISPLAY, nullptr);
     if (display_ == EGL_NO_DISPLAY) return tl::unexpected(egl_error("eglGetPlatformDisplay"));
     if (!eglInitialize(display_, nullptr, nullptr)) return tl::unexpected(egl_error("eglInitialize"));
@@ -43,8 +44,9 @@ class OffscreenFrontend : public WindowlessFrontend {
     EGLint count = 0;
     if (!eglChooseConfig(display_, wanted, &config, 1, &count) || count == 0)
       return tl::unexpected(egl_error("eglChooseConfig"));
-    const EGLint version[] = {EGL_CONTEXT_MAJOR_VERSION, 3, EGL_CONTEXT_MINOR_VERSION, 3,
-                              EGL_CONTEXT_OPENGL_PROFILE_MASK, EGL_CONTEXT_OPENGL_CORE_PROFILE_BIT, EGL_NONE};
+    const EGLint version[] = {
+        EGL_CONTEXT_MAJOR_VERSION,           3,       EGL_CONTEXT_MINOR_VERSION, 3, EGL_CONTEXT_OPENGL_PROFILE_MASK,
+        EGL_CONTEXT_OPENGL_CORE_PROFILE_BIT, EGL_NONE};
     context_ = eglCreateContext(display_, config, EGL_NO_CONTEXT, version);
     if (context_ == EGL_NO_CONTEXT) return tl::unexpected(egl_error("eglCreateContext"));
     if (!eglMakeCurrent(display_, EGL_NO_SURFACE, EGL_NO_SURFACE, context_))
@@ -57,6 +59,7 @@ class OffscreenFrontend : public WindowlessFrontend {
 
   void begin_frame() override {
     WindowlessFrontend::begin_frame();
+    begun_ = true;
     ImGui_ImplOpenGL3_NewFrame();
   }
   void present(ImDrawData* data) override {
@@ -65,7 +68,11 @@ class OffscreenFrontend : public WindowlessFrontend {
     glClear(GL_COLOR_BUFFER_BIT);
     ImGui_ImplOpenGL3_RenderDrawData(data);
   }
-  void forget_fonts() override { ImGui_ImplOpenGL3_DestroyFontsTexture(); ImGui_ImplOpenGL3_CreateFontsTexture(); }
+  void forget_fonts() override {
+    if (!begun_) return;  // the first frame makes the texture
+    ImGui_ImplOpenGL3_DestroyFontsTexture();
+    ImGui_ImplOpenGL3_CreateFontsTexture();
+  }
 
   Result<Picture> picture() const override {
     Picture picture{options_.width, options_.height, {}};
@@ -100,21 +107,20 @@ class OffscreenFrontend : public WindowlessFrontend {
     store(GL_RENDERBUFFER, GL_RGBA8, options_.width, options_.height);
     attach(GL_FRAMEBUFFER, GL_COLOR_ATTACHMENT0, GL_RENDERBUFFER, buffer);
     if (status(GL_FRAMEBUFFER) != GL_FRAMEBUFFER_COMPLETE)
-      return failure(ErrorKind::System, fmt::format("a picture of {} x {} is not possible here", options_.width, options_.height));
+      return failure(ErrorKind::System,
+                     fmt::format("a picture of {} x {} is not possible here", options_.width, options_.height));
     return {};
   }
 
   EGLDisplay display_ = EGL_NO_DISPLAY;
   EGLContext context_ = EGL_NO_CONTEXT;
-  bool renderer_ready_ = false;
+  bool renderer_ready_ = false, begun_ = false;
 };
 
 }  // namespace
 
-Result<std::unique_ptr<Frontend>> open_offscreen(const FrontendOptions& options) {
-  auto frontend = std::make_unique<OffscreenFrontend>(options);
-  TRY_VOID(frontend->open());
-  return frontend;
+std::unique_ptr<Frontend> offscreen_frontend(const FrontendOptions& options) {
+  return std::make_unique<OffscreenFrontend>(options);
 }
 
 }  // namespace mortem::inspector::app

@@ -15,6 +15,8 @@ namespace {
 
 class WindowFrontend : public Frontend {
  public:
+  explicit WindowFrontend(const FrontendOptions& options)
+      : options_(options), scale_(options.scale > 0 ? options.scale : 1) {}
   ~WindowFrontend() override {
     if (renderer_ready_) ImGui_ImplOpenGL3_Shutdown();
     for (GLFWcursor* cursor : cursors_)
@@ -23,29 +25,28 @@ class WindowFrontend : public Frontend {
     glfwTerminate();
   }
 
-  Result<void> open(const FrontendOptions& options) {
+  Result<void> open() override {
     if (!glfwInit()) return glfw_failure("no window system answers");
+    ready_ = true;
     glfwWindowHint(GLFW_CONTEXT_VERSION_MAJOR, 3);
     glfwWindowHint(GLFW_CONTEXT_VERSION_MINOR, 3);
     glfwWindowHint(GLFW_OPENGL_PROFILE, GLFW_OPENGL_CORE_PROFILE);
     glfwWindowHint(GLFW_SCALE_TO_MONITOR, GLFW_TRUE);
     glfwWindowHintString(GLFW_X11_CLASS_NAME, "mortem-inspector");
-    int width = options.width, height = options.height;
+    int width = options_.width, height = options_.height;
     if (GLFWmonitor* monitor = glfwGetPrimaryMonitor()) {
       int x = 0, y = 0, wide = 0, high = 0;
       glfwGetMonitorWorkarea(monitor, &x, &y, &wide, &high);
       if (wide > 0 && high > 0) width = std::min(width, wide), height = std::min(height, high);
     }
-    window_ = glfwCreateWindow(width, height, options.title.c_str(), nullptr, nullptr);
+    window_ = glfwCreateWindow(width, height, options_.title.c_str(), nullptr, nullptr);
     if (!window_) return glfw_failure("no window with OpenGL 3.3");
     glfwMakeContextCurrent(window_);
     glfwSwapInterval(1);
     glfwSetWindowUserPointer(window_, this);
     set_callbacks();
     set_up_imgui();
-    float x = 1;
-    glfwGetWindowContentScale(window_, &x, nullptr);
-    scale_ = options.scale > 0 ? options.scale : x;
+    if (options_.scale <= 0) glfwGetWindowContentScale(window_, &scale_, nullptr);
     renderer_ready_ = ImGui_ImplOpenGL3_Init("#version 330 core");
     if (!renderer_ready_) return failure(ErrorKind::System, "ImGui's OpenGL renderer did not start");
     return {};
@@ -58,7 +59,9 @@ class WindowFrontend : public Frontend {
     else
       glfwWaitEventsTimeout(seconds);
   }
-  void wake() override { glfwPostEmptyEvent(); }
+  void wake() override {
+    if (ready_) glfwPostEmptyEvent();  // else the first frame is still to come
+  }
 
   void begin_frame() override {
     ImGuiIO& io = ImGui::GetIO();
@@ -85,7 +88,11 @@ class WindowFrontend : public Frontend {
     glfwSwapBuffers(window_);
   }
 
-  void forget_fonts() override { ImGui_ImplOpenGL3_DestroyFontsTexture(); ImGui_ImplOpenGL3_CreateFontsTexture(); }
+  void forget_fonts() override {
+    if (last_frame_ == 0) return;  // the first frame makes the texture
+    ImGui_ImplOpenGL3_DestroyFontsTexture();
+    ImGui_ImplOpenGL3_CreateFontsTexture();
+  }
   bool asked_to_close() const override { return glfwWindowShouldClose(window_); }
   void set_title(const std::string& title) override { glfwSetWindowTitle(window_, title.c_str()); }
   float scale() const override { return scale_; }
@@ -124,9 +131,8 @@ class WindowFrontend : public Frontend {
     glfwSetCharCallback(window_, [](GLFWwindow* window, unsigned character) {
       of(window).push({.kind = Kind::Character, .character = character});
     });
-    glfwSetWindowFocusCallback(window_, [](GLFWwindow* window, int focused) {
-      of(window).push({.kind = Kind::Focus, .down = focused != 0});
-    });
+    glfwSetWindowFocusCallback(
+        window_, [](GLFWwindow* window, int focused) { of(window).push({.kind = Kind::Focus, .down = focused != 0}); });
     glfwSetCursorEnterCallback(window_, [](GLFWwindow* window, int entered) {
       if (!entered) of(window).push({.kind = Kind::Move, .position = ImVec2(-FLT_MAX, -FLT_MAX)});
     });
@@ -144,7 +150,9 @@ class WindowFrontend : public Frontend {
       glfwSetClipboardString(static_cast<GLFWwindow*>(window), text);
     };
     io.GetClipboardTextFn = [](void* window) { return glfwGetClipboardString(static_cast<GLFWwindow*>(window)); };
-    const auto standard = [this](ImGuiMouseCursor cursor, int shape) { cursors_[cursor] = glfwCreateStandardCursor(shape); };
+    const auto standard = [this](ImGuiMouseCursor cursor, int shape) {
+      cursors_[cursor] = glfwCreateStandardCursor(shape);
+    };
     standard(ImGuiMouseCursor_Arrow, GLFW_ARROW_CURSOR);
     standard(ImGuiMouseCursor_TextInput, GLFW_IBEAM_CURSOR);
     standard(ImGuiMouseCursor_ResizeNS, GLFW_VRESIZE_CURSOR);
@@ -161,10 +169,12 @@ class WindowFrontend : public Frontend {
     glfwSetCursor(window_, cursor ? cursor : cursors_[ImGuiMouseCursor_Arrow]);
   }
 
+  const FrontendOptions options_;
+  std::atomic<bool> ready_ = false;
   GLFWwindow* window_ = nullptr;
   InputQueue* input_ = nullptr;
   double last_frame_ = 0;
-  float scale_ = 1;
+  float scale_;
   bool renderer_ready_ = false;
   GLFWcursor* cursors_[ImGuiMouseCursor_COUNT] = {};
   ImGuiMouseCursor shown_cursor_ = ImGuiMouseCursor_Arrow;
@@ -172,10 +182,8 @@ class WindowFrontend : public Frontend {
 
 }  // namespace
 
-Result<std::unique_ptr<Frontend>> open_window(const FrontendOptions& options) {
-  auto frontend = std::make_unique<WindowFrontend>();
-  TRY_VOID(frontend->open(options));
-  return frontend;
+std::unique_ptr<Frontend> window_frontend(const FrontendOptions& options) {
+  return std::make_unique<WindowFrontend>(options);
 }
 
 }  // namespace mortem::inspector::app

@@ -84,7 +84,7 @@ ImFont* add_font(const char* file, float pixels) {
                                        0x2200, 0x2265, 0x2500, 0x25ff,  // operators; lines, blocks, shapes
                                        0x2713, 0x2717, 0xfffd, 0xfffd, 0};
   ImFontConfig config;
-  config.OversampleH = pixels < 20 ? 2 : 1;
+  config.OversampleH = 1;  // glyphs stand on whole pixels
   config.OversampleV = 1;
   config.PixelSnapH = true;
   std::error_code ignored;

@@ -21,6 +21,6 @@ int main(int count, char** arguments) {
       "Example:\n  mortem run ./program            boots it in a VM; a crash leaves program.core.zst\n"
       "Each verb has its own --help. Exit status: 0 done, 1 a problem was found, 2 could not do it.");
   mortem::tools::Commands commands(app);
-  mortem::tools::add_registered_verbs(commands);
+  mortem::tools::add_registered_verbs(commands, count > 1 ? arguments[1] : "");
   return commands.run(count, arguments);
 }

@@ -9,8 +9,13 @@ namespace mortem::tools {
 
 namespace {
 
-std::multimap<int, void (*)(Commands&)>& registered_verbs() {
-  static std::multimap<int, void (*)(Commands&)> verbs;  // made at first use: registrations run before main
+struct Registered {
+  std::vector<std::string> names;
+  void (*add)(Commands&);
+};
+
+std::multimap<int, Registered>& registered_verbs() {
+  static std::multimap<int, Registered> verbs;  // made at first use: registrations run before main
   return verbs;
 }
 
@@ -35,12 +40,17 @@ std::string one_line(std::string text) {
 
 }  // namespace
 
-VerbRegistration::VerbRegistration(int place, void (*add)(Commands&)) {
-  registered_verbs().emplace(place, add);
+VerbRegistration::VerbRegistration(int place, std::vector<std::string> names, void (*add)(Commands&)) {
+  registered_verbs().emplace(place, Registered{std::move(names), add});
 }
 
-void add_registered_verbs(Commands& commands) {
-  for (auto& [place, add] : registered_verbs()) add(commands);
+void add_registered_verbs(Commands& commands, const std::string& name) {
+  const auto has_it = [&](const auto& one) {
+    return std::ranges::find(one.second.names, name) != one.second.names.end();
+  };
+  const bool known = std::ranges::any_of(registered_verbs(), has_it);
+  for (const auto& one : registered_verbs())
+    if (!known || has_it(one)) one.second.add(commands);
 }
 
 CLI::App* Commands::add(CLI::App* parent, const std::string& name, const std::string& summary,

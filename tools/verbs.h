@@ -1,6 +1,6 @@
 // How a verb of the `mortem` command is made: one file tools/verbs/<verb>.cpp that ends in
 //
-//   const VerbRegistration registration{place, add_verb};
+//   const VerbRegistration registration{place, {"verb"}, add_verb};
 //
 // Every .cpp in tools/verbs is linked into the program; `place` orders the verbs in `mortem --help`.
 #pragma once
@@ -43,9 +43,10 @@ class Commands {
 
 class VerbRegistration {
  public:
-  VerbRegistration(int place, void (*add)(Commands&));
+  // `names` are those that `add` adds below `mortem` itself.
+  VerbRegistration(int place, std::vector<std::string> names, void (*add)(Commands&));
 };
-// Adds all registered verbs, in the order of their places.
-void add_registered_verbs(Commands& commands);
+// Adds the verb `name`, or all of them in the order of their places if there is none of that name.
+void add_registered_verbs(Commands& commands, const std::string& name);
 
 }  // namespace mortem::tools

@@ -136,7 +136,7 @@ void add_verb(Commands& commands) {
   });
 }
 
-const VerbRegistration bt_registration{60, add_verb};
+const VerbRegistration bt_registration{60, {"bt"}, add_verb};
 
 }  // namespace
 }  // namespace mortem::tools

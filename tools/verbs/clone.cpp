@@ -148,7 +148,7 @@ void add_clone(Commands& commands) {
   commands.on(verb, [options] { return take_clone(*options); });
 }
 
-const VerbRegistration clone_registration{33, add_clone};
+const VerbRegistration clone_registration{33, {"clone"}, add_clone};
 
 }  // namespace
 

@@ -68,7 +68,7 @@ void add_core(Commands& commands) {
   commands.on(verb, [options] { return write(*options); });
 }
 
-const VerbRegistration core_registration{60, add_core};
+const VerbRegistration core_registration{60, {"core"}, add_core};
 
 }  // namespace
 

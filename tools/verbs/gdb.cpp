@@ -113,7 +113,7 @@ void add_gdb(Commands& commands) {
   commands.on(verb, [options] { return start_gdb(*options); });
 }
 
-const VerbRegistration gdb_registration{25, add_gdb};
+const VerbRegistration gdb_registration{25, {"gdb"}, add_gdb};
 
 }  // namespace
 

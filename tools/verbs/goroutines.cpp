@@ -85,7 +85,7 @@ void add_goroutines(Commands& commands) {
   commands.on(verb, [options] { return contained([&] { return show_goroutines(*options); }); });
 }
 
-const VerbRegistration goroutines_registration{63, add_goroutines};
+const VerbRegistration goroutines_registration{63, {"goroutines"}, add_goroutines};
 
 }  // namespace
 }  // namespace mortem::tools

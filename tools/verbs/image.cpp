@@ -113,7 +113,7 @@ void add_image(Commands& commands) {
   commands.on(verb, [options] { return run_create(*options); });
 }
 
-const VerbRegistration image_registration{10, add_image};
+const VerbRegistration image_registration{10, {"image"}, add_image};
 
 }  // namespace
 

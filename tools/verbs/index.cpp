@@ -123,7 +123,7 @@ void add_index(Commands& commands) {
   });
 }
 
-const VerbRegistration index_registration{86, add_index};
+const VerbRegistration index_registration{86, {"index"}, add_index};
 
 }  // namespace
 }  // namespace mortem::tools

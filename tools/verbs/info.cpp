@@ -240,7 +240,7 @@ void add_info(Commands& commands) {
               [options] { return contained([&] { return show(options->dump, options->symbols, options->json); }); });
 }
 
-const VerbRegistration info_registration{70, add_info};
+const VerbRegistration info_registration{70, {"info"}, add_info};
 
 }  // namespace
 

@@ -72,7 +72,7 @@ void add_logs(Commands& commands) {
   commands.on(verb, [options] { return show_log(options->name, options->follow); });
 }
 
-const VerbRegistration logs_registration{32, add_logs};
+const VerbRegistration logs_registration{32, {"logs"}, add_logs};
 
 }  // namespace
 

@@ -123,7 +123,7 @@ void add_net_and_files(Commands& commands) {
                       "Examples:\n  mortem files web\n  mortem files program.core.zst", show_files);
 }
 
-const VerbRegistration net_registration{66, add_net_and_files};
+const VerbRegistration net_registration{66, {"net", "files"}, add_net_and_files};
 
 }  // namespace
 }  // namespace mortem::tools

@@ -34,7 +34,7 @@ void add_open_verb(Commands& commands) {
   commands.on(verb, [options] { return open_inspector(*options); });
 }
 
-const VerbRegistration open_registration{55, add_open_verb};
+const VerbRegistration open_registration{55, {"open"}, add_open_verb};
 
 }  // namespace
 }  // namespace mortem::tools

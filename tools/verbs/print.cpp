@@ -210,7 +210,7 @@ void add_print_verb(Commands& commands) {
   });
 }
 
-const VerbRegistration print_registration{65, add_print_verb};
+const VerbRegistration print_registration{65, {"print"}, add_print_verb};
 
 }  // namespace
 }  // namespace mortem::tools

@@ -84,7 +84,7 @@ void add_ps(Commands& commands) {
   commands.on(verb, [json] { return list(*json); });
 }
 
-const VerbRegistration ps_registration{30, add_ps};
+const VerbRegistration ps_registration{30, {"ps"}, add_ps};
 
 }  // namespace
 

@@ -241,7 +241,7 @@ void add_pull(Commands& commands) {
   commands.on(verb, [options] { return pull(*options); });
 }
 
-const VerbRegistration pull_registration{40, add_pull};
+const VerbRegistration pull_registration{40, {"pull"}, add_pull};
 
 }  // namespace
 

@@ -84,7 +84,7 @@ void add_replay(Commands& commands) {
   commands.on(verb, [options] { return replay(*options); });
 }
 
-const VerbRegistration replay_registration{35, add_replay};
+const VerbRegistration replay_registration{35, {"replay"}, add_replay};
 
 }  // namespace
 

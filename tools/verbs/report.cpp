@@ -489,7 +489,7 @@ void add_verb(Commands& commands) {
   commands.on(verb, [options] { return contained([&] { return show_report(*options); }); });
 }
 
-const VerbRegistration report_registration{61, add_verb};
+const VerbRegistration report_registration{61, {"report"}, add_verb};
 
 }  // namespace
 }  // namespace mortem::tools

@@ -106,7 +106,7 @@ void add_resume(Commands& commands) {
   commands.on(verb, [options] { return resume(*options); });
 }
 
-const VerbRegistration resume_registration{34, add_resume};
+const VerbRegistration resume_registration{34, {"resume"}, add_resume};
 
 }  // namespace
 

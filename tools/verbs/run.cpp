@@ -404,7 +404,7 @@ void add_run(Commands& commands) {
   commands.on(verb, [options] { return run(*options); });
 }
 
-const VerbRegistration run_registration{20, add_run};
+const VerbRegistration run_registration{20, {"run"}, add_run};
 
 }  // namespace
 

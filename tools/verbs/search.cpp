@@ -212,7 +212,7 @@ void add_search(Commands& commands) {
   });
 }
 
-const VerbRegistration search_registration{63, add_search};
+const VerbRegistration search_registration{63, {"search"}, add_search};
 
 }  // namespace
 }  // namespace mortem::tools

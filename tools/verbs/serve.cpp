@@ -121,7 +121,7 @@ void add_serve(Commands& commands) {
   commands.on(verb, [options] { return serve_target(*options); });
 }
 
-const VerbRegistration serve_registration{26, add_serve};
+const VerbRegistration serve_registration{26, {"serve"}, add_serve};
 
 }  // namespace
 

@@ -99,7 +99,7 @@ void add_stop(Commands& commands) {
   commands.on(verb, [options] { return run_stop(*options); });
 }
 
-const VerbRegistration stop_registration{31, add_stop};
+const VerbRegistration stop_registration{31, {"stop"}, add_stop};
 
 }  // namespace
 

@@ -159,7 +159,7 @@ void add_symbolize(Commands& commands) {
   });
 }
 
-const VerbRegistration symbolize_registration{85, add_symbolize};
+const VerbRegistration symbolize_registration{85, {"symbolize"}, add_symbolize};
 
 }  // namespace
 }  // namespace mortem::tools

@@ -128,7 +128,7 @@ void add_threads(Commands& commands) {
   commands.on(verb, [options] { return show_threads(*options); });
 }
 
-const VerbRegistration threads_registration{62, add_threads};
+const VerbRegistration threads_registration{62, {"threads"}, add_threads};
 
 }  // namespace
 }  // namespace mortem::tools

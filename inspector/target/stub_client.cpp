@@ -38,7 +38,10 @@ Result<void> StubClient::begin() {
   constexpr char kAcknowledgement = '+';
   if (::send(socket_, &kAcknowledgement, 1, MSG_NOSIGNAL) != 1)
     return failure(ErrorKind::System, fmt::format("{}: cannot talk to its debug stub", name_));
-  const std::string features = TRY(ask("qSupported:multiprocess+;swbreak+;hwbreak+;xmlRegisters=i386"));
+  std::string features = TRY(ask("qSupported:multiprocess+;swbreak+;hwbreak+;xmlRegisters=i386"));
+  // QEMU's stub stops a guest that runs when somebody comes, and says so unasked.
+  stands_for_us_ = features.starts_with('T') || features.starts_with('S');
+  if (stands_for_us_) features = TRY(receive());
   patience_ms_ = kPatience;
   multiprocess_ = features.find("multiprocess+") != std::string::npos;
   binary_reads_ = features.find("binary-upload+") != std::string::npos;
@@ -63,8 +66,10 @@ Result<void> StubClient::learn_stop() {
   return take_stop(stop);
 }
 
-// The stub lets the program go on, unless it stands still by itself: a copy that nobody has let go yet.
+// Our stub lets the program go on, unless it stands still by itself: a copy that nobody has let go yet. QEMU's has to be
+// asked.
 StubClient::~StubClient() {
+  if (stands_for_us_ && !runs_) (void)send(multiprocess_ ? fmt::format("D;{:x}", process_) : std::string("D"));
   close(socket_);
 }
 

@@ -2,6 +2,7 @@
 // stops when the client comes and goes on when it leaves.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <mutex>
@@ -85,6 +86,8 @@ class StubClient {
   std::string input_;  // what has come and was not looked at
   size_t input_at_ = 0;
   bool binary_reads_ = false, multiprocess_ = false, runs_backwards_ = false;
+  bool stands_for_us_ = false;  // it ran until we came, and goes on only when it is told to
+  std::atomic<bool> runs_ = false;
   size_t packet_size_ = 400;
   uint32_t process_ = 1, stopped_thread_ = 0;
   int stop_signal_ = 0;

@@ -67,6 +67,7 @@ Result<void> StubClient::remove(StubPoint kind, uint64_t address, uint64_t lengt
 // Backwards there are no actions of threads: the one that is meant is chosen before.
 Result<void> StubClient::resume(Direction direction) {
   const std::lock_guard lock(mutex_);
+  runs_ = true;
   if (direction == Direction::Forwards) return send("vCont;c");
   TRY(ask(fmt::format("Hc{}-1", process_prefix())));
   return send("bc");
@@ -75,7 +76,10 @@ Result<void> StubClient::resume(Direction direction) {
 Result<void> StubClient::step(uint32_t thread, Direction direction) {
   const std::lock_guard lock(mutex_);
   const std::string who = fmt::format("{}{:x}", process_prefix(), thread);
-  if (direction == Direction::Forwards) return send("vCont;s:" + who);
+  if (direction == Direction::Forwards) {
+    runs_ = true;
+    return send("vCont;s:" + who);
+  }
   const auto chosen = ask("Hc" + who);
   if (!chosen) return tl::unexpected(chosen.error());
   if (*chosen != "OK") return failure(ErrorKind::NotFound, fmt::format("{}: has no thread {}", name_, thread));
@@ -128,6 +132,7 @@ Result<std::optional<StubStop>> StubClient::wait_for_stop(int milliseconds) {
   const auto received = receive();
   if (!received) return tl::unexpected(received.error());
   const std::string& reply = *received;
+  runs_ = false;
   StubStop stop;
   gdbstub::Arguments arguments(reply);
   std::array<uint8_t, 1> number{};

@@ -36,6 +36,9 @@ std::string clone_description_text(const CloneDescription& description) {
   ordered_json disks = ordered_json::array();
   for (const CloneDisk& disk : description.disks)
     disks.push_back({{"device", disk.device}, {"file", disk.file}, {"bytes", disk.size}});
+  ordered_json boot_files = ordered_json::array();
+  for (const CloneDescription::BootFile& one : description.boot_files)
+    boot_files.push_back({{"named", one.named}, {"file", one.file}});
   ordered_json document = {
       {"schema", kSchema},
       {"name", description.name},
@@ -64,7 +67,10 @@ std::string clone_description_text(const CloneDescription& description) {
       {"processor_share", known(description.processor_share)},
       {"seconds", description.seconds},
       {"stream_bytes", description.stream_bytes},
-      {"machine", description.machine.empty() ? ordered_json() : ordered_json::parse(description.machine)}};
+      {"machine", description.machine.empty() ? ordered_json() : ordered_json::parse(description.machine)},
+      {"command", description.command},
+      {"command_folder", description.command_folder},
+      {"boot_files", boot_files}};
   return document.dump(2, ' ', false, ordered_json::error_handler_t::replace) + "\n";
 }
 
@@ -110,6 +116,12 @@ Result<CloneDescription> read_clone_description(const fs::path& folder) {
     description.seconds = document.at("seconds");
     description.stream_bytes = document.at("stream_bytes");
     if (const ordered_json& machine = document.at("machine"); machine.is_object()) description.machine = machine.dump();
+    if (document.contains("command")) {  // else of an older mortem
+      description.command = document.at("command").get<std::vector<std::string>>();
+      description.command_folder = document.at("command_folder");
+      for (const ordered_json& one : document.at("boot_files"))
+        description.boot_files.push_back({one.at("named"), file_name(one.at("file"))});
+    }
     return description;
   } catch (const std::exception& error) {
     return failure(ErrorKind::BadInput, fmt::format("{}: not a clone's description: {}", path.string(), error.what()));

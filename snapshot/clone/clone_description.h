@@ -39,7 +39,15 @@ struct CloneDescription {
   double processor_share = -1;  // of the time its processors wanted to run meanwhile, what they got; -1: not known
   double seconds = 0;
   uint64_t stream_bytes = 0;
-  std::string machine;  // JSON: what a start of it needs; empty: it cannot be started
+  std::string machine;  // JSON: what a start of it needs, of a guest of ours; empty: of another
+  // Of another's guest: its QEMU's options, and the folder in which relative names in it begin; empty: it cannot be
+  // started.
+  std::vector<std::string> command;
+  std::string command_folder;
+  struct BootFile {
+    std::string named, file;  // as the command line has it, here
+  };
+  std::vector<BootFile> boot_files;
 };
 
 // File names in it are without folders. An error names clone.json and what is wrong in it.

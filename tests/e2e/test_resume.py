@@ -113,7 +113,7 @@ class Servers(ResumeTest):
         process.terminate()
         process.wait(timeout=60)
         port, facts = self.resume(dump, "late", "--image", image)
-        self.assertIn("used since the dump", self.mortem("logs", "late").stdout)
+        wait_until(lambda: "used since the dump" in self.mortem("logs", "late").stdout, "its word about the disk")
         self.skip_the_store("late")
         self.assertEqual(self.ask(port, "/sync"), "-1")
         self.mortem("stop", "late")

@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <cstring>
 
@@ -13,8 +14,10 @@
 #include "tools/output.h"
 #include "tools/progress_bar.h"
 #include "tools/qemu/clock_watch.h"
+#include "tools/qemu/foreign_command.h"
 #include "tools/qemu/libvirt_monitor.h"
 #include "tools/qemu/new_folder.h"
+#include "tools/qemu/original_command.h"
 
 namespace mortem::tools {
 
@@ -22,7 +25,26 @@ namespace fs = std::filesystem;
 
 namespace {
 
-constexpr const char* kKernelFile = "kernel.elf";
+constexpr const char *kKernelFile = "kernel.elf", *kBootFile = "boot-";
+
+// Of a guest that is not ours: how it was started, and the files of that which its copy needs elsewhere, too.
+Result<void> describe_original(const CloneSource& source, const fs::path& folder,
+                               snapshot::CloneDescription& description) {
+  Qmp qmp = TRY(source.connect());
+  const OriginalCommand original = TRY(original_command(qmp));
+  for (const std::string& named : TRY(foreign_boot_files(original.options))) {
+    const bool is_known = std::ranges::any_of(description.boot_files, [&](auto& one) { return one.named == named; });
+    const fs::path place = original.root / (original.folder / named).relative_path();
+    std::error_code ignored;
+    if (is_known || !fs::is_regular_file(place, ignored)) continue;  // a name that QEMU looks for among its own files
+    const std::string file = fmt::format("{}{}", kBootFile, description.boot_files.size());
+    TRY_VOID(copy_file_content(place, folder / file, 0600));
+    description.boot_files.push_back({named, file});
+  }
+  description.command = original.options;
+  description.command_folder = original.folder.string();
+  return {};
+}
 
 Result<uint64_t> size_of(const fs::path& path) {
   struct stat facts;
@@ -59,7 +81,7 @@ Result<CloneSource> find_clone_source(const std::string& text) {
     for (RunningInstance& one : TRY(running_instances()))
       if (socket.filename() == "qmp" && fs::equivalent(one.folder, fs::absolute(socket).parent_path(), ignored)) {
         source.name = one.facts.name;
-        source.instance = std::move(one);
+        if (!one.facts.is_foreign) source.instance = std::move(one);
         return source;
       }
     source.name = name.is_object() && name.contains("name") && name["name"].is_string() ? name["name"] : "qemu";
@@ -78,6 +100,7 @@ Result<CloneSource> find_clone_source(const std::string& text) {
     return failure(ErrorKind::Unsupported,
                    fmt::format("{} is a replay: to have it twice, copy the recording's folder", text));
   source.connect = [folder = source.instance->folder] { return Qmp::connect(folder, 10'000); };
+  if (source.instance->facts.is_foreign) source.instance.reset();
   return source;
 }
 
@@ -112,13 +135,18 @@ Result<snapshot::CloneDescription> clone_into_folder(const CloneSource& source, 
     bar(done, all);
     (void)write_file_atomically(progress_file, fmt::format("{} {}\n", done, all));
   };
+  snapshot::CloneDescription description;
   LiveClone clone = TRY(take_live_clone(request));
+  if (!source.instance)
+    if (auto described = describe_original(source, made.path(), description); !described) {
+      description.command.clear();
+      note(fmt::format("{}: its copy can be looked into, not started: {}", source.name, described.error().message));
+    }
   const bool has_watched = watch.end();
   request.progress = {};  // takes the bar away
   unlink(progress_file.c_str());
-  TRY_VOID(mark_clone(made.path() / kCloneMemoryFile));
+  if (source.instance) TRY_VOID(mark_clone(made.path() / kCloneMemoryFile));
 
-  snapshot::CloneDescription description;
   description.name = source.name;
   description.moment_us = clone.moment_us;
   description.qemu_version = clone.qemu_version;

@@ -10,6 +10,7 @@
 #include "tools/local_store.h"
 #include "tools/output.h"
 #include "tools/qemu/detached_run.h"
+#include "tools/qemu/foreign_start.h"
 #include "tools/qemu/machine_json.h"
 
 namespace mortem::tools {
@@ -20,7 +21,7 @@ namespace {
 
 // What a clone's folder came with, checked as far as QEMU would not do it in words that help.
 Result<void> check_clone(const fs::path& folder, const snapshot::CloneDescription& clone, const fs::path& qemu) {
-  if (clone.machine.empty())
+  if (clone.machine.empty() && clone.command.empty())
     return failure(ErrorKind::Unsupported,
                    fmt::format("{}: does not know its QEMU's options: it can be looked into (mortem bt), not started",
                                folder.string()));
@@ -98,6 +99,7 @@ Result<StartedClone> start_clone(const fs::path& folder, const CloneStartOptions
   RunPlan plan;
   const fs::path qemu = TRY(find_qemu());
   TRY_VOID(check_clone(folder, clone, qemu));
+  if (clone.machine.empty()) return start_foreign_clone(folder, clone, options, std::move(temporary));
   plan.machine = TRY(machine_from_json(clone.machine, (folder / snapshot::kCloneDescriptionFile).string()));
   plan.machine.qemu = qemu;
   plan.machine.memory = clone.memory_bytes;

@@ -11,22 +11,17 @@ namespace mortem::tools {
 namespace {
 
 // What the monitor has to say goes to monitor.log and, until the program runs, to its parent.
-[[noreturn]] void monitor(RunPlan plan, Instance instance, std::optional<TemporaryFolder> temporary, int ready_pipe) {
+[[noreturn]] void monitor(MonitorWork work, Instance instance, std::optional<TemporaryFolder> temporary,
+                          int ready_pipe) {
   setsid();
   const int nothing = open("/dev/null", O_RDWR | O_CLOEXEC);
   const int log = open((instance.folder() / "monitor.log").c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
   dup2(nothing, 0), dup2(nothing, 1), dup2(log, 2);
-  plan.ready_pipe = ready_pipe;
-  {
-    GuestRun run(std::move(plan), instance);
-    auto status = run.run();
-    if (!status) {
-      fail(status.error());
-      (void)write_all(ready_pipe, "failed " + status.error().message + "\n", "the ready pipe");
-    } else {
-      (void)write_all(ready_pipe, "ready\n", "the ready pipe");
-    }
-    if (temporary && run.image_holds_dump()) temporary->release();
+  if (auto done = work(instance, temporary, ready_pipe); !done) {
+    fail(done.error());
+    (void)write_all(ready_pipe, "failed " + done.error().message + "\n", "the ready pipe");
+  } else {
+    (void)write_all(ready_pipe, "ready\n", "the ready pipe");
   }
   temporary.reset();
   instance.remove();
@@ -36,6 +31,19 @@ namespace {
 }  // namespace
 
 Result<DetachedRun> run_detached(RunPlan plan, Instance instance, std::optional<TemporaryFolder> temporary) {
+  const auto shared = std::make_shared<RunPlan>(std::move(plan));  // a std::function can be copied
+  return run_detached(
+      [shared](Instance& its_instance, std::optional<TemporaryFolder>& its_temporary, int ready_pipe) -> Result<void> {
+        shared->ready_pipe = ready_pipe;
+        GuestRun run(std::move(*shared), its_instance);
+        auto status = run.run();
+        if (its_temporary && run.image_holds_dump()) its_temporary->release();
+        return status.map([](int) {});
+      },
+      std::move(instance), std::move(temporary));
+}
+
+Result<DetachedRun> run_detached(MonitorWork work, Instance instance, std::optional<TemporaryFolder> temporary) {
   int ends[2];
   if (pipe2(ends, O_CLOEXEC) != 0) return system_failure("cannot make", "a pipe");
   Descriptor from(ends[0]), to(ends[1]);
@@ -46,7 +54,7 @@ Result<DetachedRun> run_detached(RunPlan plan, Instance instance, std::optional<
     instance.remove();
     return failure(ErrorKind::System, "cannot start the monitor");
   }
-  if (started.monitor == 0) monitor(std::move(plan), std::move(instance), std::move(temporary), to.get());
+  if (started.monitor == 0) monitor(std::move(work), std::move(instance), std::move(temporary), to.get());
   to.reset();
   if (temporary) temporary->release();  // the monitor's now
   instance.disown();

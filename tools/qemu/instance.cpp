@@ -50,6 +50,7 @@ std::string facts_to_json(const InstanceFacts& facts) {
                            {"crashes", facts.crashes},
                            {"last_crash", facts.last_crash},
                            {"ports", facts.ports},
+                           {"foreign", facts.is_foreign},
                            {"machine", facts.machine.empty() ? ordered_json() : ordered_json::parse(facts.machine)}};
   return document.dump(2, ' ', false, ordered_json::error_handler_t::replace) + "\n";
 }
@@ -80,6 +81,7 @@ std::optional<InstanceFacts> facts_from_json(const std::string& text) {
     facts.ports = document.at("ports").get<std::vector<std::string>>();
     if (const auto machine = document.find("machine"); machine != document.end() && machine->is_object())
       facts.machine = machine->dump();
+    facts.is_foreign = document.value("foreign", false);
     return facts;
   } catch (const ordered_json::exception&) {
     return std::nullopt;

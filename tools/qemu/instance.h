@@ -42,7 +42,8 @@ struct InstanceFacts {
   std::string last_crash;          // one line, empty: none
   std::vector<std::string> ports;  // HOST:GUEST
   std::string machine;             // JSON (machine_json.h), empty: of a replay, whose QEMUs come and go
-  bool is_replay() const { return machine.empty(); }
+  bool is_foreign = false;  // a copy of a guest that is not ours: QEMU's stub is at `gdb`, nobody listens at `control`
+  bool is_replay() const { return machine.empty() && !is_foreign; }
 };
 
 // A name as it is allowed: letters, digits, `.`, `_`, `-`; begins with a letter or digit; at most 64 characters.

@@ -8,6 +8,7 @@
 #include "tools/child_program.h"
 #include "tools/files.h"
 #include "tools/local_store.h"
+#include "tools/qemu/qemu_option.h"
 
 namespace mortem::tools {
 
@@ -16,13 +17,6 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr const char* kSmallFirmware = "qboot.rom";
-
-// A value in QEMU's KEY=VALUE,… syntax: commas are doubled.
-std::string option_value(const std::string& value) {
-  std::string text;
-  for (char character : value) text += character == ',' ? std::string(",,") : std::string(1, character);
-  return text;
-}
 
 }  // namespace
 

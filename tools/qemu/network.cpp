@@ -73,6 +73,10 @@ unsigned mtu_of(const std::string& interface) {
 
 }  // namespace
 
+std::string PortForward::of_qemu() const {
+  return fmt::format("{}:{}:{}-:{}", udp ? "udp" : "tcp", address, host, guest);
+}
+
 std::string PortForward::text() const {
   return fmt::format("{}{}:{}{}", address == PortForward().address ? "" : address + ":", host, guest,
                      udp ? "/udp" : "");
@@ -194,8 +198,7 @@ std::vector<std::string> qemu_network_options(const Network& network, const std:
   if (network.kind == NetworkKind::Unplugged) backend = fmt::format("tap,id=net,fd={}", network.tap);
   if (network.kind == NetworkKind::Isolated) backend += ",restrict=on";
   for (const PortForward& forward : network.ports)
-    backend +=
-        fmt::format(",hostfwd={}:{}:{}-:{}", forward.udp ? "udp" : "tcp", forward.address, forward.host, forward.guest);
+    backend += ",hostfwd=" + forward.of_qemu();
   return {"-netdev", backend, "-device", device};
 }
 
@@ -204,8 +207,7 @@ std::vector<std::string> recorded_network_options(const Network& network) {
   std::string backend = "user,id=net";
   if (network.kind == NetworkKind::Isolated) backend += ",restrict=on";
   for (const PortForward& forward : network.ports)
-    backend +=
-        fmt::format(",hostfwd={}:{}:{}-:{}", forward.udp ? "udp" : "tcp", forward.address, forward.host, forward.guest);
+    backend += ",hostfwd=" + forward.of_qemu();
   // Frames are sent by a timer of the guest's time: QEMU 7.2's other way is its main loop, whenever that comes round.
   // Without waiting: a stop of the machine begins a waiting anew, and what was recorded would not come.
   return {"-netdev", backend,

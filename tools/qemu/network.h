@@ -15,6 +15,7 @@ struct PortForward {
   uint16_t host = 0, guest = 0;
   bool udp = false;
   std::string text() const;  // HOST:GUEST, ADDRESS:HOST:GUEST where that is another, with /udp
+  std::string of_qemu() const;  // the value of a hostfwd=
 };
 // HOST:GUEST or PORT, with an IPv4 ADDRESS: before it and /tcp or /udp behind it. `what` names the option or key.
 Result<PortForward> parse_port_forward(const std::string& text, const std::string& what);

@@ -80,7 +80,7 @@ int run_stop(const StopOptions& options) {
   wait_for_cleaning(*instance);
   if (options.json)
     print_json("stop", {{"name", options.name}, {"how", *how}});
-  else if (*how != "terminated" && !options.force)
+  else if (*how != "terminated" && !options.force && !instance->facts.is_foreign)
     note(fmt::format("{} did not end on SIGTERM within {} s: its VM was {}", options.name, options.timeout_seconds,
                      *how == "quit" ? "shut off" : "killed"));
   return kDone;

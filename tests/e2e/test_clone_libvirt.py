@@ -97,6 +97,11 @@ class LibvirtTest(CloneTest):
             (thread,) = self.facts("bt", f"clone-{number}")["threads"]
             self.assertIn("sleeper.c", next(frame for frame in thread["frames"] if frame["function"] == "main")["file"])
             self.assertEqual(self.state("dormouse"), before)
+        # The copy under the domain's own options, beside it.
+        self.facts("resume", "clone-1", "--name", "copy")
+        self.assertRegex(self.mortem("gdb", "copy", "--", "-batch", "-ex", "x/i $rip").stdout, r"=> 0x[0-9a-f]+:\t\w+")
+        self.mortem("stop", "copy")
+        self.assertEqual(self.state("dormouse"), before)
         # It is libvirt's as ever.
         self.virsh("suspend", "dormouse")
         self.assertEqual(self.virsh("domstate", "dormouse"), "paused")

@@ -131,6 +131,9 @@ TEST(ForeignCommand, ItSpeaksWithNobody) {
   EXPECT_TRUE(has(text, "-object iothread,id=io -nic user,restrict=on")) << text;  // QEMU's default card
   for (const char* gone : {"8080", "1.2.3.4", "/run/s", "4444", "secret", ":1 "})
     EXPECT_EQ(text.find(gone), std::string::npos) << text;
+  EXPECT_TRUE(
+      has(made({"-nodefaults", "-netdev", R"({"type":"user","id":"h","hostfwd":[{"str":"tcp::1-:2"}]})"}, copy_of({})),
+          "-netdev user,id=h,restrict=on"));
   ForeignCopy reaches = copy_of({});
   reaches.reaches_host = true;
   reaches.forwards = {"tcp:127.0.0.1:1-:2"};

@@ -342,7 +342,6 @@ class Rewriting {
                                  "bt), not started",
                                  printable(type)));
     if (word.name == "netdev" && id) made_.netdevs.push_back(*id);
-    std::string card;  // the rest of -nic is about the guest's side
     network.keep_only({"id", "model", "mac", "macaddr", "addr", "vectors", "net", "host", "dhcpstart", "dns", "ipv4",
                        "ipv6", "ipv6-net", "ipv6-host", "ipv6-dns", "ipv6-prefix", "ipv6-prefixlen", "queues", "fds"});
     if (type == "tap" || type == "bridge") {
@@ -350,13 +349,13 @@ class Rewriting {
         return failure(ErrorKind::Unsupported,
                        "its network card has several queues: it can be looked into (mortem bt), not started");
       network.erase("queues");
-      const std::string kept = network.text();
+      const std::string kept = network.plain_text();
       // It may send with the header that such a device takes, which QEMU's own network does not.
       add("-" + word.name, fmt::format("tap{}{},fd={}", kept.empty() ? "" : ",", kept, TRY(copy_.open_tap())));
       return {};
     }
     if (type != "user") network.keep_only({"id", "model", "mac", "macaddr", "addr", "vectors"});
-    const std::string kept = network.text();
+    const std::string kept = network.plain_text();
     add("-" + word.name, user_network(kept.empty() ? "user" : "user," + kept));
     return {};
   }

@@ -80,10 +80,13 @@ void QemuOption::keep_only(std::initializer_list<const char*> keys) {
 }
 
 std::string QemuOption::text() const {
-  if (is_json_) return values_.dump(-1, ' ', false, ordered_json::error_handler_t::replace);
+  return is_json_ ? values_.dump(-1, ' ', false, ordered_json::error_handler_t::replace) : plain_text();
+}
+
+std::string QemuOption::plain_text() const {
   std::string text;
-  for (const auto& [key, value] : values_.items())
-    text += (text.empty() ? "" : ",") + key + "=" + option_value(value.get<std::string>());
+  for (const auto& item : values_.items())
+    if (const auto value = get(item.key())) text += (text.empty() ? "" : ",") + item.key() + "=" + option_value(*value);
   return text;
 }
 

@@ -26,6 +26,8 @@ class QemuOption {
   // Leaves only these keys.
   void keep_only(std::initializer_list<const char*> keys);
   std::string text() const;
+  // As KEY=VALUE,…, of JSON, too; without nested objects.
+  std::string plain_text() const;
 
  private:
   nlohmann::ordered_json values_ = nlohmann::ordered_json::object();

@@ -40,6 +40,10 @@ class Foreign(CloneTest):
                 f"user,id=n0,hostfwd=tcp:127.0.0.1:{self.port}-:80", "-device",
                 "virtio-net-pci,netdev=n0,disable-legacy=on"]
 
+    def tearDown(self):
+        for name in self.instances():  # of a test that failed
+            self.mortem("stop", name, status=None)
+
     def instances(self):
         return [one["name"] for one in self.facts("ps")["instances"]]
 

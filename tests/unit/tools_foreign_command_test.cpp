@@ -147,6 +147,10 @@ TEST(ForeignCommand, WhatNoCopyCouldHaveIsRefused) {
            {{"-fsdev", "local,id=x"}, "-fsdev"},
            {{"-netdev", "vhost-user,id=n,chardev=c"}, "vhost-user"},
            {{"-netdev", "tap,id=n,queues=4"}, "several queues"},
+           {{"-device", "vfio-pci,host=01:00.0"}, "-device vfio-pci"},
+           {{"-device", R"({"driver":"usb-host","hostbus":1})"}, "usb-host"},
+           {{"-usbdevice", "host:1.2"}, "-usbdevice"},
+           {{"-set", "netdev.n.restrict=off"}, "-set"},
            {{"-object", "memory-backend-file,id=shm,mem-path=/dev/shm/x,share=on"}, "memory-backend-file"},
            {{"-m"}, "has no value"}}) {
     const std::string refused = made(command, copy_of({}));

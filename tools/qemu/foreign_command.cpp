@@ -33,23 +33,21 @@ const std::map<std::string, Treatment>& treatments() {
     const auto put = [&](Treatment what, std::initializer_list<const char*> names) {
       for (const char* name : names) table[name] = what;
     };
-    put(Keep, {"cpu",       "accel",   "smp",        "numa",      "global", "rtc",           "smbios",
-               "acpitable", "boot",    "vga",        "usbdevice", "uuid",   "fw_cfg",        "L",
-               "append",    "m",       "overcommit", "icount",    "k",      "watchdog",      "watchdog-action",
-               "action",    "soundhw", "compat",     "set",       "device", "no-kvm-irqchip"});
+    put(Keep, {"cpu",      "accel",           "smp",    "numa",       "global", "rtc",
+               "smbios",   "acpitable",       "boot",   "vga",        "uuid",   "fw_cfg",
+               "L",        "append",          "m",      "overcommit", "icount", "k",
+               "watchdog", "watchdog-action", "action", "soundhw",    "compat", "no-kvm-irqchip"});
     put(KeepWord, {"nodefaults", "no-user-config", "no-acpi", "no-hpet", "no-fd-bootchk", "enable-kvm", "usb",
                    "win2k-hack", "no-reboot", "no-shutdown"});
     put(File, {"kernel", "initrd", "dtb", "bios"});
     put(Drop, {"name",   "pidfile", "D",       "d",      "trace",    "dfilter",    "runas",  "chroot",   "incoming",
                "loadvm", "gdb",     "sandbox", "add-fd", "qmp",      "qmp-pretty", "mon",    "monitor",  "display",
                "vnc",    "spice",   "msg",     "echr",   "mem-path", "plugin",     "rotate", "run-with", "seed"});
-    put(DropWord,
-        {"S", "s", "daemonize", "snapshot", "curses", "full-screen", "alt-grab", "ctrl-grab", "no-frame", "no-quit",
-         "sdl", "portrait", "preconfig", "only-migratable", "singlestep", "mem-prealloc", "no-user-config"});
-    table["no-user-config"] = KeepWord;
+    put(DropWord, {"S", "s", "daemonize", "snapshot", "curses", "full-screen", "alt-grab", "ctrl-grab", "no-frame",
+                   "no-quit", "sdl", "portrait", "preconfig", "only-migratable", "singlestep", "mem-prealloc"});
     put(Disk, {"hda", "hdb", "hdc", "hdd", "cdrom", "fda", "fdb", "pflash"});
     put(Special, {"machine", "M", "drive", "blockdev", "netdev", "nic", "net", "chardev", "serial", "parallel",
-                  "debugcon", "audiodev", "object", "nographic"});
+                  "debugcon", "audiodev", "object", "device", "usbdevice", "set", "nographic"});
     return table;
   }();
   return all;
@@ -207,6 +205,7 @@ class Rewriting {
     if (word.name == "drive") return put_drive(TRY(drive_of(word)));
     if (word.name == "netdev" || word.name == "nic" || word.name == "net") return put_network(word);
     if (word.name == "object") return put_object(word.value);
+    if (word.name == "device" || word.name == "usbdevice" || word.name == "set") return put_device(word);
     if (word.name == "blockdev") {
       nodes_.push_back(TRY(QemuOption::parse(word.value, "driver")));
     } else if (word.name == "chardev" || word.name == "audiodev") {
@@ -241,7 +240,8 @@ class Rewriting {
   std::string place_of(const std::string& file, bool may_be_name) const {
     for (const auto& [named, place] : copy_.boot_files)
       if (named == file) return place.string();
-    if (file.empty() || file.starts_with('/') || may_be_name) return file;
+    const bool has_protocol = file.find(':') < file.find('/');  // nbd:…, json:…
+    if (file.empty() || file.starts_with('/') || may_be_name || has_protocol) return file;
     return (copy_.folder / file).lexically_normal().string();
   }
 
@@ -357,6 +357,23 @@ class Rewriting {
     if (type != "user") network.keep_only({"id", "model", "mac", "macaddr", "addr", "vectors"});
     const std::string kept = network.plain_text();
     add("-" + word.name, user_network(kept.empty() ? "user" : "user," + kept));
+    return {};
+  }
+
+  // As it is, unless it is a device of the host's: two guests would work with it.
+  Result<void> put_device(const Word& word) {
+    const QemuOption device = TRY(QemuOption::parse(word.value, "driver"));
+    const std::string driver = device.get("driver").value_or(word.value);
+    bool leads_out = word.name == "set" && !word.value.starts_with("device.");
+    for (const char* prefix : {"vfio-", "vhost-", "usb-host", "host:", "scsi-block", "scsi-generic", "tpm-"})
+      leads_out |= word.name != "set" && driver.starts_with(prefix);
+    if (leads_out)
+      return failure(
+          ErrorKind::Unsupported,
+          fmt::format("its QEMU has -{} {}, which a copy cannot have: it can be looked into (mortem bt), not "
+                      "started",
+                      word.name, printable(driver)));
+    add("-" + word.name, word.value);
     return {};
   }
 

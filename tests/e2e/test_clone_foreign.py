@@ -19,12 +19,12 @@ class Foreign(CloneTest):
         super().setUp()
         self.port = free_port()
 
-    def start_qemu(self, *options, image=True):
+    def start_qemu(self, *options, image=True, defaults=False):
         """Of a server of ours, and its client; relative names, as people have them."""
         if image:
             self.mortem("image", "create", GUESTS / "clone_load", "-o", self.files / "load.img", "--", "80", "16")
         command = ["qemu-system-x86_64", "-M", "q35,accel=tcg", "-cpu", "max", "-smp", "1,maxcpus=2", "-m", "256M",
-                   "-nodefaults", "-display", "none", "-kernel", KERNEL, "-append", "on-crash=stop",
+                   *["-nodefaults"] * (not defaults), "-display", "none", "-kernel", KERNEL, "-append", "on-crash=stop",
                    "-qmp", "unix:qmp,server=on,wait=off", "-serial", "file:log", "-device", "virtio-rng-pci",
                    *(options or self.devices("-drive", "if=none,id=d0,format=raw,file=load.img,auto-read-only=off"))]
         self.qemu = subprocess.Popen(list(map(str, command)), cwd=self.files, stdin=subprocess.DEVNULL)
@@ -35,8 +35,8 @@ class Foreign(CloneTest):
         self.client = Client(self.port)
         self.client.goes_on()
 
-    def devices(self, *drive):
-        return [*drive, "-device", "virtio-blk-pci,drive=d0,disable-legacy=on", "-netdev",
+    def devices(self, *drive, disk="virtio-blk-pci,drive=d0,disable-legacy=on"):
+        return [*drive, *["-device", disk] * bool(disk), "-netdev",
                 f"user,id=n0,hostfwd=tcp:127.0.0.1:{self.port}-:80", "-device",
                 "virtio-net-pci,netdev=n0,disable-legacy=on"]
 
@@ -140,6 +140,14 @@ class Foreign(CloneTest):
                                       "-blockdev", json.dumps({"driver": "raw", "file": "s0", "node-name": "d0"})))
         facts, registers = self.clone()
         self.assertEqual(facts["name"], "served")
+        self.check("c", registers)
+
+    def test_with_all_that_a_machine_has_by_default(self):
+        """A display, a CD drive, a floppy's controller, USB: names and places that QEMU chooses."""
+        (self.files / "cd.img").write_bytes(b"CD" * (1 << 20))
+        self.start_qemu("-M", "pc", *self.devices("-drive", "if=virtio,format=raw,file=load.img,auto-read-only=off", disk=""),
+                        "-cdrom", "cd.img", "-usb", "-device", "usb-tablet", defaults=True)
+        _, registers = self.clone()
         self.check("c", registers)
 
     def test_a_chain_of_images(self):

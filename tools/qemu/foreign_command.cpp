@@ -328,7 +328,7 @@ class Rewriting {
   }
 
   Result<void> put_network(const Word& word) {
-    has_network_ |= word.name != "netdev";
+    has_network_ = true;
     QemuOption network = TRY(QemuOption::parse(word.value, "type"));
     const std::string type = network.get("type").value_or("");
     const auto id = network.get("id");

@@ -14,7 +14,6 @@
 #include <cstring>
 #include <ctime>
 
-#include "tools/child_program.h"
 #include "tools/output.h"
 #include "tools/qemu/detached_run.h"
 #include "tools/qemu/empty_qcow2.h"
@@ -37,6 +36,16 @@ struct ForeignPlan {
   InstanceFacts facts;
   bool is_unplugged = false, runs = false;
 };
+
+// Of QEMU's log: the first line is the cause, what follows says what became of it.
+std::string first_complaint(const std::string& log) {
+  for (size_t at = 0, end; at < log.size(); at = end + 1) {
+    end = std::min(log.find('\n', at), log.size());
+    const std::string line = log.substr(at, end - at);
+    if (!line.empty() && line.find("warning:") == std::string::npos) return line;
+  }
+  return {};
+}
 
 // Of the monitor's process: QEMU from its start to its end.
 class ForeignRun {
@@ -152,7 +161,7 @@ class ForeignRun {
     pollfd wait{qemu_.get(), POLLIN, 0};
     has_ended_ = poll(&wait, 1, 1000) > 0 && waitpid(qemu_id_, &status, 0) == qemu_id_;
     const auto log = read_text_file(instance_.folder() / "qemu.log");
-    const std::string said = log ? printable(last_line(*log)) : std::string();
+    const std::string said = log ? printable(first_complaint(*log)) : std::string();
     return failure(ErrorKind::System, fmt::format("{}: its QEMU does not take the clone: {}", plan_.facts.name,
                                                   said.empty() ? "it does not say why" : said));
   }

@@ -2,6 +2,7 @@
 (https://freedesktop.org/wiki/Specifications/XDND).
 usage: xdnd_source.py WINDOW FILE...     status 0 when the window has taken them"""
 import pathlib
+import select
 import sys
 import time
 
@@ -32,9 +33,9 @@ class Source:
     def answer(self, kind):
         """The words of the window's next message of that kind; hands out the files' names meanwhile."""
         end = time.monotonic() + DEADLINE
-        while time.monotonic() < end:
+        while (left := end - time.monotonic()) > 0:
             if not self.display.pending_events():
-                time.sleep(0.01)
+                select.select([self.display], [], [], left)
                 continue
             got = self.display.next_event()
             if got.type == X.SelectionRequest:

@@ -4,6 +4,8 @@
 #include <poll.h>
 #include <unistd.h>
 
+#include <memory>
+
 #include "tools/output.h"
 
 namespace mortem::tools {

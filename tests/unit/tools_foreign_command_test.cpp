@@ -70,6 +70,13 @@ TEST(ForeignCommand, TheMachineIsTheSameAndItsMemoryTheClones) {
   EXPECT_TRUE(has(text, "-cpu qemu64,+ssse3 -nodefaults -device virtio-rng-pci")) << text;
   EXPECT_TRUE(has(text, "-incoming fd:5 -S")) << text;
   for (const char* gone : {"memfd", "-daemonize", "/run/x.pid"}) EXPECT_EQ(text.find(gone), std::string::npos) << text;
+  // Nothing is written, and what is read is the clone's.
+  ForeignCopy kept = copy_of({});
+  kept.boot_files = {{"vmlinuz", "/clone/boot-0"}};
+  EXPECT_TRUE(has(
+      made({"-kernel", "vmlinuz", "-bios", "bios.bin", "-icount", "shift=3,rr=record,rrfile=/x", "-M", "pc,dumpdtb=/y"},
+           kept),
+      "-kernel /clone/boot-0 -bios bios.bin -icount shift=3 -nic user,restrict=on"));
   EXPECT_TRUE(has(made({"-nodefaults"}, copy_of({})),
                   "-object memory-backend-file,id=pc.ram,reserve=off,share=off,mem-path=/clone/memory,size=262144K,"
                   "x-use-canonical-path-for-ramblock-id=off"));
@@ -153,6 +160,12 @@ TEST(ForeignCommand, WhatNoCopyCouldHaveIsRefused) {
            {{"-usbdevice", "host:1.2"}, "-usbdevice"},
            {{"-set", "netdev.n.restrict=off"}, "-set"},
            {{"-object", "memory-backend-file,id=shm,mem-path=/dev/shm/x,share=on"}, "memory-backend-file"},
+           {{"-object", "dbus-vmstate,id=d,addr=unix:path=/x"}, "-object dbus-vmstate"},
+           {{"-device", "usb-mtp,rootdir=/home"}, "usb-mtp"},
+           {{"-device", "x,file=/etc/passwd"}, "-device x"},
+           {{"-kernel", "/etc/passwd"}, "/etc/passwd, which is not in the clone's folder"},
+           {{"-fw_cfg", "opt/x,file=/etc/passwd"}, "not in the clone's folder"},
+           {{"-drive", "if=pflash,file=/etc/passwd"}, "not in the clone's folder"},
            {{"-m"}, "has no value"}}) {
     const std::string refused = made(command, copy_of({}));
     EXPECT_EQ(refused.find("refused: "), 0u) << refused;

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <map>
 #include <set>
 
@@ -33,10 +34,10 @@ const std::map<std::string, Treatment>& treatments() {
     const auto put = [&](Treatment what, std::initializer_list<const char*> names) {
       for (const char* name : names) table[name] = what;
     };
-    put(Keep, {"cpu",      "accel",           "smp",    "numa",       "global", "rtc",
-               "smbios",   "acpitable",       "boot",   "vga",        "uuid",   "fw_cfg",
-               "L",        "append",          "m",      "overcommit", "icount", "k",
-               "watchdog", "watchdog-action", "action", "soundhw",    "compat", "no-kvm-irqchip"});
+    put(Keep, {"cpu",       "accel",         "smp", "numa",     "global",          "rtc",    "smbios",
+               "acpitable", "boot",          "vga", "uuid",     "fw_cfg",          "L",      "append",
+               "m",         "overcommit",    "k",   "watchdog", "watchdog-action", "action", "soundhw",
+               "compat",    "no-kvm-irqchip"});
     put(KeepWord, {"nodefaults", "no-user-config", "no-acpi", "no-hpet", "no-fd-bootchk", "enable-kvm", "usb",
                    "win2k-hack", "no-reboot", "no-shutdown"});
     put(File, {"kernel", "initrd", "dtb", "bios"});
@@ -47,10 +48,17 @@ const std::map<std::string, Treatment>& treatments() {
                    "no-quit", "sdl", "portrait", "preconfig", "only-migratable", "singlestep", "mem-prealloc"});
     put(Disk, {"hda", "hdb", "hdc", "hdd", "cdrom", "fda", "fdb", "pflash"});
     put(Special, {"machine", "M", "drive", "blockdev", "netdev", "nic", "net", "chardev", "serial", "parallel",
-                  "debugcon", "audiodev", "object", "device", "usbdevice", "set", "nographic"});
+                  "debugcon", "audiodev", "object", "device", "usbdevice", "icount", "nographic"});
     return table;
   }();
   return all;
+}
+
+tl::unexpected<Error> refuse(const std::string& what) {
+  return failure(
+      ErrorKind::Unsupported,
+      fmt::format("its QEMU has {}, which a copy cannot have: it can be looked into (mortem bt), not started",
+                  printable(what)));
 }
 
 struct Word {
@@ -68,11 +76,7 @@ Result<std::vector<Word>> words_of(const std::vector<std::string>& command) {
     }
     const std::string name = text.substr(text.starts_with("--") ? 2 : 1);
     const auto known = treatments().find(name);
-    if (known == treatments().end())
-      return failure(ErrorKind::Unsupported,
-                     fmt::format("its QEMU has -{}, which a copy cannot have: it can be looked into (mortem bt), not "
-                                 "started",
-                                 printable(name)));
+    if (known == treatments().end()) return refuse("-" + name);
     const bool is_word =
         known->second == Treatment::KeepWord || known->second == Treatment::DropWord || name == "nographic";
     if (!is_word && index + 1 == command.size())
@@ -187,7 +191,7 @@ class Rewriting {
         made_.line.push_back("-" + word.name);
         return {};
       case Treatment::File:
-        add("-" + word.name, place_of(word.value, word.name == "bios"));
+        add("-" + word.name, TRY(boot_file(word.value, word.name == "bios")));
         return {};
       case Treatment::Drop:
       case Treatment::DropWord:
@@ -205,7 +209,7 @@ class Rewriting {
     if (word.name == "drive") return put_drive(TRY(drive_of(word)));
     if (word.name == "netdev" || word.name == "nic" || word.name == "net") return put_network(word);
     if (word.name == "object") return put_object(word.value);
-    if (word.name == "device" || word.name == "usbdevice" || word.name == "set") return put_device(word);
+    if (word.name == "device" || word.name == "usbdevice") return put_device(word);
     if (word.name == "blockdev") {
       nodes_.push_back(TRY(QemuOption::parse(word.value, "driver")));
     } else if (word.name == "chardev" || word.name == "audiodev") {
@@ -213,6 +217,10 @@ class Rewriting {
       const auto id = option.get("id");
       if (!id) return failure(ErrorKind::BadInput, fmt::format("its QEMU's -{} has no id", word.name));
       add("-" + word.name, fmt::format("{},id={}", word.name == "chardev" ? "null" : "none", option_value(*id)));
+    } else if (word.name == "icount") {
+      QemuOption clock = TRY(QemuOption::parse(word.value, "shift"));
+      clock.keep_only({"shift", "align", "sleep"});  // nothing is recorded
+      add("-icount", clock.text());
     } else if (word.name == "nographic") {
       add("-machine", "graphics=off");
     } else if (word.value == "none" || word.value.starts_with("chardev:")) {
@@ -229,25 +237,37 @@ class Rewriting {
     if (word.name == "fw_cfg" || word.name == "smbios" || word.name == "acpitable") {
       QemuOption option = TRY(QemuOption::parse(value, word.name == "fw_cfg" ? "name" : ""));
       for (const char* key : {"file", "data"})
-        if (const auto file = option.get(key)) option.set(key, place_of(*file, false));
+        if (const auto file = option.get(key)) option.set(key, TRY(boot_file(*file, false)));
       value = option.text();
     }
     add("-" + word.name, value);
     return {};
   }
 
-  // Where the copy finds a file that the original named. Firmware without a folder is one of QEMU's own.
-  std::string place_of(const std::string& file, bool may_be_name) const {
-    for (const auto& [named, place] : copy_.boot_files)
-      if (named == file) return place.string();
-    const bool has_protocol = file.find(':') < file.find('/');  // nbd:…, json:…
-    if (file.empty() || file.starts_with('/') || may_be_name || has_protocol) return file;
-    return (copy_.folder / file).lexically_normal().string();
+  const fs::path* kept_file(const std::string& named) const {
+    const auto found = std::ranges::find(copy_.boot_files, named, &std::pair<std::string, fs::path>::first);
+    return found == copy_.boot_files.end() ? nullptr : &found->second;
+  }
+
+  // A kernel or firmware, whose content comes from the clone's folder. Firmware without a path is one of QEMU's own.
+  Result<std::string> boot_file(const std::string& named, bool may_be_of_qemu) const {
+    if (const fs::path* kept = kept_file(named)) return kept->string();
+    if (may_be_of_qemu && named.find('/') == std::string::npos) return named;
+    return failure(ErrorKind::NotFound,
+                   fmt::format("its QEMU started with {}, which is not in the clone's folder", printable(named)));
+  }
+
+  // What the guest only reads, a CD: it stays where it is.
+  std::string medium(const std::string& named) const {
+    if (const fs::path* kept = kept_file(named)) return kept->string();
+    const bool has_protocol = named.find(':') < named.find('/');  // nbd:…, json:…
+    if (named.empty() || named.starts_with('/') || has_protocol) return named;
+    return (copy_.folder / named).lexically_normal().string();
   }
 
   Result<void> put_machine(const std::string& value) {
     QemuOption machine = TRY(QemuOption::parse(value, "type"));
-    for (const char* key : {"type", "memory-backend"}) machine.erase(key);
+    for (const char* key : {"type", "memory-backend", "dumpdtb"}) machine.erase(key);
     if (const std::string text = machine.text(); !text.empty()) add("-machine", text);
     return {};
   }
@@ -280,7 +300,8 @@ class Rewriting {
     // Nothing that the guest could write to: the clone would have it. The copy must not write to it either.
     const bool is_firmware = drive.get("if").value_or("") == "pflash";
     for (const char* key : {"snapshot", "cache", "aio", "discard", "detect-zeroes"}) drive.erase(key);
-    if (const auto file = drive.get("file")) drive.set("file", place_of(*file, false));
+    if (const auto file = drive.get("file"))
+      drive.set("file", is_firmware ? TRY(boot_file(*file, false)) : medium(*file));
     for (const char* key : {"read-only", "readonly"}) drive.erase(key);
     drive.set("read-only", "on");
     if (is_firmware) drive.set("auto-read-only", "off");
@@ -312,7 +333,7 @@ class Rewriting {
         continue;
       }
       if (!stays.contains(name)) continue;
-      if (const auto file = node.get("filename")) node.set("filename", place_of(*file, false));
+      if (const auto file = node.get("filename")) node.set("filename", medium(*file));
       for (const char* key : {"auto-read-only", "discard"}) node.erase(key);
       node.set_flag("read-only", true);
       add("-blockdev", node.text());
@@ -364,15 +385,13 @@ class Rewriting {
   Result<void> put_device(const Word& word) {
     const QemuOption device = TRY(QemuOption::parse(word.value, "driver"));
     const std::string driver = device.get("driver").value_or(word.value);
-    bool leads_out = word.name == "set" && !word.value.starts_with("device.");
-    for (const char* prefix : {"vfio-", "vhost-", "usb-host", "host:", "scsi-block", "scsi-generic", "tpm-"})
-      leads_out |= word.name != "set" && driver.starts_with(prefix);
-    if (leads_out)
-      return failure(
-          ErrorKind::Unsupported,
-          fmt::format("its QEMU has -{} {}, which a copy cannot have: it can be looked into (mortem bt), not "
-                      "started",
-                      word.name, printable(driver)));
+    bool leads_out = false;
+    for (const char* prefix : {"vfio-", "vhost-", "usb-host", "usb-mtp", "u2f-", "host:", "scsi-block", "scsi-generic",
+                               "tpm-", "loader", "xen-"})
+      leads_out |= driver.starts_with(prefix);
+    for (const char* of_host : {"host", "sysfsdev", "hidraw", "rootdir", "file", "hostdevice", "hostbus"})
+      leads_out |= device.get(of_host).has_value();
+    if (leads_out) return refuse(fmt::format("-{} {}", word.name, driver));
     add("-" + word.name, word.value);
     return {};
   }
@@ -381,15 +400,13 @@ class Rewriting {
     const QemuOption object = TRY(QemuOption::parse(value, "qom-type"));
     const std::string type = object.get("qom-type").value_or("");
     if (type.starts_with("memory-backend-") && object.get("id").value_or("") == memory_id_) return {};
-    const bool leads_out = type.starts_with("memory-backend-") && type != "memory-backend-ram";
-    if (leads_out || type.starts_with("sev") || type.starts_with("tdx"))
-      return failure(ErrorKind::Unsupported,
-                     fmt::format("its QEMU has an object {} that is not its memory: it can be looked into (mortem bt), "
-                                 "not started",
-                                 printable(type)));
-    for (const char* prefix :
-         {"secret", "tls-", "authz", "filter-", "input-", "colo-", "qtest", "can-host", "pr-manager"})
-      if (type.starts_with(prefix)) return {};
+    for (const char* prefix : {"secret", "tls-", "authz", "filter-", "input-", "colo-", "pr-manager"})
+      if (type.starts_with(prefix)) return {};  // for what the copy does not have
+    constexpr std::array kWithinQemu = {
+        "iothread",    "main-loop",         "thread-context",           "rng-random",
+        "rng-builtin", "rng-egd",           "throttle-group",           "memory-backend-ram",
+        "can-bus",     "cryptodev-backend", "cryptodev-backend-builtin"};
+    if (std::ranges::find(kWithinQemu, type) == kWithinQemu.end()) return refuse("-object " + type);
     add("-object", value);
     return {};
   }

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <memory>
@@ -75,8 +76,9 @@ Result<DetachedRun> run_detached(MonitorWork work, Instance instance, std::optio
     if (got <= 0) return failure(ErrorKind::System, name + ": its monitor died");
     said.append(part, size_t(got));
   }
-  if (said.starts_with("failed ")) return failure(ErrorKind::System, said.substr(7, said.find('\n') - 7));
-  return started;
+  if (!said.starts_with("failed ")) return started;
+  waitpid(started.monitor, nullptr, 0);  // it takes the instance away
+  return failure(ErrorKind::System, said.substr(7, said.find('\n') - 7));
 }
 
 }  // namespace mortem::tools

@@ -3,21 +3,19 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <poll.h>
-#include <sys/prctl.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <chrono>
 #include <csignal>
-#include <cstring>
 #include <ctime>
 
 #include "tools/output.h"
 #include "tools/qemu/detached_run.h"
 #include "tools/qemu/empty_qcow2.h"
 #include "tools/qemu/foreign_command.h"
+#include "tools/qemu/qemu_process.h"
 #include "tools/qemu/qmp.h"
 #include "tools/qemu/unplugged_tap.h"
 
@@ -91,41 +89,19 @@ class ForeignRun {
     };
     ForeignCommand made = TRY(foreign_copy_command(plan_.command, plan_.copy));
     netdevs_ = std::move(made.netdevs);
-    std::string program = plan_.qemu.string();
-    std::vector<char*> arguments = {program.data()};
-    for (std::string& word : made.line) arguments.push_back(word.data());
-    arguments.push_back(nullptr);
-    const fs::path log_path = instance_.folder() / "qemu.log";
-    Descriptor log(open(log_path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600));
-    if (!log) return system_failure("cannot write", log_path);
-
-    // It begins once instance.json names it: we may be killed at any moment, and nobody else would know of it.
-    int ends[2];
-    if (pipe2(ends, O_CLOEXEC) != 0) return system_failure("cannot make", "a pipe");
-    Descriptor is_named(ends[0]), named(ends[1]);
-    qemu_id_ = fork();
-    if (qemu_id_ < 0) return system_failure("cannot start", program);
-    if (qemu_id_ == 0) {
-      prctl(PR_SET_PDEATHSIG, SIGKILL);
-      named.reset();
-      char byte = 0;
-      if (read(is_named.get(), &byte, 1) != 1) _exit(127);
-      std::signal(SIGPIPE, SIG_DFL);
-      umask(0177);  // sockets and logs are the user's alone
-      dup2(log.get(), 2);
-      fcntl(state.get(), F_SETFD, 0);
-      for (const Descriptor& tap : taps) fcntl(tap.get(), F_SETFD, 0);
-      if (chdir(instance_.folder().c_str()) == 0) execv(arguments[0], arguments.data());
-      dprintf(2, "cannot start %s: %s\n", arguments[0], std::strerror(errno));
-      _exit(127);
-    }
-    qemu_ = Descriptor(int(syscall(SYS_pidfd_open, qemu_id_, 0)));
-    if (!qemu_) return system_failure("cannot watch", program);
-    plan_.facts.qemu = identify_process(qemu_id_);
-    plan_.facts.keeper = identify_process(getpid());
-    TRY_VOID(instance_.write(plan_.facts));
-    if (!plan_.facts.temporary.empty()) TemporaryFolder::keep_if_killed(plan_.facts.temporary);
-    return write_all(named.get(), "!", "a pipe");
+    QemuLaunch launch{{plan_.qemu.string()}, instance_.folder(), {state.get()}};
+    launch.line.insert(launch.line.end(), made.line.begin(), made.line.end());
+    for (const Descriptor& tap : taps) launch.inherited.push_back(tap.get());
+    qemu_id_ = TRY(launch_qemu(launch, [this](pid_t process) -> Result<void> {
+      qemu_ = Descriptor(int(syscall(SYS_pidfd_open, process, 0)));
+      if (!qemu_) return system_failure("cannot watch", plan_.qemu);
+      plan_.facts.qemu = identify_process(process);
+      plan_.facts.keeper = identify_process(getpid());
+      TRY_VOID(instance_.write(plan_.facts));
+      if (!plan_.facts.temporary.empty()) TemporaryFolder::keep_if_killed(plan_.facts.temporary);
+      return {};
+    }));
+    return {};
   }
 
   // Fails with QEMU's own words if it ends meanwhile.

@@ -4,7 +4,6 @@
 #include <fmt/format.h>
 #include <poll.h>
 #include <sys/inotify.h>
-#include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -15,13 +14,13 @@
 
 #include <algorithm>
 #include <csignal>
-#include <cstdlib>
 #include <cstring>
 #include <utility>
 
 #include "tools/child_program.h"
 #include "tools/output.h"
 #include "tools/qemu/machine_json.h"
+#include "tools/qemu/qemu_process.h"
 #include "tools/qemu/qmp.h"
 #include "tools/qemu/unplugged_tap.h"
 
@@ -56,19 +55,6 @@ bool stdin_has_something() {
   if (fstat(STDIN_FILENO, &facts) != 0) return false;
   struct stat null;
   return stat("/dev/null", &null) != 0 || !S_ISCHR(facts.st_mode) || facts.st_rdev != null.st_rdev;
-}
-
-// How QEMU's malloc() is to work (glibc's manual, "Memory Allocation Tunables"), unless somebody said. QEMU allocates
-// some megabytes before its first instruction of a guest, 4 KiB a page fault: a sixth of the time until a clone's copy
-// stands, less with huge pages. The thread that translates the guest's code allocates all the time, and an arena of its
-// own would grow by a page each time (mprotect): a tenth of the time until a server answers.
-void tune_allocations() {
-  const char* const given = std::getenv("GLIBC_TUNABLES");
-  std::string tunables = given != nullptr ? given : "";
-  for (const char* wanted : {"glibc.malloc.hugetlb=1", "glibc.malloc.arena_max=1"})
-    if (tunables.find(std::string_view(wanted).substr(0, std::strlen(wanted) - 1)) == std::string::npos)
-      tunables += (tunables.empty() ? "" : ":") + std::string(wanted);
-  setenv("GLIBC_TUNABLES", tunables.c_str(), 1);
 }
 
 void send_bytes(int socket, const std::string& bytes) {
@@ -200,54 +186,20 @@ Result<void> GuestRun::start_qemu(Descriptor console_end, Descriptor control_end
     plan_.machine.network.tap = tap.get();
   }
   if (plan_.recorder) TRY_VOID(plan_.recorder->prepare(plan_.machine));
-  std::vector<std::string> line = qemu_command_line(plan_.machine);
-  std::vector<char*> arguments;
-  for (std::string& argument : line) arguments.push_back(argument.data());
-  arguments.push_back(nullptr);
-  Descriptor log(open((instance_.folder() / "qemu.log").c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600));
-  Descriptor nothing(open("/dev/null", O_RDWR | O_CLOEXEC));
-  if (!log || !nothing) return system_failure("cannot write", instance_.folder() / "qemu.log");
-
-  // It begins once instance.json names it: we may be killed at any moment, and nobody else would know of it.
-  int ends[2];
-  if (pipe2(ends, O_CLOEXEC) != 0) return system_failure("cannot make", "a pipe");
-  Descriptor is_named(ends[0]), named(ends[1]);
-  const pid_t parent = getpid();
-  qemu_id_ = fork();
-  if (qemu_id_ < 0) return system_failure("cannot start", line[0]);
-  if (qemu_id_ == 0) {
-    // A session of its own: Ctrl-C in the terminal is for us, who ask the guest first.
-    setsid();
-    if (!plan_.detached) {
-      prctl(PR_SET_PDEATHSIG, SIGKILL);
-      if (getppid() != parent) _exit(127);
-    }
-    named.reset();
-    char byte = 0;
-    if (read(is_named.get(), &byte, 1) != 1) _exit(127);
-    sigset_t none;
-    sigemptyset(&none);
-    sigprocmask(SIG_SETMASK, &none, nullptr);
-    std::signal(SIGPIPE, SIG_DFL);
-    umask(0177);  // sockets and logs are the user's alone
-    dup2(nothing.get(), 0), dup2(console_end ? console_end.get() : nothing.get(), 1), dup2(log.get(), 2);
-    for (int inherited : {control_end.get(), input_end.get(), state.get(), stub.get(), tap.get()})
-      if (inherited >= 0) fcntl(inherited, F_SETFD, 0);
-    if (plan_.recorder)
-      for (int inherited : plan_.recorder->inherited()) fcntl(inherited, F_SETFD, 0);
-    tune_allocations();
-    if (chdir(instance_.folder().c_str()) == 0) execv(arguments[0], arguments.data());
-    dprintf(2, "cannot start %s: %s\n", arguments[0], std::strerror(errno));
-    _exit(127);
-  }
-  qemu_ = Descriptor(int(syscall(SYS_pidfd_open, qemu_id_, 0)));
-  if (!qemu_) return system_failure("cannot watch", line[0]);
-  plan_.facts.machine = machine_to_json(plan_.machine).dump();
-  plan_.facts.qemu = identify_process(qemu_id_);
-  plan_.facts.keeper = identify_process(getpid());
-  TRY_VOID(instance_.write(plan_.facts));
-  if (!plan_.facts.temporary.empty()) TemporaryFolder::keep_if_killed(plan_.facts.temporary);
-  TRY_VOID(write_all(named.get(), "!", "a pipe"));
+  QemuLaunch launch{qemu_command_line(plan_.machine), instance_.folder(), {}, console_end.get(), !plan_.detached};
+  launch.inherited = {control_end.get(), input_end.get(), state.get(), stub.get(), tap.get()};
+  if (plan_.recorder)
+    for (const int descriptor : plan_.recorder->inherited()) launch.inherited.push_back(descriptor);
+  qemu_id_ = TRY(launch_qemu(launch, [this](pid_t process) -> Result<void> {
+    qemu_ = Descriptor(int(syscall(SYS_pidfd_open, process, 0)));
+    if (!qemu_) return system_failure("cannot watch", plan_.machine.qemu);
+    plan_.facts.machine = machine_to_json(plan_.machine).dump();
+    plan_.facts.qemu = identify_process(process);
+    plan_.facts.keeper = identify_process(getpid());
+    TRY_VOID(instance_.write(plan_.facts));
+    if (!plan_.facts.temporary.empty()) TemporaryFolder::keep_if_killed(plan_.facts.temporary);
+    return {};
+  }));
   if (plan_.recorder)
     if (auto connected = plan_.recorder->connect(); !connected && !TRY(has_qemu_ended(1000)))
       return tl::unexpected(connected.error());

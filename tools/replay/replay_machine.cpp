@@ -2,9 +2,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -15,6 +13,7 @@
 #include "tools/child_program.h"
 #include "tools/output.h"
 #include "tools/qemu/empty_qcow2.h"
+#include "tools/qemu/qemu_process.h"
 #include "tools/replay/recorder.h"
 
 namespace mortem::tools {
@@ -103,32 +102,7 @@ void ReplayMachine::end_qemu() {
 
 Result<void> ReplayMachine::start_qemu(Descriptor keeper, Descriptor theirs) {
   const fs::path& folder = folder_;
-  std::vector<std::string> line = qemu_command_line(recording_.machine);
-  std::vector<char*> arguments;
-  for (std::string& argument : line) arguments.push_back(argument.data());
-  arguments.push_back(nullptr);
-  Descriptor log(open((folder / "qemu.log").c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600));
-  Descriptor nothing(open("/dev/null", O_RDWR | O_CLOEXEC));
-  if (!log || !nothing) return system_failure("cannot write", folder / "qemu.log");
-  const pid_t parent = getpid();
-  const pid_t child = fork();
-  if (child < 0) return system_failure("cannot start", line[0]);
-  if (child == 0) {
-    setsid();
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
-    if (getppid() != parent) _exit(127);
-    sigset_t none;
-    sigemptyset(&none);
-    sigprocmask(SIG_SETMASK, &none, nullptr);
-    std::signal(SIGPIPE, SIG_DFL);
-    umask(0177);
-    dup2(nothing.get(), 0), dup2(nothing.get(), 1), dup2(log.get(), 2);
-    for (int inherited : {theirs.get(), ram_->descriptor()}) fcntl(inherited, F_SETFD, 0);
-    if (chdir(folder.c_str()) == 0) execv(arguments[0], arguments.data());
-    dprintf(2, "cannot start %s: %s\n", arguments[0], std::strerror(errno));
-    _exit(127);
-  }
-  process_ = child;
+  process_ = TRY(launch_qemu({qemu_command_line(recording_.machine), folder, {theirs.get(), ram_->descriptor()}}));
   theirs.reset();
   auto qmp = Qmp::over(std::move(keeper), kReplayMilliseconds);
   if (!qmp) return tl::unexpected(hung("it does not start"));

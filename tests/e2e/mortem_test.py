@@ -123,6 +123,12 @@ class MortemTest(unittest.TestCase):
                 pass
         return [process for process in found if is_alive(process)]
 
+    def wait_for_ends(self, deadline=30):
+        """Of all guests and of what looks after them: ps shows a guest no more when its QEMU is gone, and its keeper may
+        still be at its dump or recording then."""
+        instances = self.place / "run" / "mortem"
+        wait_until(lambda: not instances.exists() or not any(instances.iterdir()), "the end of all instances", deadline)
+
     def assert_nothing_left(self):
         """No file in the temporary directory, no instance, no QEMU."""
         self.assertEqual(sorted(str(path) for path in (self.place / "tmp").rglob("*")), [])

@@ -17,7 +17,7 @@ class RecordedMoments(ResumeTest):
         self.assertTrue(self.ask(port, "/one").startswith("hello /one 0.250 "))
         self.gdb("first", "monitor dump")
         wait_until(dump.exists, "the dump")
-        wait_until(lambda: self.facts("ps")["instances"] == [], "the first guest's end")
+        self.wait_for_ends(60)
         return image
 
     def resume_recorded(self, source, name, recording, *options):
@@ -75,7 +75,7 @@ class RecordedMoments(ResumeTest):
         port = self.resume_recorded(self.files / "mended.clone", "second", recording)
         self.assertEqual(self.ask(port, "/log"), "/one\n/two\n/crash\n/log\n")
         self.assertEqual(self.ask(port, "/crash"), "")
-        wait_until(lambda: self.facts("ps")["instances"] == [], "the recorded guest's end")
+        self.wait_for_ends(60)
         self.replay(recording)
         name = self.facts("replay", recording)["name"]
         self.addCleanup(self.mortem, "stop", name, status=None)

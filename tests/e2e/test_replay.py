@@ -224,7 +224,7 @@ class Programs(ReplayTest):
                        check=True, stdout=subprocess.DEVNULL, timeout=200)
         self.assertEqual(redis("set", "last key", "last value"), "OK\n")
         redis("debug", "segfault")
-        wait_until(lambda: self.facts("ps")["instances"] == [], "the recorded guest's end", 60)
+        self.wait_for_ends(60)
         checked = self.facts("replay", recording, "--check", deadline=400)
         self.assertGreaterEqual(checked["points"], 3)
         self.assertEqual((checked["same_registers"], checked["same_memory"] + checked["unknown_memory"]),

@@ -168,7 +168,7 @@ class Folders(CloneTest):
 
     def test_progress_on_a_terminal(self):
         """Of a guest that brings back what was copied: the figure never falls."""
-        self.start_guest(GUESTS / "dirties_memory", "writer", "--memory", "512M", arguments=["256"], says="writing")
+        self.start_guest(GUESTS / "dirties_memory", "writer", "--memory", "256M", arguments=["96"], says="writing")
         ours, theirs = pty.openpty()
         clone = subprocess.Popen([str(MORTEM), "clone", "writer", "-o", "shown", "--patience", "3"],
                                  stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=theirs,

@@ -18,7 +18,7 @@
 #include <sys/timerfd.h>
 #include <unistd.h>
 
-enum { kTime = 240, kInterruptAt = 80, kAnswerAt = 160 };  // milliseconds
+enum { kTime = 180, kInterruptAt = 60, kAnswerAt = 120 };  // milliseconds
 
 static int answer_pipe[2], full_pipe[2], event, full_event, epoll, timer;
 static uint32_t word;
@@ -221,7 +221,7 @@ static void call(const char* name, long (*function)(void), int is_answered) {
     printf("%s, %s: %ld, handled %d, early %d, late %d\n", name, kWayNames[way], outcome.result, outcome.handled,
            outcome.took < least - 3, late);
     if (function == sleep_relative)
-      printf("rest %d\n", outcome.result == -EINTR ? rest.tv_sec == 0 && rest.tv_nsec > 100000000 &&
+      printf("rest %d\n", outcome.result == -EINTR ? rest.tv_sec == 0 && rest.tv_nsec > 60000000 &&
                                                          rest.tv_nsec <= (kTime - kInterruptAt + 1) * 1000000
                                                    : rest.tv_sec == 0 && rest.tv_nsec == 0);
   }

@@ -1,4 +1,4 @@
-"""The Linux guest that Mortem is measured beside: Debian's cloud kernel, downloaded (not installed) into
+"""The Linux guest that Mortem is measured beside, and that it clones: Debian's cloud kernel, downloaded (not installed) into
 build/tests/bench/linux, and an initial file system with one program in it."""
 import os
 import pathlib
@@ -58,11 +58,11 @@ def libraries(program):
     return re.findall(r"(/\S+) \(0x", done.stdout) if done.returncode == 0 else []
 
 
-def network_archive(command, address):
+def network_archive(command, address, more_modules=()):
     """One that brings up eth0 with `address` and runs `command` (linux_init.c)."""
     modules = []
     files = {}
-    for name in NETWORK_MODULES:
+    for name in [*NETWORK_MODULES, *more_modules]:
         for path in KEPT.glob(f"lib/modules/*/kernel/**/{name}.ko"):
             files[f"modules.d/{name}.ko"] = (0o644, path.read_bytes())
             modules.append(f"/modules.d/{name}.ko")

@@ -6,27 +6,36 @@ import random
 import re
 import socket
 import subprocess
+import sys
 import unittest
 
-from mortem_test import GUESTS, KERNEL, wait_until
-from test_clone_harm import Client
+from mortem_test import GUESTS, KERNEL, ROOT, wait_until
+from root_files import tool
+from test_clone_harm import RECORD, RECORDS, Client, record
 from test_clone import CloneTest
 from test_network import free_port
 
+sys.path.insert(0, str(ROOT / "tests" / "bench"))
+import linux_guest  # noqa: E402
 
-class Foreign(CloneTest):
+
+class ForeignTest(CloneTest):
     def setUp(self):
         super().setUp()
         self.port = free_port()
 
     def start_qemu(self, *options, image=True, defaults=False):
-        """Of a server of ours, and its client; relative names, as people have them."""
+        """Of a server of ours, and its client."""
         if image:
             self.mortem("image", "create", GUESTS / "clone_load", "-o", self.files / "load.img", "--", "80", "16")
+        self.start_guest_of(KERNEL, "on-crash=stop", *["-nodefaults"] * (not defaults), *(options or self.devices(
+            "-drive", "if=none,id=d0,format=raw,file=load.img,auto-read-only=off")))
+
+    def start_guest_of(self, kernel, words, *options):
+        """Relative names, as people have them."""
         command = ["qemu-system-x86_64", "-M", "q35,accel=tcg", "-cpu", "max", "-smp", "1,maxcpus=2", "-m", "256M",
-                   *["-nodefaults"] * (not defaults), "-display", "none", "-kernel", KERNEL, "-append", "on-crash=stop",
-                   "-qmp", "unix:qmp,server=on,wait=off", "-serial", "file:log", "-device", "virtio-rng-pci",
-                   *(options or self.devices("-drive", "if=none,id=d0,format=raw,file=load.img,auto-read-only=off"))]
+                   "-display", "none", "-kernel", kernel, "-append", words, "-qmp", "unix:qmp,server=on,wait=off",
+                   "-serial", "file:log", "-device", "virtio-rng-pci", *options]
         self.qemu = subprocess.Popen(list(map(str, command)), cwd=self.files, stdin=subprocess.DEVNULL)
         self.addCleanup(self.qemu.wait)
         self.addCleanup(self.qemu.terminate)
@@ -115,6 +124,8 @@ class Foreign(CloneTest):
         self.assertEqual(self.instances(), [])
         self.client.goes_on()
 
+
+class Foreign(ForeignTest):
     def test_by_drives(self):
         self.start_qemu()
         facts, registers = self.clone()
@@ -203,6 +214,29 @@ class Foreign(CloneTest):
         for options, text in ((["--clock", "now"], "clock"), (["--net", "tap"], "--net tap"), (["-p", "1:2"], "-p goes")):
             self.assert_refused("resume", "c", *options, naming=[text])
         self.client.goes_on()
+
+
+class Programs(ForeignTest):
+    def test_linux(self):
+        """Debian's kernel, of which mortem knows nothing."""
+        (self.files / "initrd").write_bytes(linux_guest.network_archive([GUESTS / "clone_load", "80", "16", "/dev/vda"],
+                                                                        "10.0.2.15", ["virtio_blk"]))
+        with open(self.files / "disk", "wb") as disk:
+            disk.truncate(RECORD * RECORDS)
+        self.start_guest_of(linux_guest.kernel(), linux_guest.KERNEL_ARGUMENTS, "-nodefaults", "-initrd", "initrd",
+                            *self.devices("-drive", "if=none,id=d0,format=raw,file=disk"))
+        wait_until(lambda: self.client.answered > 20, "the guest's answers")
+        synced = self.client.answered
+        _, registers = self.clone()
+        description = json.loads((self.files / "c" / "clone.json").read_text())
+        self.assertEqual(len(description["boot_files"]), 2)
+        (disk,) = description["disks"]
+        tool("qemu-img", "convert", "-O", "raw", self.files / "c" / disk["file"], self.files / "copied")
+        copied = (self.files / "copied").read_bytes()
+        self.assertLess(synced, RECORDS)
+        for number in range(1, synced + 1):
+            self.assertEqual(copied[number * RECORD:][:RECORD], record(number), number)
+        self.check("c", registers, again=True)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-// A server at work, to be copied meanwhile: clone_load PORT MIB. It writes all of MIB of memory again and again, and
+// A server at work, to be copied meanwhile: clone_load PORT MIB [FILE]. It writes all of MIB of memory again and again, and
 // answers each line "N" with "N ok ROUNDS" once record N of a file is written, synced and read again, and so is one of
 // those before it; "bad" if it was not what it should be. "0" is answered at once.
 #include <fcntl.h>
@@ -49,10 +49,10 @@ static int serve(int client) {
 }
 
 int main(int count, char** words) {
-  if (count != 3) return 2;
+  if (count < 3) return 2;
   const size_t size = strtoul(words[2], NULL, 10) << 20, piece = 64 * 512;
   volatile unsigned long* memory = malloc(size);
-  g_file = open("/records", O_RDWR | O_CREAT, 0600);
+  g_file = open(count > 3 ? words[3] : "/records", O_RDWR | O_CREAT, 0600);
   const int listener = socket(AF_INET, SOCK_STREAM, 0);
   const struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((unsigned short)atoi(words[1]))};
   if (g_file < 0 || bind(listener, (const struct sockaddr*)&address, sizeof address) != 0 || listen(listener, 8) != 0)

@@ -45,31 +45,21 @@ Result<void> check_clone(const fs::path& folder, const snapshot::CloneDescriptio
 }
 
 Result<Network> network_for(const CloneStartOptions& options, const Network& original) {
-  Network network;
+  Network network = TRY(parse_copy_network(options.network, options.ports));
+  const bool is_none = network.kind == NetworkKind::None;
   const bool is_tap = original.kind == NetworkKind::Tap || original.kind == NetworkKind::Unplugged;
   // The state of QEMU's own network is a part of the clone's: it has to be there, be the card unplugged or not.
-  if (options.network == "none")
-    network.kind = is_tap ? NetworkKind::Unplugged : NetworkKind::Isolated;
-  else if (options.network == "isolated")
-    network.kind = NetworkKind::Isolated;
-  else if (options.network == "user")
-    network.kind = NetworkKind::User;
-  else
-    return failure(ErrorKind::BadInput, fmt::format("--net {}: none, isolated or user", printable(options.network)));
-  if (options.network == "none" && !options.ports.empty())
-    return failure(ErrorKind::BadInput, "-p goes with --net isolated or user");
-  for (const std::string& port : options.ports) network.ports.push_back(TRY(parse_port_forward(port, "-p")));
+  if (is_none) network.kind = is_tap ? NetworkKind::Unplugged : NetworkKind::Isolated;
   network.mtu = original.mtu;
-  if (is_tap && options.network != "none")
+  if (is_tap && !is_none)
     return failure(ErrorKind::Unsupported,
                    fmt::format("--net {}: the original stood on a tap device, which can do what QEMU's own network "
                                "cannot: --net none",
                                options.network));
   if (original.kind == NetworkKind::None) {
-    if (options.network != "none") return failure(ErrorKind::BadInput, "--net: the original has no network card");
+    if (!is_none) return failure(ErrorKind::BadInput, "--net: the original has no network card");
     network.kind = NetworkKind::None;
   }
-  TRY_VOID(check_network(network));
   return network;
 }
 

@@ -30,23 +30,6 @@ double seconds_since(SteadyClock::time_point start) {
   return std::chrono::duration<double>(SteadyClock::now() - start).count();
 }
 
-Result<Network> dump_network(const CloneStartOptions& options) {
-  Network network;
-  if (options.network == "none")
-    network.kind = NetworkKind::Isolated;  // with its link down
-  else if (options.network == "isolated")
-    network.kind = NetworkKind::Isolated;
-  else if (options.network == "user")
-    network.kind = NetworkKind::User;
-  else
-    return failure(ErrorKind::BadInput, fmt::format("--net {}: none, isolated or user", printable(options.network)));
-  if (options.network == "none" && !options.ports.empty())
-    return failure(ErrorKind::BadInput, "-p goes with --net isolated or user");
-  for (const std::string& port : options.ports) network.ports.push_back(TRY(parse_port_forward(port, "-p")));
-  TRY_VOID(check_network(network));
-  return network;
-}
-
 // That disk is the one that the dump was written to.
 Result<void> check_dump_disk(const snapshot::CoreFile& core, const fs::path& image) {
   const auto identity = core.identity();
@@ -106,7 +89,9 @@ Result<StartedDump> start_dump(const std::string& source, const fs::path& given_
   RunPlan plan;
   plan.machine.qemu = TRY(find_qemu());
   plan.machine.small_firmware = has_small_firmware(plan.machine.qemu);
-  plan.machine.network = TRY(dump_network(options));
+  plan.machine.network = TRY(parse_copy_network(options.network, options.ports));
+  if (plan.machine.network.kind == NetworkKind::None)
+    plan.machine.network.kind = NetworkKind::Isolated;  // with its link down
   const bool is_unplugged = options.network == "none" && record.empty();  // a recording has no way for that
   fs::path image = given_image;
   if (const auto inside = snapshot::image_target(source); image.empty() && inside) image = inside->image;

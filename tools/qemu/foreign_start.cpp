@@ -151,14 +151,10 @@ class ForeignRun {
 };
 
 Result<void> plan_network(const CloneStartOptions& options, ForeignPlan& plan) {
-  if (options.network != "none" && options.network != "isolated" && options.network != "user")
-    return failure(ErrorKind::BadInput, fmt::format("--net {}: none, isolated or user", printable(options.network)));
-  if (options.network == "none" && !options.ports.empty())
-    return failure(ErrorKind::BadInput, "-p goes with --net isolated or user");
-  plan.is_unplugged = options.network == "none";
-  plan.copy.reaches_host = options.network == "user";
-  for (const std::string& port : options.ports) {
-    const PortForward forward = TRY(parse_port_forward(port, "-p"));
+  const Network network = TRY(parse_copy_network(options.network, options.ports));
+  plan.is_unplugged = network.kind == NetworkKind::None;
+  plan.copy.reaches_host = network.kind == NetworkKind::User;
+  for (const PortForward& forward : network.ports) {
     plan.copy.forwards.push_back(forward.of_qemu());
     plan.facts.ports.push_back(forward.text());
   }

@@ -153,6 +153,21 @@ Result<Network> parse_network(const std::string& text) {
   return network;
 }
 
+Result<Network> parse_copy_network(const std::string& text, const std::vector<std::string>& ports) {
+  Network network;
+  if (text == "none")
+    network.kind = NetworkKind::None;
+  else if (text == "isolated")
+    network.kind = NetworkKind::Isolated;
+  else if (text != "user")
+    return failure(ErrorKind::BadInput, fmt::format("--net {}: none, isolated or user", printable(text)));
+  if (network.kind == NetworkKind::None && !ports.empty())
+    return failure(ErrorKind::BadInput, "-p goes with --net isolated or user");
+  for (const std::string& port : ports) network.ports.push_back(TRY(parse_port_forward(port, "-p")));
+  TRY_VOID(check_network(network));
+  return network;
+}
+
 Result<void> check_network(Network& network) {
   // As root QEMU would make an interface of that name, which leads nowhere.
   if (network.kind == NetworkKind::Tap && if_nametoindex(network.interface.c_str()) == 0)

@@ -34,6 +34,8 @@ struct Network {
 };
 // What --net says: user, none, or tap=INTERFACE with ,mac= ,address=ADDRESS/PREFIX ,gateway= ,dns= ,mtu= behind it.
 Result<Network> parse_network(const std::string& text);
+// What --net and -p of a copy say: none, isolated or user, with ports where there is a network.
+Result<Network> parse_copy_network(const std::string& text, const std::vector<std::string>& ports);
 // That nobody listens at the host's ports yet, and that the interface is there, whose MTU is taken: QEMU would say so
 // only when the guest is about to start, or not at all.
 Result<void> check_network(Network& network);

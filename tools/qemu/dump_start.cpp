@@ -90,8 +90,8 @@ Result<StartedDump> start_dump(const std::string& source, const fs::path& given_
   plan.machine.qemu = TRY(find_qemu());
   plan.machine.small_firmware = has_small_firmware(plan.machine.qemu);
   plan.machine.network = TRY(parse_copy_network(options.network, options.ports));
-  if (plan.machine.network.kind == NetworkKind::None)
-    plan.machine.network.kind = NetworkKind::Isolated;                    // with its link down
+  // Without a network: a card with its link down.
+  if (plan.machine.network.kind == NetworkKind::None) plan.machine.network.kind = NetworkKind::Isolated;
   const bool is_unplugged = options.network == "none" && record.empty();  // a recording has no way for that
   fs::path image = given_image;
   if (const auto inside = snapshot::image_target(source); image.empty() && inside) image = inside->image;

@@ -55,7 +55,10 @@ bool has_flag(const DWARFDie& die, dwarf::Attribute attribute) {
 }
 
 std::string entry_name(const DWARFDie& die) {
-  return dwarf::toString(find_attribute(die, dwarf::DW_AT_name), "");
+  if (const auto name = find_attribute(die, dwarf::DW_AT_name)) return dwarf::toString(*name, "");
+  // clang leaves the name of a type to its type unit.
+  const DWARFDie whole = die.find(dwarf::DW_AT_signature) ? die.resolveTypeUnitReference() : die;
+  return whole == die ? "" : dwarf::toString(whole.find(dwarf::DW_AT_name), "");
 }
 
 std::string linkage_name(const DWARFDie& die) {
@@ -155,7 +158,10 @@ void DwarfModule::read_names_below(const DWARFDie& parent, const std::string& sc
   for (const DWARFDie& die : parent.children()) {
     const dwarf::Tag tag = die.getTag();
     const bool declaration = has_flag(die, dwarf::DW_AT_declaration);
-    if (tag == dwarf::DW_TAG_variable && !declaration)
+    // A static member's value in its class: a declaration, of a member before DWARF 5.
+    const bool constant = declaration && die.find(dwarf::DW_AT_const_value);
+    if ((tag == dwarf::DW_TAG_variable && !declaration) ||
+        (constant && (tag == dwarf::DW_TAG_variable || tag == dwarf::DW_TAG_member)))
       add_name(die, scope, NameKind::Variable);
     else if (tag == dwarf::DW_TAG_subprogram && !declaration &&
              (die.find(dwarf::DW_AT_low_pc) || die.find(dwarf::DW_AT_ranges)))

@@ -79,7 +79,7 @@ class DwarfModule {
   std::map<uint64_t, std::vector<EntryReference>> functions_;  // by address asked for
 };
 
-// DW_AT_name, through DW_AT_specification and DW_AT_abstract_origin; empty: none.
+// DW_AT_name, through DW_AT_specification and DW_AT_abstract_origin, of a type in its type unit; empty: none.
 std::string entry_name(const llvm::DWARFDie& die);
 std::string linkage_name(const llvm::DWARFDie& die);
 // With the namespaces, classes and, in Rust, modules that it stands in.

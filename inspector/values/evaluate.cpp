@@ -15,6 +15,8 @@
 namespace mortem::inspector {
 namespace {
 
+constexpr int kMostBases = 16;  // above one another
+
 using Node = ExpressionNode;
 
 class Evaluator {
@@ -191,11 +193,22 @@ class Evaluator {
     const Type& whole = object->type->stripped();
     if (whole.declaration)
       return error(node, fmt::format("{} is only declared: its members are not known", type_text(&whole)));
-    if (!reader_.has_member(whole, node.text))
+    if (!reader_.has_member(whole, node.text)) {
+      if (auto shared = static_member(whole, node.text, 0)) return *shared;
       return error(node, fmt::format("{} has no member {}", type_text(&whole), node.text));
+    }
     auto part = reader_.find_member(*object, node.text);
     if (!part) return Value::unknown(nullptr, part.error());
     return *part;
+  }
+
+  // Of the class or of one that it is derived from.
+  std::optional<Value> static_member(const Type& type, const std::string& name, int depth) {
+    if (auto found = names_.find(type.name + "::" + name)) return found;
+    for (const Member& one : type.members())
+      if (depth < kMostBases && one.base && one.type)
+        if (auto found = static_member(one.type->stripped(), name, depth + 1)) return found;
+    return std::nullopt;
   }
 
   // std::unique_ptr and std::shared_ptr, as their operator* does it.

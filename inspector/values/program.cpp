@@ -231,9 +231,11 @@ Program::Named Program::find_named(const std::string& name, NameKind kind, Frame
   for (DwarfModule* module : modules(frame)) {
     for (const NamedEntry& one : module->named(name)) {
       if (one.kind != kind) continue;
-      if (unit && one.entry.unit == unit) return {one.entry.get(), module};
       const DWARFDie die = one.entry.get();
-      if (!external.entry && find_attribute(die, dwarf::DW_AT_external)) external = {die, module};
+      // A static member's constant, which may have a definition with an address as well.
+      const bool is_declaration = has_flag(die, dwarf::DW_AT_declaration);
+      if (unit && one.entry.unit == unit && !is_declaration) return {die, module};
+      if (!external.entry && !is_declaration && find_attribute(die, dwarf::DW_AT_external)) external = {die, module};
       if (!any.entry) any = {die, module};
     }
     if (external.entry) return external;
@@ -261,7 +263,8 @@ Value Program::value_of(const DWARFDie& variable, DwarfModule& module, FrameScop
     return number ? std::optional(static_cast<int64_t>(*number)) : std::nullopt;
   });
 
-  if (const auto constant = find_attribute(variable, dwarf::DW_AT_const_value); constant && type) {
+  const auto constant = find_attribute(variable, dwarf::DW_AT_const_value);
+  if (constant && type && !variable.find(dwarf::DW_AT_location)) {
     if (auto bytes = constant_bytes(*constant, type->stripped())) return Value::of_bytes(type, std::move(*bytes));
     return Value::unknown(type, {false, "its constant value has a form that is not known"});
   }

@@ -67,5 +67,9 @@ add_test(NAME unit.print_dwz
 set_tests_properties(unit.print_dwz PROPERTIES LABELS unit TIMEOUT 300)
 add_test(NAME unit.print_kinds
   COMMAND ${Python3_EXECUTABLE} ${CMAKE_CURRENT_SOURCE_DIR}/print_kinds.py $<TARGET_FILE:mortem>
-    ${CMAKE_CURRENT_BINARY_DIR}/print_kinds)
+    ${CMAKE_CURRENT_BINARY_DIR}/print_kinds g++)
 set_tests_properties(unit.print_kinds PROPERTIES LABELS unit TIMEOUT 300)
+add_test(NAME slow.print_kinds_clang
+  COMMAND ${Python3_EXECUTABLE} ${CMAKE_CURRENT_SOURCE_DIR}/print_kinds.py $<TARGET_FILE:mortem>
+    ${CMAKE_CURRENT_BINARY_DIR}/print_kinds_clang clang++)
+set_tests_properties(slow.print_kinds_clang PROPERTIES LABELS slow TIMEOUT 300)

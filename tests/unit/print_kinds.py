@@ -2,7 +2,7 @@
 """What stands outside of functions, however its debug information is kept: types in units of their own, entries in .dwo
 files and in a package. `mortem print` finds it by name as gdb does, and says the same of it.
 
-usage: print_kinds.py MORTEM FOLDER
+usage: print_kinds.py MORTEM FOLDER COMPILER
 """
 import os
 import re
@@ -13,8 +13,12 @@ import sys
 FIRST = """
 namespace shapes {
 int counter = 12;
-struct Box { static int made; int x; };
+struct Box { static int made; static const int most = 4; static const int placed = 6; int x; };
 int Box::made = 8;
+const int Box::placed;
+Box box = {1};
+struct Derived : Box { static double rate; } derived;
+double Derived::rate = 2.5;
 template <class T> struct Pair { T a, b; };
 Pair<int> both = {1, 2};
 enum Kind { Round = 3 };
@@ -24,12 +28,13 @@ namespace { int hidden = 99; }
 extern int other;
 struct Later;
 extern Later* later;
-int main() { return *(volatile int*)8 + hidden + other + (later != nullptr); }
+int main() { return *(volatile int*)8 + hidden + other + *&shapes::Box::placed + (later != nullptr); }
 """
 SECOND = "int other = 77; struct Later { int value = 5; }; Later object; Later* later = &object;\n"
 KINDS = ["-gdwarf-5", "-gdwarf-5 -fdebug-types-section", "-gdwarf-4 -fdebug-types-section", "-gdwarf-5 -gsplit-dwarf",
          "-gdwarf-4 -gsplit-dwarf", "package"]
-QUESTIONS = ["shapes::counter", "shapes::Box::made", "shapes::both", "shapes::kind", "hidden", "other", "later->value",
+QUESTIONS = ["shapes::counter", "shapes::Box::made", "shapes::Box::most", "shapes::Box::placed", "shapes::box.made",
+             "shapes::box.most", "shapes::derived.made", "shapes::derived.rate", "shapes::Derived::rate", "shapes::both", "shapes::kind", "hidden", "other", "later->value",
              "(shapes::Kind)3", "sizeof(shapes::Pair<int>)"]
 
 
@@ -39,7 +44,7 @@ def value_of(line):
 
 
 def main():
-    mortem, folder = os.path.abspath(sys.argv[1]), sys.argv[2]
+    mortem, folder, compiler = os.path.abspath(sys.argv[1]), sys.argv[2], sys.argv[3]
     shutil.rmtree(folder, ignore_errors=True)
     os.makedirs(folder)
     for name, text in (("first.cpp", FIRST), ("second.cpp", SECOND)):
@@ -57,7 +62,7 @@ def main():
                 if name.endswith(".dwo"):
                     os.remove(os.path.join(folder, name))
         else:
-            subprocess.run(["g++", "-w", "-O0", *kind.split(), "first.cpp", "second.cpp", "-o", "program"], cwd=folder,
+            subprocess.run([compiler, "-w", "-O0", *kind.split(), "first.cpp", "second.cpp", "-o", "program"], cwd=folder,
                            check=True)
             asked = [part for one in QUESTIONS for part in ("-ex", "print " + one)]
             text = run("gdb", "-nx", "-batch", "-ex", "set debuginfod enabled off", "-ex", "set startup-with-shell off",

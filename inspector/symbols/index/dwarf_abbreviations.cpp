@@ -134,6 +134,7 @@ std::unique_ptr<AbbreviationTable> AbbreviationTable::decode(Bytes section, uint
       shape.attribute = name > 0xFFFF ? 0xFFFF : static_cast<uint16_t>(name);
       shape.form = kind > 0xFFFF ? 0xFFFF : static_cast<uint16_t>(kind);
       if (shape.attribute == attribute::kLowPc || shape.attribute == attribute::kRanges) one.has_code = true;
+      if (shape.attribute == attribute::kConstValue) one.has_constant = true;
       table->attributes_.push_back(shape);
       table->add_step(one, shape);
     }

@@ -34,7 +34,8 @@ struct Abbreviation {
   uint16_t tag = 0;
   Role role = Role::Other;
   bool has_children = false;
-  bool has_code = false;  // DW_AT_low_pc or DW_AT_ranges
+  bool has_code = false;      // DW_AT_low_pc or DW_AT_ranges
+  bool has_constant = false;  // DW_AT_const_value
   bool valid = false;
   uint32_t first_attribute = 0, attribute_count = 0;
   uint32_t first_step = 0, step_count = 0;

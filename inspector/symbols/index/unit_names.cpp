@@ -8,14 +8,16 @@ namespace mortem::inspector::index {
 namespace {
 
 // Beside those that functions are found by (dwarf_constants.h).
-constexpr uint16_t kPointerType = 0x0F, kTypedef = 0x16, kModule = 0x1E, kBaseType = 0x24, kVariable = 0x34,
+constexpr uint16_t kMember = 0x0D, kPointerType = 0x0F, kTypedef = 0x16, kModule = 0x1E, kBaseType = 0x24, kVariable = 0x34,
                    kNamespace = 0x39;
 constexpr int kMostNameSteps = 8;  // from a definition to the declaration that has its name
 
 enum class Interest : uint8_t { None, Scope, NamedScope, Named };
 
-Interest interest_of(uint16_t tag) {
-  switch (tag) {
+Interest interest_of(const Abbreviation& shape) {
+  switch (shape.tag) {
+    case kMember:  // static ones with a value are variables
+      return shape.has_constant ? Interest::Named : Interest::None;
     case kNamespace:
     case kModule:
       return Interest::Scope;
@@ -134,13 +136,14 @@ void UnitNames::add_unit(DwarfFile& linked, size_t index) {
     const Abbreviation* shape = unit.abbreviations->find(code);
     if (!shape) return;
     const bool is_root = is_scope.empty();
-    const Interest interest = is_root || is_scope.back() ? interest_of(shape->tag) : Interest::None;
+    const Interest interest = is_root || is_scope.back() ? interest_of(*shape) : Interest::None;
     uint64_t sibling = 0;
     if (is_root || interest == Interest::None || interest == Interest::Scope) {
       if (const uint64_t place = unit.abbreviations->step_over(*shape, cursor)) sibling = unit.offset + place;
     } else {
       const NamedFacts facts = read_facts(dwarf, unit, *shape, cursor, &sibling);
-      const bool defines = !facts.declaration && (shape->tag != tag::kSubprogram || shape->has_code);
+      const bool defines =
+          shape->has_constant || (!facts.declaration && (shape->tag != tag::kSubprogram || shape->has_code));
       if (defines) add(facts.name ? dwarf.text(unit, facts.name) : name_at(dwarf, facts.origin), index);
     }
     if (!shape->has_children) {

@@ -8,8 +8,8 @@ namespace mortem::inspector::index {
 namespace {
 
 // Beside those that functions are found by (dwarf_constants.h).
-constexpr uint16_t kMember = 0x0D, kPointerType = 0x0F, kTypedef = 0x16, kModule = 0x1E, kBaseType = 0x24, kVariable = 0x34,
-                   kNamespace = 0x39;
+constexpr uint16_t kMember = 0x0D, kPointerType = 0x0F, kTypedef = 0x16, kModule = 0x1E, kBaseType = 0x24,
+                   kVariable = 0x34, kNamespace = 0x39;
 constexpr int kMostNameSteps = 8;  // from a definition to the declaration that has its name
 
 enum class Interest : uint8_t { None, Scope, NamedScope, Named };

@@ -20,8 +20,8 @@ class MemoryCache {
   std::optional<uint64_t> read_word(uint64_t address);   // 8 bytes
 
  private:
-  static constexpr uint64_t kPageSize = 16384;
-  static constexpr size_t kMaximumPages = 4096;
+  static constexpr uint64_t kPageSize = 4096;
+  static constexpr size_t kMaximumPages = 16384;
   const std::vector<uint8_t>& page(uint64_t start);
 
   const Target& target_;

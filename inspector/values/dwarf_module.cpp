@@ -54,6 +54,12 @@ bool has_flag(const DWARFDie& die, dwarf::Attribute attribute) {
   return dwarf::toUnsigned(die.find(attribute), 0) != 0;
 }
 
+std::string name_in_source(std::string name) {
+  constexpr std::string_view kAnonymous = "(anonymous namespace)::";
+  for (size_t at; (at = name.find(kAnonymous)) != std::string::npos;) name.erase(at, kAnonymous.size());
+  return name;
+}
+
 std::string entry_name(const DWARFDie& die) {
   if (const auto name = find_attribute(die, dwarf::DW_AT_name)) return dwarf::toString(*name, "");
   // clang leaves the name of a type to its type unit.
@@ -147,10 +153,7 @@ void DwarfModule::add_name(const DWARFDie& die, const std::string& scope, NameKi
   if (last.empty()) return;
   const bool elsewhere = static_cast<bool>(die.find(dwarf::DW_AT_specification));
   const NamedEntry entry{reference_to(die), kind};
-  std::string name = elsewhere ? qualified_name(die) : scope + last;
-  constexpr std::string_view kAnonymous = "(anonymous namespace)::";  // the source does not write it
-  for (size_t at; (at = name.find(kAnonymous)) != std::string::npos;) name.erase(at, kAnonymous.size());
-  names_[name].push_back(entry);
+  names_[name_in_source(elsewhere ? qualified_name(die) : scope + last)].push_back(entry);
 }
 
 void DwarfModule::read_names_below(const DWARFDie& parent, const std::string& scope, int depth) {

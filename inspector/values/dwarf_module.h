@@ -79,6 +79,8 @@ class DwarfModule {
   std::map<uint64_t, std::vector<EntryReference>> functions_;  // by address asked for
 };
 
+// A qualified name as the source writes it, without its anonymous namespaces.
+std::string name_in_source(std::string name);
 // DW_AT_name, through DW_AT_specification and DW_AT_abstract_origin, of a type in its type unit; empty: none.
 std::string entry_name(const llvm::DWARFDie& die);
 std::string linkage_name(const llvm::DWARFDie& die);

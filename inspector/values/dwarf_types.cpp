@@ -281,9 +281,13 @@ void DwarfTypes::complete_struct(const Type&, const DWARFDie& die, TypeDetails& 
     if (to.members.size() > kMaximumMembers) return;
     switch (child.getTag()) {
       case dwarf::DW_TAG_member:
-        // A static one: defined elsewhere.
-        if (has_flag(child, dwarf::DW_AT_external) || has_flag(child, dwarf::DW_AT_declaration)) continue;
-        to.members.push_back(member_of(child));
+        if (has_flag(child, dwarf::DW_AT_external) || has_flag(child, dwarf::DW_AT_declaration))
+          to.static_members.push_back(entry_name(child));
+        else
+          to.members.push_back(member_of(child));
+        break;
+      case dwarf::DW_TAG_variable:  // a static member from DWARF 5 on
+        to.static_members.push_back(entry_name(child));
         break;
       case dwarf::DW_TAG_inheritance:
         to.members.push_back(member_of(child));

@@ -8,6 +8,7 @@
 #include <cstring>
 
 #include "inspector/values/describe.h"
+#include "inspector/values/dwarf_module.h"
 #include "inspector/values/expression_names.h"
 #include "inspector/values/expression_tree.h"
 #include "inspector/values/value_arithmetic.h"
@@ -204,7 +205,9 @@ class Evaluator {
 
   // Of the class or of one that it is derived from.
   std::optional<Value> static_member(const Type& type, const std::string& name, int depth) {
-    if (auto found = names_.find(type.name + "::" + name)) return found;
+    const auto& own = type.complete().static_members;
+    if (std::find(own.begin(), own.end(), name) != own.end())
+      return names_.find(name_in_source(type.name + "::" + name));
     for (const Member& one : type.members())
       if (depth < kMostBases && one.base && one.type)
         if (auto found = static_member(one.type->stripped(), name, depth + 1)) return found;

@@ -63,6 +63,7 @@ struct Variant {
 struct TypeDetails {
   const Type* target = nullptr;  // pointed to, element, underlying; of a function: what it returns; null: void
   std::vector<Member> members;   // bases first
+  std::vector<std::string> static_members;  // declared in the class: variables of their own
   std::vector<Enumerator> enumerators;
   std::vector<const Type*> parameters;  // of a function
   bool variable_parameters = false;

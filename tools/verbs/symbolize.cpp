@@ -68,7 +68,7 @@ void keep_memory() {
 
 // Input is answered when there is much of it, or no more of it yet: whoever asks line by line gets line by line.
 int filter(const SymbolizeOptions& options, Answerer& answerer) {
-  std::string input, output, all;
+  std::string input, all;
   std::vector<SymbolizeQuestion> questions;
   bool ended = false;
   while (!ended) {
@@ -82,6 +82,7 @@ int filter(const SymbolizeOptions& options, Answerer& answerer) {
     if (!ended && input.size() < kBatch && poll(&waiting, 1, 0) == 1) continue;
 
     size_t start = 0;
+    questions.reserve(static_cast<size_t>(std::count(input.begin(), input.end(), '\n')) + 1);
     while (start < input.size()) {
       size_t end = input.find('\n', start);
       if (end == std::string::npos) {
@@ -91,14 +92,10 @@ int filter(const SymbolizeOptions& options, Answerer& answerer) {
       questions.push_back(answerer.parse(std::string_view(input).substr(start, end - start)));
       start = end + 1;
     }
-    answerer.answer(questions, output);
+    answerer.answer(questions,
+                    [&](std::string_view part) { options.json ? (void)(all += part) : write_answers(options, part); });
     questions.clear();
     input.erase(0, std::min(start, input.size()));
-    if (options.json)
-      all += output;
-    else
-      write_answers(options, output);
-    output.clear();
   }
   if (options.json) print_json("symbolize", {{"addresses", nlohmann::ordered_json::parse("[" + as_list(all) + "]")}});
   return kDone;
@@ -122,7 +119,7 @@ int symbolize(const SymbolizeOptions& options) {
   std::vector<SymbolizeQuestion> questions;
   for (const std::string& one : options.addresses) questions.push_back(answerer.parse(one));
   std::string output;
-  answerer.answer(questions, output);
+  answerer.answer(questions, [&](std::string_view part) { output += part; });
   if (options.json)
     print_json("symbolize", {{"addresses", nlohmann::ordered_json::parse("[" + as_list(output) + "]")}});
   else if (options.form.style == SymbolizeStyle::Json && !options.form.pretty)

@@ -33,6 +33,8 @@ std::optional<uint64_t> parse_address(std::string_view text) {
 
 namespace {
 
+constexpr size_t kPart = 256 << 10;  // bytes of answers that are given on together: they fit into a processor's cache
+
 std::string_view take_word(std::string_view& line, bool may_be_quoted) {
   const auto is_space = [](char one) { return one == ' ' || one == '\t' || one == '\r' || one == '\n'; };
   while (!line.empty() && is_space(line.front())) line.remove_prefix(1);
@@ -87,7 +89,7 @@ SymbolizeQuestion Answerer::parse(std::string_view line) const {
   return question;
 }
 
-void Answerer::answer(std::vector<SymbolizeQuestion>& questions, std::string& to) {
+void Answerer::answer(std::vector<SymbolizeQuestion>& questions, const std::function<void(std::string_view)>& to) {
   for (SymbolizeQuestion& question : questions)
     if (FileSymbols* file = question.kind == SymbolizeQuestion::Kind::Code ? this->file(question.file) : nullptr)
       question.locality = file->locality(question.address + adjust_);
@@ -98,8 +100,14 @@ void Answerer::answer(std::vector<SymbolizeQuestion>& questions, std::string& to
     answer_one(question);
     question.answer_length = answers_.size() - question.answer;
   }
-  to.reserve(to.size() + answers_.size());
-  for (const SymbolizeQuestion& question : questions) to.append(answers_, question.answer, question.answer_length);
+  part_.clear();
+  for (const SymbolizeQuestion& question : questions) {
+    part_.append(answers_, question.answer, question.answer_length);
+    if (part_.size() < kPart) continue;
+    to(part_);
+    part_.clear();
+  }
+  if (!part_.empty()) to(part_);
   for (const auto& [name, file] : files_)
     if (const std::string complaint = file ? file->take_complaint() : std::string(); !complaint.empty())
       complain_(complaint);

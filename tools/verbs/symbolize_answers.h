@@ -2,6 +2,7 @@
 // options, and compiled for speed.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -32,8 +33,8 @@ class Answerer {
   // Null: the file cannot be read, and it was said.
   inspector::index::FileSymbols* file(std::string_view name);
   SymbolizeQuestion parse(std::string_view line) const;
-  // The answers in the order of the questions.
-  void answer(std::vector<SymbolizeQuestion>& questions, std::string& to);
+  // The answers in the order of the questions, some whole ones at a time.
+  void answer(std::vector<SymbolizeQuestion>& questions, const std::function<void(std::string_view)>& to);
 
  private:
   std::vector<uint32_t> best_order(const std::vector<SymbolizeQuestion>& questions) const;
@@ -47,7 +48,7 @@ class Answerer {
   std::map<std::string, std::unique_ptr<inspector::index::FileSymbols>, std::less<>> files_;
   std::string last_name_ = "/";  // no file is called so
   inspector::index::FileSymbols* last_ = nullptr;
-  std::string answers_;
+  std::string answers_, part_;
 };
 
 }  // namespace mortem::tools

@@ -1,5 +1,7 @@
 #include "inspector/symbols/index/dwarf_abbreviations.h"
 
+#include <array>
+
 #include "inspector/symbols/index/dwarf_constants.h"
 
 namespace mortem::inspector::index {
@@ -28,9 +30,10 @@ Abbreviation::Role role_of(uint16_t number) {
   }
 }
 
-}  // namespace
+// What fixed_size() answers, or which part of the encoding says it.
+constexpr int kNotFixed = -1, kAsAddress = -2, kAsOffset = -3, kAsReference = -4;
 
-int fixed_size(uint16_t number, const Encoding& encoding) {
+constexpr int size_of_form(uint16_t number) {
   switch (number) {
     case form::kFlagPresent:
     case form::kImplicitConst:
@@ -63,19 +66,35 @@ int fixed_size(uint16_t number, const Encoding& encoding) {
     case form::kData16:
       return 16;
     case form::kAddr:
-      return encoding.address_size;
-    case form::kRefAddr:  // DWARF 2 had addresses there
-      return encoding.version <= 2 ? encoding.address_size : encoding.offset_size();
+      return kAsAddress;
+    case form::kRefAddr:
+      return kAsReference;
     case form::kStrp:
     case form::kStrpSup:
     case form::kLineStrp:
     case form::kSecOffset:
     case form::kGnuRefAlt:
     case form::kGnuStrpAlt:
-      return encoding.offset_size();
+      return kAsOffset;
     default:
-      return -1;
+      return kNotFixed;
   }
+}
+
+constexpr auto kSizes = [] {
+  std::array<int8_t, form::kAddrx4 + 1> sizes{};
+  for (uint16_t number = 0; number < sizes.size(); ++number) sizes[number] = static_cast<int8_t>(size_of_form(number));
+  return sizes;
+}();
+
+}  // namespace
+
+int fixed_size(uint16_t number, const Encoding& encoding) {
+  const int size = number < kSizes.size() ? kSizes[number] : size_of_form(number);
+  if (size >= kNotFixed) return size;
+  if (size == kAsOffset) return encoding.offset_size();
+  // A reference to another unit: DWARF 2 had addresses there.
+  return size == kAsAddress || encoding.version <= 2 ? encoding.address_size : encoding.offset_size();
 }
 
 void skip_form(ByteCursor& cursor, uint16_t number, const Encoding& encoding) {
@@ -128,7 +147,10 @@ std::unique_ptr<AbbreviationTable> AbbreviationTable::decode(Bytes section, uint
     while (true) {
       AttributeShape shape;
       const uint64_t name = cursor.uleb(), kind = cursor.uleb();
-      if (kind == form::kImplicitConst) shape.implicit = cursor.sleb();
+      if (kind == form::kImplicitConst) {
+        shape.implicit = static_cast<uint32_t>(table->implicit_values_.size());
+        table->implicit_values_.push_back(cursor.sleb());
+      }
       if ((name == 0 && kind == 0) || cursor.bad()) break;
       // Numbers that nobody has given out: kept, so that the entry counts as one that cannot be stepped over.
       shape.attribute = name > 0xFFFF ? 0xFFFF : static_cast<uint16_t>(name);

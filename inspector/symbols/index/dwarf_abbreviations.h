@@ -21,7 +21,7 @@ struct Encoding {
 
 struct AttributeShape {
   uint16_t attribute = 0, form = 0;
-  int64_t implicit = 0;  // DW_FORM_implicit_const
+  uint32_t implicit = 0;  // of DW_FORM_implicit_const: which one of its table's values
 };
 
 struct Abbreviation {
@@ -53,6 +53,7 @@ class AbbreviationTable {
   std::span<const AttributeShape> attributes(const Abbreviation& one) const {
     return {attributes_.data() + one.first_attribute, one.attribute_count};
   }
+  int64_t implicit_value(const AttributeShape& shape) const { return implicit_values_[shape.implicit]; }
   // Moves the cursor behind the attributes; the value of DW_AT_sibling, from the unit's start, or 0.
   uint64_t step_over(const Abbreviation& one, ByteCursor& cursor) const;
 
@@ -68,6 +69,7 @@ class AbbreviationTable {
   std::vector<Abbreviation> dense_;
   std::unordered_map<uint64_t, Abbreviation> sparse_;
   std::vector<AttributeShape> attributes_;
+  std::vector<int64_t> implicit_values_{0};
   std::vector<Step> steps_;
 };
 

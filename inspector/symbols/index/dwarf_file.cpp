@@ -238,7 +238,8 @@ Value DwarfFile::read_value(ByteCursor& cursor, const Unit& unit, const Attribut
     case form::kSdata:
       return {Kind::Signed, static_cast<uint64_t>(cursor.sleb())};
     case form::kImplicitConst:
-      return {Kind::Constant, static_cast<uint64_t>(shape.implicit)};
+      if (!unit.abbreviations) return {};
+      return {Kind::Constant, static_cast<uint64_t>(unit.abbreviations->implicit_value(shape))};
     case form::kFlag:
       return {Kind::Flag, cursor.u8()};
     case form::kFlagPresent:

@@ -5,7 +5,7 @@
 namespace mortem::inspector::index {
 namespace {
 
-constexpr size_t kMostKept = 1 << 21;  // line rows of the units that are kept: some 64 MB
+constexpr size_t kMostKept = 1 << 16;  // line rows of the units that are kept: some 2 MB
 constexpr size_t kDeepest = 4096;      // inlined into one another
 
 }  // namespace
@@ -71,17 +71,12 @@ void DwarfLookup::describe(const FunctionNode& node, size_t unit, LookedUpFrame&
 DwarfLookup::UnitData& DwarfLookup::data_of(size_t index) {
   if (const auto known = units_.find(index); known != units_.end()) return known->second;
   if (kept_ > kMostKept) {
-    for (auto& [number, data] : units_) spare_.push_back(std::move(data.lines));
     units_.clear();
     kept_ = 0;
   }
   UnitData& data = units_[index];
   data.body = dwarf_.body(index);
   data.roots = find_root_functions(*data.body.file, data.body.file->units()[data.body.unit], &data.is_overlapping);
-  if (!spare_.empty()) {
-    data.lines = std::move(spare_.back());
-    spare_.pop_back();
-  }
   Files& files = files_of(dwarf_, index);
   files.header ? data.lines.read(dwarf_, *files.header) : data.lines.clear();
   kept_ += data.lines.rows().size() + data.roots.size();

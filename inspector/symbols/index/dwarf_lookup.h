@@ -42,10 +42,9 @@ class DwarfLookup final : public AddressLookup {
   UnitRanges ranges_;
   ByBody<FunctionNames> names_;
   std::unordered_map<size_t, UnitData> units_;
-  size_t kept_ = 0;               // line rows and functions in it
-  std::vector<LineTable> spare_;  // their memory serves other units
-  FunctionMap function_;          // the one that was asked for last
-  uint64_t function_entry_ = 0;   // 0: none
+  size_t kept_ = 0;              // line rows and functions in it
+  FunctionMap function_;         // the one that was asked for last
+  uint64_t function_entry_ = 0;  // 0: none
   const DwarfFile* function_file_ = nullptr;
 
   std::unordered_map<size_t, Files> files_, alternate_files_;  // nodes do not move

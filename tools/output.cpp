@@ -104,16 +104,28 @@ std::string printable(std::string_view bytes) {
   return text;
 }
 
-std::string painted(std::string_view text, Paint paint) {
+bool stdout_has_colours() {
   static const bool colours = [] {
     const char* no_colour = std::getenv("NO_COLOR");
     const char* terminal = std::getenv("TERM");
     return isatty(STDOUT_FILENO) && (!no_colour || !*no_colour) && terminal && std::strcmp(terminal, "dumb") != 0;
   }();
-  if (!colours || text.empty()) return std::string(text);
+  return colours;
+}
+
+std::string_view paint_start(Paint paint) {
   // Select Graphic Rendition (ECMA-48, 8.3.117); the sixteen colours follow the terminal's own theme.
-  static constexpr const char* kCodes[] = {"1", "1;31", "33", "36", "2"};
-  return fmt::format("\033[{}m{}\033[0m", kCodes[static_cast<size_t>(paint)], text);
+  static constexpr std::string_view kCodes[] = {"\033[1m", "\033[1;31m", "\033[33m", "\033[36m", "\033[2m"};
+  return stdout_has_colours() ? kCodes[static_cast<size_t>(paint)] : std::string_view();
+}
+
+std::string_view paint_end() {
+  return stdout_has_colours() ? "\033[0m" : std::string_view();
+}
+
+std::string painted(std::string_view text, Paint paint) {
+  if (text.empty()) return {};
+  return fmt::format("{}{}{}", paint_start(paint), text, paint_end());
 }
 
 std::string shell_quoted(const std::string& word) {

@@ -35,6 +35,11 @@ std::string printable(std::string_view bytes);
 // elsewhere as it is.
 enum class Paint { Heading, Bad, Function, Place, Faint };
 std::string painted(std::string_view text, Paint paint);
+// Around such a text; empty where there are no colours.
+std::string_view paint_start(Paint paint);
+std::string_view paint_end();
+// Asked once: whoever puts something else in the place of stdout asks before.
+bool stdout_has_colours();
 
 // A word as a shell takes it, for commands that we print to be copied.
 std::string shell_quoted(const std::string& word);

@@ -38,8 +38,6 @@ ValueNode describe(ProgramValues& program, const Value& value, const DescribeOpt
 
 // "{a = 1, b = {…}}", in several lines where one would be too long.
 std::string value_text(const ValueNode& node);
-// "int count = 5"
-std::string variable_text(const std::string& name, const ValueNode& node);
 
 std::string missing_text(const Missing& missing);  // "<optimized out>", "<unavailable: rdi was not saved>"
 std::string quoted_text(std::string_view bytes, char quote);

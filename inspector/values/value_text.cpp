@@ -68,8 +68,4 @@ std::string value_text(const ValueNode& node) {
   return text;
 }
 
-std::string variable_text(const std::string& name, const ValueNode& node) {
-  return fmt::format("{} {} = {}", node.type, name, value_text(node));
-}
-
 }  // namespace mortem::inspector

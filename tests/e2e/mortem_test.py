@@ -3,6 +3,7 @@ nothing is left behind."""
 import json
 import os
 import pathlib
+import pty
 import re
 import shutil
 import subprocess
@@ -101,6 +102,34 @@ class MortemTest(unittest.TestCase):
         self.assertEqual(found["schema"], f"mortem.{verb}/1")
         self.assertEqual(check.check(found), [])
         return found
+
+    def on_terminal(self, *arguments, **environment):
+        """What a verb that succeeds writes to a terminal."""
+        master, slave = pty.openpty()
+        process = subprocess.Popen([str(MORTEM), *map(str, arguments)], stdout=slave, stdin=subprocess.DEVNULL,
+                                   env={**self.environment, **environment})
+        os.close(slave)
+        text = b""
+        while True:
+            try:
+                part = os.read(master, 65536)
+            except OSError:  # the other end is closed
+                break
+            if not part:
+                break
+            text += part
+        os.close(master)
+        self.assertEqual(process.wait(60), 0)
+        return text.decode().replace("\r\n", "\n")
+
+    def assert_colours_on_a_terminal_only(self, *arguments):
+        plain = self.mortem(*arguments).stdout
+        self.assertNotIn("\033", plain)
+        coloured = self.on_terminal(*arguments, TERM="xterm")
+        self.assertRegex(coloured, r"\033\[[0-9;]+m[^\033\n]+\033\[0m")
+        self.assertEqual(re.sub(r"\033\[[0-9;]*m", "", coloured), plain)
+        for environment in ({"TERM": "xterm", "NO_COLOR": "1"}, {"TERM": "dumb"}):
+            self.assertEqual(self.on_terminal(*arguments, **environment), plain)
 
     def crash(self, program, *options, status, arguments=(), deadline=VM_DEADLINE):
         """Runs a program that is to die; returns (the finished command, the dump's path)."""

@@ -93,6 +93,7 @@ class Goroutines(MortemTest):
         text = self.mortem("report", dump, "--symbols", program).stdout
         self.assertIn("Goroutine 1 [running] on thread", text)
         self.assertIn("return values[index]", text)
+        self.assert_colours_on_a_terminal_only("goroutines", dump, "--symbols", program)
         # Who runs which: the panicking one is on the thread that ended the program.
         crashed = next(thread["id"] for thread in report["threads"] if thread["crashed"])
         self.assertIn({"id": crashed, "goroutine": 1}, [{"id": one["id"], "goroutine": one["goroutine"]}

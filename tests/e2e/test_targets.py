@@ -1,7 +1,5 @@
 """The verbs that look into any target: threads and search on dumps, and every one of them on a running guest, which goes
 on. What they must find is what the guests' sources say."""
-import os
-import pty
 import re
 import subprocess
 import unittest
@@ -71,27 +69,13 @@ class Search(MortemTest):
         self.assertRegex(text, r"in futex +in futex ")
         self.assertIn("1 thread: ", text)
         self.assertNotIn("\033", text)
-        with self.subTest("colours on a terminal only"):
-            self.assertIn("\033[1;31m", self.on_terminal("threads", self.dump, TERM="xterm"))
-            self.assertNotIn("\033[", self.on_terminal("threads", self.dump, TERM="xterm", NO_COLOR="1"))
-
-    def on_terminal(self, *arguments, **environment):
-        master, slave = pty.openpty()
-        process = subprocess.Popen([str(MORTEM), *map(str, arguments)], stdout=slave, stdin=subprocess.DEVNULL,
-                                   env={**self.environment, **environment})
-        os.close(slave)
-        text = b""
-        while True:
-            try:
-                part = os.read(master, 65536)
-            except OSError:  # the other end is closed
-                break
-            if not part:
-                break
-            text += part
-        os.close(master)
-        self.assertEqual(process.wait(60), 0)
-        return text.decode()
+        program = GUESTS / "threads_null_read"
+        for verb in (["threads", self.dump, "--stacks"], ["bt", self.dump], ["bt", self.dump, "--lines", "2"],
+                     ["report", self.dump], ["info", self.dump], ["print", self.dump], ["print", self.dump, "$rip"],
+                     ["search", self.dump, "--string", "threads_null_read"],
+                     ["symbolize", "--obj", program, threads["crashes"]["name"]]):
+            with self.subTest("colours on a terminal only", verb=verb[0]):
+                self.assert_colours_on_a_terminal_only(*verb)
 
 
 class Live(MortemTest):

@@ -27,22 +27,26 @@ struct BtOptions {
   bool no_inline = false, no_tail_calls = false, kernel = false, full = false, json = false;
 };
 
+std::string source_line(uint64_t number, const std::string& source, bool is_here) {
+  const std::string line = fmt::format("     {} {:>6}  {}", is_here ? "=>" : "  ", number, printable(source));
+  return (is_here ? painted(line, Paint::Heading) : line) + "\n";
+}
+
 // After every frame with a known line: that line of its source, and `around` more on either side.
 std::string with_source(const inspector::Stack& stack, const inspector::StackReader& reader,
                         inspector::Symbolizer& symbolizer, uint32_t around, inspector::SourceText& sources) {
   std::string text;
   for (size_t index = 0; index < stack.frames.size(); ++index) {
     const inspector::Frame& frame = stack.frames[index];
-    text += inspector::frame_text(index, frame);
+    text += painted_stack(inspector::frame_text(index, frame));
     const auto* module = reader.module_at(frame.pc);
     if (!module) continue;
     const auto found = sources.lines(module->id, symbolizer.files(*module).executable, frame.file, frame.line, around);
-    if (found && found->newer) text += "     (changed since the program was built)\n";
+    if (found && found->newer) text += painted("     (changed since the program was built)", Paint::Faint) + "\n";
     for (size_t line = 0; found && line < found->lines.size(); ++line)
-      text += fmt::format("     {} {:>6}  {}\n", found->first + line == frame.line ? "=>" : "  ", found->first + line,
-                          found->lines[line]);
+      text += source_line(found->first + line, found->lines[line], found->first + line == frame.line);
   }
-  return text + fmt::format("(end: {})\n", stack.end);
+  return text + painted_stack(fmt::format("(end: {})\n", stack.end));
 }
 
 // What is missing of many libraries is the same in each line.
@@ -81,10 +85,9 @@ int show_stacks(const BtOptions& options) {
       threads.push_back(stack_facts(*stack));
     } else {
       const auto folding = options.full ? inspector::Folding::ShowAll : inspector::Folding::Fold;
-      write_stdout(fmt::format(
-          "{}{}\n{}", found ? "\n" : "", painted_heading(*stack),
-          options.lines != 0 ? printable_lines(with_source(*stack, reader, *symbolizer, options.lines - 1, sources))
-                             : painted_stack(inspector::stack_text(*stack, folding, 0))));
+      write_stdout(fmt::format("{}{}\n{}", found ? "\n" : "", painted_heading(*stack),
+                               options.lines != 0 ? with_source(*stack, reader, *symbolizer, options.lines - 1, sources)
+                                                  : painted_stack(inspector::stack_text(*stack, folding, 0))));
     }
     found = true;
   }

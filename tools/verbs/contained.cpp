@@ -59,6 +59,7 @@ const char* what_is_missing(inspector::Reader reader) {
 }  // namespace
 
 int contained(const std::function<int()>& action) {
+  stdout_has_colours();  // the child's stdout is no terminal
   for (int attempt = 0; attempt <= kMostFiles; ++attempt) {
     const int output = memfd_create("mortem output", MFD_CLOEXEC);
     if (output < 0) return fail(fmt::format("cannot keep the output: {}", std::strerror(errno)));

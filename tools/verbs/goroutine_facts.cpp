@@ -33,11 +33,12 @@ std::string goroutine_text(const inspector::Goroutine& goroutine, size_t limit) 
   if (goroutine.thread) text += fmt::format(" on thread {}", *goroutine.thread);
   if (goroutine.system) text += " (the runtime's own)";
   if (!goroutine.panic.empty()) text += " panics: " + goroutine.panic;
-  text = printable(text) + ":\n" +
-         printable_lines(inspector::stack_text(goroutine.stack, inspector::Folding::Fold, limit));
+  text = painted(printable(text) + ":", goroutine.panic.empty() ? Paint::Heading : Paint::Bad) + "\n" +
+         painted_stack(inspector::stack_text(goroutine.stack, inspector::Folding::Fold, limit));
   if (!goroutine.created_by.function.empty()) {
-    text += printable(fmt::format("created by {} at {}:{}", goroutine.created_by.function, goroutine.created_by.file,
-                                  goroutine.created_by.line));
+    text += "created by " + painted(printable(goroutine.created_by.function), Paint::Function) +
+            painted(printable(fmt::format(" at {}:{}", goroutine.created_by.file, goroutine.created_by.line)),
+                    Paint::Place);
     text += goroutine.creator ? fmt::format(" in goroutine {}\n", *goroutine.creator) : "\n";
   }
   return text;

@@ -156,7 +156,7 @@ std::string to_text(const DumpInfo& info, const inspector::CrashSignature& signa
                     const std::vector<ModuleSource>& sources) {
   std::string text;
   auto line = [&](const char* key, const std::string& value) {
-    text += fmt::format("{:<12}{}\n", key, value.empty() ? "unknown" : value);
+    text += painted(fmt::format("{:<12}", key), Paint::Faint) + (value.empty() ? "unknown" : value) + "\n";
   };
   if (info.expanded_bytes == 0) {  // no file
     line("guest", printable(info.name) + ", running");
@@ -167,7 +167,7 @@ std::string to_text(const DumpInfo& info, const inspector::CrashSignature& signa
   line("program", printable(info.command_line.empty() ? info.program_name : info.command_line));
   if (info.reason) {
     const auto& reason = *info.reason;
-    line("reason", printable(reason.message.empty() ? reason.kind : reason.message));
+    line("reason", painted(printable(reason.message.empty() ? reason.kind : reason.message), Paint::Bad));
     if (reason.fault_address) line("address", hex(*reason.fault_address));
     if (reason.level) line("holds", *reason.level);
   } else {
@@ -187,22 +187,26 @@ std::string to_text(const DumpInfo& info, const inspector::CrashSignature& signa
   line(info.expanded_bytes == 0 ? "mapped" : "stored",
        fmt::format("{} in {} segments", human_size(info.memory.stored_bytes), info.memory.segments));
   for (auto& [kind, bytes] : info.memory.page_map_bytes) line("", fmt::format("{} {}", human_size(bytes), kind));
-  text += fmt::format("\n{:>7}  {:16}  {:>18}  {:>18}\n", "THREAD", "NAME", "RIP", "RSP");
-  for (const auto& thread : info.threads)
-    text += fmt::format("{:>7}  {:16}  {:>18}  {:>18}{}\n", thread.id,
-                        thread.name.empty() ? "unknown" : printable(thread.name), hex(thread.instruction_pointer),
-                        hex(thread.stack_pointer), thread.crashed ? "  crashed" : "");
-  text += fmt::format("\n{:11}  {:>18}  {:>18}  {:40}  {}\n", "MODULE", "START", "END", "ID", "PATH");
+  auto heading = [&](const std::string& columns) { text += "\n" + painted(columns, Paint::Heading) + "\n"; };
+  heading(fmt::format("{:>7}  {:16}  {:>18}  {:>18}", "THREAD", "NAME", "RIP", "RSP"));
+  for (const auto& thread : info.threads) {
+    const std::string row = fmt::format(
+        "{:>7}  {:16}  {:>18}  {:>18}{}", thread.id, thread.name.empty() ? "unknown" : printable(thread.name),
+        hex(thread.instruction_pointer), hex(thread.stack_pointer), thread.crashed ? "  crashed" : "");
+    text += (thread.crashed ? painted(row, Paint::Bad) : row) + "\n";
+  }
+  heading(fmt::format("{:11}  {:>18}  {:>18}  {:40}  {}", "MODULE", "START", "END", "ID", "PATH"));
   for (const auto& module : info.modules)
     text += fmt::format("{:11}  {:>18}  {:>18}  {:40}  {}\n", module.kind, hex(module.start), hex(module.end),
                         module.id.empty() ? "none" : module.id, printable(module.path));
-  text += fmt::format("\n{:18}  {}\n", "SYMBOLS", "MODULE AND FILES");
+  heading(fmt::format("{:18}  {}", "SYMBOLS", "MODULE AND FILES"));
   for (size_t index = 0; index < info.modules.size(); ++index) {
     const ModuleSource& source = sources[index];
     text += fmt::format("{:18}  {}\n", source.kind, printable(info.modules[index].path));
     for (const auto& [what, path] : source.files)
       if (path != info.modules[index].path) text += fmt::format("{:20}{} {}\n", "", what, printable(path));
-    if (!source.missing.empty()) text += fmt::format("{:20}missing: {}\n", "", printable(source.missing));
+    if (!source.missing.empty())
+      text += fmt::format("{:20}{}\n", "", painted("missing: " + printable(source.missing), Paint::Bad));
   }
   return text;
 }

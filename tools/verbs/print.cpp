@@ -65,12 +65,18 @@ class PrintVerb {
 
   std::string heading(size_t index) const {
     const inspector::Frame& frame = stack_->frames[index];
-    std::string text = fmt::format("#{} {} ", index, frame.function.empty() ? "??" : frame.function);
-    if (!frame.file.empty()) text += fmt::format("at {}:{} ", frame.file, frame.line);
+    std::string text = fmt::format("#{} {}", index,
+                                   painted(frame.function.empty() ? "??" : printable(frame.function), Paint::Function));
+    if (!frame.file.empty()) text += painted(printable(fmt::format(" at {}:{}", frame.file, frame.line)), Paint::Place);
     if (frame.trust != inspector::Trust::Registers && frame.trust != inspector::Trust::Cfi)
-      text += fmt::format("[{}] ", inspector::trust_name(frame.trust));
-    text.pop_back();
-    return text;
+      text += fmt::format(" [{}]", inspector::trust_name(frame.trust));
+    return text + "\n";
+  }
+
+  // "int count = 5" and a newline.
+  static std::string variable_text(const std::string& name, const inspector::ValueNode& node) {
+    return fmt::format("{} {} = {}", painted(printable(node.type), Paint::Faint),
+                       painted(printable(name), Paint::Heading), printable_lines(inspector::value_text(node)));
   }
 
   ordered_json frame_facts_of(size_t index) const {
@@ -103,7 +109,7 @@ class PrintVerb {
     if (!value) return fail(printable(value.error().message));
     const inspector::ValueNode node = inspector::describe(program_, *value, options_.describe);
     if (!options_.json) {
-      write_stdout(printable_lines(inspector::variable_text(options_.expression, node)));
+      write_stdout(variable_text(options_.expression, node));
     }
     finish({{"thread", thread_},
             {"expression", options_.expression},
@@ -127,9 +133,9 @@ class PrintVerb {
       ordered_json facts = frame_facts_of(index);
       facts["problem"] = text_or_null(variables ? "" : variables.error().message);
       facts["variables"] = ordered_json::array();
-      std::string text = heading(index) + "\n";
+      std::string text = heading(index);
       if (!variables) {
-        text += fmt::format("  (no variables: {})\n", variables.error().message);
+        text += fmt::format("  (no variables: {})\n", printable(variables.error().message));
       } else {
         if (variables->empty()) text += "  (no variables)\n";
         for (const inspector::Variable& one : *variables) {
@@ -140,12 +146,13 @@ class PrintVerb {
           described["shadowed"] = one.shadowed;
           described["line"] = number_or_null(one.line);
           facts["variables"].push_back(std::move(described));
-          std::string lines = inspector::variable_text(one.name, node);
+          std::string lines = variable_text(one.name, node);
+          lines.pop_back();
           for (size_t at = 0; (at = lines.find('\n', at)) != std::string::npos; at += 3) lines.insert(at + 1, "  ");
           text += fmt::format("  {}{}\n", lines, one.shadowed ? " (shadowed)" : "");
         }
       }
-      if (!options_.json) write_stdout(printable_lines(text));
+      if (!options_.json) write_stdout(text);
       frames.push_back(std::move(facts));
     }
     return finish({{"thread", thread_},

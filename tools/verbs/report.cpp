@@ -291,15 +291,15 @@ class Report {
   std::string text() {
     line("{}", painted(printable(facts_.reason.sentence), Paint::Bad));
     summary();
-    text_lines("\nStandard error, last {} lines:", facts_.error_lines);
+    text_lines("Standard error, last {} lines:", facts_.error_lines);
     source();
     stacks();
     registers();
     code();
     mappings();
     modules();
-    text_lines("\nStandard output, last {} lines:", facts_.output_lines);
-    text_lines("\nKernel log, last {} lines:", facts_.log_lines);
+    text_lines("Standard output, last {} lines:", facts_.output_lines);
+    text_lines("Kernel log, last {} lines:", facts_.log_lines);
     missing();
     return std::move(text_);
   }
@@ -309,6 +309,11 @@ class Report {
   void line(fmt::format_string<Values...> format, Values&&... values) {
     fmt::format_to(std::back_inserter(text_), format, std::forward<Values>(values)...);
     text_ += '\n';
+  }
+
+  template <typename... Values>
+  void heading(fmt::format_string<Values...> format, Values&&... values) {
+    line("\n{}", painted(fmt::format(format, std::forward<Values>(values)...), Paint::Heading));
   }
 
   void summary() {
@@ -343,11 +348,14 @@ class Report {
   void source() {
     if (!facts_.source) return;
     const auto& frame = *facts_.source_frame;
-    line("\nSource {}:{}{}", printable(frame.file), frame.line,
-         facts_.source->newer ? " (changed since the program was built)" : "");
+    heading("Source {}:{}{}", printable(frame.file), frame.line,
+            facts_.source->newer ? " (changed since the program was built)" : "");
     for (size_t index = 0; index < facts_.source->lines.size(); ++index) {
       const uint64_t number = facts_.source->first + index;
-      line("{} {:>5}  {}", number == frame.line ? "=>" : "  ", number, printable_source(facts_.source->lines[index]));
+      const bool is_here = number == frame.line;
+      const std::string text =
+          fmt::format("{} {:>5}  {}", is_here ? "=>" : "  ", number, printable_source(facts_.source->lines[index]));
+      line("{}", is_here ? painted(text, Paint::Heading) : text);
     }
   }
 
@@ -373,7 +381,8 @@ class Report {
     for (const auto& [key, stacks] : groups) {
       const auto& first = *stacks.front();
       text_ += '\n';
-      line("{}", stacks.size() == 1 ? painted_heading(first) : printable(group_heading(stacks)));
+      line("{}",
+           stacks.size() == 1 ? painted_heading(first) : painted(printable(group_heading(stacks)), Paint::Heading));
       text_ += painted_stack(
           inspector::stack_text(first, inspector::Folding::Fold, first.crashed ? kCrashedLines : kOtherLines));
     }
@@ -393,7 +402,7 @@ class Report {
 
   void registers() {
     if (!facts_.registers) return;
-    text_ += "\nRegisters:\n";
+    heading("Registers:");
     size_t column = 0;
     for (const auto& one : format::kGeneralRegisters) {
       const auto value =
@@ -405,11 +414,14 @@ class Report {
 
   void code() {
     if (!facts_.registers) return;
-    text_ += "\nCode at the crash:\n";
+    heading("Code at the crash:");
     if (facts_.code.bytes.empty()) return line("  {:#018x} is not in the dump", facts_.registers->rip);
-    for (const auto& one : facts_.code.instructions)
-      line("{} {:#018x}  {:<24} {}", one.address == facts_.registers->rip ? "=>" : "  ", one.address,
-           fmt::format("{:02x}", fmt::join(one.bytes, " ")), one.text);
+    for (const auto& one : facts_.code.instructions) {
+      const bool is_here = one.address == facts_.registers->rip;
+      const std::string text = fmt::format("{} {:#018x}  {:<24} {}", is_here ? "=>" : "  ", one.address,
+                                           fmt::format("{:02x}", fmt::join(one.bytes, " ")), one.text);
+      line("{}", is_here ? painted(text, Paint::Heading) : text);
+    }
     if (facts_.code.instructions.empty())
       line("=> {:#018x}  {:02x}  (no valid instruction)", facts_.registers->rip,
            fmt::join(std::span(facts_.code.bytes).first(std::min<size_t>(8, facts_.code.bytes.size())), " "));
@@ -419,7 +431,7 @@ class Report {
     if (!facts_.reason.fault_address) return;
     const uint64_t address = *facts_.reason.fault_address;
     bool shown = false;
-    line("\nMemory around {:#x}:", address);
+    heading("Memory around {:#x}:", address);
     auto here = [&] {
       if (!shown) line("  {:#018x} {:18}      the fault: not mapped, or without content in the dump", address, "");
       shown = true;
@@ -435,7 +447,7 @@ class Report {
   }
 
   void modules() {
-    text_ += "\nModules:\n";
+    heading("Modules:");
     for (const auto& one : facts_.modules) {
       auto text = [&](const char* key) { return one[key].is_null() ? std::string() : one[key].get<std::string>(); };
       const std::string debug = text("debug_file"), file = text("file");
@@ -450,13 +462,13 @@ class Report {
 
   void text_lines(const char* title, const std::vector<std::string>& lines) {
     if (lines.empty()) return;
-    line(fmt::runtime(title), lines.size());
+    heading(fmt::runtime(title), lines.size());
     for (const std::string& one : lines) line("  {}", printable(one));
   }
 
   void missing() {
     if (facts_.missing.empty()) return;
-    text_ += "\nMissing symbols:\n";
+    heading("Missing symbols:");
     for (const std::string& one : facts_.missing) line("  {}", printable(one));
     line(
         "  What to do: name the file that was built with -g by --symbols FILE; of a distribution's library install the "

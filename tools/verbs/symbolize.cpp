@@ -164,6 +164,9 @@ void add_symbolize(Commands& commands) {
     form.functions = options->functions == "none"    ? FunctionNameKind::None
                      : options->functions == "short" ? FunctionNameKind::Short
                                                      : FunctionNameKind::Linkage;
+    form.function_start = paint_start(Paint::Function);
+    form.place_start = paint_start(Paint::Place);
+    form.paint_end = paint_end();
     form.paths = options->basenames ? PathKind::Name : options->relative ? PathKind::Relative : PathKind::Absolute;
     return symbolize(*options);
   });

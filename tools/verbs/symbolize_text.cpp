@@ -104,7 +104,9 @@ void SymbolizeText::append_frame(const LookedUpFrame& frame, std::string_view fu
   }
   if (form_.functions != FunctionNameKind::None) {
     if (form_.pretty && inlined) to += " (inlined by) ";
+    to += form_.function_start;
     to += or_unknown(function);
+    to += form_.paint_end;
     to += form_.pretty ? std::string_view(" at ") : std::string_view("\n");
   }
   if (form_.verbose) {
@@ -135,6 +137,7 @@ void SymbolizeText::append_frame(const LookedUpFrame& frame, std::string_view fu
     }
     return;
   }
+  to += form_.place_start;
   to += or_unknown(file);
   to += ':';
   append_decimal(to, frame.line);
@@ -146,6 +149,7 @@ void SymbolizeText::append_frame(const LookedUpFrame& frame, std::string_view fu
     append_decimal(to, frame.discriminator);
     to += ')';
   }
+  to += form_.paint_end;
   to += '\n';
 }
 

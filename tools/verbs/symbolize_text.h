@@ -20,6 +20,8 @@ struct SymbolizeForm {
   FunctionNameKind functions = FunctionNameKind::Linkage;
   PathKind paths = PathKind::Absolute;
   bool demangle = true, inlines = true, addresses = false, pretty = false, verbose = false;
+  // Around functions and places, on a terminal: its colours.
+  std::string_view function_start, place_start, paint_end;
 };
 
 class SymbolizeText {

@@ -69,7 +69,9 @@ ordered_json to_json(const std::vector<ThreadFacts>& threads) {
 void show_list(const std::vector<ThreadFacts>& threads) {
   size_t widest_state = 5;
   for (const ThreadFacts& one : threads) widest_state = std::max(widest_state, state_text(one).size());
-  std::string text = fmt::format("{:>8}  {:16}  {:{}}  {}\n", "THREAD", "NAME", "STATE", widest_state, "WHERE");
+  std::string text = painted(fmt::format("{:>8}  {:16}  {:{}}  {}", "THREAD", "NAME", "STATE", widest_state, "WHERE"),
+                             Paint::Heading) +
+                     "\n";
   for (const ThreadFacts& one : threads) {
     const std::string line = fmt::format(
         "{:>8}  {:16}  {:{}}  {}", one.thread.id, one.thread.name.empty() ? "unknown" : printable(one.thread.name),

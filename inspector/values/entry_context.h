@@ -36,8 +36,8 @@ class EntryContext final : public LocationContext {
 std::optional<std::vector<uint8_t>> expression_at(const llvm::DWARFDie& die, llvm::dwarf::Attribute attribute,
                                                   std::optional<uint64_t> address);
 
-// Whether a variable of `size` bytes is said to be one register somewhere: then its locations are those of a part of it.
-// Go's compiler, optimizing, writes such ones (seen with 1.19) of interfaces whose other word is a constant.
+// Whether a variable of `size` bytes is said to be one register somewhere: then its locations are those of a part of
+// it. Go's compiler, optimizing, writes such ones (seen with 1.19) of interfaces whose other word is a constant.
 bool has_location_of_a_part(const llvm::DWARFDie& variable, uint64_t size);
 
 }  // namespace mortem::inspector

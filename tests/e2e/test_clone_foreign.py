@@ -9,7 +9,7 @@ import subprocess
 import sys
 import unittest
 
-from mortem_test import GUESTS, KERNEL, ROOT, wait_until
+from mortem_test import GUESTS, KERNEL, ROOT, VM_DEADLINE, wait_until
 from root_files import tool
 from test_clone_harm import RECORD, RECORDS, Client, record
 from test_clone import CloneTest
@@ -39,7 +39,8 @@ class ForeignTest(CloneTest):
         self.qemu = subprocess.Popen(list(map(str, command)), cwd=self.files, stdin=subprocess.DEVNULL)
         self.addCleanup(self.qemu.wait)
         self.addCleanup(self.qemu.terminate)
-        wait_until(lambda: (self.files / "log").exists() and "serving" in (self.files / "log").read_text(), "the guest")
+        wait_until(lambda: (self.files / "log").exists() and "serving" in (self.files / "log").read_text(), "the guest",
+                   deadline=VM_DEADLINE)
         self.socket = f"qmp:{self.files}/qmp"
         self.client = Client(self.port)
         self.client.goes_on()

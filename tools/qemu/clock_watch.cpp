@@ -13,7 +13,7 @@ using format::ControlType;
 
 namespace {
 
-constexpr int64_t kPartMicroseconds = 100'000;
+constexpr int64_t kPartMicroseconds = 25'000;
 
 int64_t now_us() {
   return std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::system_clock::now().time_since_epoch())

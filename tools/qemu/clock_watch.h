@@ -1,5 +1,5 @@
 // What a guest of ours sees of a pause by its own clock: it looks at it every millisecond from now until end(), and
-// tells of each tenth of a second by itself.
+// tells of each fortieth of a second by itself.
 #pragma once
 
 #include <cstdint>

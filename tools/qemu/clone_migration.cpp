@@ -194,7 +194,7 @@ Result<MigrationEnd> run_migration(Qmp& qmp, const MigrationRequest& request, Mi
   auto heard = Clock::now();
   Watch watch(qmp, request);
   while (true) {
-    const auto event = TRY(qmp.next_event(50));
+    const auto event = TRY(qmp.next_event(20));
     // In the pause nothing is asked that could be in its way, unless QEMU seems to hang.
     if (event) heard = Clock::now();
     if ((!event && outcome.stopped_at_us == 0) || seconds_since(heard) > kLongestSilence) {

@@ -104,6 +104,12 @@ std::string printable(std::string_view bytes) {
   return text;
 }
 
+std::string printable_source(std::string_view line) {
+  std::string text;
+  for (const char one : line) text += one == '\t' ? std::string("    ") : std::string(1, one);
+  return printable(text);
+}
+
 bool stdout_has_colours() {
   static const bool colours = [] {
     const char* no_colour = std::getenv("NO_COLOR");

@@ -30,6 +30,8 @@ void print_json(std::string_view verb, nlohmann::ordered_json facts, int version
 std::string human_size(uint64_t bytes);
 // A byte string as valid UTF-8 that has no control characters, for terminals and JSON: others become \xNN.
 std::string printable(std::string_view bytes);
+// A line of source text so, its tabs as spaces.
+std::string printable_source(std::string_view line);
 
 // Text in a colour for its meaning, where stdout is a terminal that wants it (no-color.org: not if NO_COLOR is set);
 // elsewhere as it is.

@@ -14,7 +14,7 @@ import time
 import urllib.error
 import urllib.request
 
-SOURCE = "int *nothing;\nint inner(void) {\n  return *nothing;  // the line that dies\n}\nint main(void) { return inner(); }\n"
+SOURCE = "int *nothing;\nint inner(void) {\n\treturn *nothing;  // the line that dies\n}\nint main(void) { return inner(); }\n"
 
 
 def fail(text):
@@ -68,7 +68,7 @@ def main():
         # The client remembers for ten minutes what was not there.
         shutil.rmtree(os.path.join(folder, "cache"), ignore_errors=True)
         out, missing, _ = bt("--lines", "1")
-        if "inner () at %s/dies.c:3" % served not in out or "=>      3    return *nothing;  // the line that dies" not in out:
+        if "inner () at %s/dies.c:3" % served not in out or "=>      3      return *nothing;  // the line that dies" not in out:
             fail("with the server: " + out + missing)
         # The source stands elsewhere: the server gives it.
         out, missing, _ = bt("--lines", "1", "--substitute", served + "=/nowhere")

@@ -154,6 +154,7 @@ TEST(Sha256, KnowsTheStandardsExamples) {  // FIPS 180-4 examples: "abc"
 
 TEST(Printable, EscapesWhatTerminalsObey) {
   EXPECT_EQ(printable("a\x1b[1m\xc3\xa4\xff"), "a\\x1b[1m\xc3\xa4\\xff");
+  EXPECT_EQ(printable_source("\tif (a)\tb;\x1b"), "    if (a)    b;\\x1b");
 }
 
 }  // namespace

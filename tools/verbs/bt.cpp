@@ -28,7 +28,7 @@ struct BtOptions {
 };
 
 std::string source_line(uint64_t number, const std::string& source, bool is_here) {
-  const std::string line = fmt::format("     {} {:>6}  {}", is_here ? "=>" : "  ", number, printable(source));
+  const std::string line = fmt::format("     {} {:>6}  {}", is_here ? "=>" : "  ", number, printable_source(source));
   return (is_here ? painted(line, Paint::Heading) : line) + "\n";
 }
 

@@ -359,11 +359,6 @@ class Report {
     }
   }
 
-  static std::string printable_source(std::string text) {
-    for (size_t at; (at = text.find('\t')) != std::string::npos;) text.replace(at, 1, "    ");
-    return printable(text);
-  }
-
   // The crashed one, then the others: those of equal stacks together.
   void stacks() {
     if (facts_.goroutine) text_ += "\n" + goroutine_text(*facts_.goroutine, kCrashedLines);

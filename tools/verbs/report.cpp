@@ -1,10 +1,7 @@
 // `mortem report`: the crash report, the most telling facts first.
-#include <fmt/chrono.h>
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include <algorithm>
-#include <iterator>
 #include <memory>
 
 #include "inspector/analysis/crash_findings.h"
@@ -12,7 +9,6 @@
 #include "inspector/analysis/goroutines.h"
 #include "inspector/analysis/reason.h"
 #include "inspector/analysis/signature.h"
-#include "inspector/analysis/stack_text.h"
 #include "inspector/elf/elf_image.h"
 #include "inspector/symbols/source_text.h"
 #include "snapshot/dump_info.h"
@@ -22,6 +18,7 @@
 #include "tools/verbs.h"
 #include "tools/verbs/contained.h"
 #include "tools/verbs/goroutine_facts.h"
+#include "tools/verbs/report_facts.h"
 #include "tools/verbs/stack_facts.h"
 
 namespace mortem::tools {
@@ -29,42 +26,12 @@ namespace {
 
 using nlohmann::ordered_json;
 
-constexpr size_t kCrashedLines = 100, kOtherLines = 16, kLogLines = 20, kErrorLines = 30, kOutputLines = 10,
-                 kInstructions = 5, kSourceLines = 3;
+constexpr size_t kLogLines = 20, kErrorLines = 30, kOutputLines = 10, kInstructions = 5, kSourceLines = 3;
 
 struct ReportOptions {
   std::string dump;
   SymbolFlags symbols;
   bool json = false;
-};
-
-struct Code {
-  std::vector<uint8_t> bytes;  // at the pc; empty: not in the dump and not in a file
-  std::vector<inspector::Instruction> instructions;
-};
-
-struct Mapping {
-  uint64_t start, end;
-  uint32_t flags;
-  std::string path;
-};
-
-// Everything the report says, before it is text or JSON.
-struct Facts {
-  const snapshot::CoreFile& core;
-  snapshot::DumpInfo info;
-  inspector::CrashReason reason;
-  inspector::CrashSignature signature;
-  std::optional<inspector::Frame> source_frame;   // where the source stops making sense
-  std::optional<inspector::SourceLines> source;   // around it; none: not here
-  std::optional<inspector::Goroutine> goroutine;  // that the crashed thread runs
-  size_t goroutines = 0;                          // in all; 0: no Go program, or not to be found
-  std::vector<inspector::Stack> stacks;           // the crashed thread first, if one crashed
-  std::optional<format::GeneralRegisters> registers;
-  Code code;
-  std::vector<Mapping> around_fault;
-  std::vector<ordered_json> modules;
-  std::vector<std::string> error_lines, output_lines, log_lines, missing;
 };
 
 std::vector<std::string> last_lines(const std::string& text, size_t count) {
@@ -87,21 +54,16 @@ std::string path_of(const snapshot::CoreFile& core, uint64_t address) {
 }
 
 // The mapping that holds the address, and its neighbours.
-std::vector<Mapping> mappings_around(const snapshot::CoreFile& core, uint64_t address) {
+std::vector<ReportMapping> mappings_around(const snapshot::CoreFile& core, uint64_t address) {
   const auto& segments = core.segments();
   auto after = std::find_if(segments.begin(), segments.end(),
                             [&](const auto& one) { return one.address + one.memory_size > address; });
   const auto first = after - std::min<ptrdiff_t>(2, after - segments.begin());
   const auto last = after + std::min<ptrdiff_t>(3, segments.end() - after);
-  std::vector<Mapping> result;
+  std::vector<ReportMapping> result;
   for (auto one = first; one != last; ++one)
     result.push_back({one->address, one->address + one->memory_size, one->flags, path_of(core, one->address)});
   return result;
-}
-
-std::string protection(uint32_t flags) {
-  return fmt::format("{}{}{}", (flags & 4) != 0 ? 'r' : '-', (flags & 2) != 0 ? 'w' : '-',
-                     (flags & 1) != 0 ? 'x' : '-');
 }
 
 ordered_json module_facts(const snapshot::CoreModule& module, inspector::Symbolizer& symbolizer) {
@@ -129,7 +91,7 @@ std::string function_note(const snapshot::CoreModule* module, uint64_t target, i
   return function.empty() ? std::string() : fmt::format(" <{}>", function);
 }
 
-void add_source(Facts& facts, inspector::Symbolizer& symbolizer, const inspector::StackReader& reader,
+void add_source(ReportFacts& facts, inspector::Symbolizer& symbolizer, const inspector::StackReader& reader,
                 inspector::SourceText& sources) {
   const inspector::Frame& frame = *facts.source_frame;
   const auto* module = reader.module_at(frame.pc);
@@ -138,14 +100,14 @@ void add_source(Facts& facts, inspector::Symbolizer& symbolizer, const inspector
         sources.lines(module->id, symbolizer.files(*module).executable, frame.file, frame.line, kSourceLines);
 }
 
-Result<Facts> gather(const OpenedTarget& opened, const ReportOptions& options) {
+Result<ReportFacts> gather(const OpenedTarget& opened, const ReportOptions& options) {
   const snapshot::CoreFile& core = *opened.core;
   const inspector::Target* target = opened.target.get();
   const inspector::SymbolOptions where = symbol_options(options.symbols);
   auto symbolizer = inspector::Symbolizer::create(where);
   inspector::SourceText sources(where, {});
   inspector::StackReader reader(*target, *symbolizer);
-  Facts facts{core, snapshot::gather_dump_info(core), {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}};
+  ReportFacts facts{core, snapshot::gather_dump_info(core), {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}};
   uint32_t crashed = 0;
   const inspector::Stack* crashed_stack = nullptr;
   for (const auto& thread : target->threads()) {
@@ -178,15 +140,6 @@ Result<Facts> gather(const OpenedTarget& opened, const ReportOptions& options) {
   return facts;
 }
 
-// Its writer fell back to less than everything, or was cut short.
-bool partial(const snapshot::DumpInfo& info) {
-  return info.reason && info.reason->level && *info.reason->level != snapshot::dump_level_text(format::DumpLevel::Full);
-}
-
-std::string when_text(int64_t nanoseconds) {
-  return fmt::format("{:%Y-%m-%d %H:%M:%S} UTC", fmt::gmtime(static_cast<std::time_t>(nanoseconds / 1000000000)));
-}
-
 ordered_json access_facts(const inspector::FaultAccess& access) {
   ordered_json json;
   json["verb"] = access.verb;
@@ -207,7 +160,7 @@ ordered_json access_facts(const inspector::FaultAccess& access) {
   return json;
 }
 
-ordered_json report_facts(const Facts& facts) {
+ordered_json report_facts(const ReportFacts& facts) {
   ordered_json json;
   const auto& reason = facts.reason;
   json["reason"] = reason.sentence;
@@ -228,7 +181,7 @@ ordered_json report_facts(const Facts& facts) {
                             ? ordered_json(*facts.info.reason->exit_status)
                             : ordered_json(nullptr);
   json["level"] = text_or_null(facts.info.reason ? facts.info.reason->level.value_or("") : "");
-  json["partial"] = partial(facts.info);
+  json["partial"] = is_partial(facts.info);
   json["message"] = text_or_null(facts.info.reason ? facts.info.reason->message : "");
   json["program"] = text_or_null(facts.info.program_name);
   json["command_line"] = text_or_null(facts.info.command_line);
@@ -263,7 +216,7 @@ ordered_json report_facts(const Facts& facts) {
   for (const auto& one : facts.around_fault)
     json["mappings"].push_back({{"start", fmt::format("{:#x}", one.start)},
                                 {"end", fmt::format("{:#x}", one.end)},
-                                {"protection", protection(one.flags)},
+                                {"protection", protection_text(one.flags)},
                                 {"path", text_or_null(one.path)}});
   json["source"] = nullptr;
   if (facts.source)
@@ -283,197 +236,6 @@ ordered_json report_facts(const Facts& facts) {
   return json;
 }
 
-// The report as text, one function a part.
-class Report {
- public:
-  explicit Report(const Facts& facts) : facts_(facts) {}
-
-  std::string text() {
-    line("{}", painted(printable(facts_.reason.sentence), Paint::Bad));
-    summary();
-    text_lines("Standard error, last {} lines:", facts_.error_lines);
-    source();
-    stacks();
-    registers();
-    code();
-    mappings();
-    modules();
-    text_lines("Standard output, last {} lines:", facts_.output_lines);
-    text_lines("Kernel log, last {} lines:", facts_.log_lines);
-    missing();
-    return std::move(text_);
-  }
-
- private:
-  template <typename... Values>
-  void line(fmt::format_string<Values...> format, Values&&... values) {
-    fmt::format_to(std::back_inserter(text_), format, std::forward<Values>(values)...);
-    text_ += '\n';
-  }
-
-  template <typename... Values>
-  void heading(fmt::format_string<Values...> format, Values&&... values) {
-    line("\n{}", painted(fmt::format(format, std::forward<Values>(values)...), Paint::Heading));
-  }
-
-  void summary() {
-    const auto& reason = facts_.reason;
-    if (reason.signal) {
-      std::string code = "unknown";
-      if (reason.signal_code)
-        code = reason.signal_code_name.empty() ? std::to_string(*reason.signal_code) : reason.signal_code_name;
-      line("signal     {} ({}), code {}{}", reason.signal_name, *reason.signal, code,
-           reason.fault_address ? fmt::format(", address {:#x}", *reason.fault_address) : "");
-    }
-    if (!facts_.info.program_name.empty()) line("program    {}", printable(facts_.info.program_name));
-    if (!facts_.info.command_line.empty()) line("command    {}", printable(facts_.info.command_line));
-    if (facts_.info.identity) identity(*facts_.info.identity);
-    if (const auto seen = facts_.core.occurrence(); seen && seen->occurrence > 1)
-      line("repeats    crash {} of this kind on its disk (kind {:016x})", seen->occurrence, seen->signature);
-    if (!facts_.signature.id.empty())
-      line("signature  {} ({}{}{})", facts_.signature.id, printable(facts_.signature.kind),
-           facts_.signature.frames.empty() ? "" : "; ",
-           printable(fmt::format("{}", fmt::join(facts_.signature.frames, " < "))));
-    if (partial(facts_.info)) line("holds      {}: not everything is in this dump", *facts_.info.reason->level);
-  }
-
-  void identity(const snapshot::DumpInfo::Identity& identity) {
-    const bool has_clock = identity.wall_clock_ns && *identity.wall_clock_ns != 0;
-    line("when       {}, {:.3f} s after boot", has_clock ? when_text(*identity.wall_clock_ns) : "unknown time",
-         static_cast<double>(identity.uptime_ns) / 1e9);
-    line("kernel     {}", printable(identity.kernel_version));
-    line("memory     {} in use of {}", human_size(identity.resident_bytes), human_size(identity.memory_bytes));
-  }
-
-  void source() {
-    if (!facts_.source) return;
-    const auto& frame = *facts_.source_frame;
-    heading("Source {}:{}{}", printable(frame.file), frame.line,
-            facts_.source->newer ? " (changed since the program was built)" : "");
-    for (size_t index = 0; index < facts_.source->lines.size(); ++index) {
-      const uint64_t number = facts_.source->first + index;
-      const bool is_here = number == frame.line;
-      const std::string text =
-          fmt::format("{} {:>5}  {}", is_here ? "=>" : "  ", number, printable_source(facts_.source->lines[index]));
-      line("{}", is_here ? painted(text, Paint::Heading) : text);
-    }
-  }
-
-  // The crashed one, then the others: those of equal stacks together.
-  void stacks() {
-    if (facts_.goroutine) text_ += "\n" + goroutine_text(*facts_.goroutine, kCrashedLines);
-    std::vector<std::pair<std::string, std::vector<const inspector::Stack*>>> groups;
-    for (const auto& stack : facts_.stacks) {
-      std::string key = stack.crashed ? "crashed" : "";
-      for (const auto& frame : stack.frames)
-        key += fmt::format("{}:{}:{:x}\n", frame.function, frame.line, frame.function.empty() ? frame.pc : 0);
-      const auto same = std::find_if(groups.begin(), groups.end(), [&](const auto& one) { return one.first == key; });
-      if (same == groups.end())
-        groups.push_back({key, {&stack}});
-      else
-        same->second.push_back(&stack);
-    }
-    for (const auto& [key, stacks] : groups) {
-      const auto& first = *stacks.front();
-      text_ += '\n';
-      line("{}",
-           stacks.size() == 1 ? painted_heading(first) : painted(printable(group_heading(stacks)), Paint::Heading));
-      text_ += painted_stack(
-          inspector::stack_text(first, inspector::Folding::Fold, first.crashed ? kCrashedLines : kOtherLines));
-    }
-    if (facts_.goroutines > 1) line("\n{} goroutines in all; mortem goroutines shows them", facts_.goroutines);
-  }
-
-  // `Threads 7 "worker", 8 "worker" and 62 more, with equal stacks:`
-  static std::string group_heading(const std::vector<const inspector::Stack*>& stacks) {
-    constexpr size_t kNamed = 6;
-    std::string text = "Threads";
-    for (size_t index = 0; index < std::min(kNamed, stacks.size()); ++index)
-      text += fmt::format("{} {}{}", index == 0 ? "" : ",", stacks[index]->thread,
-                          stacks[index]->thread_name.empty() ? "" : fmt::format(" \"{}\"", stacks[index]->thread_name));
-    if (stacks.size() > kNamed) text += fmt::format(" and {} more", stacks.size() - kNamed);
-    return text + ", with equal stacks:";
-  }
-
-  void registers() {
-    if (!facts_.registers) return;
-    heading("Registers:");
-    size_t column = 0;
-    for (const auto& one : format::kGeneralRegisters) {
-      const auto value =
-          *reinterpret_cast<const uint64_t*>(reinterpret_cast<const char*>(&*facts_.registers) + one.offset);
-      fmt::format_to(std::back_inserter(text_), "  {:<8} {:#018x}{}", one.name, value, ++column % 3 == 0 ? "\n" : "");
-    }
-    if (column % 3 != 0) text_ += '\n';
-  }
-
-  void code() {
-    if (!facts_.registers) return;
-    heading("Code at the crash:");
-    if (facts_.code.bytes.empty()) return line("  {:#018x} is not in the dump", facts_.registers->rip);
-    for (const auto& one : facts_.code.instructions) {
-      const bool is_here = one.address == facts_.registers->rip;
-      const std::string text = fmt::format("{} {:#018x}  {:<24} {}", is_here ? "=>" : "  ", one.address,
-                                           fmt::format("{:02x}", fmt::join(one.bytes, " ")), one.text);
-      line("{}", is_here ? painted(text, Paint::Heading) : text);
-    }
-    if (facts_.code.instructions.empty())
-      line("=> {:#018x}  {:02x}  (no valid instruction)", facts_.registers->rip,
-           fmt::join(std::span(facts_.code.bytes).first(std::min<size_t>(8, facts_.code.bytes.size())), " "));
-  }
-
-  void mappings() {
-    if (!facts_.reason.fault_address) return;
-    const uint64_t address = *facts_.reason.fault_address;
-    bool shown = false;
-    heading("Memory around {:#x}:", address);
-    auto here = [&] {
-      if (!shown) line("  {:#018x} {:18}      the fault: not mapped, or without content in the dump", address, "");
-      shown = true;
-    };
-    for (const auto& one : facts_.around_fault) {
-      if (address < one.start) here();
-      const bool inside = address >= one.start && address < one.end;
-      line("  {:#018x}–{:#018x} {} {}{}", one.start, one.end, protection(one.flags), printable(one.path),
-           inside ? "  <= the fault" : "");
-      shown |= inside;
-    }
-    here();
-  }
-
-  void modules() {
-    heading("Modules:");
-    for (const auto& one : facts_.modules) {
-      auto text = [&](const char* key) { return one[key].is_null() ? std::string() : one[key].get<std::string>(); };
-      const std::string debug = text("debug_file"), file = text("file");
-      line("  {}–{} {}  build id {}  {}", text("start"), text("end"), printable(text("path")),
-           text("build_id").empty() ? "none" : text("build_id"),
-           !debug.empty()           ? "debug information from " + debug
-           : !file.empty()          ? "symbol table of " + file
-           : text("kind") == "vdso" ? "symbols from the dump"
-                                    : "no symbols");
-    }
-  }
-
-  void text_lines(const char* title, const std::vector<std::string>& lines) {
-    if (lines.empty()) return;
-    heading(fmt::runtime(title), lines.size());
-    for (const std::string& one : lines) line("  {}", printable(one));
-  }
-
-  void missing() {
-    if (facts_.missing.empty()) return;
-    heading("Missing symbols:");
-    for (const std::string& one : facts_.missing) line("  {}", printable(one));
-    line(
-        "  What to do: name the file that was built with -g by --symbols FILE; of a distribution's library install the "
-        "package of its debug symbols (Debian: NAME-dbg or NAME-dbgsym)");
-  }
-
-  const Facts& facts_;
-  std::string text_;
-};
-
 int show_report(const ReportOptions& options) {
   auto opened = open_target(options.dump);
   if (!opened) return fail(opened.error());
@@ -482,7 +244,7 @@ int show_report(const ReportOptions& options) {
   if (options.json)
     print_json("report", report_facts(*facts));
   else
-    write_stdout(Report(*facts).text());
+    write_stdout(report_text(*facts));
   return kDone;
 }
 

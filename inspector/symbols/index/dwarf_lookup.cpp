@@ -78,7 +78,7 @@ DwarfLookup::UnitData& DwarfLookup::data_of(size_t index) {
   data.body = dwarf_.body(index);
   data.roots = find_root_functions(*data.body.file, data.body.file->units()[data.body.unit], &data.is_overlapping);
   Files& files = files_of(dwarf_, index);
-  files.header ? data.lines.read(dwarf_, *files.header) : data.lines.clear();
+  if (files.header) data.lines.read(dwarf_, *files.header);
   kept_ += data.lines.rows().size() + data.roots.size();
   return data;
 }

@@ -48,7 +48,7 @@ void entered_handler(linux::AppThread& thread, TrapFrame& frame);
 void thread_created(linux::AppThread& thread);
 void thread_ends();  // it has left the list
 
-// If the app is stopped, and no client is there that could let it go, a signal would never reach it: it ends with that
+// If the app is stopped or about to be, and no client is there that could let it go, a signal would never reach it: it ends with that
 // status soon, in the stub's thread, since its files may have to be written and this may be an interrupt. Else false.
 bool end_held_app(int status);
 

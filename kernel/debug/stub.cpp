@@ -175,7 +175,9 @@ bool hold_app() {
 
 bool end_held_app(int status) {
   const linux::AppThread* first = linux::first_thread();
-  if (g_thread == nullptr || g_port->host_is_listening() || first == nullptr || !first->debug.parked) return false;
+  if (g_thread == nullptr || g_port->host_is_listening() || first == nullptr) return false;
+  // A thread that waits for the disk is parked later: no signal would reach it then.
+  if (!first->debug.parked && !stop_is_wanted()) return false;
   g_wanted_end = status;
   arrived(nullptr);
   return true;

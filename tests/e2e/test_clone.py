@@ -399,7 +399,7 @@ class OrdinaryUser(CloneTest):
         if os.geteuid() == 0:
             nobody = 65534
             self.user = {"user": nobody, "group": nobody, "extra_groups": []}
-            for path in (self.place, *self.place.iterdir()):
+            for path in (self.place, *self.place.rglob("*")):
                 os.chown(path, nobody, nobody)
             if subprocess.run([str(MORTEM), "--version"], capture_output=True, **self.user).returncode != 0:
                 self.skipTest(f"{MORTEM} is in a folder that an ordinary user cannot look into")

@@ -48,8 +48,9 @@ void entered_handler(linux::AppThread& thread, TrapFrame& frame);
 void thread_created(linux::AppThread& thread);
 void thread_ends();  // it has left the list
 
-// If the app is stopped or about to be, and no client is there that could let it go, a signal would never reach it: it ends with that
-// status soon, in the stub's thread, since its files may have to be written and this may be an interrupt. Else false.
+// If the app is stopped or about to be, and no client is there that could let it go, a signal would never reach it: it
+// ends with that status soon, in the stub's thread, since its files may have to be written and this may be an
+// interrupt. Else false.
 bool end_held_app(int status);
 
 // The app ends: the client is told, breakpoints leave the app's memory (a dump shows the program's own code).

@@ -1,5 +1,8 @@
 #include "kernel/linux/clone_messages.h"
 
+#include <algorithm>
+
+#include "kernel/arch/x86_64/cpu.h"
 #include "kernel/arch/x86_64/interrupt_guard.h"
 #include "kernel/arch/x86_64/interrupts.h"
 #include "kernel/arch/x86_64/local_apic.h"
@@ -9,6 +12,8 @@
 #include "kernel/library/log.h"
 #include "kernel/linux/vdso.h"
 #include "kernel/memory/guest_description.h"
+#include "kernel/memory/page_table.h"
+#include "kernel/memory/physical.h"
 #include "kernel/net/ethernet.h"
 #include "kernel/net/network.h"
 #include "kernel/resume/resume.h"
@@ -19,7 +24,9 @@ namespace {
 
 using mortem::format::ControlClockReport;
 using mortem::format::ControlClone;
+using mortem::format::ControlPages;
 using mortem::format::ControlType;
+using mortem::format::ControlWriteAgain;
 
 constexpr uint64_t kLookInterval = 1'000'000;
 constexpr uint64_t kLongestWatch = 600'000'000'000;  // a host that went away does not cost us a timer for ever
@@ -57,6 +64,30 @@ void end_watch() {
   take_look();  // one that is late would not be seen otherwise
   g_report.watched_ns = g_last_look - g_watch_began;
   control_send(ControlType::ClockReport, {reinterpret_cast<const uint8_t*>(&g_report), sizeof g_report});
+}
+
+// What stands in free pages matters to nobody: they are cleared when they are taken.
+void write_page_again(uint64_t frame) {
+  const PageOwner owner = page_owner(frame * kPageSize);
+  if (owner == PageOwner::Absent || owner == PageOwner::Firmware || owner == PageOwner::Free) return;
+  auto* first = direct_map<uint8_t>(frame * kPageSize);
+  const auto mapping = kernel_page_table().lookup(reinterpret_cast<uint64_t>(first));
+  if (mapping && mapping->access.write) asm volatile("lock orb $0, %0" : "+m"(*first));
+}
+
+void write_again(std::span<const uint8_t> payload) {
+  ControlWriteAgain message;
+  if (payload.size() < sizeof message) return;
+  __builtin_memcpy(&message, payload.data(), sizeof message);
+  const InterruptGuard guard;
+  flush_tlb();
+  ControlPages pages;
+  for (auto rest = payload.subspan(sizeof message); rest.size() >= sizeof pages; rest = rest.subspan(sizeof pages)) {
+    __builtin_memcpy(&pages, rest.data(), sizeof pages);
+    const uint64_t end = std::min(uint64_t{pages.first} + pages.count, memory_page_count());
+    for (uint64_t frame = pages.first; frame < end; ++frame) write_page_again(frame);
+  }
+  control_send(ControlType::WroteAgain, {reinterpret_cast<const uint8_t*>(&message), sizeof message});
 }
 
 void hold() {
@@ -111,6 +142,9 @@ bool take_clone_message(ControlType type, std::span<const uint8_t> payload) {
       return true;
     case ControlType::WatchClockEnd:
       end_watch();
+      return true;
+    case ControlType::WriteAgain:
+      write_again(payload);
       return true;
     case ControlType::YouAreAClone: {
       ControlClone clone{};

@@ -10,6 +10,7 @@
 #include <set>
 #include <vector>
 
+#include "snapshot/clone/clone_description.h"
 #include "snapshot/clone/memory_writer.h"
 #include "snapshot/clone/migration_format.h"
 #include "snapshot/clone/stream_input.h"
@@ -19,7 +20,7 @@ namespace {
 
 using namespace migration;
 
-constexpr uint64_t kLargestMemory = uint64_t{1} << 44, kLargestRom = 64 << 20;
+constexpr uint64_t kLargestMemory = uint64_t{1} << 44, kLargestRom = 64 << 20, k4GiB = uint64_t{1} << 32;
 constexpr const char* kMemorySection = "ram";
 
 Result<void> write_whole(int file, std::span<const uint8_t> bytes) {
@@ -39,17 +40,20 @@ Result<void> write_whole(int file, const std::string& text) {
 
 class Receiver {
  public:
-  Receiver(int from, int memory, int state, const std::function<Result<void>(uint64_t)>& note_bytes)
+  Receiver(int from, int memory, int state, ReceptionListener& listener)
       : memory_file_(memory),
         state_file_(state),
-        note_bytes_(note_bytes),
+        listener_(listener),
         input_(
-            from,
+            from, listener.wakes(),
             [this]() -> Result<void> {
               if (memory_) TRY_VOID(memory_->flush());
-              return note_bytes_(input_.offset());
+              return listener_.go_on();
             },
-            [this] { return note_bytes_(input_.offset()); }) {}
+            [this]() -> Result<void> {
+              TRY_VOID(listener_.go_on());
+              return listener_.nothing_comes();
+            }) {}
 
   Result<ReceivedState> run() {
     TRY_VOID(head());
@@ -122,18 +126,23 @@ class Receiver {
 
   Result<void> memory_part(Section kind) {
     while (true) {
+      const uint64_t at = input_.offset();
       const uint64_t word = TRY(input_.number(8)), offset = word & ~(kPage - 1);
       uint64_t flags = word & (kPage - 1);
       if (flags == kMemorySize) {
         TRY_VOID(block_list(offset));
         continue;
       }
-      if (flags == kEndOfPart) break;
+      if (flags == kEndOfPart) {
+        TRY_VOID(listener_.part_ended(input_.total()));
+        break;
+      }
       if ((flags & kSameBlock) == 0) block_ = TRY(find_block(TRY(input_.name())));
       flags &= ~kSameBlock;
       if (block_ == nullptr) return broken("a page of the block before the first one");
       const MemoryBlock& block = *block_;
       if (offset >= block.size) return broken(fmt::format("page {:#x} is behind the end of {}", offset, block.name));
+      if (&block == main_block_) TRY_VOID(listener_.page(offset < below_4g_ ? offset : offset - below_4g_ + k4GiB, at));
       if (flags == kWholePage) {
         TRY_VOID(put_page(block, offset, TRY(input_.take(kPage))));
       } else if (flags == kZeroPage) {
@@ -175,6 +184,8 @@ class Receiver {
     if (ftruncate(memory_file_, static_cast<off_t>(result_.memory.size)) != 0)
       return failure(ErrorKind::System, fmt::format("the clone's memory: {}", std::strerror(errno)));
     memory_ = std::make_unique<MemoryWriter>(memory_file_, result_.memory.size);
+    main_block_ = TRY(find_block(result_.memory.name));
+    below_4g_ = memory_below_4g(result_.machine_type, result_.memory.size);
     return {};
   }
 
@@ -239,11 +250,13 @@ class Receiver {
   }
 
   const int memory_file_, state_file_;
-  const std::function<Result<void>(uint64_t)>& note_bytes_;
+  ReceptionListener& listener_;
   StreamInput input_;
   ReceivedState result_;
   std::vector<MemoryBlock> blocks_;
   const MemoryBlock* block_ = nullptr;  // of the page before: later parts go on with it
+  const MemoryBlock* main_block_ = nullptr;
+  uint64_t below_4g_ = 0;  // bytes of it
   std::unique_ptr<MemoryWriter> memory_;
   std::map<std::pair<std::string, uint64_t>, std::vector<uint8_t>> other_pages_;  // empty: zero
   uint64_t section_id_ = ~uint64_t{0}, instance_ = 0, version_ = 0;
@@ -252,9 +265,8 @@ class Receiver {
 
 }  // namespace
 
-Result<ReceivedState> receive_migration(int from, int memory, int state,
-                                        const std::function<Result<void>(uint64_t bytes)>& note_bytes) {
-  return Receiver(from, memory, state, note_bytes).run();
+Result<ReceivedState> receive_migration(int from, int memory, int state, ReceptionListener& listener) {
+  return Receiver(from, memory, state, listener).run();
 }
 
 }  // namespace mortem::snapshot

@@ -4,7 +4,6 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <string>
 
 #include "snapshot/result.h"
@@ -23,11 +22,23 @@ struct ReceivedState {
   uint64_t written_pages = 0;  // of the main memory, those written several times counted each time
 };
 
+// What happens meanwhile, in the thread that receives. An error ends the work.
+class ReceptionListener {
+ public:
+  virtual ~ReceptionListener() = default;
+  virtual Result<void> go_on() = 0;  // several times a second, whether something comes or not
+  // All that was there is read. Called again when `wakes()`, a descriptor, can be read; -1: there is none.
+  virtual Result<void> nothing_comes() = 0;
+  virtual int wakes() const = 0;
+  // A page of the main memory, by its guest-physical address, begins at offset `at` of the stream.
+  virtual Result<void> page(uint64_t address, uint64_t at) = 0;
+  // A part of the memory is at its end; `read` bytes have been read so far, of what follows perhaps, too.
+  virtual Result<void> part_ended(uint64_t read) = 0;
+};
+
 // Reads `from` (a pipe or socket; a non-blocking one is waited for) to its end. `memory` and `state` are new, empty
-// files. `note_bytes` is called now and then with the number of bytes so far, also while nothing comes; an error from
-// it ends the work. What the stream does not say is an error: a stream that ends early, an unknown flag, a second
-// device that sends its state in parts.
-Result<ReceivedState> receive_migration(int from, int memory, int state,
-                                        const std::function<Result<void>(uint64_t bytes)>& note_bytes);
+// files. What the stream does not say is an error: a stream that ends early, an unknown flag, a second device that
+// sends its state in parts.
+Result<ReceivedState> receive_migration(int from, int memory, int state, ReceptionListener& listener);
 
 }  // namespace mortem::snapshot

@@ -16,9 +16,10 @@ constexpr size_t kLargestTake = 1 << 20, kBuffer = 4 << 20;
 constexpr int kWaitMilliseconds = 100;
 }  // namespace
 
-StreamInput::StreamInput(int descriptor, std::function<Result<void>()> before_reuse,
+StreamInput::StreamInput(int descriptor, int wakes, std::function<Result<void>()> before_reuse,
                          std::function<Result<void>()> while_waiting)
     : descriptor_(descriptor),
+      wakes_(wakes),
       before_reuse_(std::move(before_reuse)),
       while_waiting_(std::move(while_waiting)),
       buffer_(kBuffer) {}
@@ -34,8 +35,9 @@ Result<bool> StreamInput::fill() {
     const ssize_t got = read(descriptor_, buffer_.data() + end_, std::min(buffer_.size() - end_, kLargestTake));
     if (got < 0 && errno == EINTR) continue;
     if (got < 0 && errno == EAGAIN) {
-      pollfd wait{descriptor_, POLLIN, 0};
-      if (poll(&wait, 1, kWaitMilliseconds) == 0) TRY_VOID(while_waiting_());
+      TRY_VOID(while_waiting_());
+      pollfd wait[] = {{descriptor_, POLLIN, 0}, {wakes_, POLLIN, 0}};
+      poll(wait, 2, kWaitMilliseconds);
       continue;
     }
     if (got < 0) return failure(ErrorKind::System, fmt::format("reading what QEMU sends: {}", std::strerror(errno)));

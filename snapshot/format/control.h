@@ -25,6 +25,7 @@ enum class ControlType : uint16_t {
   Snapshot = 8,          // as Crash; the program goes on
   WhatAmI = 9,           // from a dump that goes on in a recording, where the port keeps nothing for later: wants GoOn
   StandsStill = 10,      // the answer to HoldStill; no payload
+  WroteAgain = 11,       // the answer to WriteAgain; uint32_t: its number
   // host → guest
   DumpNow = 16,
   Terminate = 17,  // SIGTERM to the app
@@ -36,6 +37,7 @@ enum class ControlType : uint16_t {
   GoOn = 23,           // as YouAreAClone, in the 16 bytes that a UART holds; int64_t: its wall_clock_ns
   HoldStill = 24,      // to a recorded guest: loop, with interrupts off, until LetGo or for a second; no payload
   LetGo = 25,          // no payload
+  WriteAgain = 26,     // ControlWriteAgain, then as many ControlPages as there are
 };
 
 struct ControlHeader {
@@ -71,6 +73,16 @@ struct ControlClockReport {
   uint64_t watched_ns;
 };
 static_assert(sizeof(ControlClockReport) == 24);
+
+// Throw the TLB away, then write to each of these pages what stands there; not to those that are free. It makes a QEMU
+// see what it would miss (tools/qemu/unseen_writes.h).
+struct ControlWriteAgain {
+  uint32_t number;
+};
+struct ControlPages {
+  uint32_t first, count;  // page frames
+};
+static_assert(sizeof(ControlWriteAgain) == 4 && sizeof(ControlPages) == 8);
 
 // To a copy of a running guest, before the first instruction of it runs.
 inline constexpr uint32_t kCloneHoldsApp = 1;  // the app stops for a debugger at once

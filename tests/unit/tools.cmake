@@ -1,4 +1,5 @@
 mortem_unit_test(tools_qmp LIBRARIES mortem_tools)
+mortem_unit_test(tools_unseen_writes LIBRARIES mortem_tools)
 mortem_unit_test(tools_foreign_command LIBRARIES mortem_tools)
 mortem_unit_test(tools_files LIBRARIES mortem_tools)
 mortem_unit_test(tools_image LIBRARIES mortem_tools mortem_snapshot)

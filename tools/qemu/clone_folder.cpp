@@ -118,6 +118,7 @@ Result<snapshot::CloneDescription> clone_into_folder(const CloneSource& source, 
   NewFolder made = TRY(NewFolder::create(folder));
   LiveCloneRequest request;
   request.connect = source.connect;
+  if (source.instance) request.instance = source.instance->folder;
   request.folder = made.path();
   request.methods = methods;
   request.patience_seconds = patience_seconds;

@@ -17,7 +17,7 @@ using nlohmann::json;
 namespace {
 
 constexpr int kDowntimeMilliseconds = 20;
-constexpr int kPipeBytes = 1 << 20;
+constexpr int kPipeBytes = 128 << 10;
 constexpr const char* kWaitsForUs = "pause-before-switchover";
 constexpr double kLongestSilence = 5;  // seconds
 constexpr double kLookSeconds = 0.1;   // between two looks at how far it is
@@ -26,6 +26,8 @@ constexpr double kLookSeconds = 0.1;   // between two looks at how far it is
 // does not end it gets the full speed.
 constexpr uint64_t kGentleSpeed = 400'000'000;
 constexpr uint64_t kGentleRounds = 3;
+// QEMU looks when what is left would go over in the longest pause, at the speed that it measured (ram_save_pending).
+static_assert(kPreCopyNearBytes >= 2 * kGentleSpeed * kDowntimeMilliseconds / 1000);
 
 using Clock = std::chrono::steady_clock;
 double seconds_since(Clock::time_point start) {
@@ -33,14 +35,11 @@ double seconds_since(Clock::time_point start) {
 }
 
 // The other end of the migration, in a thread of its own.
-class Reception {
+class Reception : snapshot::ReceptionListener {
  public:
-  Reception(Descriptor from, int memory, int state)
-      : from_(std::move(from)), thread_([this, memory, state] {
-          result_ = snapshot::receive_migration(from_.get(), memory, state, [this](uint64_t) -> Result<void> {
-            if (given_up_) return failure(ErrorKind::System, "given up");
-            return {};
-          });
+  Reception(Descriptor from, const MigrationRequest& request)
+      : from_(std::move(from)), unseen_(request.unseen), thread_([this, &request] {
+          result_ = snapshot::receive_migration(from_.get(), request.memory, request.state, *this);
           ended_ = true;  // first: what QEMU says of a broken pipe is not the reason
           from_.reset();  // QEMU gets EPIPE then, and lets the guest go on
         }) {}
@@ -55,7 +54,24 @@ class Reception {
   }
 
  private:
+  Result<void> go_on() override {
+    if (given_up_) return failure(ErrorKind::System, "given up");
+    return {};
+  }
+  Result<void> nothing_comes() override {
+    if (unseen_) unseen_->nothing_comes(from_.get());
+    return {};
+  }
+  int wakes() const override { return unseen_ ? unseen_->wakes() : -1; }
+  Result<void> page(uint64_t address, uint64_t at) override {
+    return unseen_ ? unseen_->page(address, at) : Result<void>();
+  }
+  Result<void> part_ended(uint64_t read) override {
+    return unseen_ ? unseen_->part_ended(read, from_.get()) : Result<void>();
+  }
+
   Descriptor from_;
+  UnseenWrites* const unseen_;
   std::atomic<bool> given_up_ = false, ended_ = false;
   Result<snapshot::ReceivedState> result_ = failure(ErrorKind::System, "not received");
   std::thread thread_;
@@ -90,20 +106,6 @@ class Watch {
   bool is_at_full_speed_ = false;
 };
 
-// Whether a pre-copy of the guest that runs there misses nothing that it writes (machine.h).
-Result<bool> sees_all_writes(Qmp& qmp) {
-  constexpr int kFirstThatDoes = 9;
-  const json kvm = TRY(qmp.execute("query-kvm"));
-  const json version = TRY(qmp.execute("query-version"));
-  if (kvm.value("enabled", false) || version.value("qemu", json::object()).value("major", 0) >= kFirstThatDoes)
-    return true;
-  const json memory = TRY(qmp.execute("query-memory-size-summary"));
-  bool is_uneven = memory.value("base-memory", uint64_t{0}) % kPagesLookedAtTogether != 0;
-  for (const json& one : TRY(qmp.execute("query-memdev")))
-    is_uneven = is_uneven && one.value("size", uint64_t{0}) % kPagesLookedAtTogether != 0;
-  return is_uneven;
-}
-
 // Until a migration is at an end of some kind.
 Result<void> cancel(Qmp& qmp) {
   TRY(qmp.execute("migrate_cancel"));
@@ -129,6 +131,21 @@ const char* clone_method_name(CloneMethod method) {
   return "pre-copy";
 }
 
+Result<bool> sees_all_writes(Qmp& qmp) {
+  constexpr int kFirstThatDoes = 9;
+  const json kvm = TRY(qmp.execute("query-kvm"));
+  const json version = TRY(qmp.execute("query-version"));
+  if (kvm.value("enabled", false) || version.value("qemu", json::object()).value("major", 0) >= kFirstThatDoes)
+    return true;
+  // A memory that is no multiple of its groups is looked at page by page, rightly.
+  constexpr uint64_t kGroup = 64 * 4096;
+  const json memory = TRY(qmp.execute("query-memory-size-summary"));
+  bool is_uneven = memory.value("base-memory", uint64_t{0}) % kGroup != 0;
+  for (const json& one : TRY(qmp.execute("query-memdev")))
+    is_uneven = is_uneven && one.value("size", uint64_t{0}) % kGroup != 0;
+  return is_uneven;
+}
+
 Result<MigrationSettings> MigrationSettings::take(Qmp& qmp) {
   MigrationSettings settings;
   settings.capabilities_ = TRY(qmp.execute("query-migrate-capabilities"));
@@ -137,9 +154,6 @@ Result<MigrationSettings> MigrationSettings::take(Qmp& qmp) {
 }
 
 Result<void> MigrationSettings::set(Qmp& qmp, CloneMethod method) const {
-  if (method == CloneMethod::PreCopy && !TRY(sees_all_writes(qmp)))
-    return failure(ErrorKind::Unsupported,
-                   "under TCG, QEMU before 9.0 misses some of what this guest writes meanwhile");
   // All forms of a stream that are not read here, and all that would slow the guest down. A pre-copy that is cancelled
   // in the instant in which it is about to stop the guest would leave the guest's disks inactive, and QEMU ends at its
   // next write to them (assertion in block/io.c; migration_completion in QEMU 7.2's migration/migration.c); where it
@@ -184,7 +198,7 @@ Result<MigrationEnd> run_migration(Qmp& qmp, const MigrationRequest& request, Mi
   pipe.to.reset();
   while (TRY(qmp.next_event(0))) {  // of earlier times
   }
-  Reception reception(std::move(pipe.from), request.memory, request.state);
+  Reception reception(std::move(pipe.from), request);
   const auto start = Clock::now();
   // QEMU 7.2 lifts the write protection of a background snapshot at its good end only: one that is cancelled, or whose
   // pipe breaks, leaves a guest that hangs at its next write.
@@ -208,7 +222,13 @@ Result<MigrationEnd> run_migration(Qmp& qmp, const MigrationRequest& request, Mi
       if (name != "MIGRATION") continue;
       const std::string status = event->value("data", json::object()).value("status", "");
       if (status == "completed") break;
-      if (status == "pre-switchover") TRY(qmp.execute("migrate-continue", {{"state", "pre-switchover"}}));
+      if (status == "pre-switchover") {
+        if (request.unseen && !request.unseen->has_stopped_well()) {
+          TRY_VOID(cancel(qmp));
+          return MigrationEnd::MissesWrites;
+        }
+        TRY(qmp.execute("migrate-continue", {{"state", "pre-switchover"}}));
+      }
       if (status != "failed") continue;
       outcome.began = false;
       if (reception.has_failed()) return tl::unexpected(reception.take().error());

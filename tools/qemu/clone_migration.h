@@ -9,11 +9,18 @@
 #include "snapshot/result.h"
 #include "tools/files.h"
 #include "tools/qemu/qmp.h"
+#include "tools/qemu/unseen_writes.h"
 
 namespace mortem::tools {
 
 enum class CloneMethod { PreCopy, Background, Stop };
 const char* clone_method_name(CloneMethod method);  // pre-copy, background-snapshot, stop-and-copy
+
+// Of the first round of a pre-copy: while more than that is to be sent QEMU does not look for what was written.
+inline constexpr uint64_t kPreCopyNearBytes = 16 << 20;
+
+// Whether a pre-copy of the guest that runs there misses nothing that it writes (unseen_writes.h).
+Result<bool> sees_all_writes(Qmp& qmp);
 
 // QEMU's migration settings as they were; set back by restore().
 class MigrationSettings {
@@ -40,8 +47,9 @@ struct MigrationOutcome {
 
 struct MigrationRequest {
   CloneMethod method = CloneMethod::PreCopy;
-  double patience_seconds = 30;  // for a pre-copy to come to its end
-  int memory = -1, state = -1;   // files
+  double patience_seconds = 30;    // for a pre-copy to come to its end
+  int memory = -1, state = -1;     // files
+  UnseenWrites* unseen = nullptr;  // of a pre-copy that would miss some
   // What is to be done while the guest stands still with its state complete; it does not go on by itself.
   std::function<Result<void>()> in_pause;
   std::function<Result<void>()> go_on;  // an error ends it
@@ -49,9 +57,10 @@ struct MigrationRequest {
   std::function<void(uint64_t left, uint64_t all)> progress;
 };
 
-enum class MigrationEnd { Done, NoConvergence };
+enum class MigrationEnd { Done, NoConvergence, MissesWrites };
 
-// NotFound-like ends are errors; a pre-copy that cannot keep up is no error. In each case but Done the guest runs on,
+// NotFound-like ends are errors; a pre-copy that cannot keep up, or that the guest's end came too early for
+// (UnseenWrites::has_stopped_well), is no error. In each case but Done the guest runs on,
 // but for a background snapshot that began: somebody has to read its pipe to its end then (clone_guard.h).
 Result<MigrationEnd> run_migration(Qmp& qmp, const MigrationRequest& request, MigrationPipe pipe,
                                    MigrationOutcome& outcome);

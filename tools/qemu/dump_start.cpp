@@ -124,8 +124,7 @@ Result<StartedDump> start_dump(const std::string& source, const fs::path& given_
   started.read_seconds = seconds_since(start);
   started.lost_pages = boot.lost_pages;
   plan.machine.type = boot.machine_type;
-  // So that it can be cloned; the guest does not look beyond what it had.
-  plan.machine.memory = boot.memory_bytes + kUnevenMemory;
+  plan.machine.memory = boot.memory_bytes;
   std::error_code error;
   fs::resize_file(plan.machine.memory_file, plan.machine.memory, error);
   if (error) return system_failure("cannot make", plan.machine.memory_file, error.value());

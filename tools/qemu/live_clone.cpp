@@ -11,6 +11,7 @@
 #include <thread>
 
 #include "tools/qemu/clone_disks.h"
+#include "tools/qemu/instance.h"
 #include "tools/qemu/processor_time.h"
 
 namespace mortem::tools {
@@ -19,6 +20,8 @@ namespace fs = std::filesystem;
 using nlohmann::json;
 
 namespace {
+
+constexpr int kMoreTries = 3;
 
 int64_t now_us() {
   timespec now;
@@ -73,7 +76,9 @@ class Taking {
       clone_.method = method;
       // A guest that stands still anyway needs no care.
       if (!clone_.was_running && method != CloneMethod::Stop && request_.methods.size() > 1) continue;
-      if (auto set = settings.set(qmp_, method); !set) {
+      auto set = settings.set(qmp_, method);
+      if (set && method == CloneMethod::PreCopy) set = see_all_writes();
+      if (!set) {
         const bool hangs = set.error().kind == ErrorKind::Unavailable;  // no other method would help
         if (method == CloneMethod::Stop || hangs) return set;
         request_.say(fmt::format("{} is not to be had ({})", clone_method_name(method), set.error().message));
@@ -86,17 +91,43 @@ class Taking {
               "stop-and-copy: the guest stands still while all of its memory is copied, half a second and "
               "more for each GiB");
       auto end = copy_by(method);
+      for (int left = kMoreTries; end && *end == MigrationEnd::MissesWrites && left > 0; --left) {
+        TRY_VOID(start_files_again());
+        TRY_VOID(see_all_writes());
+        end = copy_by(method);
+      }
       if (!end && (method != CloneMethod::Background || is_in_background_ || !request_.go_on()))
         return tl::unexpected(end.error());
       if (end && *end == MigrationEnd::Done) return {};
-      last = end ? fmt::format("the guest writes its memory faster than it can be copied: no end in {:.0f} s",
-                               request_.patience_seconds)
-                 : end.error().message;
+      if (!end)
+        last = end.error().message;
+      else if (*end == MigrationEnd::MissesWrites)
+        last = "the guest's kernel answers too late";
+      else
+        last = fmt::format("the guest writes its memory faster than it can be copied: no end in {:.0f} s",
+                           request_.patience_seconds);
       request_.say(fmt::format("{}: {}", clone_method_name(method), last));
       if (!end) TRY_VOID(start_disks_again());
       TRY_VOID(start_files_again());
     }
     return failure(ErrorKind::Unavailable, last);
+  }
+
+  Result<void> see_all_writes() {
+    unseen_.reset();
+    if (!clone_.was_running || TRY(sees_all_writes(qmp_))) return {};
+    if (request_.instance.empty())
+      return failure(ErrorKind::Unsupported,
+                     "under TCG, QEMU before 9.0 misses some of what this guest writes meanwhile");
+    const json memory = TRY(qmp_.execute("query-memory-size-summary"));
+    auto unseen = UnseenWrites::watch(TRY(connect_to(request_.instance, "control")),
+                                      memory.value("base-memory", uint64_t{0}), kPreCopyNearBytes);
+    if (!unseen) {
+      TRY(qmp_.execute("query-status"));  // else it is QEMU that hangs
+      return tl::unexpected(unseen.error());
+    }
+    unseen_ = std::move(*unseen);
+    return {};
   }
 
   // Their copies had begun.
@@ -121,6 +152,7 @@ class Taking {
     migration.patience_seconds = request_.patience_seconds;
     migration.memory = memory_.get();
     migration.state = state_.get();
+    migration.unseen = method == CloneMethod::PreCopy ? unseen_.get() : nullptr;
     migration.go_on = request_.go_on;
     migration.progress = [this](uint64_t left, uint64_t all) {
       memory_bytes_ = all;
@@ -191,6 +223,7 @@ class Taking {
   LiveClone clone_;
   Descriptor memory_, state_;
   std::vector<ClonedDisk> disks_;
+  std::unique_ptr<UnseenWrites> unseen_;
   int64_t stopped_at_us_ = 0, resumed_at_us_ = 0;
   uint64_t memory_bytes_ = 0, told_ = 0;
   bool is_in_background_ = false;  // a background snapshot has begun, and broke off on our side

@@ -17,7 +17,8 @@ namespace mortem::tools {
 
 struct LiveCloneRequest {
   QmpConnector connect;
-  std::filesystem::path folder;  // is made; of nobody else
+  std::filesystem::path instance;  // the folder of a guest of ours; empty: of another
+  std::filesystem::path folder;    // is made; of nobody else
   std::vector<CloneMethod> methods = {CloneMethod::PreCopy, CloneMethod::Background, CloneMethod::Stop};
   double patience_seconds = 30;
   std::function<void(const std::string&)> say;                // a step down, with its cost

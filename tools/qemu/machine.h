@@ -28,12 +28,6 @@ inline constexpr const char* kRecordedDiskNode = "disk-file";  // QEMU's node of
 // Of a recorded guest: pipes in the instance's folder, with the endings .in (to the guest) and .out.
 inline constexpr const char* kControlPipe = "control-pipe";
 
-// Guests get this much more than was asked for under TCG. Before QEMU 9.0 a live migration there looks for written
-// pages by groups of 64, and does not tell the TLB then: what is written through it afterwards is missed
-// (cpu_physical_memory_sync_dirty_bitmap). Of a memory that is no multiple of such groups it looks at each page,
-// rightly, in some 40 ns: 10 ms for each GiB, once before a clone's pause and once in it. KVM needs neither.
-inline constexpr uint64_t kUnevenMemory = 8192, kPagesLookedAtTogether = 64 * 4096;  // bytes
-
 enum class Determinism : uint8_t { None, Record, Replay };
 struct RecordedExecution {
   Determinism mode = Determinism::None;

@@ -274,7 +274,6 @@ Result<Prepared> prepare(const RunOptions& options) {
   facts.kernel = plan.machine.kernel.string();
   facts.kernel_id = kernel_id;
   facts.memory = plan.machine.memory;
-  if (plan.machine.accelerator == "tcg") plan.machine.memory += kUnevenMemory;
   facts.started = std::time(nullptr);
   facts.detached = options.detach;
   for (const PortForward& forward : plan.machine.network.ports) facts.ports.push_back(forward.text());

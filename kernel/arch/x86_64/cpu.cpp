@@ -140,6 +140,10 @@ uint64_t read_cr3() {
   return value;
 }
 
+void flush_tlb() {
+  asm volatile("mov %0, %%cr3" ::"r"(read_cr3()) : "memory");
+}
+
 bool is_emulated() {  // "TCGTCGTCGTCG"
   if (!g_cpu.hypervisor) return false;
   const CpuidResult signature = cpuid(0x40000000);

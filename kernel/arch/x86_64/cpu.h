@@ -34,6 +34,7 @@ void write_msr(uint32_t number, uint64_t value);
 uint64_t read_tsc();
 uint64_t read_cr2();
 uint64_t read_cr3();
+void flush_tlb();
 
 #if __STDC_HOSTED__  // unit tests: a process may do none of it, and says what happens instead
 void interrupts_enable();

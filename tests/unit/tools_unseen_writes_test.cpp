@@ -1,0 +1,255 @@
+// What a guest is asked to write again while QEMU copies it; guest and QEMU are a socket and a pipe here.
+#include "tools/qemu/unseen_writes.h"
+
+#include <gtest/gtest.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cstring>
+#include <future>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#include "tools/qemu/control_channel.h"
+
+namespace mortem::tools {
+namespace {
+
+using format::ControlPages;
+using format::ControlType;
+using format::ControlWriteAgain;
+
+constexpr uint64_t kPage = 4096, kMiB = 1 << 20, kMemory = 64 * kMiB, kNear = 16 * kMiB;
+constexpr uint64_t kFarPages = (kMemory - kNear) / kPage;
+
+using Runs = std::vector<std::pair<uint32_t, uint32_t>>;  // first page frame, count
+
+// Answers what it is asked, and keeps it.
+class PlayedGuest {
+ public:
+  PlayedGuest() {
+    int ends[2];
+    EXPECT_EQ(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
+    host = Descriptor(ends[0]);
+    thread_ = std::thread([this, end = ends[1]] { serve(Descriptor(end)); });
+  }
+  ~PlayedGuest() { thread_.join(); }  // when the host's end is closed
+
+  // Of all messages since the last call.
+  std::vector<Runs> take() {
+    const std::lock_guard lock(mutex_);
+    return std::exchange(asked_, {});
+  }
+
+  Descriptor host;
+  std::atomic<bool> stands = false;     // says nothing any more
+  std::atomic<bool> says_more = false;  // before each answer, that to another question
+
+ private:
+  void serve(Descriptor end) {
+    ControlDecoder decoder;
+    char part[4096];
+    for (ssize_t got; (got = read(end.get(), part, sizeof part)) > 0;) {
+      decoder.add({part, size_t(got)});
+      for (auto message = decoder.next(); message && *message; message = decoder.next()) answer(end.get(), **message);
+    }
+  }
+  void answer(int end, const ControlMessage& message) {
+    ASSERT_EQ(message.type, ControlType::WriteAgain);
+    ControlWriteAgain head;
+    ASSERT_GE(message.payload.size(), sizeof head);
+    std::memcpy(&head, message.payload.data(), sizeof head);
+    Runs runs;
+    for (size_t at = sizeof head; at < message.payload.size(); at += sizeof(ControlPages)) {
+      ControlPages pages;
+      ASSERT_LE(at + sizeof pages, message.payload.size());
+      std::memcpy(&pages, message.payload.data() + at, sizeof pages);
+      runs.emplace_back(pages.first, pages.count);
+    }
+    {
+      const std::lock_guard lock(mutex_);
+      asked_.push_back(runs);
+    }
+    if (stands) return;
+    if (says_more) say(end, head.number + 77);
+    say(end, head.number);
+  }
+  static void say(int end, uint32_t number) {
+    const std::string text = encode({ControlType::WroteAgain, {reinterpret_cast<const char*>(&number), sizeof number}});
+    ASSERT_EQ(write(end, text.data(), text.size()), ssize_t(text.size()));
+  }
+
+  std::mutex mutex_;
+  std::vector<Runs> asked_;
+  std::thread thread_;
+};
+
+class UnseenWritesTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    int ends[2];
+    ASSERT_EQ(pipe(ends), 0);
+    from_ = Descriptor(ends[0]);
+    to_ = Descriptor(ends[1]);
+    auto watched = UnseenWrites::watch(std::move(guest_.host), kMemory, kNear);
+    ASSERT_TRUE(watched) << watched.error().message;
+    unseen_ = std::move(*watched);
+    EXPECT_EQ(guest_.take(), std::vector<Runs>{{}});  // whether it is there
+  }
+  void TearDown() override { unseen_.reset(); }
+
+  void page(uint64_t frame) {
+    ASSERT_TRUE(unseen_->page(frame * kPage, at_));
+    at_ += kPage + 8;
+  }
+  void pages(uint64_t first, uint64_t count) {
+    for (uint64_t frame = first; frame < first + count; ++frame) page(frame);
+  }
+  void part_ended() { ASSERT_TRUE(unseen_->part_ended(at_, from_.get())); }
+  // QEMU says that the guest has stopped; the reading thread finds nothing more.
+  bool stops_well() {
+    auto well = std::async(std::launch::async, [this] { return unseen_->has_stopped_well(); });
+    while (well.wait_for(std::chrono::milliseconds(1)) != std::future_status::ready)
+      unseen_->nothing_comes(from_.get());
+    return well.get();
+  }
+
+  PlayedGuest guest_;
+  Descriptor from_, to_;
+  std::unique_ptr<UnseenWrites> unseen_;
+  uint64_t at_ = 100;  // in the stream
+};
+
+// QEMU's buffer and the 64 pieces that it writes at once.
+constexpr uint64_t kWindow = (32768 + 64 * kPage) / (kPage + 8) + 1;
+
+TEST_F(UnseenWritesTest, TheFirstPagesOfAPartAreSuspects) {
+  part_ended();  // of the list of blocks
+  EXPECT_EQ(guest_.take(), std::vector<Runs>{{}});
+  pages(1000, kWindow);
+  EXPECT_TRUE(guest_.take().empty());
+  page(5000);  // behind the window: the copy waits until the guest has written to all of them
+  EXPECT_EQ(guest_.take(), (std::vector<Runs>{{{1000, uint32_t(kWindow)}}}));
+  pages(6000, 500);
+  EXPECT_TRUE(guest_.take().empty());
+}
+
+TEST_F(UnseenWritesTest, WhatLiesInThePipeIsSuspectToo) {
+  const std::string bytes(3 * (kPage + 8), 'x');
+  ASSERT_EQ(write(to_.get(), bytes.data(), bytes.size()), ssize_t(bytes.size()));
+  part_ended();
+  guest_.take();
+  pages(1000, kWindow + 3);
+  EXPECT_TRUE(guest_.take().empty());
+  page(5000);
+  EXPECT_EQ(guest_.take(), (std::vector<Runs>{{{1000, uint32_t(kWindow + 3)}}}));
+}
+
+TEST_F(UnseenWritesTest, FarFromTheEndOfTheFirstRoundQemuDoesNotLook) {
+  part_ended();
+  pages(0, kFarPages - 1);
+  guest_.take();
+  part_ended();
+  EXPECT_TRUE(guest_.take().empty());
+  page(kFarPages - 1);
+  part_ended();
+  EXPECT_EQ(guest_.take(), std::vector<Runs>{{}});
+}
+
+TEST_F(UnseenWritesTest, SuspectsOfAShortPartAreNamedAtItsEnd) {
+  part_ended();
+  pages(0, kFarPages);
+  part_ended();
+  guest_.take();
+  page(9);
+  page(7);
+  page(8);
+  page(100);
+  page(7);
+  part_ended();
+  EXPECT_EQ(guest_.take(), (std::vector<Runs>{{{7, 3}, {100, 1}}}));
+  EXPECT_TRUE(stops_well());
+}
+
+TEST_F(UnseenWritesTest, MoreRunsThanOneMessageHolds) {
+  part_ended();
+  guest_.take();
+  constexpr uint64_t kMany = 1100;
+  for (uint64_t number = 0; number < kMany; ++number) ASSERT_TRUE(unseen_->page(2 * number * kPage, at_));
+  pages(5000, kWindow + 1);
+  const auto asked = guest_.take();
+  ASSERT_EQ(asked.size(), 3u);
+  Runs all;
+  for (const Runs& one : asked) all.insert(all.end(), one.begin(), one.end());
+  ASSERT_EQ(all.size(), kMany + 1);
+  for (uint64_t number = 0; number < kMany; ++number)
+    EXPECT_EQ(all[number], (std::pair<uint32_t, uint32_t>(2 * number, 1)));
+}
+
+TEST_F(UnseenWritesTest, AGuestThatStopsWithSuspectsWasNotCopiedWell) {
+  part_ended();
+  pages(0, 3);
+  EXPECT_FALSE(stops_well());
+}
+
+TEST_F(UnseenWritesTest, NorOneThatStopsBeforeItsAnswer) {
+  part_ended();
+  pages(0, 3);
+  guest_.stands = true;
+  auto well = std::async(std::launch::async, [this] { return unseen_->has_stopped_well(); });
+  part_ended();  // comes back though nothing is answered
+  while (well.wait_for(std::chrono::milliseconds(1)) != std::future_status::ready) unseen_->nothing_comes(from_.get());
+  EXPECT_FALSE(well.get());
+}
+
+TEST_F(UnseenWritesTest, OneThatStopsWhileItIsAskedForNothingWasCopiedWell) {
+  part_ended();
+  pages(0, kFarPages);
+  guest_.stands = true;
+  auto well = std::async(std::launch::async, [this] { return unseen_->has_stopped_well(); });
+  part_ended();
+  while (well.wait_for(std::chrono::milliseconds(1)) != std::future_status::ready) unseen_->nothing_comes(from_.get());
+  EXPECT_TRUE(well.get());
+  guest_.take();
+  pages(0, 10);  // the guest stands: QEMU reads what is there
+  part_ended();
+  EXPECT_TRUE(guest_.take().empty());
+}
+
+TEST_F(UnseenWritesTest, WhatStillLiesInThePipeIsWaitedFor) {
+  part_ended();
+  pages(0, kFarPages);
+  ASSERT_EQ(write(to_.get(), "x", 1), 1);
+  auto well = std::async(std::launch::async, [this] { return unseen_->has_stopped_well(); });
+  for (int times = 0; times < 20; ++times) {
+    unseen_->nothing_comes(from_.get());
+    EXPECT_NE(well.wait_for(std::chrono::milliseconds(1)), std::future_status::ready);
+  }
+  char byte;
+  ASSERT_EQ(read(from_.get(), &byte, 1), 1);
+  while (well.wait_for(std::chrono::milliseconds(1)) != std::future_status::ready) unseen_->nothing_comes(from_.get());
+  EXPECT_TRUE(well.get());
+}
+
+TEST_F(UnseenWritesTest, AnAnswerToSomebodyElseIsNone) {
+  guest_.says_more = true;
+  part_ended();
+  pages(1000, kWindow + 1);
+  EXPECT_TRUE(stops_well());
+}
+
+TEST(UnseenWrites, AGuestWithoutAKeeper) {
+  int ends[2];
+  ASSERT_EQ(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
+  Descriptor control(ends[0]);
+  shutdown(ends[1], SHUT_WR);
+  const auto watched = UnseenWrites::watch(std::move(control), kMemory, kNear);
+  ASSERT_FALSE(watched);
+  EXPECT_EQ(watched.error().message, "the guest's keeper has gone");
+  close(ends[1]);
+}
+
+}  // namespace
+}  // namespace mortem::tools

@@ -142,7 +142,8 @@ class Receiver {
       if (block_ == nullptr) return broken("a page of the block before the first one");
       const MemoryBlock& block = *block_;
       if (offset >= block.size) return broken(fmt::format("page {:#x} is behind the end of {}", offset, block.name));
-      if (&block == main_block_) TRY_VOID(listener_.page(offset < below_4g_ ? offset : offset - below_4g_ + k4GiB, at));
+      if (&block == main_block_)
+        TRY_VOID(listener_.page(offset < below_4g_ ? offset : offset - below_4g_ + k4GiB, at, flags == kZeroPage));
       if (flags == kWholePage) {
         TRY_VOID(put_page(block, offset, TRY(input_.take(kPage))));
       } else if (flags == kZeroPage) {

@@ -16,8 +16,10 @@ using nlohmann::json;
 
 namespace {
 
-constexpr int kDowntimeMilliseconds = 20;
-constexpr int kPipeBytes = 128 << 10;
+// How long what is left may take to go over when QEMU stops the guest: at first, and of a guest that writes too much.
+constexpr int kDowntimeMilliseconds = 8, kLongestDowntimeMilliseconds = 20;
+// What QEMU has sent and we have not read is little, so that it waits for us soon (unseen_writes.h).
+constexpr int kPipeBytes = 64 << 10;
 constexpr const char* kWaitsForUs = "pause-before-switchover";
 constexpr double kLongestSilence = 5;  // seconds
 constexpr double kLookSeconds = 0.1;   // between two looks at how far it is
@@ -63,8 +65,8 @@ class Reception : snapshot::ReceptionListener {
     return {};
   }
   int wakes() const override { return unseen_ ? unseen_->wakes() : -1; }
-  Result<void> page(uint64_t address, uint64_t at) override {
-    return unseen_ ? unseen_->page(address, at) : Result<void>();
+  Result<void> page(uint64_t address, uint64_t at, bool is_zero) override {
+    return unseen_ ? unseen_->page(address, at, is_zero) : Result<void>();
   }
   Result<void> part_ended(uint64_t read) override {
     return unseen_ ? unseen_->part_ended(read, from_.get()) : Result<void>();
@@ -96,7 +98,9 @@ class Watch {
     if (request_.method != CloneMethod::PreCopy || is_at_full_speed_) return {};
     if (ram.value("dirty-sync-count", uint64_t{0}) <= kGentleRounds) return {};
     is_at_full_speed_ = true;
-    return qmp_.execute("migrate-set-parameters", {{"max-bandwidth", 0}}).map([](auto&&) {});
+    return qmp_
+        .execute("migrate-set-parameters", {{"max-bandwidth", 0}, {"downtime-limit", kLongestDowntimeMilliseconds}})
+        .map([](auto&&) {});
   }
 
  private:

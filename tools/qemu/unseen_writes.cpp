@@ -23,9 +23,9 @@ constexpr auto kPatience = std::chrono::milliseconds(3000);
 constexpr auto kLastPatience = std::chrono::milliseconds(20);  // of a guest that has stopped: its answer is on the way
 constexpr auto kDecisionPatience = std::chrono::seconds(1);
 constexpr uint64_t kPage = 4096;
-// What QEMU has read and not written yet: a buffer, and 64 pieces to be written of a page at most
-// (migration/qemu-file.c).
-constexpr uint64_t kMostInQemu = 32768 + 64 * kPage;
+// QEMU's own buffer holds the heads of pages, and of a zero page that is all; a whole page is read when it is written.
+// It is written when it is full, or when 64 pieces are to be written: two of each page (migration/qemu-file.c).
+constexpr uint64_t kQemuBuffer = 32768, kMostWholeInQemu = 32;
 
 int milliseconds_until(Clock::time_point end) {
   return int(std::max<int64_t>(0, std::chrono::ceil<std::chrono::milliseconds>(end - Clock::now()).count()));
@@ -58,14 +58,20 @@ Result<std::unique_ptr<UnseenWrites>> UnseenWrites::watch(Descriptor control, ui
   return unseen;
 }
 
-Result<void> UnseenWrites::page(uint64_t address, uint64_t at) {
+Result<void> UnseenWrites::page(uint64_t address, uint64_t at, bool is_zero) {
   ++pages_;
   if (is_decided_) return {};
-  if (at < clean_from_)
+  if (may_be_suspect(at, is_zero))
     suspects_.push_back(uint32_t(address / kPage));
   else if (!suspects_.empty())
     TRY_VOID(clear_suspects());
+  if (at >= captured_ && !is_zero) ++whole_;
   return {};
+}
+
+bool UnseenWrites::may_be_suspect(uint64_t at, bool is_zero) const {
+  if (at < captured_) return true;
+  return is_zero && whole_ <= kMostWholeInQemu && at - captured_ < kQemuBuffer + whole_ * kPage;
 }
 
 Result<void> UnseenWrites::part_ended(uint64_t read, int pipe) {
@@ -76,7 +82,8 @@ Result<void> UnseenWrites::part_ended(uint64_t read, int pipe) {
   suspects_.clear();
   int more = 0;
   if (ioctl(pipe, FIONREAD, &more) != 0) return system_failure("cannot look into", "QEMU's pipe");
-  clean_from_ = read + uint64_t(more) + kMostInQemu;
+  captured_ = read + uint64_t(more);
+  whole_ = 0;
   return {};
 }
 
@@ -130,6 +137,7 @@ Result<bool> UnseenWrites::wait_for_answer() {
     poll(wait, 2, milliseconds_until(end));
     if ((wait[0].revents & (POLLIN | POLLHUP)) == 0) {
       if (Clock::now() < end) continue;
+      if (is_last && !suspects_.empty()) decide(false);
       if (is_last) return false;
       return failure(ErrorKind::Unsupported, "the guest's kernel does not answer");
     }

@@ -23,12 +23,12 @@ namespace mortem::tools {
 
 class UnseenWrites {
  public:
-  // Of a guest with that much memory, at its control port. QEMU does not look while more than `near_bytes` of it are left
-  // to be sent. An error: it does not answer.
+  // Of a guest with that much memory, at its control port. QEMU does not look while more than `near_bytes` of it are
+  // left to be sent. An error: it does not answer.
   static Result<std::unique_ptr<UnseenWrites>> watch(Descriptor control, uint64_t memory_bytes, uint64_t near_bytes);
 
   // In the thread that reads QEMU's stream out of `pipe` (ReceptionListener has the words).
-  Result<void> page(uint64_t address, uint64_t at);
+  Result<void> page(uint64_t address, uint64_t at, bool is_zero);
   Result<void> part_ended(uint64_t read, int pipe);
   void nothing_comes(int pipe);
   int wakes() const { return wakes_.get(); }
@@ -39,6 +39,7 @@ class UnseenWrites {
  private:
   UnseenWrites(Descriptor control, Descriptor wakes, uint64_t far_pages)
       : control_(std::move(control)), wakes_(std::move(wakes)), far_pages_(far_pages) {}
+  bool may_be_suspect(uint64_t at, bool is_zero) const;
   Result<void> clear_suspects();
   Result<void> ask();
   Result<bool> wait_for_answer();  // false: the guest has stopped
@@ -50,7 +51,8 @@ class UnseenWrites {
   ControlDecoder decoder_;
   uint32_t asked_ = 0;              // number of the last message
   std::vector<uint32_t> suspects_;  // page frames
-  uint64_t clean_from_ = 0;         // offset in the stream of the first page that cannot be one
+  uint64_t captured_ = 0;           // offset in the stream up to which QEMU had written when the guest answered
+  uint64_t whole_ = 0;              // pages behind that which came whole
   bool is_decided_ = false;         // the reading thread's
   std::atomic<bool> has_stopped_ = false;
   std::mutex mutex_;

@@ -40,7 +40,7 @@ void ClockWatch::look() {
   take_reports(0);
   const int64_t now = now_us();
   if (!control_ || now < began_us_ + kPartMicroseconds) return;
-  parts_.push_back({began_us_, now, {}});
+  parts_.push_back({began_us_, INT64_MAX, {}});
   if (!write_all(control_.get(), encode({ControlType::WatchClockEnd, {}}), "control") || !begin_part())
     control_.reset();
 }
@@ -48,7 +48,7 @@ void ClockWatch::look() {
 bool ClockWatch::end() {
   constexpr int kPatienceMilliseconds = 2000;
   if (!control_) return false;
-  parts_.push_back({began_us_, now_us(), {}});
+  parts_.push_back({began_us_, INT64_MAX, {}});
   if (!write_all(control_.get(), encode({ControlType::WatchClockEnd, {}}), "control")) return false;
   while (control_ && !has_all()) take_reports(kPatienceMilliseconds);
   return has_all();
@@ -70,6 +70,7 @@ void ClockWatch::take_reports(int wait_ms) {
     if ((*message)->type != ControlType::ClockReport || (*message)->payload.size() < sizeof report || has_all())
       continue;
     std::memcpy(&report, (*message)->payload.data(), sizeof report);
+    parts_[reports_].reported_us = now_us();
     parts_[reports_++].gap_ms = double(report.largest_gap_ns) / 1e6;
   }
 }
@@ -77,7 +78,7 @@ void ClockWatch::take_reports(int wait_ms) {
 double ClockWatch::longest_gap(int64_t from_us, int64_t to_us) const {
   double longest = 0;
   for (const Part& part : parts_)
-    if (part.ended_us >= from_us && part.began_us <= to_us) longest = std::max(longest, part.gap_ms.value_or(0));
+    if (part.reported_us >= from_us && part.told_us <= to_us) longest = std::max(longest, part.gap_ms.value_or(0));
   return longest;
 }
 

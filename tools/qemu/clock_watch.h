@@ -20,14 +20,16 @@ class ClockWatch {
   // False: the guest does not say, or not all.
   bool end();
 
-  // The longest time between two looks, milliseconds: of all, or of the parts that had to do with a time of the host's
-  // clock (microseconds since 1970).
+  // The longest time between two looks, milliseconds: of all, or of the parts that may have had to do with a time of the
+  // host's clock (microseconds since 1970).
   double longest_gap() const { return longest_gap(0, INT64_MAX); }
   double longest_gap(int64_t from_us, int64_t to_us) const;
 
  private:
   struct Part {
-    int64_t began_us, ended_us;  // when the guest was told so; it hears of it when it runs
+    // When the guest was told to begin, and when its report had come: it heard of the one after the first, of the end
+    // before the other.
+    int64_t told_us, reported_us;
     std::optional<double> gap_ms;
   };
   bool begin_part();

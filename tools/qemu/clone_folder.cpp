@@ -163,9 +163,7 @@ Result<snapshot::CloneDescription> clone_into_folder(const CloneSource& source, 
   description.method = clone_method_name(clone.method);
   description.pause_ms = description.stopped_ms = clone.stopped_ms;
   if (has_watched) {
-    constexpr int64_t kAround = 100'000;  // microseconds: what the guest is told it may hear of later
-    const double gap =
-        watch.longest_gap(clone.moment_us - kAround, clone.moment_us + int64_t(clone.stopped_ms * 1000) + kAround);
+    const double gap = watch.longest_gap(clone.moment_us, clone.moment_us + int64_t(clone.stopped_ms * 1000));
     description.guest_gap_ms = gap;
     description.longest_gap_ms = watch.longest_gap();
     // The clock of a guest under TCG stands still with it: what it shows comes on top.

@@ -18,8 +18,7 @@ namespace {
 
 // How long what is left may take to go over when QEMU stops the guest: at first, and of a guest that writes too much.
 constexpr int kDowntimeMilliseconds = 8, kLongestDowntimeMilliseconds = 20;
-// What QEMU has sent and we have not read is little, so that it waits for us soon (unseen_writes.h).
-constexpr int kPipeBytes = 64 << 10;
+constexpr int kPipeBytes = 1 << 20;
 constexpr const char* kWaitsForUs = "pause-before-switchover";
 constexpr double kLongestSilence = 5;  // seconds
 constexpr double kLookSeconds = 0.1;   // between two looks at how far it is

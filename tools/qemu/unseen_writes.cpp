@@ -1,5 +1,6 @@
 #include "tools/qemu/unseen_writes.h"
 
+#include <fcntl.h>
 #include <poll.h>
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
@@ -20,9 +21,10 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 constexpr auto kPatience = std::chrono::milliseconds(3000);
-constexpr auto kLastPatience = std::chrono::milliseconds(20);  // of a guest that has stopped: its answer is on the way
+constexpr auto kLastPatience = std::chrono::milliseconds(5);  // of a guest that has stopped: its answer is on the way
 constexpr auto kDecisionPatience = std::chrono::seconds(1);
 constexpr uint64_t kPage = 4096;
+constexpr int kNarrow = 4096, kWide = 1 << 20;  // widths of the pipe
 // QEMU's own buffer holds the heads of pages, and of a zero page that is all; a whole page is read when it is written.
 // It is written when it is full, or when 64 pieces are to be written: two of each page (migration/qemu-file.c).
 constexpr uint64_t kQemuBuffer = 32768, kMostWholeInQemu = 32;
@@ -88,9 +90,15 @@ Result<void> UnseenWrites::part_ended(uint64_t read, int pipe) {
 }
 
 void UnseenWrites::nothing_comes(int pipe) {
-  if (is_decided_ || !has_stopped_) return;
+  if (is_decided_) return;
+  if (!has_stopped_) {
+    if (pages_ >= far_pages_) set_width(pipe, kNarrow);
+    return;
+  }
   int more = 0;
-  if (ioctl(pipe, FIONREAD, &more) == 0 && more == 0) decide(suspects_.empty());
+  if (ioctl(pipe, FIONREAD, &more) != 0 || more != 0) return;
+  set_width(pipe, kWide);
+  decide(suspects_.empty());
 }
 
 bool UnseenWrites::has_stopped_well() {
@@ -152,6 +160,11 @@ Result<bool> UnseenWrites::wait_for_answer() {
       if (answer.number == asked_) return true;
     }
   }
+}
+
+// It may be too full for that: again later, then.
+void UnseenWrites::set_width(int pipe, int bytes) {
+  if (width_ != bytes && fcntl(pipe, F_SETPIPE_SZ, bytes) >= 0) width_ = bytes;
 }
 
 void UnseenWrites::decide(bool is_well) {

@@ -5,7 +5,8 @@
 // include/exec/ram_addr.h). It looks between two parts of the memory's stream (ram_save_pending, migration/ram.c). So
 // behind each part the guest is asked to throw its TLB away; the pages that QEMU may have read between its look and
 // that are suspects, which the guest is asked to write to, so that they are sent once more. A copy is right when the
-// guest stops without a suspect.
+// guest stops without a suspect. For that the pipe is narrow after the first round: QEMU cannot come to its next look,
+// and stop the guest, before we have read what it sends, and we do not read on before the guest has answered.
 #pragma once
 
 #include <atomic>
@@ -44,6 +45,7 @@ class UnseenWrites {
   Result<void> ask();
   Result<bool> wait_for_answer();  // false: the guest has stopped
   void decide(bool is_well);
+  void set_width(int pipe, int bytes);
 
   const Descriptor control_, wakes_;
   const uint64_t far_pages_;  // so many are sent before QEMU looks
@@ -53,6 +55,7 @@ class UnseenWrites {
   std::vector<uint32_t> suspects_;  // page frames
   uint64_t captured_ = 0;           // offset in the stream up to which QEMU had written when the guest answered
   uint64_t whole_ = 0;              // pages behind that which came whole
+  int width_ = 0;                   // of the pipe, bytes; 0: as it was
   bool is_decided_ = false;         // the reading thread's
   std::atomic<bool> has_stopped_ = false;
   std::mutex mutex_;

@@ -93,6 +93,7 @@ class Taking {
       auto end = copy_by(method);
       for (int left = kMoreTries; end && *end == MigrationEnd::MissesWrites && left > 0; --left) {
         TRY_VOID(start_files_again());
+        TRY_VOID(settings.set(qmp_, method));  // it may have gone at full speed at last
         TRY_VOID(see_all_writes());
         end = copy_by(method);
       }

@@ -102,9 +102,9 @@ void UnseenWrites::nothing_comes(int pipe) {
 }
 
 bool UnseenWrites::has_stopped_well() {
-  has_stopped_ = true;
   const uint64_t one = 1;
-  (void)!write(wakes_.get(), &one, sizeof one);
+  (void)!write(wakes_.get(), &one, sizeof one);  // first: it is read when the flag is seen
+  has_stopped_ = true;
   std::unique_lock lock(mutex_);
   decided_.wait_for(lock, kDecisionPatience, [&] { return verdict_ != Verdict::None; });
   return verdict_ == Verdict::Well;

@@ -89,6 +89,13 @@ class MortemTest(unittest.TestCase):
                 shutil.copy(found, whole)
                 whole.rename(kept)
 
+    def become_ordinary(self):
+        """From now on a user without privileges runs the command."""
+        nobody = 65534
+        self.user = {"user": nobody, "group": nobody, "extra_groups": []}
+        for path in (self.place, *self.place.rglob("*")):
+            os.chown(path, nobody, nobody)
+
     def mortem(self, *arguments, deadline=VM_DEADLINE, status=0, text=True, given=None):
         """Runs the command to its end; fails when its exit status is another. `status` None: any. `given`: bytes for
         its standard input."""

@@ -376,10 +376,8 @@ class OnATap(CloneTest):
             self.mortem("stop", name)
         self.assert_nothing_left()
         # Nor does it need root, where everybody may open /dev/net/tun and have namespaces (not in a chroot).
-        nobody, everybody = 65534, 0o006
-        for path in (self.place, *self.place.rglob("*")):
-            os.chown(path, nobody, nobody)
-        self.user = {"user": nobody, "group": nobody, "extra_groups": []}
+        everybody = 0o006
+        self.become_ordinary()
         has_namespaces = subprocess.run(["unshare", "--user", "--net", "true"], stderr=subprocess.DEVNULL, **self.user)
         if os.stat("/dev/net/tun").st_mode & everybody == everybody and has_namespaces.returncode == 0:
             self.assertEqual(self.facts("resume", "moment", "--name", "ordinary")["name"], "ordinary")
@@ -396,10 +394,7 @@ class OrdinaryUser(CloneTest):
     def setUp(self):
         super().setUp()
         if os.geteuid() == 0:
-            nobody = 65534
-            self.user = {"user": nobody, "group": nobody, "extra_groups": []}
-            for path in (self.place, *self.place.rglob("*")):
-                os.chown(path, nobody, nobody)
+            self.become_ordinary()
             if subprocess.run([str(MORTEM), "--version"], capture_output=True, **self.user).returncode != 0:
                 self.skipTest(f"{MORTEM} is in a folder that an ordinary user cannot look into")
 

@@ -187,10 +187,7 @@ class Session(LibvirtTest):
         self.socket = self.place / "run" / "libvirt" / "libvirt-sock"
         if os.geteuid() != 0:
             return
-        nobody = 65534
-        self.user = {"user": nobody, "group": nobody, "extra_groups": []}
-        for path in (self.place, *self.place.iterdir()):
-            os.chown(path, nobody, nobody)
+        self.become_ordinary()
 
     def test_clones(self):
         self.check_clones()

@@ -120,6 +120,31 @@ Result<void> cancel(Qmp& qmp) {
   return failure(ErrorKind::System, "QEMU does not cancel its migration");
 }
 
+enum class Step : uint8_t { GoesOn, Completed, MissesWrites };
+
+Result<Step> take_event(const json& event, Qmp& qmp, const MigrationRequest& request, Reception& reception,
+                        MigrationOutcome& outcome) {
+  const std::string name = event.value("event", "");
+  if (name == "STOP") outcome.stopped_at_us = event_time_us(event);
+  if (name == "RESUME") outcome.resumed_at_us = event_time_us(event);
+  if (name != "MIGRATION") return Step::GoesOn;
+  const std::string status = event.value("data", json::object()).value("status", "");
+  if (status == "completed") return Step::Completed;
+  if (status == "pre-switchover") {
+    if (request.unseen && !request.unseen->has_stopped_well()) {
+      TRY_VOID(cancel(qmp));
+      return Step::MissesWrites;
+    }
+    TRY(qmp.execute("migrate-continue", {{"state", "pre-switchover"}}));
+  }
+  if (status != "failed") return Step::GoesOn;
+  outcome.began = false;
+  if (reception.has_failed()) return tl::unexpected(reception.take().error());
+  const json state = TRY(migration_state(qmp));
+  return failure(ErrorKind::System, fmt::format("QEMU's {} failed: {}", clone_method_name(request.method),
+                                                state.value("error-desc", "it does not say why")));
+}
+
 }  // namespace
 
 const char* clone_method_name(CloneMethod method) {
@@ -212,33 +237,14 @@ Result<MigrationEnd> run_migration(Qmp& qmp, const MigrationRequest& request, Mi
   Watch watch(qmp, request);
   while (true) {
     const auto event = TRY(qmp.next_event(20));
-    // In the pause nothing is asked that could be in its way, unless QEMU seems to hang.
-    if (event) heard = Clock::now();
-    if ((!event && outcome.stopped_at_us == 0) || seconds_since(heard) > kLongestSilence) {
-      TRY_VOID(watch.look());
-      heard = Clock::now();
-    }
     if (event) {
-      const std::string name = event->value("event", "");
-      if (name == "STOP") outcome.stopped_at_us = event_time_us(*event);
-      if (name == "RESUME") outcome.resumed_at_us = event_time_us(*event);
-      if (name != "MIGRATION") continue;
-      const std::string status = event->value("data", json::object()).value("status", "");
-      if (status == "completed") break;
-      if (status == "pre-switchover") {
-        if (request.unseen && !request.unseen->has_stopped_well()) {
-          TRY_VOID(cancel(qmp));
-          return MigrationEnd::MissesWrites;
-        }
-        TRY(qmp.execute("migrate-continue", {{"state", "pre-switchover"}}));
-      }
-      if (status != "failed") continue;
-      outcome.began = false;
-      if (reception.has_failed()) return tl::unexpected(reception.take().error());
-      const json state = TRY(migration_state(qmp));
-      return failure(ErrorKind::System, fmt::format("QEMU's {} failed: {}", clone_method_name(request.method),
-                                                    state.value("error-desc", "it does not say why")));
+      heard = Clock::now();
+      const Step step = TRY(take_event(*event, qmp, request, reception, outcome));
+      if (step == Step::Completed) break;
+      if (step == Step::MissesWrites) return MigrationEnd::MissesWrites;
     }
+    const bool stands = outcome.stopped_at_us != 0;
+    if (stands && event) continue;
     if (auto go_on = request.go_on(); !go_on) {
       if (can_cancel) (void)cancel(qmp);
       return tl::unexpected(go_on.error());
@@ -248,8 +254,12 @@ Result<MigrationEnd> run_migration(Qmp& qmp, const MigrationRequest& request, Mi
       if (can_cancel) (void)cancel(qmp);
       return tl::unexpected(failed.error());
     }
-    if (request.method == CloneMethod::PreCopy && outcome.stopped_at_us == 0 &&
-        seconds_since(start) > request.patience_seconds) {
+    // In the pause nothing is asked that could be in its way, unless QEMU seems to hang.
+    if (!stands || seconds_since(heard) > kLongestSilence) {
+      TRY_VOID(watch.look());
+      heard = Clock::now();
+    }
+    if (request.method == CloneMethod::PreCopy && !stands && seconds_since(start) > request.patience_seconds) {
       TRY_VOID(cancel(qmp));
       return MigrationEnd::NoConvergence;
     }

@@ -214,7 +214,7 @@ class Taking {
     }
     if (resumed_at_us_ == 0) return failure(ErrorKind::System, "QEMU does not say that the guest goes on");
     clone_.stopped_ms = double(resumed_at_us_ - stopped_at_us_) / 1000;
-    return {};
+    return request_.go_on();
   }
 
   const LiveCloneRequest& request_;

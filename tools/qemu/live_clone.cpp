@@ -168,6 +168,8 @@ class Taking {
     auto run = run_migration(qmp_, migration, std::move(pipe), outcome);
     is_in_background_ = is_background && outcome.began && !run;
     const MigrationEnd end = TRY(run);
+    if (end == MigrationEnd::MissesWrites)
+      stop_before_us_ = std::max(stop_before_us_, now_us() - outcome.stopped_at_us);
     if (outcome.stopped_at_us != 0) stopped_at_us_ = outcome.stopped_at_us;
     resumed_at_us_ = outcome.resumed_at_us;
     clone_.state = outcome.state;
@@ -213,7 +215,7 @@ class Taking {
       if (event && event->value("event", "") == "RESUME") resumed_at_us_ = event_time_us(*event);
     }
     if (resumed_at_us_ == 0) return failure(ErrorKind::System, "QEMU does not say that the guest goes on");
-    clone_.stopped_ms = double(resumed_at_us_ - stopped_at_us_) / 1000;
+    clone_.stopped_ms = double(std::max(resumed_at_us_ - stopped_at_us_, stop_before_us_)) / 1000;
     return request_.go_on();
   }
 
@@ -226,6 +228,7 @@ class Taking {
   std::vector<ClonedDisk> disks_;
   std::unique_ptr<UnseenWrites> unseen_;
   int64_t stopped_at_us_ = 0, resumed_at_us_ = 0;
+  int64_t stop_before_us_ = 0;  // the longest of attempts that were begun again, at most
   uint64_t memory_bytes_ = 0, told_ = 0;
   bool is_in_background_ = false;  // a background snapshot has begun, and broke off on our side
 };

@@ -37,7 +37,7 @@ struct LiveClone {
   std::vector<Disk> disks;
   std::string qemu_version;
   bool was_running = true;
-  double stopped_ms = 0;                  // from QEMU's STOP to its RESUME
+  double stopped_ms = 0;                  // from QEMU's STOP to its RESUME; the longest
   double seconds = 0;                     // all in all
   int64_t moment_us = 0;                  // of the moment, since 1970
   std::optional<double> processor_share;  // processor_time.h, while it was copied

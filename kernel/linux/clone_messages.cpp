@@ -66,7 +66,7 @@ void end_watch() {
   control_send(ControlType::ClockReport, {reinterpret_cast<const uint8_t*>(&g_report), sizeof g_report});
 }
 
-// What stands in free pages matters to nobody: they are cleared when they are taken.
+// What stands in free pages matters to nobody, they are cleared when they are taken; to the firmware's nobody writes.
 void write_page_again(uint64_t frame) {
   const PageOwner owner = page_owner(frame * kPageSize);
   if (owner == PageOwner::Absent || owner == PageOwner::Firmware || owner == PageOwner::Free) return;

@@ -59,9 +59,9 @@ struct MigrationRequest {
 
 enum class MigrationEnd { Done, NoConvergence, MissesWrites };
 
-// NotFound-like ends are errors; a pre-copy that cannot keep up, or that the guest's end came too early for
-// (UnseenWrites::has_stopped_well), is no error. In each case but Done the guest runs on,
-// but for a background snapshot that began: somebody has to read its pipe to its end then (clone_guard.h).
+// NotFound-like ends are errors; no error is a pre-copy that cannot keep up, or whose guest stopped too early
+// (UnseenWrites::has_stopped_well). In each case but Done the guest runs on, but for a background snapshot that began:
+// somebody has to read its pipe to its end then (clone_guard.h).
 Result<MigrationEnd> run_migration(Qmp& qmp, const MigrationRequest& request, MigrationPipe pipe,
                                    MigrationOutcome& outcome);
 

@@ -2,7 +2,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <poll.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <chrono>
@@ -10,7 +10,6 @@
 #include <ctime>
 
 #include "tools/interrupt.h"
-#include "tools/output.h"
 #include "tools/replay/places.h"
 #include "tools/replay/recorder.h"
 #include "tools/replay/replay_front.h"
@@ -102,13 +101,13 @@ class ReplayKeeper {
   const int nothing = open("/dev/null", O_RDWR | O_CLOEXEC);
   const int log = open((instance.folder() / "monitor.log").c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
   dup2(nothing, 0), dup2(nothing, 1), dup2(log, 2);
+  Result<void> done;
   {
     ReplayKeeper keeper(std::move(recording), std::move(instance), source);
-    if (auto done = keeper.run(at, ready); !done) {
-      fail(done.error());
-      (void)write_all(ready, "failed " + done.error().message + "\n", "the ready pipe");
-    }
+    done = keeper.run(at, ready);
   }
+  // Told when the instance is gone: whoever was refused finds nothing left.
+  if (!done) (void)write_all(ready, "failed " + done.error().message + "\n", "the ready pipe");
   _exit(0);
 }
 
@@ -200,6 +199,7 @@ Result<StartedReplay> start_replay(const fs::path& folder, const ReplayOptions& 
     if (got < 0 && errno == EINTR) {
       if (interrupted_by() == 0) continue;
       kill(started.keeper, SIGTERM);
+      waitpid(started.keeper, nullptr, 0);  // it takes the instance away
       return failure(ErrorKind::System, "interrupted");
     }
     if (got <= 0) return failure(ErrorKind::System, started.name + ": its keeper died");

@@ -4,6 +4,7 @@ import os
 import pathlib
 import pty
 import re
+import signal
 import socket
 import subprocess
 import unittest
@@ -11,8 +12,6 @@ import unittest
 from mortem_test import GUESTS, MORTEM, MortemTest, wait_until
 from namespaces import Namespace
 from test_network import free_port, receive
-
-
 
 
 class CloneTest(MortemTest):
@@ -162,6 +161,28 @@ class Folders(CloneTest):
             self.assertIn("main", [frame["function"] for frame in thread["frames"]])
             self.facts("resume", name, "--name", name)
             self.mortem("stop", name, status=None)
+        self.mortem("stop", "writer", status=None)
+        self.assert_nothing_left()
+
+    def test_guest_falls_silent(self):
+        """Nobody brings its kernel's answers any more, in the middle of a pre-copy: the next method is taken."""
+        self.start_guest(GUESTS / "dirties_memory", "writer", arguments=["160"], says="writing")
+        (instance,) = [one for one in self.facts("ps")["instances"] if one["name"] == "writer"]
+        keeper = json.loads((pathlib.Path(instance["instance"]) / "instance.json").read_text())["keeper_pid"]
+        clone = subprocess.Popen([str(MORTEM), "clone", "writer", "-o", "silent"], stdout=subprocess.PIPE,
+                                 stderr=subprocess.PIPE, text=True, cwd=self.files, env=self.environment)
+        try:
+            wait_until(lambda: any(path.stat().st_blocks > 2048 for path in self.files.rglob("memory")), "the first MiB", 30)
+            os.kill(keeper, signal.SIGSTOP)
+            said, errors = clone.communicate(timeout=60)
+        finally:
+            os.kill(keeper, signal.SIGCONT)
+        self.assertEqual(clone.returncode, 0, errors)
+        self.assertIn("pre-copy: the guest's kernel answers no more", errors)
+        self.assertNotIn("by pre-copy", said)
+        (thread,) = self.facts("bt", "silent")["threads"]
+        self.assertIn("main", [frame["function"] for frame in thread["frames"]])
+        self.assertEqual(self.facts("clone", "writer", "-o", "again", "--method", "stop-and-copy")["method"], "stop-and-copy")
         self.mortem("stop", "writer", status=None)
         self.assert_nothing_left()
 

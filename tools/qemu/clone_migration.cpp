@@ -6,6 +6,7 @@
 
 #include <atomic>
 #include <chrono>
+#include <optional>
 #include <thread>
 
 #include "tools/qemu/machine.h"
@@ -120,26 +121,31 @@ Result<void> cancel(Qmp& qmp) {
   return failure(ErrorKind::System, "QEMU does not cancel its migration");
 }
 
-enum class Step : uint8_t { GoesOn, Completed, MissesWrites };
+// Of a reception that has failed.
+Result<MigrationEnd> end_of(Reception& reception, const MigrationRequest& request) {
+  if (request.unseen && request.unseen->has_lost_guest()) return MigrationEnd::GuestIsSilent;
+  return tl::unexpected(reception.take().error());
+}
 
-Result<Step> take_event(const json& event, Qmp& qmp, const MigrationRequest& request, Reception& reception,
-                        MigrationOutcome& outcome) {
+// Nothing: it goes on.
+Result<std::optional<MigrationEnd>> take_event(const json& event, Qmp& qmp, const MigrationRequest& request,
+                                               Reception& reception, MigrationOutcome& outcome) {
   const std::string name = event.value("event", "");
   if (name == "STOP") outcome.stopped_at_us = event_time_us(event);
   if (name == "RESUME") outcome.resumed_at_us = event_time_us(event);
-  if (name != "MIGRATION") return Step::GoesOn;
+  if (name != "MIGRATION") return std::nullopt;
   const std::string status = event.value("data", json::object()).value("status", "");
-  if (status == "completed") return Step::Completed;
+  if (status == "completed") return MigrationEnd::Done;
   if (status == "pre-switchover") {
     if (request.unseen && !request.unseen->has_stopped_well()) {
       TRY_VOID(cancel(qmp));
-      return Step::MissesWrites;
+      return MigrationEnd::MissesWrites;
     }
     TRY(qmp.execute("migrate-continue", {{"state", "pre-switchover"}}));
   }
-  if (status != "failed") return Step::GoesOn;
+  if (status != "failed") return std::nullopt;
   outcome.began = false;
-  if (reception.has_failed()) return tl::unexpected(reception.take().error());
+  if (reception.has_failed()) return end_of(reception, request);
   const json state = TRY(migration_state(qmp));
   return failure(ErrorKind::System, fmt::format("QEMU's {} failed: {}", clone_method_name(request.method),
                                                 state.value("error-desc", "it does not say why")));
@@ -239,9 +245,9 @@ Result<MigrationEnd> run_migration(Qmp& qmp, const MigrationRequest& request, Mi
     const auto event = TRY(qmp.next_event(20));
     if (event) {
       heard = Clock::now();
-      const Step step = TRY(take_event(*event, qmp, request, reception, outcome));
-      if (step == Step::Completed) break;
-      if (step == Step::MissesWrites) return MigrationEnd::MissesWrites;
+      const auto end = TRY(take_event(*event, qmp, request, reception, outcome));
+      if (end == MigrationEnd::Done) break;
+      if (end) return *end;
     }
     const bool stands = outcome.stopped_at_us != 0;
     if (stands && event) continue;
@@ -250,9 +256,9 @@ Result<MigrationEnd> run_migration(Qmp& qmp, const MigrationRequest& request, Mi
       return tl::unexpected(go_on.error());
     }
     if (reception.has_failed()) {
-      auto failed = reception.take();
-      if (can_cancel) (void)cancel(qmp);
-      return tl::unexpected(failed.error());
+      auto end = end_of(reception, request);
+      if (can_cancel) TRY_VOID(cancel(qmp));
+      return end;
     }
     // In the pause nothing is asked that could be in its way, unless QEMU seems to hang.
     if (!stands || seconds_since(heard) > kLongestSilence) {

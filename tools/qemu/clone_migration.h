@@ -57,11 +57,11 @@ struct MigrationRequest {
   std::function<void(uint64_t left, uint64_t all)> progress;
 };
 
-enum class MigrationEnd { Done, NoConvergence, MissesWrites };
+enum class MigrationEnd { Done, NoConvergence, MissesWrites, GuestIsSilent };
 
-// NotFound-like ends are errors; no error is a pre-copy that cannot keep up, or whose guest stopped too early
-// (UnseenWrites::has_stopped_well). In each case but Done the guest runs on, but for a background snapshot that began:
-// somebody has to read its pipe to its end then (clone_guard.h).
+// NotFound-like ends are errors; no error is a pre-copy that cannot keep up, whose guest stopped too early
+// (UnseenWrites::has_stopped_well), or whose guest answers no more. In each case but Done the guest runs on, but for a
+// background snapshot that began: somebody has to read its pipe to its end then (clone_guard.h).
 Result<MigrationEnd> run_migration(Qmp& qmp, const MigrationRequest& request, MigrationPipe pipe,
                                    MigrationOutcome& outcome);
 

@@ -94,8 +94,9 @@ class Taking {
       for (int left = kMoreTries; end && *end == MigrationEnd::MissesWrites && left > 0; --left) {
         TRY_VOID(start_files_again());
         TRY_VOID(settings.set(qmp_, method));  // it may have gone at full speed at last
-        TRY_VOID(see_all_writes());
-        end = copy_by(method);
+        const auto sees = see_all_writes();
+        if (!sees && sees.error().kind != ErrorKind::Unsupported) return sees;
+        end = sees ? copy_by(method) : MigrationEnd::GuestIsSilent;
       }
       if (!end && (method != CloneMethod::Background || is_in_background_ || !request_.go_on()))
         return tl::unexpected(end.error());
@@ -104,6 +105,8 @@ class Taking {
         last = end.error().message;
       else if (*end == MigrationEnd::MissesWrites)
         last = "the guest's kernel answers too late";
+      else if (*end == MigrationEnd::GuestIsSilent)
+        last = "the guest's kernel answers no more";
       else
         last = fmt::format("the guest writes its memory faster than it can be copied: no end in {:.0f} s",
                            request_.patience_seconds);

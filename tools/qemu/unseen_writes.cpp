@@ -130,7 +130,8 @@ Result<void> UnseenWrites::ask() {
     messages += encode({ControlType::WriteAgain, payload});
     at += count;
   } while (at < runs.size());
-  return write_all(control_.get(), messages, "control");
+  if (!write_all(control_.get(), messages, "control")) return lost_guest("the guest's keeper has gone");
+  return {};
 }
 
 Result<bool> UnseenWrites::wait_for_answer() {
@@ -147,11 +148,11 @@ Result<bool> UnseenWrites::wait_for_answer() {
       if (Clock::now() < end) continue;
       if (is_last && !suspects_.empty()) decide(false);
       if (is_last) return false;
-      return failure(ErrorKind::Unsupported, "the guest's kernel does not answer");
+      return lost_guest("the guest's kernel does not answer");
     }
     char part[8192];
     const ssize_t got = read(control_.get(), part, sizeof part);
-    if (got <= 0) return failure(ErrorKind::Unsupported, "the guest's keeper has gone");
+    if (got <= 0) return lost_guest("the guest's keeper has gone");
     decoder_.add({part, size_t(got)});
     for (auto message = TRY(decoder_.next()); message; message = TRY(decoder_.next())) {
       ControlWriteAgain answer;
@@ -160,6 +161,11 @@ Result<bool> UnseenWrites::wait_for_answer() {
       if (answer.number == asked_) return true;
     }
   }
+}
+
+tl::unexpected<Error> UnseenWrites::lost_guest(const char* why) {
+  has_lost_guest_ = true;
+  return failure(ErrorKind::Unsupported, why);
 }
 
 // It may be too full for that: again later, then.

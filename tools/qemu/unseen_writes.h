@@ -28,13 +28,15 @@ class UnseenWrites {
   // left to be sent. An error: it does not answer.
   static Result<std::unique_ptr<UnseenWrites>> watch(Descriptor control, uint64_t memory_bytes, uint64_t near_bytes);
 
-  // In the thread that reads QEMU's stream out of `pipe` (ReceptionListener has the words).
+  // In the thread that reads QEMU's stream out of `pipe` (ReceptionListener has the words). Errors end the reception.
   Result<void> page(uint64_t address, uint64_t at, bool is_zero);
   Result<void> part_ended(uint64_t read, int pipe);
   void nothing_comes(int pipe);
   int wakes() const { return wakes_.get(); }
 
-  // In another: the guest has stopped, and QEMU sends nothing until it is told to. False: there are suspects.
+  // In another: an error was that the guest answers no more. Its copy cannot be made right, another way may do.
+  bool has_lost_guest() const { return has_lost_guest_; }
+  // Likewise: the guest has stopped, and QEMU sends nothing until it is told to. False: there are suspects.
   bool has_stopped_well();
 
  private:
@@ -44,6 +46,7 @@ class UnseenWrites {
   Result<void> clear_suspects();
   Result<void> ask();
   Result<bool> wait_for_answer();  // false: the guest has stopped
+  tl::unexpected<Error> lost_guest(const char* why);
   void decide(bool is_well);
   void set_width(int pipe, int bytes);
 
@@ -57,7 +60,7 @@ class UnseenWrites {
   uint64_t whole_ = 0;              // pages behind that which came whole
   int width_ = 0;                   // of the pipe, bytes; 0: as it was
   bool is_decided_ = false;         // the reading thread's
-  std::atomic<bool> has_stopped_ = false;
+  std::atomic<bool> has_stopped_ = false, has_lost_guest_ = false;
   std::mutex mutex_;
   std::condition_variable decided_;
   enum class Verdict : uint8_t { None, Well, Suspects } verdict_ = Verdict::None;

@@ -227,11 +227,11 @@ Result<void> Volume::write_recovery_flag(bool on, DiskWait wait) {
   return cache_.flush(wait);
 }
 
-// The log first: whoever sees the flag finds a log that says where it begins.
+// The flag first: with it a log that says nothing is an empty one, but e2fsck takes no log without the flag.
 Result<void> Volume::start_log(DiskWait wait) {
+  TRY(write_recovery_flag(true, wait));
   TRY(journal_.start(wait));
   TRY(cache_.flush(wait));
-  TRY(write_recovery_flag(true, wait));
   // The superblock of the running transaction must not take the flag away when it comes home.
   TRY(modify_superblock())->feature_incompatible |= kNeedsRecovery;
   return {};

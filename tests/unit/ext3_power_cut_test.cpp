@@ -111,6 +111,7 @@ Recording record_workload(uint32_t seed, int rounds) {
       }
     }
   }
+  unmount_root();
   recording.record = std::move(disk.record);
   kernel_fakes::free_all_memory();
   return recording;
@@ -171,8 +172,9 @@ TEST_P(PowerCut, AtEveryMoment) {
     SCOPED_TRACE("cut behind " + std::to_string(count));
     kernel_fakes::g_log.clear();
     std::vector<uint8_t> bytes = cut(recording, count, random);
-    // e2fsck is slow: it judges some, before and after our own replay.
-    const bool by_e2fsck = random() % 12 == 0;
+    // e2fsck is slow: it judges some, before and after our own replay, and all while the log begins and ends.
+    constexpr size_t kEdge = 20;
+    const bool by_e2fsck = random() % 12 == 0 || count < kEdge || count + kEdge > recording.record.size();
     if (by_e2fsck) {
       const Verdict verdict = check(bytes, "-fp");
       EXPECT_LE(verdict.status, 1) << verdict.text;

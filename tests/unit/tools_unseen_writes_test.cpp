@@ -46,6 +46,7 @@ class PlayedGuest {
   Descriptor host;
   std::atomic<bool> stands = false;     // says nothing any more
   std::atomic<bool> says_more = false;  // before each answer, that to another question
+  std::atomic<bool> leaves = false;     // instead of the next answer
 
  private:
   void serve(Descriptor end) {
@@ -73,6 +74,10 @@ class PlayedGuest {
       asked_.push_back(runs);
     }
     if (stands) return;
+    if (leaves) {
+      shutdown(end, SHUT_RDWR);
+      return;
+    }
     if (says_more) say(end, head.number + 77);
     say(end, head.number);
   }
@@ -268,6 +273,14 @@ TEST_F(UnseenWritesTest, AnAnswerToSomebodyElseIsNone) {
   page(2000);
   pages(3000, 40);
   EXPECT_TRUE(stops_well());
+}
+
+TEST_F(UnseenWritesTest, AGuestThatAnswersNoMoreIsLost) {
+  part_ended();
+  EXPECT_FALSE(unseen_->has_lost_guest());
+  guest_.leaves = true;
+  EXPECT_FALSE(unseen_->part_ended(at_, from_.get()));
+  EXPECT_TRUE(unseen_->has_lost_guest());
 }
 
 TEST(UnseenWrites, AGuestWithoutAKeeper) {

@@ -38,6 +38,7 @@ static_assert(sizeof(SignalFrame) == 440);
 constexpr uint64_t kHasExtendedState = 1, kHasStackSegment = 2, kStrictStackSegment = 4;  // UC_*
 constexpr uint64_t kRedZone = 128;                                                        // AMD64 psABI 3.2.2
 constexpr int32_t kStackOnStack = 1, kStackDisable = 2, kStackAutoDisarm = INT32_MIN;     // SS_*
+constexpr uint64_t kLeastStack = 2048;                                                    // MINSIGSTKSZ
 
 // struct _fpx_sw_bytes, at byte 464 of the FXSAVE image.
 struct ExtendedStateDescription {
@@ -207,11 +208,14 @@ Result<void> pop_signal_frame(TrapFrame& frame) {
   frame.error_code = ~uint64_t{0};
   // Linux: restore_altstack; an unusable one is left as it is.
   AlternateStack stack = in.stack;
-  if (stack.size == 0 || (stack.flags & kStackDisable) != 0)
+  const int32_t mode = stack.flags & ~kStackAutoDisarm;
+  const bool is_usable = mode == kStackDisable || ((mode == 0 || mode == kStackOnStack) && stack.size >= kLeastStack);
+  if (!is_usable || is_on(current().alternate_stack, frame.rsp)) return {};
+  if (mode == kStackDisable)
     stack = {};
   else
     stack.flags &= kStackAutoDisarm;
-  if (!is_on(current().alternate_stack, frame.rsp)) current().alternate_stack = stack;
+  current().alternate_stack = stack;
   return {};
 }
 

@@ -204,6 +204,12 @@ MORTEM_CALL(newfstatat) {
 }
 
 MORTEM_CALL(statx) {
+  constexpr int kNoAutomount = 0x800, kForceSync = 0x2000, kDontSync = 0x4000;
+  constexpr uint32_t kReserved = 0x80000000;
+  const int flags = argument.number(2);
+  if ((flags & ~(kAtNoFollow | kAtEmptyPath | kNoAutomount | kForceSync | kDontSync)) != 0 ||
+      (flags & (kForceSync | kDontSync)) == (kForceSync | kDontSync) || (argument[3] & kReserved) != 0)
+    return Error::Invalid;
   const InodeStatus status = TRY(status_at(argument.number(0), argument[1], argument.number(2)));
   constexpr uint32_t kBasicStats = 0x7FF;
   Statx out{};

@@ -181,6 +181,7 @@ MORTEM_CALL(clone3) {
   constexpr uint64_t kSignalMask = 0xFF, kCloneDetached = 0x400000;
   if ((in.flags & (kSignalMask | kCloneDetached)) != 0 || (in.stack == 0) != (in.stack_size == 0))
     return Error::Invalid;
+  if (in.stack_size > kUserEnd || in.stack > kUserEnd - in.stack_size) return Error::Invalid;
   if (in.set_tid_size != 0) return Error::NotPermitted;
   return clone_thread("clone3",
                       {in.flags, in.stack == 0 ? 0 : in.stack + in.stack_size, in.parent_tid, in.child_tid, in.tls},

@@ -30,6 +30,10 @@ class FullDisk(RealProgram):
         self.assertEqual(big[:1 << 20], pieces(1 << 20))
         self.assertNotIn(b"more", self.root.ask("ls /var/lib"))
 
+    def test_many_files(self):
+        self.assertEqual(self.run_to_end(GUESTS / "many_files"), "4000 files, 4000 as written\n")
+        self.assertEqual(self.root.read("/many/3999"), b"number 3999")
+
 
 class Programs(RealProgram):
     def test_full_sqlite3(self):

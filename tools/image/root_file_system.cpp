@@ -18,6 +18,7 @@ namespace {
 
 constexpr uint64_t kBlock = 4096;
 constexpr uint64_t kJournalMebibytes = 4;
+constexpr uint64_t kBytesPerInode = 8192;  // of the disk: room for many small files
 constexpr uint64_t kInodeSize = 256;
 
 // Just enough for getpwuid, gethostbyname and their like.
@@ -256,6 +257,7 @@ Result<void> RootFileSystem::measure(uint64_t least) {
   // Free space for what the program writes later; it costs nothing in a sparse file.
   const uint64_t wanted = std::max(content + content / 4 + (32 << 20), least);
   size_ = (wanted + (1 << 20) - 1) >> 20 << 20;
+  inodes_ = std::max(inodes_, size_ / kBytesPerInode);
   return {};
 }
 

@@ -167,7 +167,7 @@ class GoMap : Container {
   void show_found(uint64_t count) {
     if (found_.size() != count)
       to_.note = fmt::format("broken: it says {} elements and {} were found", count, found_.size());
-    to_.elements = true;
+    to_.elements = to_.keyed = true;
     to_.count = found_.size();
     const auto [first, end] = describer_.window(found_.size(), depth_);
     to_.first = first;

@@ -119,10 +119,13 @@ class LibcxxContainer : Container {
     return true;
   }
 
-  bool chain(const Type* element, uint64_t start, uint64_t count, uint64_t value_offset, bool keyed,
+  // `head`: bytes of a node before its value, which may stand in the padding behind them.
+  bool chain(const Type* element, uint64_t start, uint64_t count, uint64_t head, bool keyed,
              const std::function<std::optional<uint64_t>(uint64_t)>& next) {
-    if (!element || !element->stripped().has_size || count > kMaximumElements) return false;
+    const auto value_offset = aligned(head, element);
+    if (!value_offset || !element->stripped().has_size || count > kMaximumElements) return false;
     to_.elements = true;
+    to_.keyed = keyed;
     to_.count = count;
     const auto [first, end] = describer_.window(count, depth_);
     to_.first = first;
@@ -132,7 +135,7 @@ class LibcxxContainer : Container {
         to_.note = fmt::format("broken: it says {} elements and holds {}", count, index);
         break;
       }
-      const Value value = Value::in_memory(element, node + value_offset);
+      const Value value = Value::in_memory(element, node + *value_offset);
       const auto key = keyed ? describer_.get(value, {"first"}) : std::nullopt;
       const auto mapped = keyed ? describer_.get(value, {"second"}) : std::nullopt;
       if (index >= first) {
@@ -267,7 +270,7 @@ class LibcxxContainer : Container {
       return std::nullopt;
     };
     uint64_t seen = 0;
-    return chain(element, *count == 0 ? 0 : *begin, *count, 32, keyed, [&](uint64_t node) -> std::optional<uint64_t> {
+    return chain(element, *count == 0 ? 0 : *begin, *count, 25, keyed, [&](uint64_t node) -> std::optional<uint64_t> {
       return ++seen == *count ? std::optional<uint64_t>(0) : next(node);
     });
   }

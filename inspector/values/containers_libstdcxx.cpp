@@ -10,7 +10,7 @@
 namespace mortem::inspector {
 namespace {
 
-constexpr size_t kMaximumListSteps = 1'000'000;        // of a walk over nodes
+constexpr size_t kMaximumListSteps = 1'000'000;  // of a walk over nodes
 
 // "std::vector" of "std::vector<int, std::allocator<int> >"; the library's inline namespaces left out.
 std::string template_name(const Type& type) {
@@ -180,12 +180,14 @@ class LibstdcxxContainer : Container {
     });
   }
 
-  // Nodes one after another: `next` leads from a node to the one behind it, 0 at the end. The values' addresses.
-  bool chain(const Type* element, uint64_t start, uint64_t count, uint64_t value_offset, bool keyed,
+  // Nodes one after another, each `head` bytes and its value: `next` leads from a node to the one behind it, 0 at the
+  // end.
+  bool chain(const Type* element, uint64_t start, uint64_t count, uint64_t head, bool keyed,
              const std::function<std::optional<uint64_t>(uint64_t)>& next) {
-    const uint64_t size = size_of(element);
-    if (size == 0 || count > kMaximumElements) return false;
+    const auto value_offset = aligned(head, element);
+    if (!value_offset || size_of(element) == 0 || count > kMaximumElements) return false;
     to_.elements = true;
+    to_.keyed = keyed;
     to_.count = count;
     const auto [first, end] = describer_.window(count, depth_);
     to_.first = first;
@@ -195,7 +197,7 @@ class LibstdcxxContainer : Container {
         to_.note = fmt::format("broken: it says {} elements and holds {}", count, index);
         break;
       }
-      if (index >= first && !add(index, Value::in_memory(element, node + value_offset), keyed)) break;
+      if (index >= first && !add(index, Value::in_memory(element, node + *value_offset), keyed)) break;
       const auto following = next(node);
       if (!following) {
         to_.note = fmt::format("broken behind element {}: its node is not in the dump", index);

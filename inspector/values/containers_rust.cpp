@@ -160,6 +160,7 @@ class RustContainer : Container {
       if (((*bytes)[index] & 0x80) == 0) full.push_back(index);
     if (full.size() != *items) to_.note = fmt::format("broken: it says {} elements and holds {}", *items, full.size());
     to_.elements = true;
+    to_.keyed = keyed;
     to_.count = full.size();
     const auto [first, end] = describer_.window(full.size(), depth_);
     to_.first = first;

@@ -19,6 +19,7 @@ struct ValueNode {
   std::optional<uint64_t> address;
   std::vector<ValueNode> children;
   bool elements = false;               // the children are elements of an array or container, not members
+  bool keyed = false;                  // these have keys, not numbers: "["name"]"
   std::optional<uint64_t> count;       // of elements, all of them
   uint64_t first = 0;                  // index of the first element shown
   std::string note;                    // what was odd; empty: nothing

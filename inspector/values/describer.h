@@ -55,6 +55,11 @@ class Container {
     const auto& all = type.complete().template_types;
     return index < all.size() ? all[index].second : nullptr;
   }
+  // Where a value stands behind `head` bytes of its node; nothing: its alignment is not known.
+  static std::optional<uint64_t> aligned(uint64_t head, const Type* element) {
+    const auto alignment = alignment_of(element);
+    return alignment ? std::optional((head + *alignment - 1) / *alignment * *alignment) : std::nullopt;
+  }
   std::optional<uint64_t> word(uint64_t address) { return describer_.reader().memory().read_word(address); }
 
   // The container looks as what it holds.

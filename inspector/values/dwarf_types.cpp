@@ -86,6 +86,7 @@ const Type* DwarfTypes::make(const DWARFDie& die) {
   Type type;
   type.language = language_of(*die.getDwarfUnit());
   type.name = qualified_name(die);
+  type.alignment = constant(die, dwarf::DW_AT_alignment).value_or(0);
   if (const auto size = constant(die, dwarf::DW_AT_byte_size)) {
     type.size = *size;
     type.has_size = true;
@@ -225,6 +226,7 @@ Member DwarfTypes::member_of(const DWARFDie& die) {
   member.type = of(die);
   member.artificial = has_flag(die, dwarf::DW_AT_artificial);
   member.base = die.getTag() == dwarf::DW_TAG_inheritance;
+  member.alignment = constant(die, dwarf::DW_AT_alignment).value_or(0);
   if (const auto value = die.find(dwarf::DW_AT_data_member_location)) {
     if (const auto number = value->getAsUnsignedConstant())
       member.bit_offset = *number * 8;

@@ -243,8 +243,9 @@ class Evaluator {
     const auto object = without_reference(left);
     if (!object) return error(node, object.error());
     if (object->missing) return *object;
-    const auto which = static_cast<int64_t>(TRY(number(*node.parts[1])));
     const Type* type = object->type ? &object->type->stripped() : nullptr;
+    if (type && (type->is_struct() || is_go_map(object->type))) return container_element(node, *object);
+    const auto which = static_cast<int64_t>(TRY(number(*node.parts[1])));
     if (type && type->kind == TypeKind::Array) {
       if (!object->address && (which < 0 || !type->count || static_cast<uint64_t>(which) >= *type->count))
         return error(node, fmt::format("the index {} is outside of {}", which, type_text(object->type)));
@@ -253,37 +254,56 @@ class Evaluator {
       if (!element) return error(node, element.error());
       return *element;
     }
-    if (type && type->kind == TypeKind::Pointer && !is_go_map(*type)) {
+    if (type && type->kind == TypeKind::Pointer) {
       const auto address = reader_.read_integer(*object);
       if (!address) return error(node, address.error());
       return at_offset(node, type->target(), *address, which);
     }
-    if (type && type->is_struct()) return container_element(node, *object, which);
     return error(node, fmt::format("{} has no elements", type_text(object->type)));
   }
 
-  static bool is_go_map(const Type& type) { return type.language == Language::Go && type.name.starts_with("map["); }
+  // A pointer to its header, behind a name.
+  static bool is_go_map(const Type* type) {
+    for (; type && (type->kind == TypeKind::Typedef || type->kind == TypeKind::Qualified); type = type->target())
+      if (type->name.starts_with("map[")) return true;
+    return type && type->language == Language::Go && type->name.starts_with("map[");
+  }
 
-  // The element of a container, found as its description finds it.
-  Result<Value> container_element(const Node& node, const Value& object, int64_t which) {
-    if (which < 0) return error(node, "an index below 0");
+  // The element of a container, found as its description finds it: by its number, or by its key.
+  Result<Value> container_element(const Node& node, const Value& object) {
     DescribeOptions options;
-    options.offset = static_cast<uint64_t>(which);
     options.limit = 1;
-    const ValueNode shown = describe(program_, object, options);
+    options.keep_values = true;
+    ValueNode shown = describe(program_, object, options);
     if (!shown.elements || !shown.count) return error(node, fmt::format("{} has no elements", type_text(object.type)));
+    if (shown.keyed) return element_with_key(node, object);
+    const auto which = static_cast<int64_t>(TRY(number(*node.parts[1])));
+    if (which < 0) return error(node, "an index below 0");
+    options.offset = static_cast<uint64_t>(which);
+    shown = describe(program_, object, options);
     if (shown.children.size() != 1 || shown.first != static_cast<uint64_t>(which))
       return error(node, fmt::format("the index {} is outside: there are {} elements", which, *shown.count));
-    const Type& type = object.type->stripped();
-    const auto& arguments = type.complete().template_types;
-    const Type* element = !arguments.empty() ? arguments[0].second : nullptr;
-    if (!element)
-      if (const auto data = reader_.find_member(object, "array"))
-        element = data->type->stripped().target();  // Go's slices
-    if (!element)
-      if (const auto data = reader_.find_member(object, "data_ptr")) element = data->type->stripped().target();
-    if (!shown.children[0].address || !element) return error(node, "the element has no place in memory");
-    return Value::in_memory(element, *shown.children[0].address);
+    if (!shown.children[0].value) return error(node, "the element has no value of its own");
+    return *shown.children[0].value;
+  }
+
+  // Keys are compared as they are shown.
+  Result<Value> element_with_key(const Node& node, const Value& object) {
+    constexpr uint64_t kAtOnce = 1000;
+    DescribeOptions options;
+    options.limit = kAtOnce;
+    options.keep_values = true;
+    options.string_limit = SIZE_MAX;
+    const Value key = TRY(evaluate(*node.parts[1]));
+    const std::string name = "[" + value_text(describe(program_, key, options)) + "]";
+    while (true) {
+      const ValueNode shown = describe(program_, object, options);
+      for (const ValueNode& child : shown.children)
+        if (child.name == name && child.value) return *child.value;
+      options.offset += kAtOnce;
+      if (!shown.count || options.offset >= *shown.count || shown.children.empty())
+        return error(node, fmt::format("{} has no element {}", type_text(object.type), name));
+    }
   }
 
   Result<Value> at_offset(const Node& node, const Type* type, uint64_t address, int64_t index) {

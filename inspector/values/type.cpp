@@ -2,6 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <bit>
+
 namespace mortem::inspector {
 namespace {
 
@@ -100,6 +103,59 @@ void write(const Type* type, std::string& before, std::string& after, int depth)
   }
 }
 
+std::optional<uint64_t> alignment_of(const Type* type, int depth);
+
+std::optional<uint64_t> alignment_of_members(const Type& type, int depth) {
+  uint64_t most = 1;
+  bool is_packed = false;
+  auto take = [&](const Member& member) {
+    if (!member.offset_expression.empty()) {  // a virtual base: there is a pointer to a table
+      most = std::max<uint64_t>(most, 8);
+      return true;
+    }
+    const auto natural = alignment_of(member.type, depth + 1);
+    if (!natural) return false;
+    const uint64_t alignment = std::max(*natural, member.alignment);
+    if (member.bit_size == 0 && member.bit_offset % (alignment * 8) != 0) is_packed = true;
+    most = std::max(most, alignment);
+    return true;
+  };
+  const TypeDetails& details = type.complete();
+  for (const Member& one : details.members)
+    if (!take(one)) return std::nullopt;
+  if (details.discriminant && !take(*details.discriminant)) return std::nullopt;
+  for (const Variant& variant : details.variants)
+    for (const Member& one : variant.members)
+      if (!take(one)) return std::nullopt;
+  return is_packed || (type.has_size && type.size % most != 0) ? 1 : most;
+}
+
+std::optional<uint64_t> alignment_of(const Type* type, int depth) {
+  if (!type || depth > kMaximumTypeDepth || type->declaration) return std::nullopt;
+  if (type->alignment != 0) return type->alignment;
+  switch (type->kind) {
+    case TypeKind::Typedef:
+    case TypeKind::Qualified:
+    case TypeKind::Array:
+      if (type->vector && type->has_size) return type->size;
+      return alignment_of(type->target(), depth + 1);
+    case TypeKind::Pointer:
+    case TypeKind::Reference:
+    case TypeKind::RvalueReference:
+    case TypeKind::MemberPointer:
+      return 8;
+    case TypeKind::Struct:
+    case TypeKind::Class:
+    case TypeKind::Union:
+      return alignment_of_members(*type, depth);
+    case TypeKind::Complex:
+      return type->has_size ? std::optional(type->size / 2) : std::nullopt;
+    default:
+      if (!type->has_size || !std::has_single_bit(type->size) || type->size > 16) return std::nullopt;
+      return type->size;
+  }
+}
+
 }  // namespace
 
 const Type& Type::stripped() const {
@@ -143,6 +199,10 @@ bool Type::is_signed() const {
     return false;
   }
   return kind == TypeKind::Signed || kind == TypeKind::SignedCharacter;
+}
+
+std::optional<uint64_t> alignment_of(const Type* type) {
+  return alignment_of(type, 0);
 }
 
 std::string type_text(const Type* type) {

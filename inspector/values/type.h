@@ -44,6 +44,7 @@ struct Member {
   const Type* type = nullptr;
   uint64_t bit_offset = 0;                 // from the start of the object
   uint64_t bit_size = 0;                   // of a bit-field; 0: as large as its type
+  uint64_t alignment = 0;                  // bytes, where it was asked for; 0: its type's
   std::vector<uint8_t> offset_expression;  // not empty: the offset is computed from the object (virtual bases)
   bool base = false;                       // a base class
   bool artificial = false;                 // made by the compiler (_vptr.Foo)
@@ -86,6 +87,7 @@ class Type {
   std::string name;               // qualified by namespaces and classes; empty: has none
   uint64_t size = 0;              // bytes
   bool has_size = false;          // false: an incomplete type, or an array of unknown length
+  uint64_t alignment = 0;         // bytes, where it was asked for (alignas); 0: its natural one
   bool declaration = false;       // only declared, and defined nowhere that we know
   std::optional<uint64_t> count;  // of an array
   bool dynamic = false;           // an array whose length is known only in a frame, or made of such
@@ -113,6 +115,10 @@ class Type {
     return kind == TypeKind::Pointer || kind == TypeKind::Reference || kind == TypeKind::RvalueReference;
   }
 };
+
+// In bytes, by the x86-64 psABI (section 3.1.2); nothing: it is not known. Debug information does not say of a
+// structure that it is packed: one whose members do not stand as they would otherwise is taken for that.
+std::optional<uint64_t> alignment_of(const Type* type);
 
 // As the language writes it: "const char *", "int [3][4]", "void (*)(int)".
 std::string type_text(const Type* type);

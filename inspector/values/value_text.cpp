@@ -16,8 +16,8 @@ std::string hidden_text(const ValueNode& node) {
 }
 
 std::string part_text(const ValueNode& parent, const ValueNode& child, const std::string& text) {
-  // Elements stand in their order: their numbers say nothing new, unless it is a key.
-  if (parent.elements && child.name.starts_with("[") && parent.first == 0 && child.name.size() > 1 &&
+  // Elements stand in their order: their numbers say nothing new.
+  if (parent.elements && !parent.keyed && child.name.starts_with("[") && parent.first == 0 && child.name.size() > 1 &&
       child.name.find_first_not_of("0123456789]", 1) == std::string::npos)
     return text;
   return child.name.empty() ? text : child.name + " = " + text;

@@ -69,6 +69,14 @@ add_test(NAME unit.print_kinds
   COMMAND ${Python3_EXECUTABLE} ${CMAKE_CURRENT_SOURCE_DIR}/print_kinds.py $<TARGET_FILE:mortem>
     ${CMAKE_CURRENT_BINARY_DIR}/print_kinds g++)
 set_tests_properties(unit.print_kinds PROPERTIES LABELS unit TIMEOUT 300)
+add_test(NAME unit.print_containers
+  COMMAND ${Python3_EXECUTABLE} ${CMAKE_CURRENT_SOURCE_DIR}/print_containers.py $<TARGET_FILE:mortem>
+    ${CMAKE_CURRENT_BINARY_DIR}/print_containers g++)
+set_tests_properties(unit.print_containers PROPERTIES LABELS unit TIMEOUT 300)
+add_test(NAME e2e.program.print_containers_libcxx
+  COMMAND ${Python3_EXECUTABLE} ${CMAKE_CURRENT_SOURCE_DIR}/print_containers.py $<TARGET_FILE:mortem>
+    ${CMAKE_CURRENT_BINARY_DIR}/print_containers_libcxx clang++ -stdlib=libc++)
+set_tests_properties(e2e.program.print_containers_libcxx PROPERTIES LABELS programs TIMEOUT 300)
 add_test(NAME slow.print_kinds_clang
   COMMAND ${Python3_EXECUTABLE} ${CMAKE_CURRENT_SOURCE_DIR}/print_kinds.py $<TARGET_FILE:mortem>
     ${CMAKE_CURRENT_BINARY_DIR}/print_kinds_clang clang++)

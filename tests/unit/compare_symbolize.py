@@ -30,7 +30,7 @@ BUILDS = [
 ]
 FORMS = [[], ["--output-style=GNU"], ["--no-inlines"], ["--basenames", "--pretty-print", "--addresses"],
          ["--relativenames", "--functions=short"], ["--functions=none", "--no-demangle"], ["--verbose"],
-         ["--output-style=JSON"]]
+         ["--adjust-vma=0x10"], ["--output-style=JSON"]]
 problems = []
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "schemas"))
 import check  # noqa: E402

@@ -154,7 +154,8 @@ void add_symbolize(Commands& commands) {
   verb->add_flag("-s,--basenames", options->basenames, "File names without folders");
   verb->add_flag("--relativenames", options->relative, "File names without the folder of the compilation");
   verb->add_flag("-v,--verbose", options->form.verbose, "Where functions start, too");
-  verb->add_option("--adjust-vma", options->adjust, "Added to every address")->type_name("OFFSET");
+  verb->add_option("--adjust-vma", options->adjust, "By how much the addresses lie above those of the file")
+      ->type_name("OFFSET");
   add_symbol_flags(verb, options->symbols);
   commands.on(verb, [options] {
     SymbolizeForm& form = options->form;

@@ -92,7 +92,7 @@ SymbolizeQuestion Answerer::parse(std::string_view line) const {
 void Answerer::answer(std::vector<SymbolizeQuestion>& questions, const std::function<void(std::string_view)>& to) {
   for (SymbolizeQuestion& question : questions)
     if (FileSymbols* file = question.kind == SymbolizeQuestion::Kind::Code ? this->file(question.file) : nullptr)
-      question.locality = file->locality(question.address + adjust_);
+      question.locality = file->locality(question.address - adjust_);
   answers_.clear();
   for (const uint32_t index : best_order(questions)) {
     SymbolizeQuestion& question = questions[index];
@@ -147,7 +147,7 @@ void Answerer::answer_one(const SymbolizeQuestion& question) {
   }
   FileSymbols* file = this->file(question.file);
   if (!file) return text_.unknown(question.file, question.text, "the file cannot be read", answers_);
-  const uint64_t address = question.address + adjust_;
+  const uint64_t address = question.address - adjust_;
   if (question.kind == SymbolizeQuestion::Kind::Code)
     return text_.code(file, question.file, address, question.address, answers_);
   if (question.kind == SymbolizeQuestion::Kind::Data)

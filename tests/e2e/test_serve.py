@@ -191,6 +191,9 @@ class Dynamic(Serve):
             self.assertRegex(text, r"Yes .*libstdc\+\+\.so\.6\n")
             self.assertNotRegex(text, r"(?m)^ +No +/")
             self.assertRegex(text, r"(?m)^#\d+ .* main \(")
+        printers = self.gdb_on(dump, "info pretty-printer")
+        self.assertIn("libstdc++-v6", printers)
+        self.assertNotIn("Error", printers)
 
     def test_a_core_of_linux(self):
         program = GUESTS / "sleeper"

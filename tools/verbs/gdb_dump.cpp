@@ -43,6 +43,11 @@ class FoundFiles {
     std::vector<std::string> words = {
         "-iex", fmt::format("set sysroot {}", (folder_ / "root").string()), "-iex",
         fmt::format("set debug-file-directory {}:/usr/lib/debug", (folder_ / "debug").string())};
+    // gdb's helper for libstdc++ looks for its printers beside the library, which is in our folder.
+    std::error_code ignored;
+    constexpr const char* kPrinters = "/usr/share/gcc/python";
+    if (fs::is_directory(kPrinters, ignored))
+      words.insert(words.end(), {"-iex", fmt::format("python import sys; sys.path.append('{}')", kPrinters)});
     if (!program_.empty()) words.push_back(program_.string());
     return words;
   }

@@ -30,7 +30,7 @@ Result<std::unique_ptr<snapshot::CoreFile>> open_target_core(const std::string& 
   if (text.find('/') == std::string::npos) {
     auto instance = find_instance(text);
     if (instance) {
-      Descriptor socket = TRY(connect_to(instance->folder, "gdb"));
+      Descriptor socket = TRY(connect_to_stub(*instance));
       return inspector::open_live_core(socket.release(), text);
     }
     if (image) return snapshot::open_image_target(*image);

@@ -65,16 +65,62 @@ class ReplayTest(MortemTest):
                          f"mortem: {name} is a replay: to have it twice, copy the recording's folder\n")
         self.mortem("stop", name)
         self.assert_nothing_left()
-        checked = self.facts("replay", moved, "--check")
+        facts = json.loads((moved / "recording.json").read_text())
+        end = facts["checks"][-1:]
+        facts["checks"] = []  # it was over before the first look at it
+        (moved / "recording.json").write_text(json.dumps(facts))
+        self.assertIn("nothing was compared", self.mortem("replay", moved, "--check", status=1).stdout)
+        # Of another run it is not.
+        facts["checks"] = [{"instructions": facts["instructions"] // 2, "registers": 1, "memory": 1, "disk_requests": 0},
+                           *end]
+        (moved / "recording.json").write_text(json.dumps(facts))
+        self.assertIn("registers the same at", self.mortem("replay", moved, "--check", status=1).stdout)
+
+    def test_a_crash_is_compared(self):
+        checked = self.facts("replay", self.record(LONG_WAY, "200"), "--check")
+        self.assertGreaterEqual(checked["points"], 1)
         self.assertTrue(checked["same_end"], checked)
         self.assertEqual(checked["same_registers"], checked["points"])
         self.assertEqual(checked["same_memory"] + checked["unknown_memory"], checked["points"])
-        # Of another run it is not.
-        facts = json.loads((moved / "recording.json").read_text())
-        facts["checks"].insert(0, {"instructions": facts["instructions"] // 2, "registers": 1, "memory": 1,
-                                   "disk_requests": 0})
-        (moved / "recording.json").write_text(json.dumps(facts))
-        self.assertIn("registers the same at", self.mortem("replay", moved, "--check", status=1).stdout)
+
+    def test_a_guest_that_is_recorded_is_left_alone(self):
+        recording = self.files / "sleeper.rec"
+        self.mortem("run", GUESTS / "sleeper", "--record", recording, "--name", "sleeper", "--detach")
+        self.addCleanup(self.mortem, "stop", "sleeper", status=None)
+        (instance,) = self.facts("ps")["instances"]
+        own = f"qmp:{instance['instance']}/qmp"
+        for words in (("clone", "sleeper", "-o", "copy"), ("clone", own, "-o", "copy", "--method", "stop-and-copy"),
+                      ("bt", "sleeper"), ("report", "sleeper"), ("gdb", "sleeper"), ("net", "sleeper")):
+            said = self.mortem(*words, status=2).stderr
+            self.assertIn("sleeper is being recorded", said)
+            self.assertEqual(len(said.splitlines()), 1, said)
+        self.mortem("stop", "sleeper")
+        self.wait_for_ends()
+        self.assertEqual([path.name for path in self.files.iterdir()], ["sleeper.rec"])
+        name = self.start(recording, "--at", "end")["name"]
+        self.mortem("stop", name)
+        self.assert_nothing_left()
+
+    def test_a_qemu_of_others_that_records_is_not_cloned(self):
+        qmp = self.place / "qmp"
+        qemu = subprocess.Popen(["qemu-system-x86_64", "-accel", "tcg", "-nodefaults", "-display", "none", "-qmp",
+                                 f"unix:{qmp},server=on,wait=off", "-icount", f"shift=2,rr=record,rrfile={self.place}/log"],
+                                stdin=subprocess.DEVNULL)
+        self.addCleanup(qemu.wait)
+        self.addCleanup(qemu.kill)
+        wait_until(qmp.exists, "QEMU", 30)
+        self.assert_refused("clone", f"qmp:{qmp}", "-o", "copy", naming=["the guest is being recorded"])
+        self.assertIsNone(qemu.poll())
+
+    def test_a_qemu_that_cannot_record(self):
+        wrapper = self.place / "bin" / "qemu-system-x86_64"
+        wrapper.parent.mkdir()
+        wrapper.write_text("#!/bin/sh\nfor word; do case $word in -icount) echo 'QEMU: -icount: invalid option' >&2; exit 1;; "
+                           f"esac; done\nexec {shutil.which('qemu-system-x86_64')} \"$@\"\n")
+        wrapper.chmod(0o755)
+        self.environment["PATH"] = f"{wrapper.parent}:{self.environment['PATH']}"
+        self.assert_refused("run", PROGRAM, "--record", "old.rec", naming=["-icount: invalid option"])
+        self.assert_refused("run", PROGRAM, "--record", "old.rec", "--detach", naming=["-icount: invalid option"])
 
     def test_a_program_that_sleeps_often(self):
         """The looks at the guest while it was recorded do not disturb what is recorded, however short it sleeps."""

@@ -25,7 +25,7 @@ Result<app::OpenedSource> open_source(const std::string& text) {
   app::OpenedSource source;
   if (text.find('/') == std::string::npos) {
     if (const auto instance = find_instance(text)) {
-      source.stub_socket = TRY(connect_to(instance->folder, "gdb")).release();
+      source.stub_socket = TRY(connect_to_stub(*instance)).release();
       return source;
     }
   }

@@ -57,7 +57,7 @@ Result<void> wait_for_dump(PeerSocket& guest, const std::string& name) {
 Result<void> write_dump(const RunningInstance& instance) {
   const std::string& name = instance.facts.name;
   PeerSocket guest(TRY(connect_to(instance.folder, "control")), "its control port");
-  Descriptor socket = TRY(connect_to(instance.folder, "gdb"));
+  Descriptor socket = TRY(connect_to_stub(instance));
   {
     const auto stub = TRY(inspector::StubClient::connect(socket.release(), name));
     const std::string said = TRY(stub->monitor("dump"));

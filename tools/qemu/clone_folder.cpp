@@ -81,6 +81,7 @@ Result<CloneSource> find_clone_source(const std::string& text) {
     for (RunningInstance& one : TRY(running_instances()))
       if (socket.filename() == "qmp" && fs::equivalent(one.folder, fs::absolute(socket).parent_path(), ignored)) {
         source.name = one.facts.name;
+        TRY_VOID(check_for_stub(one));
         if (!one.facts.is_foreign) source.instance = std::move(one);
         return source;
       }
@@ -99,6 +100,8 @@ Result<CloneSource> find_clone_source(const std::string& text) {
   if (source.instance->facts.is_replay())
     return failure(ErrorKind::Unsupported,
                    fmt::format("{} is a replay: to have it twice, copy the recording's folder", text));
+  // QEMU 7.2 ends in an assertion where a recorded guest is stopped for its state (replay_save_clock).
+  TRY_VOID(check_for_stub(*source.instance));
   source.connect = [folder = source.instance->folder] { return Qmp::connect(folder, 10'000); };
   if (source.instance->facts.is_foreign) source.instance.reset();
   return source;

@@ -83,6 +83,7 @@ GuestRun::~GuestRun() {
     kill(qemu_id_, SIGKILL);
     waitpid(qemu_id_, nullptr, 0);
   }
+  if (plan_.recorder && !plan_.recorder->has_begun()) plan_.recorder->discard();
 }
 
 Result<int> GuestRun::run() {
@@ -543,7 +544,7 @@ void GuestRun::end_recording(const std::string& how) const {
 Result<int> GuestRun::explain_end() {
   // A crash whose message did not come through the control port is found in the slots.
   if (!dump_left_in_image_) collect_dumps();
-  if (plan_.recorder)
+  if (plan_.recorder && plan_.recorder->has_begun())
     end_recording(crashes_ > 0     ? "crash: " + plan_.facts.last_crash
                   : exit_status_   ? fmt::format("exit with status {}", *exit_status_)
                   : terminated_by_ ? fmt::format("stopped by signal {}", terminated_by_)

@@ -299,6 +299,20 @@ Result<Descriptor> connect_to(const fs::path& folder, const std::string& socket)
   return file;
 }
 
+Result<void> check_for_stub(const RunningInstance& instance) {
+  std::error_code ignored;
+  if (fs::exists(instance.folder / "gdb", ignored)) return {};
+  return failure(ErrorKind::Unsupported,
+                 fmt::format("{0} is being recorded, and cannot be looked into meanwhile: mortem stop {0}, then mortem "
+                             "replay its recording",
+                             instance.facts.name));
+}
+
+Result<Descriptor> connect_to_stub(const RunningInstance& instance) {
+  TRY_VOID(check_for_stub(instance));
+  return connect_to(instance.folder, "gdb");
+}
+
 Result<Descriptor> listen_at(const fs::path& folder, const std::string& socket) {
   const SocketName name = TRY(socket_name(folder, socket));
   Descriptor file = TRY(unix_socket());

@@ -87,6 +87,9 @@ Result<RunningInstance> find_instance(const std::string& name);
 
 // A Unix stream socket in an instance's folder, whatever the length of its path.
 Result<Descriptor> connect_to(const std::filesystem::path& folder, const std::string& socket);
+// To the stub of a guest, or what stands for it. Unsupported: it is recorded, and nothing may come into it.
+Result<void> check_for_stub(const RunningInstance& instance);
+Result<Descriptor> connect_to_stub(const RunningInstance& instance);
 Result<Descriptor> listen_at(const std::filesystem::path& folder, const std::string& socket);
 
 }  // namespace mortem::tools

@@ -257,6 +257,11 @@ Result<LiveClone> take_live_clone(const LiveCloneRequest& request) {
     const std::string text = status.value("status", "");
     if (!was_running && text != "paused" && text != "prelaunch")
       return failure(ErrorKind::Unavailable, fmt::format("QEMU's guest is in state {}: nothing to clone", text));
+    // Of somebody else's guest: QEMU would end (clone_folder.cpp).
+    if (const auto replay = qmp.execute("query-replay"); replay && replay->value("mode", "none") != "none")
+      return failure(ErrorKind::Unsupported, replay->value("mode", "") == "record"
+                                                 ? "the guest is being recorded: a clone would be its end"
+                                                 : "a replay: to have it twice, copy the recording's folder");
     const std::string migration = TRY(qmp.execute("query-migrate")).value("status", "none");
     if (migration == "active" || migration == "setup" || migration == "cancelling")
       return failure(ErrorKind::Unavailable, "a migration or another clone of this guest is under way");

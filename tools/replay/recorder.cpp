@@ -100,12 +100,18 @@ Result<void> Recorder::prepare(Machine& machine) {
 Result<void> Recorder::connect() {
   theirs_.reset();
   qmp_ = TRY(Qmp::over(std::move(ours_), kRecorderMilliseconds));
+  has_begun_ = true;
   return {};
 }
 
 void Recorder::begin_checks(std::function<void(format::ControlType)> tell_guest) {
   tell_guest_ = std::move(tell_guest);
   next_check_ = Clock::now() + check_distance_;
+}
+
+void Recorder::discard() {
+  std::error_code ignored;
+  fs::remove_all(folder_, ignored);
 }
 
 int Recorder::milliseconds_until_check() const {

@@ -34,6 +34,8 @@ class Recorder {
   Result<void> prepare(Machine& machine);
   // QEMU was started with it.
   Result<void> connect();
+  bool has_begun() const { return has_begun_; }  // QEMU runs, or ran
+  void discard();                                // one that has not: its folder goes
   int descriptor() const { return qmp_ ? qmp_->socket() : -1; }
   void begin_checks(std::function<void(format::ControlType)> tell_guest);  // the program runs
   int milliseconds_until_check() const;                                    // -1: there is none
@@ -59,7 +61,7 @@ class Recorder {
   Descriptor ours_, theirs_;
   std::vector<int> inherited_;
   std::optional<Qmp> qmp_;
-  bool finished_ = false;
+  bool has_begun_ = false, finished_ = false;
   std::optional<Clock::time_point> next_check_;
   std::chrono::milliseconds check_distance_{250};  // grows: a long recording is not looked at more often
   std::function<void(format::ControlType)> tell_guest_;

@@ -63,6 +63,7 @@ int start_gdb(const GdbOptions& options) {
   }
   if (options.kernel || !options.symbols.empty())
     return fail(fmt::format("--kernel and --symbols are for dumps, and {} is a running guest", options.name));
+  if (auto there = check_for_stub(*instance); !there) return fail(there.error());
   if (options.print) {
     write_stdout(fmt::format("target remote {}\n", (instance->folder / "gdb").string()));
     return kDone;

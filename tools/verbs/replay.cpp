@@ -21,7 +21,9 @@ struct ReplayVerbOptions {
 int check(const ReplayVerbOptions& options) {
   auto checked = check_replay(options.source, options.start);
   if (!checked) return fail(checked.error());
-  const bool is_same = checked->same_end && checked->same_registers == checked->points &&
+  // One that ended before the first look at it.
+  const bool is_compared = checked->points > 0;
+  const bool is_same = is_compared && checked->same_end && checked->same_registers == checked->points &&
                        checked->same_memory + checked->unknown_memory == checked->points;
   if (options.json)
     print_json("replay", {{"points", checked->points},
@@ -31,6 +33,10 @@ int check(const ReplayVerbOptions& options) {
                           {"same_end", checked->same_end},
                           {"position", checked->instructions},
                           {"seconds", checked->seconds}});
+  else if (!is_compared)
+    write_stdout(
+        fmt::format("nothing was compared up to instruction {}: the run had ended before the first look at it\n",
+                    checked->instructions));
   else
     write_stdout(fmt::format(
         "{} points up to instruction {}: registers the same at {}, memory at {}{}\n", checked->points,
@@ -79,7 +85,7 @@ void add_replay(Commands& commands) {
   verb->add_flag(
       "--check", options->check,
       "Run it to its end and compare registers and memory with those that were recorded; exit status 1 if they "
-      "differ");
+      "differ, or if it was too short to be looked at");
   verb->add_flag("--json", options->json, "Print facts as JSON");
   commands.on(verb, [options] { return replay(*options); });
 }

@@ -20,7 +20,7 @@ class Programs(MortemTest):
     def test_recover(self):
         """A program's own SIGSEGV handler runs, and that is no crash."""
         done = self.mortem("run", GUESTS / "recover")
-        self.assertEqual(done.stdout, "recovered from a fault at 0x1234000\nrecovered from a fault at 0x1234001\n")
+        self.assertEqual(done.stdout, "recovered from a fault at 0x123400\nrecovered from a fault at 0x123401\n")
 
     def test_unknown_call_is_named_once(self):
         done = self.mortem("run", GUESTS / "unknown_call", "--kernel-argument", "log=console")

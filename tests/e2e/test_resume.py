@@ -223,13 +223,13 @@ class Others(ResumeTest):
         self.assertEqual([path.name for path in self.files.glob("fault*")], ["fault.dump"])  # one for that instruction
         facts = self.facts("info", dump)
         self.assertEqual(facts["reason"]["signal"], 11)
-        self.assertEqual(facts["reason"]["fault_address"], "0x1234000")
+        self.assertEqual(facts["reason"]["fault_address"], "0x123400")
         self.assertEqual(self.facts("bt", dump)["threads"][0]["frames"][0]["function"], "main")
         self.facts("resume", dump, "--name", "fault")
         self.addCleanup(self.mortem, "stop", "fault", status=None)
         shown = self.gdb("fault", "p $_siginfo._sifields._sigfault.si_addr", "p i", "tbreak on_fault", "continue", "bt 2",
                          "continue", "continue")  # there is a second fault
-        self.assertIn("= (void *) 0x1234000", shown)
+        self.assertIn("= (void *) 0x123400", shown)
         self.assertIn("on_fault (signal=11", shown)
         self.assertIn("exited normally", shown)
         self.assert_refused("run", recover, "--on-fault", "never", naming=["--on-fault never", "first-chance"])

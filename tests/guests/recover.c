@@ -21,7 +21,7 @@ int main(void) {
   struct sigaction action = {.sa_sigaction = on_fault, .sa_flags = SA_SIGINFO | SA_ONSTACK};
   sigaction(SIGSEGV, &action, 0);
   for (volatile int i = 0; i < 2; i++) {
-    if (sigsetjmp(after_fault, 1) == 0) *(volatile int*)(0x1234000ul + i) = 1;
+    if (sigsetjmp(after_fault, 1) == 0) *(volatile int*)(0x123400ul + i) = 1;
     printf("recovered from a fault at %p\n", last_address);
   }
   return faults == 2 ? 0 : 1;

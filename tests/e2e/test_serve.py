@@ -180,6 +180,11 @@ class Dynamic(Serve):
         self.assertRegex(text, r"Yes .*libc\.so\.6")
         self.assertRegex(text, r"#0 .*die .*null_read\.c:\d+")
         self.assertRegex(text, r"kernel::crash\(.*\) in section \.text")
+        _, path = self.serve(dump)
+        said = debuggers.output_of(["lldb-19", "--no-lldbinit", "--batch", str(GUESTS / "null_read_dynamic"), "-o",
+                                    f"process connect --plugin gdb-remote unix-connect://{path}", "-o", "bt"])
+        self.assertRegex(said, r"frame #0: .*die.* at null_read\.c:\d+")
+        self.assertRegex(said, r"frame #\d+: .*main.* at \w+\.[ch]:\d+")
 
     # The mapped file is libstdc++.so.6.0.30; gdb asks for what the dynamic linker opened.
     def test_libraries_behind_links(self):

@@ -99,7 +99,7 @@ void add_gdb(Commands& commands) {
       "  mortem gdb web -- -batch -ex 'thread apply all bt'\n"
       "  mortem gdb program.core.zst\n"
       "  mortem run ./server --wait --detach && mortem gdb server     from its first instruction\n"
-      "  lldb -o \"process connect unix-connect://PATH\"               PATH: mortem gdb web --print");
+      "  lldb -o \"process connect --plugin gdb-remote unix-connect://PATH\"     PATH: mortem gdb web --print");
   auto options = std::make_shared<GdbOptions>();
   verb->add_option("TARGET", options->name, "A guest's name as mortem ps shows it, a dump, or any x86-64 ELF core")
       ->required();

@@ -104,7 +104,8 @@ void add_serve(Commands& commands) {
       "sees.\n"
       "Examples:\n"
       "  mortem serve program.core.zst --port 0               prints the line for gdb: target remote 127.0.0.1:PORT\n"
-      "  mortem serve program.core.zst --unix /tmp/dump       LLDB: process connect unix-connect:///tmp/dump\n"
+      "  mortem serve program.core.zst --unix /tmp/dump\n"
+      "  (lldb) process connect --plugin gdb-remote unix-connect:///tmp/dump\n"
       "  (gdb) target remote | mortem serve program.core.zst --stdio");
   auto options = std::make_shared<ServeVerbOptions>();
   verb->add_option("TARGET", options->target, "A dump, or any x86-64 ELF core")->required();

@@ -107,6 +107,10 @@ def main(mortem, folder, *compiler):
     for expression, text in REFUSED.items():
         if text not in shown(expression):
             problems.append(f"{expression}: {shown(expression)}, expected: {text}")
+    for frame in ("-1", "99"):
+        done = run("print", core, "--frame", frame)
+        if done.returncode == 0 or done.stdout or len(done.stderr.splitlines()) != 1 or frame not in done.stderr:
+            problems.append(f"--frame {frame}: {done.returncode}, {done.stdout}{done.stderr}")
     core.unlink()
     sys.exit("\n".join(problems) or 0)
 

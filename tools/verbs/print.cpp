@@ -196,7 +196,8 @@ void add_print_verb(Commands& commands) {
   CLI::Option* frame =
       verb->add_option("--frame", options->frame,
                        "The frame of this number in mortem bt; the innermost with variables without it")
-          ->type_name("N");
+          ->type_name("N")
+          ->check(CLI::Range(0, 1'000'000));
   verb->add_flag("--all-frames", options->all_frames, "The variables of all frames of the thread")->excludes(frame);
   verb->add_option("--offset", options->describe.offset, "The first element of a container to show")->type_name("N");
   verb->add_option("--limit", options->describe.limit, "Elements of a container at most")

@@ -287,15 +287,19 @@ class Evaluator {
     return *shown.children[0].value;
   }
 
-  // Keys are compared as they are shown.
+  // Keys are compared as they are shown: numbers and texts, in full.
   Result<Value> element_with_key(const Node& node, const Value& object) {
-    constexpr uint64_t kAtOnce = 1000;
+    constexpr uint64_t kAtOnce = 1000, kLongestText = 64 << 10;
     DescribeOptions options;
     options.limit = kAtOnce;
     options.keep_values = true;
-    options.string_limit = SIZE_MAX;
+    options.string_limit = kLongestText;
     const Value key = TRY(evaluate(*node.parts[1]));
-    const std::string name = "[" + value_text(describe(program_, key, options)) + "]";
+    const ValueNode wanted = describe(program_, key, options);
+    if (!wanted.known) return error(node, "the key is not known: " + wanted.text);
+    if (!wanted.children.empty() || wanted.text.size() > kLongestText)
+      return error(node, "a key is a number or a text here");
+    const std::string name = "[" + value_text(wanted) + "]";
     while (true) {
       const ValueNode shown = describe(program_, object, options);
       for (const ValueNode& child : shown.children)

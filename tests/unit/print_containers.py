@@ -72,10 +72,10 @@ VALUES = {
 EXPRESSIONS = {
     "names[1]": '"one"', "names[2]": '"two"', 'numbers["a"]': "{1, 2}", 'numbers["a"][1]': "2", "bits[1]": "false",
     "bits[2]": "true", "words[1]": '"y"', "int_map[3]": "4", "int_map[3] + 1": "5", "ints[1]": "2",
-    "wide_hashed[1].a": "6", "virtuals[0].s": "4", "pair_map": "= 3}",
+    "wide_hashed[1].a": "6", "wide_map['k'].a": "9", "virtuals[0].s": "4", "pair_map": "= 3}",
 }
-REFUSED = {"names[3]": "no element [3]", 'numbers["c"]': 'no element ["c"]', "bits[7]": "there are 3 elements",
-           "words[-1]": "below 0"}
+REFUSED = {"int_map[words]": "a key is a number or a text here", "names[3]": "no element [3]",
+           'numbers["c"]': 'no element ["c"]', "bits[7]": "there are 3 elements", "words[-1]": "below 0"}
 
 
 def main(mortem, folder, *compiler):

@@ -35,6 +35,32 @@ void process_information(Session& session, Arguments) {
   session.reply.text(";");
 }
 
+// Which file on this machine a module is. The build id is text in digits, and that in digits again.
+void module_file(Session& session, Arguments arguments) {
+  const Description description = session.target.description();
+  if (!description.local_files) return;
+  std::string_view path;
+  LocalFile file;
+  if (!arguments.hex_text(session.text, path)) return session.error(ErrorNumber::Invalid);
+  if (!session.target.local_file(path, file)) return session.error(ErrorNumber::Io);
+  Reply& reply = session.reply;
+  if (!file.build_id.empty()) {
+    reply.text("uuid:");
+    for (const uint8_t byte : file.build_id) {
+      const char digits[] = {"0123456789abcdef"[byte >> 4], "0123456789abcdef"[byte & 15]};
+      reply.hex_text({digits, 2});
+    }
+    reply.text(";");
+  }
+  reply.text("triple:");
+  reply.hex_text(triple(description));
+  reply.text(";file_offset:0;file_size:");
+  reply.hex(file.size);
+  reply.text(";file_path:");
+  reply.hex_text(file.path);
+  reply.text(";");
+}
+
 void memory_region(Session& session, Arguments arguments) {
   uint64_t address;
   if (!session.target.description().memory_regions) return;
@@ -174,6 +200,7 @@ constexpr PacketEntry kPackets[] = {
      }},
     {"qHostInfo", host_information},
     {"qProcessInfo", process_information},
+    {"qModuleInfo", module_file},
     {"qMemoryRegionInfo", memory_region},
     {"qWatchpointSupportInfo", watchpoint_support},
     {"qShlibInfoAddr", library_list_pointer},

@@ -23,6 +23,7 @@ struct ClientFeatures {
   bool exec_events = false;
   bool thread_events = false;
   bool thread_suffix = false;          // LLDB: ";thread:ID;" after register packets
+  uint32_t library_lists = 0;          // that were asked for
   bool threads_in_stop_reply = false;  // LLDB
   bool bare_binary_reads = false;      // LLDB: the answer to `x` has no 'b' before it
 };

@@ -109,6 +109,7 @@ void write_lldb_keys(Session& session, ThreadId stopped, StopKind kind) {
   reply.text(";reason:");
   reply.text(lldb_stop_reason(kind));
   reply.text(";");
+  if (target.description().local_files) reply.text("library:;");  // LLDB reads the list of libraries then
 }
 
 bool is_ending(StopKind kind) {

@@ -74,6 +74,7 @@ struct Description {
   bool auxiliary_vector = false;
   bool executable_path = false;
   bool files = false;
+  bool local_files = false;  // local_file
   bool memory_regions = false;
   bool catches_system_calls = false;
   bool reports_exec = false;
@@ -96,6 +97,14 @@ struct FileStatus {
   uint32_t device, inode, mode, links, user, group, raw_device;
   uint64_t size, block_size, blocks;
   uint32_t access_time, modification_time, change_time;
+};
+
+// Of a module, on this machine: a client here opens it itself.
+struct LocalFile {
+  std::string_view path;
+  std::span<const uint8_t> build_id;  // empty: unknown
+  uint64_t size = 0;                  // bytes; 0: there is no such file here
+  uint64_t load_bias = 0;             // run-time addresses are this much above those in the file
 };
 
 // Which system calls to report.
@@ -169,6 +178,10 @@ class Target {
   virtual int64_t read_auxiliary_vector(uint64_t, std::span<uint8_t>) { return -1; }
   // The path's length, at most the span's.
   virtual int64_t executable_path(std::span<char>) { return -1; }
+
+  // The module's file of that path on the target's side; what it refers to lives as long as the target. Where none is
+  // here the path is the given one, so that a client that has another file there sees that it is not the module's.
+  virtual bool local_file(std::string_view, LocalFile&) { return false; }
 
   // Files of the target's side, for reading. Results as of the system calls: negative is -errno.
   virtual int64_t open_file(std::string_view) { return -38; }

@@ -107,8 +107,11 @@ void window_library(Session& session, uint64_t list, uint64_t address, const Lin
   size_t length = 0;
   while (length < read && session.text[length] != 0) ++length;
   if (length == 0 || length == read) return;
+  std::string_view name(session.text.data(), length);
+  // LLDB has read it from memory under that name, and forgets what is not in this list.
+  if (session.client.thread_suffix && name == "linux-vdso.so.1") name = "[vdso]";
   reply.window_text("<library name=\"");
-  reply.window_markup({session.text.data(), length});
+  reply.window_markup(name);
   reply.window_text("\"");
   window_address(reply, " lm", address);
   window_address(reply, " l_addr", map.load_address);
@@ -117,20 +120,40 @@ void window_library(Session& session, uint64_t list, uint64_t address, const Lin
   reply.window_text("/>\n");
 }
 
+// LLDB learns nowhere else which file the program is. One at a fixed address (ET_EXEC) is said once: LLDB 19 makes it
+// the target's executable each time, and then forgets where all else was loaded.
+void window_program(Session& session, uint64_t link_map) {
+  const int64_t length = session.client.thread_suffix ? session.target.executable_path(session.text) : -1;
+  LocalFile file;
+  if (length < 0 || !session.target.local_file({session.text.data(), static_cast<size_t>(length)}, file)) return;
+  if (file.size == 0 || (file.load_bias == 0 && session.client.library_lists > 1)) return;
+  session.reply.window_text("<library name=\"");
+  session.reply.window_markup(file.path);
+  session.reply.window_text("\"");
+  window_address(session.reply, " lm", link_map);
+  window_address(session.reply, " l_addr", file.load_bias);
+  window_address(session.reply, " l_ld", 0);
+  session.reply.window_text("/>\n");
+}
+
 // GDB manual, node "Library List Format for SVR4 Targets". The program itself is named only as main-lm.
 void libraries(Session& session, const Piece& piece) {
   Target& target = session.target;
+  if (piece.offset == 0) ++session.client.library_lists;
   send_text(session, piece, [&](Reply& reply) {
     uint64_t address = first_link_map_list(target);
     LinkMapList list;
     reply.window_text("<library-list-svr4 version=\"1.0\"");
     if (address == 0 || !read_link_map_list(target, address, list) || list.first == 0) {
-      reply.window_text("/>");
+      reply.window_text(">\n");
+      window_program(session, 0);
+      reply.window_text("</library-list-svr4>\n");
       return;
     }
     const uint64_t program = list.first;
     window_address(reply, " main-lm", program);
     reply.window_text(">\n");
+    window_program(session, program);
     for (int lists = 0; address != 0 && lists < kMostNamespaces; ++lists, address = list.next) {
       if (!read_link_map_list(target, address, list)) break;
       LinkMap map;

@@ -5,11 +5,9 @@
 
 #include "inspector/analysis/stack.h"
 #include "inspector/target/target.h"
+#include "inspector/unwind/module_files.h"
 
 namespace mortem::inspector {
-
-// A module without an id is taken for the file at its path where a guess helps, and not where a value is shown.
-enum class BackingFiles { All, WithId };
 
 class FileBackedTarget final : public Target {
  public:
@@ -33,7 +31,7 @@ class FileBackedTarget final : public Target {
     if (got == to.size()) return got;
     const CoreModule* module = reader_.module_at(address + got);
     if (module && files_ == BackingFiles::WithId && module->id_kind == format::ModuleIdKind::None) return got;
-    return module ? got + reader_.read_file(address + got, to.subspan(got)) : got;
+    return module ? got + reader_.files().read(address + got, to.subspan(got)) : got;
   }
 
  private:

@@ -100,15 +100,17 @@ class Searcher {
 // Reads region after region into one buffer, in which the end of a piece stays before the next.
 class Reader {
  public:
-  Reader(const Target& target, const Searcher& searcher, const snapshot::Progress& progress)
-      : target_(target), searcher_(searcher), progress_(progress) {
-    for (const TargetRegion& region : target.regions())
-      if (is_wanted(region)) all_ += region.end - region.start;
+  Reader(const Target& target, std::span<const TargetRegion> more, const Searcher& searcher,
+         const snapshot::Progress& progress)
+      : target_(target), searcher_(searcher), progress_(progress), regions_(more.begin(), more.end()) {
+    std::ranges::copy_if(target.regions(), std::back_inserter(regions_),
+                         [&](const auto& one) { return is_wanted(one); });
+    std::ranges::sort(regions_, {}, &TargetRegion::start);
+    for (const TargetRegion& region : regions_) all_ += region.end - region.start;
   }
 
   SearchTotals run() {
-    for (const TargetRegion& region : target_.regions()) {
-      if (!is_wanted(region)) continue;
+    for (const TargetRegion& region : regions_) {
       if (region.start != address_ + buffer_.size() && !finish()) return stopped();
       for (uint64_t at = region.start; at < region.end;) {
         const size_t count = read(at, std::min<uint64_t>(kPiece, region.end - at));
@@ -182,6 +184,7 @@ class Reader {
   const Target& target_;
   const Searcher& searcher_;
   const snapshot::Progress& progress_;
+  std::vector<TargetRegion> regions_;  // to search, by address
   uint64_t all_ = 0, address_ = 0;
   std::vector<uint8_t> buffer_;
   bool go_on_ = true;
@@ -217,10 +220,10 @@ BytePattern text_pattern(std::string_view text) {
   return {{text.begin(), text.end()}, std::vector<bool>(text.size(), false)};
 }
 
-SearchTotals search_memory(const Target& target, const Search& search, const SearchFound& found,
-                           const snapshot::Progress& progress) {
+SearchTotals search_memory(const Target& target, std::span<const TargetRegion> more, const Search& search,
+                           const SearchFound& found, const snapshot::Progress& progress) {
   const Searcher searcher(search, found);
-  return Reader(target, searcher, progress).run();
+  return Reader(target, more, searcher, progress).run();
 }
 
 }  // namespace mortem::inspector

@@ -40,8 +40,8 @@ struct SearchTotals {
 };
 
 // By address. What is found in the kernel's view of pages that are held elsewhere is left out. Nothing is found across
-// a gap between regions.
-SearchTotals search_memory(const Target& target, const Search& search, const SearchFound& found,
-                           const snapshot::Progress& progress);
+// a gap between regions. `more`: regions besides those of the target, that it can read (FileBackedTarget).
+SearchTotals search_memory(const Target& target, std::span<const TargetRegion> more, const Search& search,
+                           const SearchFound& found, const snapshot::Progress& progress);
 
 }  // namespace mortem::inspector

@@ -6,6 +6,7 @@
 #include <unordered_map>
 
 #include "inspector/analysis/recursion.h"
+#include "inspector/unwind/module_files.h"
 #include "inspector/unwind/unwinder.h"
 
 namespace mortem::inspector {
@@ -80,6 +81,7 @@ const char* trust_name(Trust trust) {
 StackReader::StackReader(const Target& target, Symbolizer& symbolizer)
     : target_(target),
       symbolizer_(symbolizer),
+      files_(std::make_unique<ModuleFiles>(target, symbolizer)),
       memory_(std::make_unique<MemoryCache>(target)),
       modules_(std::make_unique<ModuleImages>(target, symbolizer, *memory_)) {}
 StackReader::~StackReader() = default;
@@ -153,10 +155,6 @@ Stack StackReader::read_from(const FrameRegisters& registers, const StackOptions
 
 size_t StackReader::read_code(uint64_t address, std::span<uint8_t> to) {
   return modules_->read_code(address, to);
-}
-
-size_t StackReader::read_file(uint64_t address, std::span<uint8_t> to) {
-  return modules_->read_file(address, to);
 }
 
 const UnwindRow* StackReader::unwind_row(uint64_t address) {

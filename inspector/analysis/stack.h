@@ -63,6 +63,7 @@ struct StackOptions {
 enum class FirstFrame { Interrupted, Calls };
 
 class MemoryCache;
+class ModuleFiles;
 class ModuleImages;
 struct UnwindRow;
 
@@ -79,8 +80,7 @@ class StackReader {
   std::optional<Stack> read_in_kernel(uint32_t thread, const StackOptions& options);
   // Code bytes, from the target's memory or else from the module's file; the number of them.
   size_t read_code(uint64_t address, std::span<uint8_t> to);
-  // Bytes that the module's file gives to the address, if it is in a segment that the program does not write.
-  size_t read_file(uint64_t address, std::span<uint8_t> to);
+  ModuleFiles& files() { return *files_; }
   const CoreModule* module_at(uint64_t address) const;  // null: in no module
   const UnwindRow* unwind_row(uint64_t address);        // null: no call frame information covers it
   MemoryCache& memory() { return *memory_; }
@@ -91,6 +91,7 @@ class StackReader {
 
   const Target& target_;
   Symbolizer& symbolizer_;
+  std::unique_ptr<ModuleFiles> files_;
   std::unique_ptr<MemoryCache> memory_;
   std::unique_ptr<ModuleImages> modules_;
 };

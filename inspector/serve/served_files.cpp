@@ -1,10 +1,12 @@
 #include "inspector/serve/served_files.h"
 
+#include <elf.h>
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <filesystem>
 
 #include "snapshot/dump_info.h"
 
@@ -18,6 +20,13 @@ int64_t copy_from(std::span<const uint8_t> bytes, uint64_t offset, std::span<uin
   const size_t count = std::min<size_t>(to.size(), bytes.size() - offset);
   std::memcpy(to.data(), bytes.data() + offset, count);
   return static_cast<int64_t>(count);
+}
+
+// The program before it was stripped; debug files have sections of code without content.
+bool is_whole(const std::filesystem::path& path) {
+  const auto image = path.empty() ? nullptr : ElfImage::map_file(path).value_or(nullptr);
+  const ElfSection* code = image ? image->section(".text") : nullptr;
+  return code && code->type != SHT_NOBITS;
 }
 
 // What comes after the last "/NAME/" of a path.
@@ -71,10 +80,36 @@ std::unique_ptr<ServedFiles::File> ServedFiles::find_debug_file(std::string_view
 std::unique_ptr<ServedFiles::File> ServedFiles::find(std::string_view path) const {
   for (const std::string& folder : {fmt::format("/proc/{}/", process_), std::string("/proc/self/")})
     if (path.starts_with(folder)) return find_of_process(path.substr(folder.size()));
+  const CoreModule* module = module_of(path);
+  return module ? file_of(*module) : find_debug_file(path);
+}
+
+const CoreModule* ServedFiles::module_of(std::string_view path) const {
   for (const CoreModule& module : target_.modules())
-    if (module.path == path && !path.empty()) return file_of(module);
-  if (const auto name = names_.find(std::string(path)); name != names_.end()) return file_of(*name->second);
-  return find_debug_file(path);
+    if (module.path == path && !path.empty()) return &module;
+  const auto name = names_.find(std::string(path));
+  return name == names_.end() ? nullptr : name->second;
+}
+
+bool ServedFiles::local(std::string_view path, gdbstub::LocalFile& file) const {
+  const CoreModule* module = module_of(path);
+  if (!module || module->kind == format::ModuleKind::Vdso) return false;
+  file = {.path = module->path, .build_id = {}, .size = 0, .load_bias = module->load_bias};
+  if (module->id_kind == format::ModuleIdKind::GnuBuildId) file.build_id = module->id;
+  // The same file under the name that people know, where it is there.
+  const auto named = file.build_id.empty() ? nullptr : ElfImage::map_file(module->path).value_or(nullptr);
+  if (named && named->build_id() == module->id) {
+    file.size = named->bytes().size();
+    return true;
+  }
+  const SymbolFiles& files = symbolizer_.files(*module);
+  const std::filesystem::path& best = is_whole(files.debug) ? files.debug : files.executable;
+  std::error_code error;
+  if (const auto size = std::filesystem::file_size(best, error); !error) {
+    file.path = best.native();
+    file.size = size;
+  }
+  return true;
 }
 
 // proc(5). Of the process, or of one of its threads.

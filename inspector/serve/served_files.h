@@ -29,6 +29,8 @@ class ServedFiles {
   int64_t path_status(std::string_view path, gdbstub::FileStatus& status) const;
   int64_t read_link(std::string_view path, std::span<char> to) const;
 
+  bool local(std::string_view path, gdbstub::LocalFile& file) const;
+
   const CoreModule* program() const;  // null: none is known
 
   // Another name of a module's file: the dynamic linker knows it by the link that it opened.
@@ -44,6 +46,7 @@ class ServedFiles {
     }
   };
 
+  const CoreModule* module_of(std::string_view path) const;  // null: none has that file
   // Null: there is no such file.
   std::unique_ptr<File> find(std::string_view path) const;
   std::unique_ptr<File> find_of_process(std::string_view name) const;

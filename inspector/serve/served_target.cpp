@@ -95,7 +95,7 @@ gdbstub::Description ServedTarget::description() {
   description.process = process_;
   description.name = name_;
   description.xcr0 = xcr0_;
-  description.signal_information = description.files = description.memory_regions = true;
+  description.signal_information = description.files = description.local_files = description.memory_regions = true;
   description.auxiliary_vector = !auxiliary_vector_.empty();
   description.executable_path = files_.program() != nullptr;
   description.memory_map = true;

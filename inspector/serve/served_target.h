@@ -56,6 +56,7 @@ class ServedTarget final : public gdbstub::Target {
   int64_t read_siginfo(gdbstub::ThreadId thread, uint64_t offset, std::span<uint8_t> to) override;
   int64_t read_auxiliary_vector(uint64_t offset, std::span<uint8_t> to) override;
   int64_t executable_path(std::span<char> to) override;
+  bool local_file(std::string_view path, gdbstub::LocalFile& file) override { return files_.local(path, file); }
   int64_t open_file(std::string_view path) override { return files_.open(path); }
   int64_t close_file(uint64_t number) override { return files_.close(number); }
   int64_t read_file(uint64_t number, uint64_t offset, std::span<uint8_t> to) override {

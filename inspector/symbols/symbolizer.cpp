@@ -76,6 +76,13 @@ class FileSymbolizer final : public Symbolizer {
     if (value) *value += module.load_bias;
     return value;
   }
+  std::optional<uint64_t> find_export(const snapshot::CoreModule& module, const std::string& name) override {
+    const ModuleSymbols& all = symbols(known(module));
+    const auto value = all.exported(name);
+    // Of a thread-local variable it is no address, and find_symbol does not find it.
+    if (!value || all.find_symbol(name) != value) return std::nullopt;
+    return *value + module.load_bias;
+  }
 
  private:
   struct Known {

@@ -78,6 +78,8 @@ class Symbolizer {
   virtual void add_image(const snapshot::CoreModule& module, std::vector<uint8_t> image) = 0;
   // Run-time address of a data or function symbol of the module, by its linkage name.
   virtual std::optional<uint64_t> find_symbol(const snapshot::CoreModule& module, const std::string& name) = 0;
+  // The same, of those that other modules can refer to.
+  virtual std::optional<uint64_t> find_export(const snapshot::CoreModule& module, const std::string& name) = 0;
 };
 
 }  // namespace mortem::inspector

@@ -200,17 +200,6 @@ size_t ModuleImages::read_code(uint64_t address, std::span<uint8_t> to) {
   return image->file->read_segment(address - image->module->load_bias, to);
 }
 
-size_t ModuleImages::read_file(uint64_t address, std::span<uint8_t> to) {
-  Image* image = image_at(address);
-  if (!image || !image->file) return 0;
-  const uint64_t in_file = address - image->module->load_bias;
-  for (const ElfSegment& segment : image->segments)
-    if (segment.type == PT_LOAD && (segment.flags & PF_W) == 0 && in_file >= segment.address &&
-        in_file - segment.address < segment.file_size)
-      return image->file->read_segment(in_file, to);
-  return 0;
-}
-
 bool ModuleImages::is_return_address(uint64_t return_address) {
   if (return_address == 0 || !is_executable(return_address - 1)) return false;
   std::array<uint8_t, kLongestCall> code;

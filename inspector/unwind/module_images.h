@@ -28,8 +28,6 @@ class ModuleImages {
   bool is_called_by_interrupt(uint64_t address);
   // Code bytes, from memory or else from the module's file (Linux leaves unchanged code out of its cores).
   size_t read_code(uint64_t address, std::span<uint8_t> to);
-  // What the module's file gives to `address`, if the program cannot write there: what a core leaves out is still that.
-  size_t read_file(uint64_t address, std::span<uint8_t> to);
   // A call instruction ends at `return_address`, which is executable.
   bool is_return_address(uint64_t return_address);
 

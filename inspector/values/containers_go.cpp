@@ -30,7 +30,7 @@ class GoContainer : Container {
   bool string() {
     const auto start = describer_.number(value_, {"str"}), length = describer_.number(value_, {"len"});
     if (!start || !length || *length > kMaximumElements) return false;
-    to_.text = describer_.memory_string(*start, *length, 1);
+    to_.text = describer_.memory_string(*start, *length, {});
     return true;
   }
 

@@ -57,10 +57,9 @@ class LibcxxContainer : Container {
     const auto data = describer_.get(*long_form, {"__data_"});
     const auto inside = describer_.get(*short_form, {"__data_"});
     if (!data || !inside || !inside->address) return false;
-    const Type* character = data->type->stripped().target();
-    const uint64_t size = character && character->stripped().has_size ? character->stripped().size : 0;
+    const auto kind = character_kind(data->type->stripped().target());
     auto short_size = describer_.number(*short_form, {"__size_"});
-    if (!short_size || (size != 1 && size != 2 && size != 4)) return false;
+    if (!short_size || !kind) return false;
     bool is_long;
     if (const auto flag = describer_.number(*short_form, {"__is_long_"})) {
       is_long = *flag != 0;
@@ -70,8 +69,8 @@ class LibcxxContainer : Container {
     }
     const auto address = is_long ? integer(*data) : inside->address;
     const auto length = is_long ? describer_.number(*long_form, {"__size_"}) : short_size;
-    if (!address || !length || *length > kMaximumElements || (!is_long && *length * size > 23)) return false;
-    to_.text = describer_.memory_string(*address, *length, size);
+    if (!address || !length || *length > kMaximumElements || (!is_long && *length * kind->size > 23)) return false;
+    to_.text = describer_.memory_string(*address, *length, *kind);
     return true;
   }
 
@@ -80,9 +79,9 @@ class LibcxxContainer : Container {
     if (!data) data = describer_.get(value_, {"__data"}), length = describer_.get(value_, {"__size"});  // until 16
     const auto address = data ? integer(*data) : std::nullopt, count = length ? integer(*length) : std::nullopt;
     if (!address || !count || *count > kMaximumElements) return false;
-    const Type* character = data->type->stripped().target();
-    if (!character || !character->stripped().has_size || character->stripped().size > 4) return false;
-    to_.text = describer_.memory_string(*address, *count, character->stripped().size);
+    const auto kind = character_kind(data->type->stripped().target());
+    if (!kind) return false;
+    to_.text = describer_.memory_string(*address, *count, *kind);
     return true;
   }
 

@@ -64,9 +64,9 @@ class LibstdcxxContainer : Container {
     if (!address) return false;
     // Before GCC 5: the length stands in front of the characters (_Rep).
     if (!length && *address > 24) length = describer_.reader().memory().read_word(*address - 24);
-    const uint64_t size = size_of(pointer->type->stripped().target());
-    if (!length || *length > kMaximumElements || (size != 1 && size != 2 && size != 4)) return false;
-    to_.text = describer_.memory_string(*address, *length, size);
+    const auto kind = character_kind(pointer->type->stripped().target());
+    if (!length || *length > kMaximumElements || !kind) return false;
+    to_.text = describer_.memory_string(*address, *length, *kind);
     return true;
   }
 
@@ -75,9 +75,9 @@ class LibstdcxxContainer : Container {
     const auto length = describer_.number(value_, {"_M_len"});
     if (!pointer || !length || *length > kMaximumElements) return false;
     const auto address = describer_.reader().read_integer(*pointer);
-    const uint64_t size = size_of(pointer->type->stripped().target());
-    if (!address || (size != 1 && size != 2 && size != 4)) return false;
-    to_.text = describer_.memory_string(*address, *length, size);
+    const auto kind = character_kind(pointer->type->stripped().target());
+    if (!address || !kind) return false;
+    to_.text = describer_.memory_string(*address, *length, *kind);
     return true;
   }
 

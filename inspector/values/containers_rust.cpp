@@ -84,7 +84,7 @@ class RustContainer : Container {
     const auto start = describer_.reader().read_integer(*pointer);
     if (!start || *length > kMaximumElements) return false;
     if (text) {
-      to_.text = describer_.memory_string(*start, *length, 1);
+      to_.text = describer_.memory_string(*start, *length, {});
       return true;
     }
     return contiguous(pointer->type->stripped().target(), *start, *length);
@@ -108,7 +108,7 @@ class RustContainer : Container {
     if (!raw || !length || *length > kMaximumElements) return false;
     const auto start = buffer(*raw), room = capacity(*raw);
     if (!start || !room || *room < *length) return false;
-    to_.text = describer_.memory_string(*start, *length, 1);
+    to_.text = describer_.memory_string(*start, *length, {});
     return true;
   }
 

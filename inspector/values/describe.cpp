@@ -46,6 +46,15 @@ std::string enumeration_text(const Type& type, uint64_t bits) {
   return rest == 0 ? text : text + fmt::format(" | unknown: {:#x}", rest);
 }
 
+// Bytes up to the first character that is 0; all, if none is.
+size_t length_of_text(std::span<const uint8_t> bytes, size_t size) {
+  for (size_t at = 0; at + size <= bytes.size(); at += size)
+    if (std::all_of(bytes.begin() + static_cast<ptrdiff_t>(at), bytes.begin() + static_cast<ptrdiff_t>(at + size),
+                    [](uint8_t one) { return one == 0; }))
+      return at;
+  return bytes.size();
+}
+
 // The data member that a pointer to members leads to, as C++ writes it.
 std::string member_at(const Type& owner, uint64_t offset, int depth) {
   for (const Member& one : owner.members()) {
@@ -64,32 +73,6 @@ std::string member_at(const Type& owner, uint64_t offset, int depth) {
 
 std::string missing_text(const Missing& missing) {
   return missing.optimized_out ? "<optimized out>" : fmt::format("<unavailable: {}>", missing.why);
-}
-
-std::string quoted_text(std::string_view bytes, char quote) {
-  std::string text(1, quote);
-  for (size_t index = 0; index < bytes.size(); ++index) {
-    const char one = bytes[index];
-    if (one == quote || one == '\\')
-      text += std::string("\\") + one;
-    else if (one == '\n')
-      text += "\\n";
-    else if (one == '\t')
-      text += "\\t";
-    else if (one == '\r')
-      text += "\\r";
-    else if (static_cast<unsigned char>(one) < 0x20 || one == 0x7F)
-      text += fmt::format("\\{:03o}", static_cast<unsigned char>(one));
-    else
-      text += one;
-  }
-  return text + quote;
-}
-
-std::string character_text(uint64_t character, bool is_signed) {
-  const std::string number = is_signed ? std::to_string(static_cast<int64_t>(character)) : std::to_string(character);
-  if (character < 0x80) return number + " " + quoted_text(std::string(1, static_cast<char>(character)), '\'');
-  return number;
 }
 
 std::string float_text(double value, uint64_t size) {
@@ -127,27 +110,11 @@ bool Describer::add_element(ValueNode& to, uint64_t index, const Value& value, i
   return true;
 }
 
-std::string Describer::memory_string(uint64_t address, uint64_t length, uint64_t character_size) {
+std::string Describer::memory_string(uint64_t address, uint64_t length, const CharacterKind& kind) {
   const uint64_t shown = std::min<uint64_t>(length, options_.string_limit);
-  const auto bytes = reader_.read_memory(address, shown * character_size);
+  const auto bytes = reader_.read_memory(address, shown * kind.size);
   if (!bytes) return missing_text(bytes.error());
-  std::string text;
-  for (uint64_t index = 0; index < shown; ++index) {
-    uint32_t character = 0;
-    std::memcpy(&character, bytes->data() + index * character_size, std::min<uint64_t>(character_size, 4));
-    if (character_size == 1 || character < 0x80) {
-      text += static_cast<char>(character);
-    } else if (character < 0x800) {
-      text += {static_cast<char>(0xC0 | character >> 6), static_cast<char>(0x80 | (character & 0x3F))};
-    } else if (character < 0x10000) {
-      text += {static_cast<char>(0xE0 | character >> 12), static_cast<char>(0x80 | (character >> 6 & 0x3F)),
-               static_cast<char>(0x80 | (character & 0x3F))};
-    } else {
-      text += {static_cast<char>(0xF0 | (character >> 18 & 7)), static_cast<char>(0x80 | (character >> 12 & 0x3F)),
-               static_cast<char>(0x80 | (character >> 6 & 0x3F)), static_cast<char>(0x80 | (character & 0x3F))};
-    }
-  }
-  std::string quoted = quoted_text(text, '"');
+  std::string quoted = quoted_text(*bytes, kind);
   if (shown < length) quoted += fmt::format("… ({} in all)", length);
   return quoted;
 }
@@ -180,20 +147,19 @@ void Describer::pointer(const Value& value, const Type& type, ValueNode& to) {
     return;
   }
   // C's and C++'s strings; elsewhere a pointer to a character says nothing of an end.
-  if (pointed.is_character() && pointed.size == 1 && type.language != Language::Rust && type.language != Language::Go) {
-    std::vector<uint8_t> bytes(options_.string_limit + 1);
-    bytes.resize(reader_.memory().read(*address, bytes));
-    const auto end = std::find(bytes.begin(), bytes.end(), 0);
-    const std::string text(bytes.begin(), end);
-    if (end != bytes.end())
-      to.text += " " + quoted_text(text, '"');
-    else if (text.size() > options_.string_limit)
-      to.text += " " + quoted_text(text.substr(0, options_.string_limit), '"') + "…";
-    else if (bytes.empty())
-      to.text += " <unavailable: not in the dump>";
-    else
-      to.text += " " + quoted_text(text, '"') + "… <the rest is not in the dump>";
-  }
+  const auto kind = character_kind(target);
+  if (!kind || type.language == Language::Rust || type.language == Language::Go) return;
+  std::vector<uint8_t> bytes((options_.string_limit + 1) * kind->size);
+  bytes.resize(reader_.memory().read(*address, bytes) / kind->size * kind->size);
+  const auto text = std::span<const uint8_t>(bytes).first(length_of_text(bytes, kind->size));
+  if (text.size() < bytes.size())
+    to.text += " " + quoted_text(text, *kind);
+  else if (text.size() > options_.string_limit * kind->size)
+    to.text += " " + quoted_text(text.first(options_.string_limit * kind->size), *kind) + "…";
+  else if (bytes.empty())
+    to.text += " <unavailable: not in the dump>";
+  else
+    to.text += " " + quoted_text(text, *kind) + "… <the rest is not in the dump>";
 }
 
 void Describer::scalar(const Value& value, const Type& type, ValueNode& to) {
@@ -216,13 +182,17 @@ void Describer::scalar(const Value& value, const Type& type, ValueNode& to) {
   }
   const auto bits = reader_.read_integer(value);
   if (!bits) return set_missing(to, bits.error());
+  if (const auto kind = value.bit_size == 0 ? character_kind(value.type) : std::nullopt) {
+    to.text = character_text(*bits, type.is_signed(), *kind);
+    return;
+  }
   switch (type.kind) {
     case TypeKind::Boolean:
       to.text = *bits == 0 ? "false" : *bits == 1 ? "true" : std::to_string(*bits);
       return;
     case TypeKind::SignedCharacter:
-    case TypeKind::UnsignedCharacter:
-      to.text = character_text(*bits, type.is_signed());
+    case TypeKind::UnsignedCharacter:  // of an odd size, or some of its bits
+      to.text = type.is_signed() ? std::to_string(static_cast<int64_t>(*bits)) : std::to_string(*bits);
       return;
     case TypeKind::Enumeration:
       to.text = enumeration_text(type, *bits);
@@ -236,16 +206,18 @@ void Describer::scalar(const Value& value, const Type& type, ValueNode& to) {
 }
 
 bool Describer::character_array(const Value& value, const Type& type, ValueNode& to) {
-  const Type* element = type.target();
-  if (!element || !element->stripped().is_character() || element->stripped().size != 1 || !type.count) return false;
+  const auto kind = character_kind(type.target());
+  const bool is_text = kind && (kind->size == 1 || *kind->prefix != '\0');  // not Rust's [char; n]
+  if (!is_text || !type.count) return false;
   const uint64_t shown = std::min<uint64_t>(*type.count, std::max<size_t>(options_.string_limit, 1) * 4);
-  const auto bytes = reader_.read(value, 0, shown);
+  const auto bytes = reader_.read(value, 0, shown * kind->size);
   if (!bytes) return false;
   size_t length = bytes->size();
   while (length > 0 && (*bytes)[length - 1] == 0) --length;
+  length = (length + kind->size - 1) / kind->size;
   const bool cut = length > options_.string_limit || (shown < *type.count && length == shown);
   length = std::min(length, options_.string_limit);
-  to.text = quoted_text(std::string(bytes->begin(), bytes->begin() + static_cast<ptrdiff_t>(length)), '"');
+  to.text = quoted_text(std::span(*bytes).first(length * kind->size), *kind);
   if (cut) to.text += fmt::format("… ({} in all)", *type.count);
   return true;
 }

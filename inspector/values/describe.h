@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "inspector/values/characters.h"
 #include "inspector/values/program_values.h"
 
 namespace mortem::inspector {
@@ -41,8 +42,6 @@ ValueNode describe(ProgramValues& program, const Value& value, const DescribeOpt
 std::string value_text(const ValueNode& node);
 
 std::string missing_text(const Missing& missing);  // "<optimized out>", "<unavailable: rdi was not saved>"
-std::string quoted_text(std::string_view bytes, char quote);
-std::string character_text(uint64_t character, bool is_signed);  // 97 'a'
 std::string float_text(double value, uint64_t size);
 
 }  // namespace mortem::inspector

@@ -21,7 +21,7 @@ class Describer {
   Window window(uint64_t count, int depth) const;
   bool add_element(ValueNode& to, uint64_t index, const Value& value, int depth);  // false: enough was shown
   // Characters in memory as a quoted string; more than the limit is cut and says so.
-  std::string memory_string(uint64_t address, uint64_t length, uint64_t character_size);
+  std::string memory_string(uint64_t address, uint64_t length, const CharacterKind& kind);
   void follow(ValueNode& to, const Value& pointer, int depth);  // what a smart pointer points to, one step
 
   // --- short forms for layouts: nothing if a step fails

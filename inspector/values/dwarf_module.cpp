@@ -166,11 +166,17 @@ void DwarfModule::read_names_below(const DWARFDie& parent, const std::string& sc
     if ((tag == dwarf::DW_TAG_variable && !declaration) ||
         (constant && (tag == dwarf::DW_TAG_variable || tag == dwarf::DW_TAG_member)))
       add_name(die, scope, NameKind::Variable);
+    else if (tag == dwarf::DW_TAG_variable && die.find(dwarf::DW_AT_external))
+      add_name(die, scope, NameKind::Declaration);
     else if (tag == dwarf::DW_TAG_subprogram && !declaration &&
              (die.find(dwarf::DW_AT_low_pc) || die.find(dwarf::DW_AT_ranges)))
       add_name(die, scope, NameKind::Function);
     else if (is_type_tag(tag) && !declaration)
       add_name(die, scope, NameKind::Type);
+    // Those of an `enum class` are found by its name.
+    if (tag == dwarf::DW_TAG_enumeration_type && !declaration && !has_flag(die, dwarf::DW_AT_enum_class))
+      for (const DWARFDie& one : die.children())
+        if (one.getTag() == dwarf::DW_TAG_enumerator) add_name(one, scope, NameKind::Enumerator);
     // DW_AT_go_runtime_type (cmd/internal/dwarf of Go's sources).
     if (is_type_tag(tag))
       if (const auto descriptor = die.find(static_cast<dwarf::Attribute>(0x2904)))

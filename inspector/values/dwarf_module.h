@@ -33,7 +33,8 @@ inline EntryReference reference_to(const llvm::DWARFDie& die) {
   return {die.getDwarfUnit(), die.getOffset()};
 }
 
-enum class NameKind { Variable, Type, Function };
+// Declaration: of a variable that is defined elsewhere (`extern`).
+enum class NameKind { Variable, Declaration, Type, Function, Enumerator };
 
 struct NamedEntry {
   EntryReference entry;
@@ -55,6 +56,8 @@ class DwarfModule {
   // All that is defined outside of functions under this qualified name (`a::b`). The first time this looks through the
   // names of all units; then only those are read that have the name.
   const std::vector<NamedEntry>& named(const std::string& name);
+  // So that all that stands in this unit is found by `named`, what is only declared too.
+  void read_names_of(llvm::DWARFUnit& unit);
   // Of a Go program: the type whose descriptor is this far behind runtime.types; empty: none.
   llvm::DWARFDie go_type(uint64_t offset);
 
@@ -62,7 +65,6 @@ class DwarfModule {
   DwarfModule(const snapshot::CoreModule& module, DebugFile& file, Symbolizer& symbolizer)
       : module_(module), file_(file), symbolizer_(symbolizer) {}
   void read_names();
-  void read_names_of(llvm::DWARFUnit& unit);
   bool read_units_with(const std::string& name);  // false: which those are cannot be told
   void read_names_below(const llvm::DWARFDie& die, const std::string& scope, int depth);
   void add_name(const llvm::DWARFDie& die, const std::string& scope, NameKind kind);

@@ -406,6 +406,16 @@ const Type* DwarfTypes::base(const std::string& name, TypeKind kind, uint64_t si
   return made;
 }
 
+const Type* DwarfTypes::made(Type type) {
+  const Type*& made = bases_[type.name];
+  if (!made) {
+    type.language = Language::C;
+    type.has_size = type.completed = true;
+    made = add(std::move(type));
+  }
+  return made;
+}
+
 const Type* DwarfTypes::function_returning(const Type* result) {
   Type type;
   type.kind = TypeKind::Function;

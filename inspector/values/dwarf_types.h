@@ -28,6 +28,7 @@ class DwarfTypes final : public TypeSource {
   const Type* array_of(const Type* element, uint64_t count, bool vector = false);
   const Type* base(const std::string& name, TypeKind kind, uint64_t size);
   const Type* function_returning(const Type* result);
+  const Type* made(Type type);  // whole, its details filled in; one for each name
 
   // `type` with the lengths that only a frame knows: `bound` computes one from a DW_TAG_subrange_type's attribute.
   using Bound = std::function<std::optional<int64_t>(const llvm::DWARFDie& range, llvm::dwarf::Attribute attribute)>;

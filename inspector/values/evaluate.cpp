@@ -11,6 +11,7 @@
 #include "inspector/values/dwarf_module.h"
 #include "inspector/values/expression_names.h"
 #include "inspector/values/expression_tree.h"
+#include "inspector/values/related_classes.h"
 #include "inspector/values/value_arithmetic.h"
 
 namespace mortem::inspector {
@@ -51,10 +52,12 @@ class Evaluator {
     } else if (node.declarator.empty()) {
       return error(node, "void has no value");
     }
-    for (const std::string& one : node.declarator) {
-      if (one == "*")
-        type = program_.pointer_to(type);
-      else if (one == "&")
+    for (size_t index = 0; index < node.declarator.size(); ++index) {
+      const std::string& one = node.declarator[index];
+      if (one == "&") {  // what is cast to a reference is seen as what that refers to
+        if (index + 1 < node.declarator.size()) return error(node, "nothing is made of references");
+        if (!type) return error(node, "void has no references");
+      } else if (one == "*")
         type = program_.pointer_to(type);
       else
         type = program_.array_of(type, std::strtoull(one.c_str() + 1, nullptr, 10));
@@ -160,7 +163,7 @@ class Evaluator {
   }
 
   Result<Value> named_register(const Node& node) {
-    auto value = names_.register_value(node.text);
+    auto value = names_.find_register(node.text);
     return value ? value : error(node, value.error().message);
   }
 
@@ -299,11 +302,14 @@ class Evaluator {
     if (!wanted.known) return error(node, "the key is not known: " + wanted.text);
     if (!wanted.children.empty() || wanted.text.size() > kLongestText)
       return error(node, "a key is a number or a text here");
-    const std::string name = "[" + value_text(wanted) + "]";
+    const std::string name = "[" + value_text(wanted) + "]", bare = name.substr(1);
+    const auto is_wanted = [&](const std::string& one) {  // L"key", too
+      return one == name || (bare[0] == '"' && one.size() == name.size() + 1 && one.ends_with(bare));
+    };
     while (true) {
       const ValueNode shown = describe(program_, object, options);
       for (const ValueNode& child : shown.children)
-        if (child.name == name && child.value) return *child.value;
+        if (is_wanted(child.name) && child.value) return *child.value;
       options.offset += kAtOnce;
       if (!shown.count || options.offset >= *shown.count || shown.children.empty())
         return error(node, fmt::format("{} has no element {}", type_text(object.type), name));
@@ -423,12 +429,17 @@ class Evaluator {
     const Type* type = TRY(type_of(node));
     const Type& to = type->stripped();
     const Value operand = TRY(evaluate(*node.parts[0]));
-    // A structure is seen as another one where it stands.
-    if (to.is_struct() || to.kind == TypeKind::Array) {
+    const bool may_move = node.text != "reinterpret_cast";
+    // A structure is seen as another one where it stands, or as its base.
+    const bool is_reference = !node.declarator.empty() && node.declarator.back() == "&";
+    if (to.is_struct() || to.kind == TypeKind::Array || is_reference) {
       const auto object = without_reference(operand);
       if (!object) return error(node, object.error());
       if (object->missing) return *object;
-      if (!object->address) return error(node, "only what is in memory can be seen as a structure");
+      if (auto related = may_move && object->type ? as_related_class(reader_, *object, type) : std::nullopt)
+        return *related ? **related : Value::unknown(type, related->error());
+      if (!object->address) return error(node, "only what is in memory can be seen as another type");
+      if (object->bit_size != 0) return error(node, "a bit-field cannot be seen as another type");
       return reader_.as(*object, type);
     }
     const Value value = TRY(decayed(node, operand));
@@ -452,6 +463,12 @@ class Evaluator {
                                         ? static_cast<double>(static_cast<int64_t>(*bits))
                                         : static_cast<double>(*bits));
     if (to.kind == TypeKind::Boolean) return arithmetic_.integer(type, *bits != 0);
+    const Type* target = to.kind == TypeKind::Pointer ? to.target() : nullptr;
+    const Type* pointed = value.type->stripped().kind == TypeKind::Pointer ? value.type->stripped().target() : nullptr;
+    if (may_move && target && pointed && *bits != 0)
+      if (auto related = as_related_class(reader_, Value::in_memory(pointed, *bits), target))
+        return *related ? arithmetic_.integer(type, (*related)->address.value_or(0))
+                        : Value::unknown(type, related->error());
     return arithmetic_.integer(type, *bits);
   }
 

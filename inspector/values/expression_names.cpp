@@ -3,9 +3,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cctype>
 #include <cstring>
 
-#include "snapshot/format/registers.h"
+#include "inspector/values/register_values.h"
 
 namespace mortem::inspector {
 namespace {
@@ -43,6 +44,10 @@ constexpr NamedBase kBases[] = {
     {"uintptr_t", TypeKind::Unsigned, 8},
 };
 
+bool in_word(char one) {
+  return std::isalnum(static_cast<unsigned char>(one)) || one == '_';
+}
+
 // "long unsigned int", "unsigned", "short int": one name for each type (C11, 6.7.2).
 std::string canonical_base(const std::string& name) {
   unsigned longs = 0, known = 0, words = 0;
@@ -75,6 +80,23 @@ std::string canonical_base(const std::string& name) {
   return is_unsigned ? "unsigned " + base : base;
 }
 
+// With spaces as compilers write them: "Pair<Pair<int, char>, int> ", `end` between two of >.
+std::string template_name(const std::string& name, std::string_view end) {
+  if (name.find('<') == std::string::npos) return name;
+  std::string spelled;
+  for (size_t at = 0; at < name.size(); ++at) {
+    const char one = name[at], next = at + 1 < name.size() ? name[at + 1] : '\0';
+    const bool between_words = in_word(spelled.empty() ? '\0' : spelled.back()) && in_word(next);
+    if (one == ' ' && !between_words) continue;
+    if (one == '>' && spelled.ends_with('>'))
+      spelled += end.substr(1);
+    else
+      spelled += one;
+    if (one == ',') spelled += ' ';
+  }
+  return spelled;
+}
+
 Value integer_of(const Type* type, uint64_t bits) {
   std::vector<uint8_t> bytes(type->stripped().size);
   std::memcpy(bytes.data(), &bits, std::min(sizeof(bits), bytes.size()));
@@ -97,6 +119,9 @@ const Type* ExpressionNames::find_type(const std::string& name) {
   if (is_c)
     if (const Type* base = find_base(name)) return base;
   if (const Type* type = program_.find_type(name, frame_)) return type;
+  for (const char* end : {"> >", ">>"})  // g++ and clang
+    if (const std::string spelled = template_name(name, end); spelled != name)
+      if (const Type* type = program_.find_type(spelled, frame_)) return type;
   return find_base(name);
 }
 
@@ -126,6 +151,8 @@ std::optional<Value> ExpressionNames::find(const std::string& name) {
 }
 
 std::optional<Value> ExpressionNames::find_enumerator(const std::string& name) {
+  if (const auto found = program_.find_enumerator(name, frame_))
+    return integer_of(found->type, static_cast<uint64_t>(found->value));
   // Colour::Red: the enumeration is a type of that name.
   const size_t at = name.rfind("::");
   if (at == std::string::npos) return std::nullopt;
@@ -136,41 +163,9 @@ std::optional<Value> ExpressionNames::find_enumerator(const std::string& name) {
   return std::nullopt;
 }
 
-Result<Value> ExpressionNames::register_value(const std::string& text) {
+Result<Value> ExpressionNames::find_register(const std::string& name) {
   if (!frame_) return failure(ErrorKind::BadInput, "registers belong to a frame, and none was chosen;");
-  std::string name = text;
-  if (name == "pc") name = "rip";
-  if (name == "sp") name = "rsp";
-  if (name == "fp") name = "rbp";
-  unsigned size = 8;
-  uint64_t number = ~uint64_t{0};
-  for (const format::RegisterDescription& one : format::kGeneralRegisters) {
-    if (one.dwarf_number < 0 || one.dwarf_number > 16) continue;
-    const std::string whole = one.name;
-    if (name == whole) number = static_cast<uint64_t>(one.dwarf_number);
-    // eax, r8d: the low half.
-    if (whole.size() == 3 && whole[0] == 'r' && std::isalpha(static_cast<unsigned char>(whole[1])) &&
-        name == "e" + whole.substr(1))
-      number = static_cast<uint64_t>(one.dwarf_number), size = 4;
-    if (name == whole + "d" && std::isdigit(static_cast<unsigned char>(whole[1])))
-      number = static_cast<uint64_t>(one.dwarf_number), size = 4;
-  }
-  if (name.starts_with("xmm") && name.size() > 3 && name.size() < 6) {
-    const int which = std::atoi(name.c_str() + 3);
-    if (which >= 0 && which < 16 && name == fmt::format("xmm{}", which)) {
-      number = 17 + static_cast<uint64_t>(which);
-      size = 16;
-    }
-  }
-  if (number == ~uint64_t{0}) return failure(ErrorKind::BadInput, fmt::format("there is no register ${}", text));
-  const Type* type = size == 16                                        ? program_.array_of(find_base("double"), 2, true)
-                     : size == 4                                       ? find_base("int")
-                     : name == "rip" || name == "rsp" || name == "rbp" ? program_.pointer_to(nullptr)
-                                                                       : find_base("long");
-  auto bytes = frame_->register_bytes(number);
-  if (!bytes) return Value::unknown(type, bytes.error());
-  bytes->resize(size);
-  return Value::of_bytes(type, std::move(*bytes));
+  return register_value(program_, *frame_, name);
 }
 
 }  // namespace mortem::inspector

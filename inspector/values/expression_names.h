@@ -21,7 +21,7 @@ class ExpressionNames {
   std::optional<Value> find(const std::string& name);
   std::optional<Value> find_enumerator(const std::string& name);
   // `name`: without $. The error knows no position.
-  Result<Value> register_value(const std::string& name);
+  Result<Value> find_register(const std::string& name);
 
  private:
   ProgramValues& program_;

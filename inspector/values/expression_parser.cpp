@@ -1,22 +1,19 @@
 #include <fmt/format.h>
 
-#include <array>
-#include <cctype>
-#include <cstdlib>
 #include <string_view>
 
+#include "inspector/values/expression_lexer.h"
 #include "inspector/values/expression_tree.h"
 
 namespace mortem::inspector {
 namespace {
 
 using Node = ExpressionNode;
+using Token = ExpressionToken;
 using Tree = std::unique_ptr<ExpressionNode>;
 
 constexpr int kMostParentheses = 200;      // in one another
 constexpr size_t kMaximumLength = 100000;  // characters
-
-constexpr std::array kTwoCharacterOperators = {"->", "<<", ">>", "<=", ">=", "==", "!=", "&&", "||", "::"};
 
 // Words that can begin a type's name of several words.
 bool is_type_word(std::string_view word) {
@@ -31,25 +28,14 @@ bool is_type_prefix(std::string_view word) {
   return false;
 }
 
-std::string in_one_line(std::string text) {
-  for (char& one : text)
-    if (static_cast<unsigned char>(one) < 0x20) one = ' ';
-  return text;
+bool is_cast_word(std::string_view word) {
+  return word == "static_cast" || word == "reinterpret_cast" || word == "const_cast" || word == "dynamic_cast";
 }
 
-struct Token {
-  enum class Kind { End, Name, Number, Character, String, Register, Operator } kind = Kind::End;
-  std::string text;
-  uint64_t number = 0;
-  double real = 0;
-  bool is_real = false;
-  size_t position = 0, end = 0;
-};
-
-class Parser {
+class Parser : ExpressionLexer {
  public:
   Parser(const std::string& text, const std::function<bool(const std::string&)>& is_type)
-      : text_(text), is_type_(is_type) {}
+      : ExpressionLexer(text), is_type_(is_type) {}
 
   Result<Tree> run() {
     if (text_.size() > kMaximumLength) return failure(ErrorKind::BadInput, "the expression is too long");
@@ -61,161 +47,6 @@ class Parser {
   }
 
  private:
-  tl::unexpected<Error> error(const std::string& what) { return error_at(what, token_.position); }
-  tl::unexpected<Error> error_at(const std::string& what, size_t position) {
-    return failure(ErrorKind::BadInput, fmt::format("{} {}", in_one_line(what), at_position(text_, position)));
-  }
-
-  // --- words
-  char peek(size_t ahead = 0) const { return at_ + ahead < text_.size() ? text_[at_ + ahead] : '\0'; }
-  static bool begins_name(char one) {
-    return std::isalpha(static_cast<unsigned char>(one)) || one == '_' || (one & 0x80) != 0;
-  }
-  static bool in_name(char one) { return begins_name(one) || std::isdigit(static_cast<unsigned char>(one)); }
-
-  Result<void> advance() {
-    while (std::isspace(static_cast<unsigned char>(peek()))) ++at_;
-    // Behind what can have members, a point and digits are Rust's `tuple.0`; else .5 is a number.
-    const bool after_value = token_.kind == Token::Kind::Name || is(")") || is("]");
-    token_ = {};
-    token_.position = at_;
-    if (at_ >= text_.size()) return finish(Token::Kind::End);
-    const char one = peek();
-    if (begins_name(one)) {
-      while (in_name(peek())) token_.text += text_[at_++];
-      return finish(Token::Kind::Name);
-    }
-    if (one == '$') {
-      ++at_;
-      while (in_name(peek())) token_.text += text_[at_++];
-      if (token_.text.empty()) return error("a register's name is missing behind $");
-      return finish(Token::Kind::Register);
-    }
-    if (std::isdigit(static_cast<unsigned char>(one)) ||
-        (one == '.' && !after_value && std::isdigit(static_cast<unsigned char>(peek(1)))))
-      return number();
-    if (one == '\'') return character();
-    if (one == '"') return string();
-    for (const char* two : kTwoCharacterOperators)
-      if (one == two[0] && peek(1) == two[1]) {
-        at_ += 2;
-        token_.text = two;
-        return finish(Token::Kind::Operator);
-      }
-    if (std::string_view("+-*/%&|^~!<>()[].?:@,=").find(one) == std::string_view::npos) {
-      token_.text = one;
-      return error(
-          fmt::format("the character {} has no meaning", std::isprint(static_cast<unsigned char>(one))
-                                                             ? fmt::format("\"{}\"", one)
-                                                             : fmt::format("{:#x}", static_cast<unsigned char>(one))));
-    }
-    token_.text = text_[at_++];
-    return finish(Token::Kind::Operator);
-  }
-
-  Result<void> finish(Token::Kind kind) {
-    token_.kind = kind;
-    token_.end = at_;
-    return {};
-  }
-
-  Result<void> number() {
-    const char* start = text_.c_str() + at_;
-    char* end = nullptr;
-    const bool hexadecimal = start[0] == '0' && (start[1] == 'x' || start[1] == 'X');
-    const bool binary = start[0] == '0' && (start[1] == 'b' || start[1] == 'B');
-    errno = 0;
-    if (binary) {
-      token_.number = std::strtoull(start + 2, &end, 2);
-      if (end == start + 2) return error("a binary number has no digits");
-    } else {
-      token_.number = std::strtoull(start, &end, 0);
-    }
-    const bool too_large = errno == ERANGE;
-    if (!hexadecimal && !binary && (*end == '.' || *end == 'e' || *end == 'E')) {
-      token_.real = std::strtod(start, &end);
-      token_.is_real = true;
-    } else if (too_large) {
-      return error("the number does not fit 64 bits");
-    }
-    at_ += static_cast<size_t>(end - start);
-    while (in_name(peek())) {
-      const char suffix = static_cast<char>(std::tolower(static_cast<unsigned char>(text_[at_++])));
-      if (std::string_view(token_.is_real ? "fl" : "ul").find(suffix) == std::string_view::npos ||
-          token_.text.size() > 2)
-        return error_at(fmt::format("\"{}\" does not belong to a number", text_[at_ - 1]), at_ - 1);
-      token_.text += suffix;
-    }
-    return finish(Token::Kind::Number);
-  }
-
-  Result<char> escaped() {
-    ++at_;  // the backslash
-    const char one = peek();
-    if (at_ >= text_.size()) return error("a character is missing behind \\");
-    ++at_;
-    switch (one) {
-      case 'n':
-        return '\n';
-      case 't':
-        return '\t';
-      case 'r':
-        return '\r';
-      case 'a':
-        return '\a';
-      case 'b':
-        return '\b';
-      case 'f':
-        return '\f';
-      case 'v':
-        return '\v';
-      case 'e':
-        return '\033';
-      case 'x': {
-        unsigned value = 0;
-        int digits = 0;
-        while (digits < 2 && std::isxdigit(static_cast<unsigned char>(peek()))) {
-          value = value * 16 + static_cast<unsigned>(std::strtoul(std::string(1, text_[at_++]).c_str(), nullptr, 16));
-          ++digits;
-        }
-        if (digits == 0) return error_at("\\x has no digits", at_);
-        return static_cast<char>(value);
-      }
-      default:
-        if (one >= '0' && one <= '7') {
-          unsigned value = static_cast<unsigned>(one - '0');
-          for (int digits = 1; digits < 3 && peek() >= '0' && peek() <= '7'; ++digits)
-            value = value * 8 + static_cast<unsigned>(text_[at_++] - '0');
-          return static_cast<char>(value);
-        }
-        return one;
-    }
-  }
-
-  Result<void> character() {
-    ++at_;
-    if (at_ >= text_.size() || peek() == '\'') return error("a character is missing between ' and '");
-    const char value = peek() == '\\' ? TRY(escaped()) : text_[at_++];
-    if (peek() != '\'') return error("a closing ' is missing");
-    ++at_;
-    token_.number = static_cast<uint64_t>(int64_t{static_cast<signed char>(value)});
-    return finish(Token::Kind::Character);
-  }
-
-  Result<void> string() {
-    ++at_;
-    while (true) {
-      if (at_ >= text_.size()) return error("a closing \" is missing");
-      if (peek() == '"') break;
-      token_.text += peek() == '\\' ? TRY(escaped()) : text_[at_++];
-    }
-    ++at_;
-    return finish(Token::Kind::String);
-  }
-
-  // --- sentences
-  bool is(const char* text) const { return token_.kind == Token::Kind::Operator && token_.text == text; }
-
   Tree make(Node::Kind kind, size_t position) {
     auto node = std::make_unique<Node>();
     node->kind = kind;
@@ -317,13 +148,13 @@ class Parser {
     return result;
   }
 
-  // At "(": a type in parentheses, or nothing, and then nothing was read.
-  Result<Tree> try_type() {
+  // At "(": a type in parentheses, or nothing, and then nothing was read. In `<` and `>` it is one for certain.
+  Result<Tree> try_type(const char* closing = ")") {
     const size_t start = at_;
     const Token first = token_;
     Tree node = make(Node::Kind::Cast, token_.position);
     TRY_VOID(advance());
-    bool certain = false;
+    bool certain = closing[0] != ')';
     std::string name;
     auto append = [&](const std::string& word) { name += (name.empty() ? "" : " ") + word; };
     while (token_.kind == Token::Kind::Name && (is_type_prefix(token_.text) || is_type_word(token_.text))) {
@@ -352,11 +183,23 @@ class Parser {
       if (token_.kind == Token::Kind::Operator) node->declarator.push_back(token_.text);
       TRY_VOID(advance());
     }
-    if (!is(")")) {
-      if (certain) return error("\")\" is missing behind a type");
+    if (!is(closing)) {
+      if (certain) return error(fmt::format("\"{}\" is missing behind a type", closing));
       return back(start, first);
     }
     TRY_VOID(advance());
+    return node;
+  }
+
+  // At "<" behind static_cast and such.
+  Result<Tree> named_cast(const std::string& word, size_t position) {
+    Tree node = TRY(try_type(">"));
+    if (!node) return error("a type is missing behind <");
+    node->text = word;
+    node->position = position;
+    TRY_VOID(expect("("));
+    node->parts.push_back(TRY(conditional()));
+    TRY_VOID(expect(")"));
     return node;
   }
 
@@ -420,6 +263,13 @@ class Parser {
         node->parts.push_back(std::move(left));
         node->parts.push_back(std::move(index));
         left = std::move(node);
+      } else if (is("(") && left->kind == Node::Kind::Name && (is_type_word(left->text) || is_type_(left->text))) {
+        Tree node = make(Node::Kind::Cast, left->position);
+        node->type = left->text;
+        TRY_VOID(advance());
+        node->parts.push_back(TRY(conditional()));
+        TRY_VOID(expect(")"));
+        left = std::move(node);
       } else if (is("(")) {
         return error("functions cannot be called: nothing runs in a dump,");
       } else {
@@ -434,6 +284,14 @@ class Parser {
       case Token::Kind::End:
         return error("the expression ends too early");
       case Token::Kind::Name:
+        if (is_cast_word(token_.text)) {
+          const std::string word = token_.text;
+          TRY_VOID(advance());
+          if (word == "dynamic_cast")
+            return error_at("dynamic_cast is not known here: say static_cast", node->position);
+          if (is("<")) return named_cast(word, node->position);
+          return error("a type is missing: static_cast<type>(value)");
+        }
         TRY_VOID(qualified(node->text));
         return node;
       case Token::Kind::Number:
@@ -470,21 +328,11 @@ class Parser {
     return node;
   }
 
-  const std::string& text_;
   const std::function<bool(const std::string&)>& is_type_;
-  size_t at_ = 0;
-  Token token_;
   int depth_ = 0;
 };
 
 }  // namespace
-
-std::string at_position(const std::string& text, size_t position) {
-  constexpr size_t kShown = 40;
-  if (position >= text.size())
-    return fmt::format("at the end of \"{}\"", in_one_line(text.substr(text.size() - std::min(text.size(), kShown))));
-  return fmt::format("at character {}: \"{}\"", position + 1, in_one_line(text.substr(position, kShown)));
-}
 
 Result<std::unique_ptr<ExpressionNode>> parse_expression(const std::string& text,
                                                          const std::function<bool(const std::string&)>& is_type) {

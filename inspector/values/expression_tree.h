@@ -1,7 +1,8 @@
 // Expressions over a program's values, as C and C++ write them: what `mortem print` takes.
 //
 //   expression  := conditional operators of C, without assignment, ++, -- and ,
-//   primary     := name | ns::name | 42 | 1.5 | 'c' | "text" | $rax | (expression) | sizeof x | (type)x
+//   primary     := name | ns::name | 42 | 1.5 | 'c' | "text" | $rax | (expression) | sizeof x
+//                | (type)x | type(x) | static_cast<type>(x), reinterpret_cast, const_cast
 //   postfix     := x.m | x->m | x[i] | x@n (n objects one after another, from x on; GDB manual, "Arrays")
 #pragma once
 
@@ -29,7 +30,7 @@ struct ExpressionNode {
     Unary,        // text: * & - + ! ~
     Binary,       // text
     Conditional,  // [0] ? [1] : [2]
-    Cast,         // (type)[0]
+    Cast,         // (type)[0], type([0]); text: static_cast and such, or empty
     SizeOfType,
     SizeOf,
   };

@@ -28,22 +28,30 @@ std::string register_text(uint64_t number) {
   return fmt::format("register {}", number);
 }
 
-// xmm and st registers of a thread, as its innermost frame has them. gdbstub knows what XSAVE leaves out of its area.
-std::optional<std::vector<uint8_t>> extended_register(const Target& target, uint32_t thread, uint64_t number) {
-  constexpr size_t kGdbSt = 24, kGdbXmm = 40;  // gdb/features/i386/64bit-core.xml and 64bit-sse.xml
-  size_t gdb_number = 0;
-  if (number >= kFirstXmm && number <= kLastXmm) gdb_number = kGdbXmm + (number - kFirstXmm);
-  if (number >= kFirstSt && number <= kLastSt) gdb_number = kGdbSt + (number - kFirstSt);
+const TargetThread* thread_of(const Target& target, uint32_t id) {
   const auto& threads = target.threads();
-  const auto known = std::find_if(threads.begin(), threads.end(), [&](const auto& one) { return one.id == thread; });
-  if (gdb_number == 0 || known == threads.end() || known->in_kernel) return std::nullopt;  // the frame is the kernel's
-  const auto state = target.extended_state(thread);
+  const auto known = std::find_if(threads.begin(), threads.end(), [&](const auto& one) { return one.id == id; });
+  return known == threads.end() ? nullptr : &*known;
+}
+
+// A thread's register as its innermost frame has it. gdbstub knows what XSAVE leaves out of its area.
+std::optional<std::vector<uint8_t>> innermost_register(const Target& target, uint32_t id, size_t gdb_number) {
+  constexpr size_t kLegacyArea = 576, kHighHalves = 256;  // of XSAVE's standard format (Intel SDM vol. 1, 13.4)
   gdbstub::RegisterFile file;
-  file.extended_size = std::min(state.size(), file.extended.size());
-  std::copy_n(state.begin(), file.extended_size, file.extended.begin());
+  if (const auto general = target.registers(id)) {
+    file.general = *general;
+    file.general_known = true;
+  }
+  const auto* thread = thread_of(target, id);
+  if (thread && !thread->in_kernel) {  // else they are the program's, and the frame is the kernel's
+    const auto state = target.extended_state(id);
+    file.extended_size = std::min(state.size(), file.extended.size());
+    std::copy_n(state.begin(), file.extended_size, file.extended.begin());
+    file.avx_offset = kLegacyArea;
+    file.has_avx = state.size() >= kLegacyArea + kHighHalves;
+  }
   std::vector<uint8_t> value(gdbstub::kRegisterLayout[gdb_number].size);
   if (!file.read(gdb_number, value)) return std::nullopt;
-  value.resize(16);  // an st register is ten bytes of them
   return value;
 }
 
@@ -117,10 +125,31 @@ Found<std::vector<uint8_t>> FrameScope::register_bytes(uint64_t number) {
     std::memcpy(bytes.data(), &*value, 8);
     return bytes;
   }
+  constexpr size_t kGdbSt = 24, kGdbXmm = 40;  // gdb/features/i386/64bit-core.xml and 64bit-sse.xml
+  const bool is_xmm = number >= kFirstXmm && number <= kLastXmm, is_st = number >= kFirstSt && number <= kLastSt;
   // All are the callee's to change (psABI 3.2.1).
-  if (physical_ == 0)
-    if (auto bytes = extended_register(program_.target, stack_.thread, number)) return std::move(*bytes);
+  if (physical_ == 0 && (is_xmm || is_st))
+    if (auto bytes = innermost_register(program_.target, stack_.thread,
+                                        is_xmm ? kGdbXmm + (number - kFirstXmm) : kGdbSt + (number - kFirstSt))) {
+      bytes->resize(16);  // an st register is ten bytes of them
+      return std::move(*bytes);
+    }
   return not_known(fmt::format("{} was not saved", register_text(number)));
+}
+
+Found<std::vector<uint8_t>> FrameScope::thread_register(size_t gdb_number) {
+  bool is_the_threads = false;  // segments: no call changes them
+  for (const format::RegisterDescription& one : format::kGeneralRegisters) {
+    if (one.gdb_number != static_cast<int>(gdb_number)) continue;
+    if (one.dwarf_number >= 0 && one.dwarf_number < static_cast<int>(FrameRegisters::kCount))
+      return register_bytes(static_cast<uint64_t>(one.dwarf_number));
+    const std::string_view name = one.name;
+    is_the_threads = name != "eflags" && name != "orig_rax";
+  }
+  const auto* thread = thread_of(program_.target, stack_.thread);
+  if (physical_ == 0 || (is_the_threads && thread && !thread->in_kernel))
+    if (auto bytes = innermost_register(program_.target, stack_.thread, gdb_number)) return std::move(*bytes);
+  return not_known(physical_ == 0 ? "the register is not known here" : "the register was not saved");
 }
 
 Found<uint64_t> FrameScope::cfa() {

@@ -44,6 +44,7 @@ class Program {
     std::map<size_t, std::unique_ptr<FrameScope>> scopes;  // by physical frame
   };
   Result<ThreadFrames*> thread_frames(uint32_t thread);
+  std::optional<uint64_t> linked_symbol(const llvm::DWARFDie& variable, const DwarfModule& own);
 
   std::map<const CoreModule*, std::unique_ptr<DwarfModule>> modules_;
   std::map<uint32_t, std::unique_ptr<ThreadFrames>> threads_;
@@ -64,7 +65,8 @@ class FrameScope {
   std::string why_no_functions();
   llvm::DWARFUnit* unit();  // null: none
 
-  Found<std::vector<uint8_t>> register_bytes(uint64_t number);
+  Found<std::vector<uint8_t>> register_bytes(uint64_t number);  // by DWARF's number (psABI, figure 3.36)
+  Found<std::vector<uint8_t>> thread_register(size_t gdb_number);
   Found<uint64_t> frame_base();
   Found<uint64_t> cfa();
   Found<uint64_t> entry_value(std::span<const uint8_t> expression);

@@ -31,7 +31,8 @@ class FrameValues {
   Result<std::vector<Variable>> variables();
   // The innermost one of that name that the frame sees.
   std::optional<Value> find(const std::string& name);
-  Found<std::vector<uint8_t>> register_bytes(uint64_t dwarf_number);
+  // By gdb's number (gdbstub/register_file.h), in its size there.
+  Found<std::vector<uint8_t>> thread_register(size_t gdb_number);
   Language language();
   FrameScope& scope() { return scope_; }
   size_t inline_depth() const { return inline_depth_; }
@@ -55,6 +56,12 @@ class ProgramValues {
   std::optional<Value> find_global(const std::string& name, FrameValues* frame);
   std::optional<Value> find_function(const std::string& name, FrameValues* frame);
   const Type* find_type(const std::string& name, FrameValues* frame);
+  struct FoundEnumerator {
+    const Type* type = nullptr;
+    int64_t value = 0;
+  };
+  // By its own name: not one of an `enum class`.
+  std::optional<FoundEnumerator> find_enumerator(const std::string& name, FrameValues* frame);
   // The type whose descriptor stands at `descriptor` in a Go program's memory; null: unknown.
   const Type* go_type(uint64_t descriptor);
   // A data symbol of a module without debug information for it: its address.
@@ -67,6 +74,7 @@ class ProgramValues {
   const Type* pointer_to(const Type* target);
   const Type* array_of(const Type* element, uint64_t count, bool vector = false);
   const Type* base(const std::string& name, TypeKind kind, uint64_t size);
+  const Type* made(Type type);  // whole, its details filled in; one for each name
 
  private:
   std::unique_ptr<Program> program_;

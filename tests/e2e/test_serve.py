@@ -133,9 +133,15 @@ class Threads(Serve):
         self.assertEqual(stacks(done), stacks(theirs))
         self.assertEqual(len(stacks(done)), 9)
         self.assertRegex(done, r"stop reason = signal SIGSEGV")
-        values = lambda text: re.findall(r"^ *(?:r\w\w = .*|0x[0-9a-f]+: 0x.*)$", text.split("register read", 1)[1], re.M)
+        # By the name of the dump's own copy of the program.
+        values = lambda text: [re.sub(r" \w+`", " ", value) for value in re.findall(
+            r"^ *(?:r\w\w = .*|0x[0-9a-f]+: 0x.*)$", text.split("register read", 1)[1], re.M)]
         self.assertEqual(values(done), values(theirs))
         self.assertEqual(len(values(done)), 3)
+        # Told no file it finds the program's by itself.
+        bare = debuggers.output_of(["lldb-19", "--no-lldbinit", "--batch", "-o",
+                                    f"process connect --plugin gdb-remote unix-connect://{path}", "-o", "bt all"])
+        self.assertEqual(stacks(bare), stacks(theirs))
         # An expression that can be interpreted is; going on is refused with a sentence.
         done = debuggers.output_of(["lldb-19", "--no-lldbinit", "--batch", str(program), "-o",
                                     f"process connect unix-connect://{path}", "-o", "p worker + 3", "-o", "continue"])
@@ -181,10 +187,16 @@ class Dynamic(Serve):
         self.assertRegex(text, r"#0 .*die .*null_read\.c:\d+")
         self.assertRegex(text, r"kernel::crash\(.*\) in section \.text")
         _, path = self.serve(dump)
-        said = debuggers.output_of(["lldb-19", "--no-lldbinit", "--batch", str(GUESTS / "null_read_dynamic"), "-o",
-                                    f"process connect --plugin gdb-remote unix-connect://{path}", "-o", "bt"])
-        self.assertRegex(said, r"frame #0: .*die.* at null_read\.c:\d+")
-        self.assertRegex(said, r"frame #\d+: .*main.* at \w+\.[ch]:\d+")
+        # Told the program's file, and told nothing.
+        for program in ([str(GUESTS / "null_read_dynamic")], []):
+            said = debuggers.output_of(["lldb-19", "--no-lldbinit", "--batch", *program, "-o",
+                                        f"process connect --plugin gdb-remote unix-connect://{path}", "-o", "bt", "-o",
+                                        "image list"])
+            self.assertRegex(said, r"frame #0: .*die.* at null_read\.c:\d+")
+            self.assertRegex(said, r"frame #\d+: .*main.* at \w+\.[ch]:\d+")
+            self.assertRegex(said, r"\[ *\d+\] .*/libc\.so\.6 ")
+            if program:  # LLDB 19 looks for the vDSO only then
+                self.assertRegex(said, r"\[ *\d+\] .* \[vdso\]")
 
     # The mapped file is libstdc++.so.6.0.30; gdb asks for what the dynamic linker opened.
     def test_libraries_behind_links(self):

@@ -69,6 +69,10 @@ add_test(NAME unit.print_kinds
   COMMAND ${Python3_EXECUTABLE} ${CMAKE_CURRENT_SOURCE_DIR}/print_kinds.py $<TARGET_FILE:mortem>
     ${CMAKE_CURRENT_BINARY_DIR}/print_kinds g++)
 set_tests_properties(unit.print_kinds PROPERTIES LABELS unit TIMEOUT 300)
+add_test(NAME unit.print_expressions
+  COMMAND ${Python3_EXECUTABLE} ${CMAKE_CURRENT_SOURCE_DIR}/print_expressions.py $<TARGET_FILE:mortem>
+    ${CMAKE_CURRENT_BINARY_DIR}/print_expressions g++)
+set_tests_properties(unit.print_expressions PROPERTIES LABELS unit TIMEOUT 300)
 add_test(NAME unit.print_containers
   COMMAND ${Python3_EXECUTABLE} ${CMAKE_CURRENT_SOURCE_DIR}/print_containers.py $<TARGET_FILE:mortem>
     ${CMAKE_CURRENT_BINARY_DIR}/print_containers g++)

@@ -62,7 +62,7 @@ def main():
     script += ["printf \"order %d %%lx\\n\", orders._M_impl._M_start[%d]" % (i, i) for i in range(6)]
     script += ["printf \"%s %%lx\\n\", %s" % (name, text) for name, text in
                (("data", "&on_data"), ("box", "box"), ("first", "first"), ("second", "second"), ("known", "&known"),
-                ("constants", "&constants"))]
+                ("constants", "&constants"), ("words", "words"), ("pointer", "&words"))]
     said = subprocess.run(["gdb", "-nx", "-batch"] + [word for line in script for word in ("-ex", line)] + [program],
                           capture_output=True, text=True).stdout
     place = {name: "0x" + address for name, address in re.findall(r"^(order \d|\w+) ([0-9a-f]+)$", said, re.M)}
@@ -78,7 +78,7 @@ def main():
         # The address of a table stands on the stack too, where a constructor had it.
         return {hit["address"] for hit in json.loads(done.stdout)["hits"] if int(hit["address"], 16) < 0x7F0000000000}
 
-    constants = place.pop("constants")
+    constants, words, pointer = (place.pop(name) for name in ("constants", "words", "pointer"))
     orders = {place["order %d" % i] for i in range(5)}
     expect("shop::Order", search("shop::Order"), orders | {place["data"]})
     expect("struct shop::Order", search("struct shop::Order"), orders | {place["data"]})
@@ -100,7 +100,18 @@ def main():
 
     expect("constants", printed("constants").stdout.split("=")[-1].strip(), "{11, 22, 33}")
     expect("words", "words that nobody writes" in printed("words").stdout, True)
+    def hits(*options):
+        done = subprocess.run([mortem, "search", core, "--json", *options], capture_output=True, text=True)
+        return {hit["address"] for hit in json.loads(done.stdout)["hits"]}
+
+    expect("words, as bytes", words in hits("--string", "words that nobody writes"), True)
+    expect("who points at them", pointer in hits("--pointer", "words"), False)  # at the variable, as a symbol
+    expect("who points at what an expression gives", pointer in hits("--pointer", "(long)words"), True)
+    for wrong, said in (("first->no", "no member no"), ("", "is missing"), ("*lonely", "no pointer"), ("12z", "no address")):
+        done = subprocess.run([mortem, "search", core, "--pointer", wrong], capture_output=True, text=True)
+        expect("--pointer " + wrong, (said in done.stderr, done.stdout, len(done.stderr.splitlines())), (True, "", 1))
     shutil.move(program, program + ".gone")
+    expect("words without the program's file", words in hits("--string", "words that nobody writes"), False)
     gone = printed("*(long *)%s" % constants)
     expect("constants without the program's file", "22" in gone.stdout or "11" in gone.stdout, False)
     expect("its complaint", "not in the dump" in gone.stdout + gone.stderr, True)

@@ -3,12 +3,15 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cctype>
 #include <cerrno>
 #include <cstdlib>
 #include <memory>
 
 #include "inspector/analysis/address_labels.h"
+#include "inspector/analysis/file_backed_target.h"
 #include "inspector/analysis/search.h"
+#include "inspector/values/evaluate.h"
 #include "inspector/values/value_search.h"
 #include "snapshot/dump_info.h"
 #include "tools/interrupt.h"
@@ -38,24 +41,37 @@ struct SearchHit {
   std::vector<uint8_t> bytes;
 };
 
-// An address in hexadecimal (0x…) or decimal digits, or a symbol.
-Result<uint64_t> address_of(const SearchOptions& options, const inspector::Target& target) {
+bool is_name_or_number(const std::string& text) {
+  return std::ranges::all_of(text, [](unsigned char one) { return std::isalnum(one) || one == '_'; });
+}
+
+// An address in hexadecimal (0x…) or decimal digits, a symbol, or an expression over what stands outside of functions.
+Result<uint64_t> address_of(const SearchOptions& options, const inspector::Target& target,
+                            inspector::Symbolizer& symbolizer) {
   const std::string& text = options.pointer;
-  if (!text.empty() && text[0] >= '0' && text[0] <= '9') {
+  if (text.empty()) return failure(ErrorKind::BadInput, "--pointer: an address, a symbol or an expression is missing");
+  if (is_name_or_number(text) && std::isdigit(static_cast<unsigned char>(text[0]))) {
     char* end = nullptr;
     errno = 0;
     const uint64_t value = std::strtoull(text.c_str(), &end, 0);
     if (*end != 0 || errno != 0) return failure(ErrorKind::BadInput, fmt::format("{}: no address", text));
     return value;
   }
-  const auto symbolizer = inspector::Symbolizer::create(symbol_options(options.symbols));
   for (const auto& module : target.modules())
-    if (const auto found = symbolizer->find_symbol(module, text)) return *found;
-  return failure(ErrorKind::NotFound,
-                 fmt::format("{}: neither an address (0x…) nor a symbol of the target's modules", text));
+    if (const auto found = symbolizer.find_symbol(module, text)) return *found;
+  if (is_name_or_number(text))
+    return failure(ErrorKind::NotFound,
+                   fmt::format("{}: neither an address (0x…) nor a symbol of the target's modules", text));
+  inspector::StackReader reader(target, symbolizer);
+  inspector::ProgramValues program(target, symbolizer, reader);
+  const inspector::Value value = TRY(inspector::evaluate(program, nullptr, text));
+  const auto address = program.reader().read_integer(value);
+  if (!address) return failure(ErrorKind::Unavailable, fmt::format("{}: no address: {}", text, address.error().why));
+  return *address;
 }
 
-Result<inspector::Search> search_of(const SearchOptions& options, const inspector::Target& target) {
+Result<inspector::Search> search_of(const SearchOptions& options, const inspector::Target& target,
+                                    inspector::Symbolizer& symbolizer) {
   inspector::Search search;
   if (options.by_bytes) {
     search.pattern = TRY(inspector::parse_byte_pattern(options.bytes));
@@ -63,7 +79,7 @@ Result<inspector::Search> search_of(const SearchOptions& options, const inspecto
     if (options.text.empty()) return failure(ErrorKind::BadInput, "--string: an empty text stands everywhere");
     search.pattern = inspector::text_pattern(options.text);
   } else {
-    search.pointers.first = TRY(address_of(options, target));
+    search.pointers.first = TRY(address_of(options, target, symbolizer));
     search.pointers.last = search.pointers.first + (options.range - 1);
     search.pointers.aligned_only = !options.unaligned;
     if (search.pointers.last < search.pointers.first)
@@ -73,16 +89,16 @@ Result<inspector::Search> search_of(const SearchOptions& options, const inspecto
 }
 
 // What is looked for, one search after another.
-Result<std::vector<inspector::ValueSearch>> searches_of(const SearchOptions& options, const inspector::Target& target) {
+Result<std::vector<inspector::ValueSearch>> searches_of(const SearchOptions& options, const inspector::Target& target,
+                                                        inspector::Symbolizer& symbolizer) {
   if (!options.by_value) {
     inspector::ValueSearch one;
-    one.search = TRY(search_of(options, target));
+    one.search = TRY(search_of(options, target, symbolizer));
     return std::vector{std::move(one)};
   }
-  const auto symbolizer = inspector::Symbolizer::create(symbol_options(options.symbols));
-  inspector::StackReader reader(target, *symbolizer);
-  inspector::ProgramValues program(target, *symbolizer, reader);
-  return inspector::find_value_searches(target, *symbolizer, program, options.value);
+  inspector::StackReader reader(target, symbolizer);
+  inspector::ProgramValues program(target, symbolizer, reader);
+  return inspector::find_value_searches(target, symbolizer, program, options.value);
 }
 
 std::string bytes_text(std::span<const uint8_t> bytes) {
@@ -118,8 +134,12 @@ ordered_json hit_facts(const SearchHit& hit, const inspector::AddressLabels& pla
 int search_target(const SearchOptions& options) {
   auto opened = open_target(options.target);
   if (!opened) return fail(opened.error());
-  const inspector::Target& target = *opened->target;
-  auto searches = searches_of(options, target);
+  const inspector::Target& held = *opened->target;
+  const auto symbolizer = inspector::Symbolizer::create(symbol_options(options.symbols));
+  inspector::StackReader reader(held, *symbolizer);
+  const inspector::FileBackedTarget target(held, reader, inspector::BackingFiles::WithId);
+  const auto of_files = reader.files().regions(inspector::BackingFiles::WithId);
+  auto searches = searches_of(options, target, *symbolizer);
   if (!searches) {
     fail(searches.error());
     return searches.error().kind == ErrorKind::NotFound ? kProblem : kFailed;
@@ -136,7 +156,7 @@ int search_target(const SearchOptions& options) {
       hits.push_back({address - one.offset, {bytes.begin(), bytes.end()}});
       return inspector::SearchAnswer::GoOn;
     };
-    totals = inspector::search_memory(target, one.search, found, progress_bar("searching"));
+    totals = inspector::search_memory(target, of_files, one.search, found, progress_bar("searching"));
   }
   std::stable_sort(hits.begin(), hits.end(),
                    [](const SearchHit& a, const SearchHit& b) { return a.address < b.address; });
@@ -173,6 +193,7 @@ void add_search(Commands& commands) {
       "  mortem search program.core.zst --bytes 'de ad ?? ef'\n"
       "  mortem search program.core.zst --pointer 0x7f8120004010 --range 64    who points at or into these 64 bytes\n"
       "  mortem search web --pointer connections\n"
+      "  mortem search web --pointer '&server.clients[2]'\n"
       "  mortem search program.core.zst --value 'shop::Order'             objects of a C++ class with virtual "
       "functions\n"
       "  mortem search program.core.zst --value 'connection.state=CLOSED'  objects by the value of a member\n"
@@ -187,8 +208,9 @@ void add_search(Commands& commands) {
   CLI::Option* bytes = ways->add_option("--bytes", options->bytes, "Hexadecimal digits, two a byte; ?? is any byte")
                            ->type_name("PATTERN");
   CLI::Option* text = ways->add_option("--string", options->text, "Text, as UTF-8")->type_name("TEXT");
-  CLI::Option* pointer = ways->add_option("--pointer", options->pointer, "Words that hold this address, or a symbol's")
-                             ->type_name("ADDRESS|SYMBOL");
+  CLI::Option* pointer = ways->add_option("--pointer", options->pointer,
+                                          "Words that hold this address, a symbol's, or that of an expression")
+                             ->type_name("ADDRESS|SYMBOL|EXPRESSION");
   CLI::Option* value =
       ways->add_option("--value", options->value,
                        "Values of a type: objects of a C++ class with virtual functions, or what has this value")
@@ -208,7 +230,9 @@ void add_search(Commands& commands) {
     options->by_text = text->count() > 0;
     options->by_value = value->count() > 0;
     // Types are read by LLVM.
-    return options->by_value ? contained([&] { return search_target(*options); }) : search_target(*options);
+    return options->by_value || !is_name_or_number(options->pointer)
+               ? contained([&] { return search_target(*options); })
+               : search_target(*options);
   });
 }
 

@@ -168,7 +168,7 @@ Result<std::vector<RegisterSet>> Analysis::registers(uint32_t thread, size_t fra
 MemoryPage Analysis::memory(uint64_t address) {
   MemoryPage page = read_memory_page(*state_, address);
   if (page.known == page.bytes.size() || page.state == MemoryPage::State::Unreadable) return page;
-  const size_t more = reader_.read_file(page.address + page.known, std::span(page.bytes).subspan(page.known));
+  const size_t more = reader_.files().read(page.address + page.known, std::span(page.bytes).subspan(page.known));
   if (more == 0) return page;
   page.from_file = true;
   page.known += more;

@@ -5,6 +5,7 @@
 #include <csignal>
 #include <filesystem>
 
+#include "inspector/analysis/file_backed_target.h"
 #include "inspector/app/model/analysis.h"
 #include "inspector/app/model/live_control.h"
 #include "snapshot/clone/clone_description.h"
@@ -375,8 +376,11 @@ Result<void> Session::search(const SearchQuery& query, JobControl& job, SearchRe
     if (search.pointers.last < search.pointers.first)
       return failure(ErrorKind::BadInput, "the range passes the end of memory");
   }
+  const auto symbolizer = Symbolizer::create(setup_.symbols);
+  StackReader reader(*now->target, *symbolizer);
   const auto totals = search_memory(
-      *now->target, search,
+      FileBackedTarget(*now->target, reader, BackingFiles::WithId), reader.files().regions(BackingFiles::WithId),
+      search,
       [&](uint64_t address, std::span<const uint8_t> bytes) {
         const std::lock_guard lock(mutex);
         to.more = to.hits.size() >= query.limit;

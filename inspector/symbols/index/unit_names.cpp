@@ -9,7 +9,7 @@ namespace {
 
 // Beside those that functions are found by (dwarf_constants.h).
 constexpr uint16_t kMember = 0x0D, kPointerType = 0x0F, kTypedef = 0x16, kModule = 0x1E, kBaseType = 0x24,
-                   kVariable = 0x34, kNamespace = 0x39;
+                   kEnumerator = 0x28, kVariable = 0x34, kNamespace = 0x39;
 constexpr int kMostNameSteps = 8;  // from a definition to the declaration that has its name
 
 enum class Interest : uint8_t { None, Scope, NamedScope, Named };
@@ -24,10 +24,11 @@ Interest interest_of(const Abbreviation& shape) {
     case tag::kStructureType:
     case tag::kClassType:
     case tag::kUnionType:
+    case tag::kEnumerationType:
       return Interest::NamedScope;
     case kVariable:
+    case kEnumerator:
     case tag::kSubprogram:
-    case tag::kEnumerationType:
     case kTypedef:
     case kBaseType:
     case kPointerType:

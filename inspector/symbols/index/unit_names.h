@@ -1,4 +1,4 @@
-// Which units define something of a name outside of functions: variables, functions and types. So that whoever looks
+// Which units define something of a name outside of functions: variables, functions, types and enumerators. So that whoever looks
 // for one reads those units, not all of them.
 #pragma once
 

@@ -1,0 +1,14 @@
+// An object seen as one of its class's bases, or as a class derived from it: what C++ converts (C++20, 7.6.1.9).
+#pragma once
+
+#include <optional>
+
+#include "inspector/values/value.h"
+
+namespace mortem::inspector {
+
+// `object`: of a class. Nothing: `to` is no class, the same one or neither a base nor derived. The error: where it would
+// be is not known, or it is there more than once.
+std::optional<Found<Value>> as_related_class(ValueReader& reader, const Value& object, const Type* to);
+
+}  // namespace mortem::inspector

@@ -7,6 +7,7 @@ usage: compare_symbolize_filter.py MORTEM SOURCE FOLDER
 """
 import json
 import os
+import random
 import re
 import shutil
 import subprocess
@@ -300,6 +301,35 @@ def compare_split(pair, source):
             problems.append("split DWARF %s: %s" % (version, different))
 
 
+def break_entries(pair, program):
+    """Broken bytes where variables are described: an answer to each line, no crash, no hang."""
+    listed = run(["readelf", "-SW", program], cwd=pair.folder).stdout
+    with open(os.path.join(pair.folder, program), "rb") as file:
+        good = file.read()
+    addresses = [address for address, kind, _ in symbols(os.path.join(pair.folder, program)) if kind in "tTbBdDrR"][:60]
+    text = "".join("%s %#x\n" % (what, address) for address in addresses for what in ("DATA", "FRAME"))
+    tried = 0
+    for name in (".debug_info", ".debug_abbrev", ".debug_loclists", ".debug_loc", ".debug_line"):
+        found = re.search(r"\] %s +\S+ +[0-9a-f]+ ([0-9a-f]+) ([0-9a-f]+)" % re.escape(name), listed)
+        if not found:
+            continue
+        start, size = int(found.group(1), 16), int(found.group(2), 16)
+        for seed in range(4):
+            chance = random.Random("%s %d" % (name, seed))
+            broken = bytearray(good)
+            for _ in range(1 + size // (30 if seed % 2 else 300)):
+                broken[start + chance.randrange(size)] = chance.choice([0, 0xFF, 0x7F, 0x80, chance.randrange(256)])
+            with open(os.path.join(pair.folder, "broken"), "wb") as file:
+                file.write(broken)
+            ours = run([pair.mortem, "symbolize", "--obj=broken", "--output-style=JSON"], text, cwd=pair.folder,
+                       env=pair.environment, timeout=60)
+            if ours.returncode != 0 or len(ours.stdout.splitlines()) != text.count("\n"):
+                problems.append("%s broken, seed %d: status %d, %d answers: %s" %
+                                (name, seed, ours.returncode, len(ours.stdout.splitlines()), ours.stderr[-300:]))
+            tried += 1
+    print("%d broken files" % tried)
+
+
 CRASH = r"""
 #include <stdlib.h>
 #include <string.h>
@@ -415,6 +445,8 @@ def main():
     compare_build_id(pair, "gcc.4")
     declarations(pair)
     compare_split(pair, source)
+    break_entries(pair, "gcc.5.O2")
+    break_entries(pair, "gcc.4.O2")
     compare_sanitizer(pair)
     print("%d runs of both compared" % pair.compared)
     for problem in problems[:60]:

@@ -43,9 +43,18 @@ constexpr size_t kPart = 256 << 10;  // bytes of answers that are given on toget
 
 constexpr std::string_view kBuildId = "BUILDID:";
 
+// As isspace() in the C locale.
 void trim_front(std::string_view& line) {
-  const size_t start = line.find_first_not_of(" \t\n\v\f\r");
-  line.remove_prefix(start == std::string_view::npos ? line.size() : start);
+  size_t start = 0;
+  while (start < line.size() && (line[start] == ' ' || (line[start] >= '\t' && line[start] <= '\r'))) ++start;
+  line.remove_prefix(start);
+}
+
+// Bytes before the first blank that ends a word.
+size_t word_length(std::string_view line) {
+  size_t length = 0;
+  while (length < line.size() && line[length] != ' ' && line[length] != '\n' && line[length] != '\r') ++length;
+  return length;
 }
 
 bool take_front(std::string_view& line, std::string_view word) {
@@ -62,7 +71,7 @@ std::string_view take_word(std::string_view& line) {
     if (length == std::string_view::npos) return {};
     skipped = 1;
   } else {
-    length = std::min(line.find_first_of(" \n\r"), line.size());
+    length = word_length(line);
   }
   const std::string_view word = line.substr(skipped, length);
   line.remove_prefix(length + 2 * skipped);
@@ -147,16 +156,17 @@ SymbolizeQuestion Answerer::parse(std::string_view line) {
 // What is wrong with the line; null: nothing.
 const char* Answerer::parse_place(std::string_view line, SymbolizeQuestion& question) {
   question.kind = SymbolizeQuestion::Kind::Code;
-  if (take_front(line, "DATA "))
-    question.kind = SymbolizeQuestion::Kind::Data;
-  else if (take_front(line, "FRAME "))
-    question.kind = SymbolizeQuestion::Kind::Frame;
-  else
-    take_front(line, "CODE ");
+  const auto may_be_keyword = [&] { return !line.empty() && line[0] >= 'A' && line[0] <= 'F'; };  // mostly it is none
+  if (may_be_keyword() && !take_front(line, "CODE ")) {
+    if (take_front(line, "DATA "))
+      question.kind = SymbolizeQuestion::Kind::Data;
+    else if (take_front(line, "FRAME "))
+      question.kind = SymbolizeQuestion::Kind::Frame;
+  }
 
   bool names_file = false, names_build_id = false;
   trim_front(line);
-  while (true) {
+  while (may_be_keyword()) {
     bool& named = line.starts_with(kBuildId) ? names_build_id : names_file;
     if (!take_front(line, kBuildId) && !take_front(line, "FILE:")) break;
     if (names_file || names_build_id) return "it names two files";
@@ -182,7 +192,7 @@ const char* Answerer::parse_place(std::string_view line, SymbolizeQuestion& ques
 
   trim_front(line);
   if (line.empty()) return "no address in it";
-  const std::string_view word = line.substr(0, line.find_first_of(" \n\r"));
+  const std::string_view word = line.substr(0, word_length(line));
   if (const auto address = parse_address(word)) {
     question.address = *address;
     return nullptr;

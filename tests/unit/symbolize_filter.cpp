@@ -35,7 +35,7 @@ union Either {
 };
 static Either either;
 int (*function_pointer)(int);
-int here::Shape::* member_pointer = &here::Shape::sides;
+int here::Shape::*member_pointer = &here::Shape::sides;
 double (here::Shape::*method_pointer)() const = &here::Shape::area;
 volatile unsigned long long wide = 1;
 

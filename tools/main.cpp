@@ -2,6 +2,7 @@
 #include <fcntl.h>
 
 #include <csignal>
+#include <filesystem>
 
 #include "tools/output.h"
 #include "tools/verbs.h"
@@ -20,7 +21,11 @@ int main(int count, char** arguments) {
   app.footer(
       "Example:\n  mortem run ./program            boots it in a VM; a crash leaves program.core.zst\n"
       "Each verb has its own --help. Exit status: 0 done, 1 a problem was found, 2 could not do it.");
+  // Programs that start llvm-symbolizer, as sanitizers' runtimes do, know it by its name.
+  std::vector<const char*> all(arguments, arguments + count);
+  if (count > 0 && std::filesystem::path(all[0]).filename().string().starts_with("llvm-symbolizer"))
+    all.insert(all.begin() + 1, "symbolize");
   mortem::tools::Commands commands(app);
-  mortem::tools::add_registered_verbs(commands, count > 1 ? arguments[1] : "");
-  return commands.run(count, arguments);
+  mortem::tools::add_registered_verbs(commands, all.size() > 1 ? all[1] : "");
+  return commands.run(static_cast<int>(all.size()), all.data());
 }

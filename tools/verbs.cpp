@@ -68,6 +68,10 @@ void Commands::on(CLI::App* verb, std::function<int()> action) {
   });
 }
 
+void Commands::read_with(CLI::App* verb, std::vector<std::string> (*rewrite)(const std::vector<std::string>&)) {
+  rewriters_[verb->get_name()] = rewrite;
+}
+
 void Commands::take_arguments_after_dashes(CLI::App* verb, std::vector<std::string>* to, bool* given) {
   dashes_takers_.push_back({verb, to, given});
 }
@@ -83,6 +87,11 @@ int Commands::run(int count, const char* const* arguments) {
   if (ours.empty() && !has_dashes) {
     write_stderr(root_.help());
     return kFailed;
+  }
+  if (const auto found = ours.empty() ? rewriters_.end() : rewriters_.find(ours[0]); found != rewriters_.end()) {
+    const std::vector<std::string> rewritten = found->second({ours.begin() + 1, ours.end()});
+    ours.resize(1);
+    ours.insert(ours.end(), rewritten.begin(), rewritten.end());
   }
   auto hint = [&](const CLI::App* verb) {
     return verb->get_parent() ? "see mortem " + full_name(verb) + " --help" : std::string("see mortem --help");

@@ -7,6 +7,7 @@
 
 #include <CLI/CLI.hpp>
 #include <functional>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -21,6 +22,8 @@ class Commands {
   CLI::App* add(CLI::App* parent, const std::string& name, const std::string& summary, const std::string& footer);
   // What the verb does; returns the exit status (output.h). Runs after all options were read.
   void on(CLI::App* verb, std::function<int()> action);
+  // Options that CLI11 cannot read as others write them: `rewrite` makes its own spelling of the verb's arguments.
+  void read_with(CLI::App* verb, std::vector<std::string> (*rewrite)(const std::vector<std::string>&));
   // The verb takes `-- ARGUMENTS`, which come here unread. Verbs that do not say so refuse them.
   // `given` (may be null): whether there was a `--` at all.
   void take_arguments_after_dashes(CLI::App* verb, std::vector<std::string>* to, bool* given = nullptr);
@@ -37,6 +40,7 @@ class Commands {
 
   CLI::App& root_;
   std::vector<DashesTaker> dashes_takers_;
+  std::map<std::string, std::vector<std::string> (*)(const std::vector<std::string>&)> rewriters_;  // by verb
   std::function<int()> chosen_;
   std::string chosen_name_;  // with its parents: `image create`
 };

@@ -57,6 +57,11 @@ add_test(NAME unit.symbolize_index
   COMMAND ${Python3_EXECUTABLE} ${CMAKE_CURRENT_SOURCE_DIR}/compare_symbolize.py $<TARGET_FILE:mortem>
     ${CMAKE_CURRENT_SOURCE_DIR}/stack_programs ${CMAKE_CURRENT_BINARY_DIR}/symbolize_index)
 set_tests_properties(unit.symbolize_index PROPERTIES LABELS unit TIMEOUT 300)
+# The filter as others call it: its options, its lines, AddressSanitizer's runtime.
+add_test(NAME unit.symbolize_filter
+  COMMAND ${Python3_EXECUTABLE} ${CMAKE_CURRENT_SOURCE_DIR}/compare_symbolize_filter.py $<TARGET_FILE:mortem>
+    ${CMAKE_CURRENT_SOURCE_DIR}/symbolize_filter.cpp ${CMAKE_CURRENT_BINARY_DIR}/symbolize_filter)
+set_tests_properties(unit.symbolize_filter PROPERTIES LABELS unit TIMEOUT 600)
 add_test(NAME unit.search_values
   COMMAND ${Python3_EXECUTABLE} ${CMAKE_CURRENT_SOURCE_DIR}/search_values.py $<TARGET_FILE:mortem>
     ${CMAKE_CURRENT_BINARY_DIR}/search_values)

@@ -11,23 +11,14 @@
 #include <memory>
 
 #include "tools/output.h"
-#include "tools/symbol_options.h"
 #include "tools/verbs.h"
 #include "tools/verbs/symbolize_answers.h"
+#include "tools/verbs/symbolize_options.h"
 
 namespace mortem::tools {
 namespace {
 
 constexpr size_t kBatch = 8 << 20;  // bytes of input that are answered together, sorted by address
-
-struct SymbolizeOptions {
-  std::vector<std::string> addresses;
-  SymbolFlags symbols;
-  std::string file, style = "LLVM", functions = "linkage";
-  std::string adjust;
-  bool basenames = false, relative = false, json = false;
-  SymbolizeForm form;
-};
 
 // Objects come one a line: a list of them is made where there is an end to it.
 std::string as_list(std::string_view lines) {
@@ -40,7 +31,7 @@ std::string as_list(std::string_view lines) {
 }
 
 void write_answers(const SymbolizeOptions& options, std::string_view answers) {
-  if (options.form.style == SymbolizeStyle::Json && options.form.pretty) {
+  if (options.form.style == SymbolizeStyle::Json && options.form.pretty && !options.json) {
     while (!answers.empty()) {
       const size_t end = answers.find('\n');
       write_stdout(nlohmann::ordered_json::parse(answers.substr(0, end), nullptr, false).dump(2) + "\n");
@@ -101,20 +92,47 @@ int filter(const SymbolizeOptions& options, Answerer& answerer) {
   return kDone;
 }
 
-int symbolize(const SymbolizeOptions& options) {
-  std::optional<uint64_t> adjust = 0;
-  if (!options.adjust.empty()) {
-    const bool negative = options.adjust.starts_with('-');
-    adjust = parse_address(std::string_view(options.adjust).substr(negative ? 1 : 0));
-    if (!adjust) return fail(fmt::format("--adjust-vma {}: is no number", options.adjust));
-    if (negative) adjust = -*adjust;
+std::optional<uint64_t> parse_offset(const std::string& text) {
+  const bool negative = text.starts_with('-');
+  const auto value = parse_address(std::string_view(text).substr(negative ? 1 : 0));
+  return value && negative ? -*value : value;
+}
+
+inspector::SymbolOptions where_to_look(const SymbolizeOptions& options) {
+  inspector::SymbolOptions where = symbol_options(options.symbols);
+  std::vector<std::string> more = options.more_folders;
+  if (!options.fallback_folder.empty()) more.push_back(options.fallback_folder);
+  where.debug_folders.insert(where.debug_folders.begin(), more.begin(), more.end());
+  if (!options.package.empty()) where.package = options.package;
+  return where;
+}
+
+int symbolize(SymbolizeOptions& options) {
+  if (options.windows_library) return fail("--dia: there is no such library on this system; leave it out");
+  if (options.markup) return fail("--filter-markup: is not done here; llvm-symbolizer --filter-markup does it");
+  const auto adjust = options.adjust.empty() ? 0 : parse_offset(options.adjust);
+  if (!adjust) return fail(fmt::format("--adjust-vma {}: is no number", options.adjust));
+  const auto lines = options.source_lines.empty() ? 0 : parse_address(options.source_lines);
+  constexpr uint64_t kMostLines = 1 << 20;
+  if (!lines || *lines > kMostLines)
+    return fail(fmt::format("--print-source-context-lines {}: is no number of lines", options.source_lines));
+  options.form.source_lines = static_cast<int>(*lines);
+  if (!options.build_id.empty()) {
+    if (!options.file.empty()) return fail("--build-id and --obj both name the file; give one of them");
+    const auto file = build_id_file(options.build_id);
+    if (!file) return fail(fmt::format("--build-id {}: is no hexadecimal number", options.build_id));
+    options.file = *file;
   }
+  if (!options.debuginfod) unsetenv("DEBUGINFOD_URLS");
   keep_memory();
   static Answerer* kept;  // the program ends with it: taking it apart first would cost a tenth of the time
-  kept = new Answerer(options.file, options.form, *adjust, symbol_options(options.symbols),
+  kept = new Answerer(options.file, options.form, *adjust, where_to_look(options),
                       [](std::string_view text) { note(printable(text)); });
   Answerer& answerer = *kept;
-  if (!options.file.empty() && !answerer.file(options.file)) return kFailed;
+  if (!options.file.empty() && !answerer.file(options.file)) {
+    if (!options.json) write_answers(options, answerer.missing_file());
+    return kFailed;
+  }
   if (options.addresses.empty()) return filter(options, answerer);
   std::vector<SymbolizeQuestion> questions;
   for (const std::string& one : options.addresses) questions.push_back(answerer.parse(one));
@@ -122,8 +140,8 @@ int symbolize(const SymbolizeOptions& options) {
   answerer.answer(questions, [&](std::string_view part) { output += part; });
   if (options.json)
     print_json("symbolize", {{"addresses", nlohmann::ordered_json::parse("[" + as_list(output) + "]")}});
-  else if (options.form.style == SymbolizeStyle::Json && !options.form.pretty)
-    write_stdout("[" + as_list(output) + "]\n");
+  else if (options.form.style == SymbolizeStyle::Json)
+    write_answers(options, "[" + as_list(output) + "]\n");
   else
     write_answers(options, output);
   return kDone;
@@ -131,32 +149,14 @@ int symbolize(const SymbolizeOptions& options) {
 
 void add_symbolize(Commands& commands) {
   auto options = std::make_shared<SymbolizeOptions>();
-  CLI::App* verb = commands.add(nullptr, "symbolize", "Addresses in, functions and source lines out",
-                                "Without ADDRESS, lines are read from standard input: ADDRESS with --obj, else FILE "
-                                "ADDRESS. Options and output are those of llvm-symbolizer.\n\nExample:\n  "
-                                "echo 0x1169 | mortem symbolize --obj ./program");
-  verb->add_option("address", options->addresses, "Addresses in the file, or names of functions")->type_name("ADDRESS");
-  verb->add_option("-e,--obj,--exe", options->file, "The ELF file that the addresses are in")->type_name("FILE");
-  verb->add_option("--output-style", options->style, "LLVM, GNU or JSON")
-      ->type_name("STYLE")
-      ->check(CLI::IsMember({"LLVM", "GNU", "JSON"}));
-  verb->add_flag("--json", options->json, "Print the facts as JSON (mortem.symbolize/1)");
-  verb->add_option("-f,--functions", options->functions, "Names of functions: none, short or linkage")
-      ->type_name("KIND")
-      ->expected(0, 1)
-      ->default_str("linkage")
-      ->check(CLI::IsMember({"none", "short", "linkage"}));
-  verb->add_flag("-i,--inlines,--inlining,!--no-inlines", options->form.inlines,
-                 "Functions that are inlined at an address, too (default)");
-  verb->add_flag("-C,--demangle,!--no-demangle", options->form.demangle, "C++, Rust and D names undone (default)");
-  verb->add_flag("-a,--addresses,--print-address", options->form.addresses, "The address before its answer");
-  verb->add_flag("-p,--pretty-print", options->form.pretty, "One line a function");
-  verb->add_flag("-s,--basenames", options->basenames, "File names without folders");
-  verb->add_flag("--relativenames", options->relative, "File names without the folder of the compilation");
-  verb->add_flag("-v,--verbose", options->form.verbose, "Where functions start, too");
-  verb->add_option("--adjust-vma", options->adjust, "By how much the addresses lie above those of the file")
-      ->type_name("OFFSET");
-  add_symbol_flags(verb, options->symbols);
+  CLI::App* verb = commands.add(
+      nullptr, "symbolize", "Addresses in, functions and source lines out",
+      "Without ADDRESS, lines are read from standard input: ADDRESS with --obj, else FILE ADDRESS; with DATA or FRAME "
+      "in front, the variable at an address or the local variables of its function. Options and output are those of "
+      "llvm-symbolizer, also for programs that start it: a link of that name to mortem takes its place.\n\n"
+      "Example:\n  echo 0x1169 | mortem symbolize --obj ./program");
+  add_symbolize_options(verb, *options);
+  commands.read_with(verb, as_we_write_them);
   commands.on(verb, [options] {
     SymbolizeForm& form = options->form;
     form.style = options->json || options->style == "JSON" ? SymbolizeStyle::Json

@@ -6,23 +6,26 @@
 namespace mortem::inspector::index {
 
 namespace tag {
-inline constexpr uint16_t kArrayType = 0x01, kClassType = 0x02, kEnumerationType = 0x04, kStructureType = 0x13,
-                          kSubroutineType = 0x15, kUnionType = 0x17, kInlinedSubroutine = 0x1D, kSubprogram = 0x2E,
-                          kInterfaceType = 0x38, kCallSite = 0x48, kGnuCallSite = 0x4109;
+inline constexpr uint16_t kArrayType = 0x01, kClassType = 0x02, kEnumerationType = 0x04, kFormalParameter = 0x05,
+                          kPointerType = 0x0F, kReferenceType = 0x10, kStructureType = 0x13, kSubroutineType = 0x15,
+                          kUnionType = 0x17, kInlinedSubroutine = 0x1D, kPointerToMemberType = 0x1F,
+                          kSubrangeType = 0x21, kSubprogram = 0x2E, kVariable = 0x34, kInterfaceType = 0x38,
+                          kRvalueReferenceType = 0x42, kCallSite = 0x48, kGnuCallSite = 0x4109;
 }
 
 namespace attribute {
-inline constexpr uint16_t kSibling = 0x01, kName = 0x03, kStmtList = 0x10, kLowPc = 0x11, kHighPc = 0x12,
-                          kLanguage = 0x13, kCompDir = 0x1B, kConstValue = 0x1C, kAbstractOrigin = 0x31,
-                          kDeclFile = 0x3A, kDeclLine = 0x3B, kSpecification = 0x47, kEntryPc = 0x52, kRanges = 0x55,
-                          kCallColumn = 0x57, kCallFile = 0x58, kCallLine = 0x59, kDeclaration = 0x3C,
-                          kSignature = 0x69, kLinkageName = 0x6E, kStrOffsetsBase = 0x72, kAddrBase = 0x73,
-                          kRnglistsBase = 0x74, kDwoName = 0x76, kCallAllCalls = 0x7A, kCallAllTailCalls = 0x7C,
-                          kCallReturnPc = 0x7D, kCallOrigin = 0x7F, kCallTailCall = 0x82, kCallTarget = 0x83,
-                          kMipsLinkageName = 0x2007, kGnuCallSiteTarget = 0x2113, kGnuTailCall = 0x2115,
-                          kGnuAllTailCallSites = 0x2116, kGnuAllCallSites = 0x2117, kGnuDwoName = 0x2130,
-                          kGnuDwoId = 0x2131, kGnuRangesBase = 0x2132, kGnuAddrBase = 0x2133,
-                          kGnuDiscriminator = 0x2136;
+inline constexpr uint16_t kSibling = 0x01, kLocation = 0x02, kName = 0x03, kByteSize = 0x0B, kStmtList = 0x10,
+                          kLowPc = 0x11, kHighPc = 0x12, kLanguage = 0x13, kCompDir = 0x1B, kConstValue = 0x1C,
+                          kLowerBound = 0x22, kUpperBound = 0x2F, kAbstractOrigin = 0x31, kCount = 0x37,
+                          kDeclFile = 0x3A, kDeclLine = 0x3B, kFrameBase = 0x40, kSpecification = 0x47, kType = 0x49,
+                          kEntryPc = 0x52, kRanges = 0x55, kCallColumn = 0x57, kCallFile = 0x58, kCallLine = 0x59,
+                          kDeclaration = 0x3C, kSignature = 0x69, kLinkageName = 0x6E, kStrOffsetsBase = 0x72,
+                          kAddrBase = 0x73, kRnglistsBase = 0x74, kDwoName = 0x76, kCallAllCalls = 0x7A,
+                          kCallAllTailCalls = 0x7C, kCallReturnPc = 0x7D, kCallOrigin = 0x7F, kCallTailCall = 0x82,
+                          kCallTarget = 0x83, kLoclistsBase = 0x8C, kMipsLinkageName = 0x2007,
+                          kGnuCallSiteTarget = 0x2113, kGnuTailCall = 0x2115, kGnuAllTailCallSites = 0x2116,
+                          kGnuAllCallSites = 0x2117, kGnuDwoName = 0x2130, kGnuDwoId = 0x2131, kGnuRangesBase = 0x2132,
+                          kGnuAddrBase = 0x2133, kGnuDiscriminator = 0x2136, kLlvmTagOffset = 0x3E03;
 }
 
 namespace form {

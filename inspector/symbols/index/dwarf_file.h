@@ -90,6 +90,9 @@ class DwarfFile {
             const Unit& skeleton);
 
   const DwarfSections& sections() const { return sections_; }
+  // A section that only some questions need, without `.debug_`; empty: there is none.
+  Bytes more(std::string_view name) const { return owner_.load(name); }
+  bool is_part() const { return skeleton_.has_value(); }  // a .dwo file, or a part of a package
   DwarfFile* alternate() const { return alternate_; }
   const std::vector<Unit>& units() const { return units_; }
   // Reads the unit's own entry, at the first call.

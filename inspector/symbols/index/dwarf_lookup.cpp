@@ -55,6 +55,22 @@ void DwarfLookup::locate(uint64_t address, bool declarations, std::vector<Looked
   }
 }
 
+std::optional<size_t> DwarfLookup::unit_at(uint64_t address) {
+  const UnitRanges::Range* range = ranges_.find(address);
+  return range ? dwarf_.unit_at(range->unit) : std::nullopt;
+}
+
+std::optional<DwarfLookup::FunctionPlace> DwarfLookup::function_at(uint64_t address) {
+  const auto unit = unit_at(address);
+  if (!unit) return std::nullopt;
+  dwarf_.prepare(*unit);
+  const UnitData& data = data_of(*unit);
+  const FunctionMap* functions = functions_at(data, address);
+  const uint32_t node = functions ? functions->find(address) : FunctionNode::kNone;
+  if (node == FunctionNode::kNone) return std::nullopt;
+  return FunctionPlace{*unit, data.body, functions->nodes()[node].entry};
+}
+
 void DwarfLookup::describe(const FunctionNode& node, size_t unit, LookedUpFrame& frame, bool declarations) {
   DwarfFile& body = *dwarf_.body(unit).file;
   const FunctionName& name = names_.of(body).find(node.name_entry, node.name_in_alternate);

@@ -20,6 +20,23 @@ class DwarfLookup final : public AddressLookup {
     return range ? range->unit : 0;
   }
 
+  // The innermost function at an address, also one that is inlined there.
+  struct FunctionPlace {
+    size_t unit = 0;       // of the linked file: it has the line table
+    DwarfFile::Body body;  // where the function's entry stands
+    uint64_t entry = 0;
+  };
+  std::optional<FunctionPlace> function_at(uint64_t address);
+  std::optional<size_t> unit_at(uint64_t address);
+  // What a function, or a variable, is called and where it is declared.
+  const FunctionName& name_of(DwarfFile& body, uint64_t entry) { return names_.of(body).find(entry, false); }
+  // A file that an entry of `body` names by its number in the line table; null: there is none.
+  const SourceFile* file_of(const DwarfFile& body, size_t unit_of_body, size_t linked_unit, uint64_t number) {
+    // A .dwo file has no line table: the linked file's names its files.
+    const bool is_part = &body != &dwarf_ && &body != dwarf_.alternate();
+    return is_part ? file(dwarf_, linked_unit, number) : file(body, unit_of_body, number);
+  }
+
  private:
   struct Files {
     std::optional<LineHeader> header;

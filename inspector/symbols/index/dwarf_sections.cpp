@@ -15,7 +15,7 @@ DwarfSectionsOwner::DwarfSectionsOwner(std::shared_ptr<const ElfImage> image) : 
   sections_.aranges = load("aranges");
 }
 
-Bytes DwarfSectionsOwner::load(std::string_view name) {
+Bytes DwarfSectionsOwner::load(std::string_view name) const {
   const ElfSection* section = image_->debug_section(name);
   return section ? image_->content(*section).value_or(Bytes{}) : Bytes{};
 }

@@ -24,10 +24,10 @@ class DwarfSectionsOwner {
   DwarfSectionsOwner(std::shared_ptr<const ElfImage> image, const DwarfSections& sections)
       : image_(std::move(image)), sections_(sections) {}
   const DwarfSections& sections() const { return sections_; }
+  // One that few need, without `.debug_`; empty: there is none.
+  Bytes load(std::string_view name) const;
 
  private:
-  Bytes load(std::string_view name);  // without `.debug_`
-
   std::shared_ptr<const ElfImage> image_;
   DwarfSections sections_;
 };

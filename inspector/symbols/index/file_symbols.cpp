@@ -15,7 +15,8 @@ struct Direct {
         alternate(files.alternate ? std::make_unique<DwarfFile>(files.alternate) : nullptr),
         dwarf(files.debug, alternate.get()),
         parts(files.paths, rules),
-        lookup(dwarf) {
+        lookup(dwarf),
+        variables(dwarf, lookup) {
     dwarf.set_parts(&parts);
   }
   SymbolTable symbols;
@@ -23,6 +24,7 @@ struct Direct {
   DwarfFile dwarf;
   SplitParts parts;
   DwarfLookup lookup;
+  VariableLookup variables;
 };
 
 class OpenedFile final : public FileSymbols {
@@ -53,12 +55,18 @@ class OpenedFile final : public FileSymbols {
   }
 
   std::vector<Symbol> symbols_named(std::string_view name) override {
+    if (!symbols_) {
+      symbols_ = std::make_unique<SymbolTable>(files_.executable);
+      for (const Symbol* one : symbols_->by_address()) by_name_[one->name].push_back(one);
+    }
     std::vector<Symbol> result;
-    const SymbolTable read_now = direct_ ? SymbolTable() : SymbolTable(files_.executable);
-    for (const Symbol* one : (direct_ ? direct_->symbols : read_now).by_address())
-      if (one->name == name) result.push_back(*one);
+    if (const auto found = by_name_.find(name); found != by_name_.end())
+      for (const Symbol* one : found->second) result.push_back(*one);
     return result;
   }
+
+  Declaration declaration_at(uint64_t address) override { return direct().variables.declaration(address); }
+  std::vector<LocalVariable> locals_at(uint64_t address) override { return direct().variables.locals(address); }
 
   std::string take_complaint() override {
     if (complaint_.empty() && direct_ && direct_->parts.missing().size() > told_missing_) {
@@ -93,6 +101,8 @@ class OpenedFile final : public FileSymbols {
   std::unique_ptr<Direct> direct_;
   std::vector<LookedUpFrame> frames_;
   std::optional<Symbol> symbol_;
+  std::unique_ptr<SymbolTable> symbols_;  // with by_name_; null: no name was asked for
+  std::unordered_map<std::string_view, std::vector<const Symbol*>> by_name_;
   size_t told_missing_ = 0;  // .dwo files
 };
 
@@ -101,6 +111,11 @@ class OpenedFile final : public FileSymbols {
 Result<std::unique_ptr<FileSymbols>> FileSymbols::open(const std::filesystem::path& path,
                                                        const SymbolOptions& options) {
   return std::make_unique<OpenedFile>(TRY(IndexedFiles::find(path, options)), options);
+}
+
+Result<std::unique_ptr<FileSymbols>> FileSymbols::open_build_id(const std::vector<uint8_t>& id,
+                                                                const SymbolOptions& options) {
+  return std::make_unique<OpenedFile>(TRY(IndexedFiles::find(id, options)), options);
 }
 
 }  // namespace mortem::inspector::index

@@ -1,5 +1,7 @@
 #include "inspector/symbols/index/indexed_files.h"
 
+#include <fmt/format.h>
+
 namespace mortem::inspector::index {
 
 Result<IndexedFiles> IndexedFiles::find(const std::filesystem::path& path, const SymbolOptions& options) {
@@ -12,7 +14,7 @@ Result<IndexedFiles> IndexedFiles::find(const std::filesystem::path& path, const
     files.alternate = find_alternate(*files.executable, path, options, debuginfod).image;
     std::error_code ignored;
     files.paths.executable = files.paths.debug = std::filesystem::absolute(path, ignored);
-    files.paths.package = find_package(files.paths, path);
+    files.paths.package = options.package.empty() ? find_package(files.paths, path) : options.package;
     return files;
   }
   snapshot::CoreModule module;
@@ -24,7 +26,23 @@ Result<IndexedFiles> IndexedFiles::find(const std::filesystem::path& path, const
     files.debug = found.debug;
     files.alternate = found.alternate;
     files.paths = found.paths;
+    if (!options.package.empty()) files.paths.package = options.package;
   }
+  return files;
+}
+
+Result<IndexedFiles> IndexedFiles::find(const std::vector<uint8_t>& build_id, const SymbolOptions& options) {
+  snapshot::CoreModule module;
+  module.id = build_id;
+  module.id_kind = format::ModuleIdKind::GnuBuildId;
+  const FoundFiles found = SymbolFileFinder(options).find(module);
+  if (!found.executable && !found.debug)
+    return failure(ErrorKind::NotFound, fmt::format("build id {}: no file of it was found; give its build-id folder "
+                                                    "with --debug-dir DIR",
+                                                    hexadecimal(build_id)));
+  IndexedFiles files(found);
+  if (!files.executable) files.executable = files.debug;
+  if (!options.package.empty()) files.paths.package = options.package;
   return files;
 }
 

@@ -24,6 +24,8 @@ struct IndexedFiles {
         paths(found.paths) {}
   // `debug` is found by build id or debug link, as for a module of a dump.
   static Result<IndexedFiles> find(const std::filesystem::path& path, const SymbolOptions& options);
+  // Both by build id. Where only the debug file is here, its symbols are the program's.
+  static Result<IndexedFiles> find(const std::vector<uint8_t>& build_id, const SymbolOptions& options);
 
   // `strip` takes .symtab away from the program and leaves it in the debug file.
   bool symbols_are_in_debug_file() const {

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Debug information with broken bytes: `mortem bt` ends with status 0, whatever it can still say; no crash, no hang.
+"""Debug information with broken bytes, whole, in .dwo files, in a package and with parts in an alternate file: `mortem bt`
+ends with status 0, whatever it can still say, the other verbs with an answer or one line; no crash, no hang.
 
 usage: broken_debug_files.py MORTEM SOURCE FOLDER [ROUNDS]
 """
@@ -12,7 +13,12 @@ import sys
 
 # What the tool reads, and whose reader gets the blame.
 SECTIONS = [".debug_info", ".debug_abbrev", ".debug_line", ".debug_str", ".debug_rnglists", ".debug_aranges", ".eh_frame",
-            ".symtab", ".debug_str_offsets", ".debug_addr"]
+            ".symtab", ".debug_str_offsets", ".debug_addr", ".debug_loclists", ".debug_line_str", ".debug_cu_index"]
+# One of them after `bt` for each broken file.
+OTHERS = [("report", "{core}"), ("print", "{core}"), ("print", "{core}", "(long)sizeof(struct none) + value"),
+          ("search", "{core}", "--value", "int=77123456"), ("info", "{core}"), ("threads", "{core}"),
+          ("symbolize", "--obj", "{program}", "main", "0x1139", "DATA 0x4000", "FRAME 0x1139"),
+          ("index", "{program}"), ("print", "{core}", "*argv", "--frame", "1")]
 
 
 def run(*command, **more):
@@ -35,14 +41,35 @@ def main():
     os.makedirs(folder)
     program, core = os.path.join(folder, "program"), os.path.join(folder, "core")
     failures = runs = told = 0
-    for kind, flags in (("whole", []), ("split", ["-gsplit-dwarf"])):
+    environment = dict(os.environ, XDG_CACHE_HOME=os.path.join(folder, "cache"))
+
+    def fail(what, done):
+        print("%s: %s" % (what, "does not end" if done is None else "status %d: %s" % (done.returncode, done.stderr[-300:])))
+        return 1
+
+    def ask(*words):
+        try:
+            return run(mortem, *words, timeout=60, env=environment, stdin=subprocess.DEVNULL)
+        except subprocess.TimeoutExpired:
+            return None
+
+    for kind, flags in (("whole", []), ("alternate", []), ("split", ["-gsplit-dwarf"]), ("package", ["-gsplit-dwarf"])):
+        for name in os.listdir(folder):
+            if name.endswith(".dwo"):
+                os.remove(os.path.join(folder, name))
         subprocess.run(["gcc", "-g", "-O2", "-w", *flags, "-Wl,--build-id", source, "-o", program], check=True, cwd=folder)
-        good = open(program, "rb").read()
-        if not os.path.exists(core) or kind == "split":
-            run("gdb", "-nx", "-batch", "-ex", "set debuginfod enabled off", "-ex", "set startup-with-shell off", "-ex", "run",
-                "-ex", "generate-core-file " + core, program)
-        parts = [(program, good)] + [(os.path.join(folder, one), open(os.path.join(folder, one), "rb").read())
-                                     for one in os.listdir(folder) if one.endswith(".dwo")]
+        if kind == "alternate":
+            shutil.copy(program, program + ".other")
+            subprocess.run(["dwz", "-m", "common", "program", "program.other"], check=True, cwd=folder)
+        if kind == "package":
+            subprocess.run(["llvm-dwp-19", "-e", "program", "-o", "program.dwp"], check=True, cwd=folder)
+            for name in os.listdir(folder):
+                if name.endswith(".dwo"):
+                    os.remove(os.path.join(folder, name))
+        run("gdb", "-nx", "-batch", "-ex", "set debuginfod enabled off", "-ex", "set startup-with-shell off", "-ex", "run",
+            "-ex", "generate-core-file " + core, program)
+        more = [one for one in os.listdir(folder) if one.endswith((".dwo", ".dwp")) or (one == "common" and kind == "alternate")]
+        parts = [(path, open(path, "rb").read()) for path in [program] + [os.path.join(folder, one) for one in more]]
         for path, content in parts:
             there = sections(path)
             for name in SECTIONS + [one + ".dwo" for one in SECTIONS]:
@@ -57,16 +84,20 @@ def main():
                     with open(path, "wb") as file:
                         file.write(broken)
                     runs += 1
-                    try:
-                        done = run(mortem, "bt", "--json", core, "--symbols", program, timeout=60)
-                        told += "crashed" in done.stderr
-                        if done.returncode != 0:
-                            failures += 1
-                            print("%s %s %s, seed %d: status %d: %s" %
-                                  (kind, os.path.basename(path), name, seed, done.returncode, done.stderr[-300:]))
-                    except subprocess.TimeoutExpired:
-                        failures += 1
-                        print("%s %s, seed %d: does not end" % (os.path.basename(path), name, seed))
+                    what = "%s %s %s, seed %d" % (kind, os.path.basename(path), name, seed)
+                    done = ask("bt", "--json", core, "--symbols", program)
+                    told += done is not None and "crashed" in done.stderr
+                    if done is None or done.returncode != 0:
+                        failures += fail(what, done)
+                    verb = [word.format(core=core, program=program) for word in OTHERS[runs % len(OTHERS)]]
+                    if core in verb:
+                        verb += ["--symbols", program]
+                    done = ask(*verb)
+                    if verb[0] == "index":  # of broken contents: not for the next ones
+                        shutil.rmtree(os.path.join(folder, "cache"), ignore_errors=True)
+                    told += done is not None and "crashed" in done.stderr
+                    if done is None or done.returncode not in (0, 1, 2) or (done.returncode == 2 and not done.stderr):
+                        failures += fail(what + ": " + " ".join(verb[:1] + verb[2:]), done)
             with open(path, "wb") as file:
                 file.write(content)
     print("%d broken files, %d of them crashed a library and were contained" % (runs, told))

@@ -3,6 +3,7 @@
 
 #include <csignal>
 
+#include "snapshot/folder_checksums.h"
 #include "tools/output.h"
 #include "tools/verbs.h"
 
@@ -12,6 +13,8 @@ int main(int count, char** arguments) {
 
   // A descriptor of ours must not become the standard input that was left closed.
   if (fcntl(0, F_GETFD) < 0) (void)!open("/dev/null", O_RDWR);
+
+  mortem::snapshot::on_damage(mortem::tools::note);
 
   CLI::App app("Brings dead VMs back: packs a Linux program into a VM, runs it, and shows why it crashed.", "mortem");
   app.require_subcommand(0, 1);

@@ -48,7 +48,7 @@ Result<uint64_t> address_of(const SearchOptions& options, const inspector::Targe
     if (*end != 0 || errno != 0) return failure(ErrorKind::BadInput, fmt::format("{}: no address", text));
     return value;
   }
-  const auto symbolizer = inspector::Symbolizer::create(symbol_options(options.symbols));
+  const auto symbolizer = inspector::Symbolizer::create(symbol_options(options.symbols, options.target));
   for (const auto& module : target.modules())
     if (const auto found = symbolizer->find_symbol(module, text)) return *found;
   return failure(ErrorKind::NotFound,
@@ -79,7 +79,7 @@ Result<std::vector<inspector::ValueSearch>> searches_of(const SearchOptions& opt
     one.search = TRY(search_of(options, target));
     return std::vector{std::move(one)};
   }
-  const auto symbolizer = inspector::Symbolizer::create(symbol_options(options.symbols));
+  const auto symbolizer = inspector::Symbolizer::create(symbol_options(options.symbols, options.target));
   inspector::StackReader reader(target, *symbolizer);
   inspector::ProgramValues program(target, *symbolizer, reader);
   return inspector::find_value_searches(target, *symbolizer, program, options.value);

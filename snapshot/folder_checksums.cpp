@@ -132,7 +132,7 @@ Result<FolderChecksums> FolderChecksums::parse(std::span<const uint8_t> bytes, c
     const uint64_t count = block_count(one.bytes);
     if (count > (bytes.size() - at) / sizeof(uint64_t)) return damaged(at);
     one.blocks.resize(count);
-    std::memcpy(one.blocks.data(), bytes.data() + at, count * sizeof(uint64_t));
+    if (count != 0) std::memcpy(one.blocks.data(), bytes.data() + at, count * sizeof(uint64_t));
     at += count * sizeof(uint64_t);
     read.files_.push_back(std::move(one));
   }

@@ -56,7 +56,8 @@ class Own(MortemTest):
             self.assertNotEqual(address, "52:54:00:00:00:00")
         self.assertNotIn(original[0][1], addresses)
         self.assertEqual(len({line[1] for line in original}), 1)
-        # The same rounds of both, from the same state of everything else: no random bytes are the same.
+        # The same rounds of both, from the same state of the generator. (What the copy is told and the processor's clock,
+        # which the kernel mixes in with each request, both make them different; this cannot tell which of them did.)
         by_round = [{line[0]: line[2] for line in lines[1:]} for lines in copies]
         both = by_round[0].keys() & by_round[1].keys()
         self.assertTrue(both, by_round)

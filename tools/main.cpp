@@ -4,6 +4,7 @@
 #include <csignal>
 #include <filesystem>
 
+#include "snapshot/folder_checksums.h"
 #include "tools/output.h"
 #include "tools/verbs.h"
 
@@ -13,6 +14,8 @@ int main(int count, char** arguments) {
 
   // A descriptor of ours must not become the standard input that was left closed.
   if (fcntl(0, F_GETFD) < 0) (void)!open("/dev/null", O_RDWR);
+
+  mortem::snapshot::on_damage(mortem::tools::note);
 
   CLI::App app("Brings dead VMs back: packs a Linux program into a VM, runs it, and shows why it crashed.", "mortem");
   app.require_subcommand(0, 1);

@@ -10,6 +10,7 @@
 #include <nlohmann/json.hpp>
 
 #include "tools/local_store.h"
+#include "tools/module_files.h"
 #include "tools/output.h"
 
 namespace mortem::tools {
@@ -82,6 +83,12 @@ inspector::SymbolOptions symbol_options(const SymbolFlags& flags) {
   std::error_code ignored;
   const auto folder = std::filesystem::read_symlink("/proc/self/exe", ignored).parent_path();
   if (!folder.empty()) options.kernel_files = {folder / "kernel/mortem-kernel.elf", folder / "mortem-kernel.elf"};
+  return options;
+}
+
+inspector::SymbolOptions symbol_options(const SymbolFlags& flags, const std::string& target) {
+  inspector::SymbolOptions options = symbol_options(flags);
+  add_module_folder(target, options);
   return options;
 }
 

@@ -19,5 +19,7 @@ void add_symbol_flags(CLI::App* verb, SymbolFlags& flags);
 // ({"DebugFolders": [DIR, ...], "Substitute": {FROM: TO, ...}}), the local store, this build's kernel beside the
 // program, /usr/lib/debug.
 inspector::SymbolOptions symbol_options(const SymbolFlags& flags);
+// The same for a target, with what came in its folder (module_files.h).
+inspector::SymbolOptions symbol_options(const SymbolFlags& flags, const std::string& target);
 
 }  // namespace mortem::tools

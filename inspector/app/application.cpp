@@ -52,7 +52,8 @@ Application::~Application() {
 
 void Application::open(const std::string& target) {
   close_target();
-  SessionSetup session{target, setup_.open, setup_.symbols, setup_.source_folders, [this] { frontend_.wake(); }};
+  SessionSetup session{target, setup_.open, setup_.symbols(target), setup_.source_folders,
+                       [this] { frontend_.wake(); }};
   workspace_.session = std::make_unique<Session>(std::move(session));
   std::error_code ignored;
   const auto path = std::filesystem::absolute(target, ignored);

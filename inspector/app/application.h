@@ -21,7 +21,7 @@ namespace mortem::inspector::app {
 
 struct ApplicationSetup {
   OpenTarget open;
-  SymbolOptions symbols;
+  std::function<SymbolOptions(const std::string& target)> symbols;
   std::vector<std::filesystem::path> source_folders;
   std::function<std::vector<Guest>()> running_guests;
   TargetActions actions;

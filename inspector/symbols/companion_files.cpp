@@ -60,6 +60,7 @@ AlternateFile find_alternate(const ElfImage& debug, const fs::path& debug_path, 
   const fs::path by_id = fs::path(".build-id") / id.substr(0, 2) / (id.substr(2) + ".debug");
   std::error_code ignored;
   std::vector<fs::path> places = {fs::weakly_canonical(debug_path, ignored).parent_path() / link->name};
+  for (const fs::path& folder : options.module_folders) places.push_back(folder / (module_file_name(id) + ".debug"));
   for (const fs::path& folder : options.debug_folders) {
     places.push_back(folder / by_id);
     places.push_back(folder / ".dwz" / fs::path(link->name).filename());
@@ -76,7 +77,8 @@ AlternateFile find_alternate(const ElfImage& debug, const fs::path& debug_path, 
   };
   for (const fs::path& one : places)
     if (take(one)) return result;
-  if (const auto path = debuginfod.debug_file(link->id); path && take(*path)) return result;
+  if (options.asks_servers)
+    if (const auto path = debuginfod.debug_file(link->id); path && take(*path)) return result;
   result.problem =
       fmt::format("its alternate file {} (build id {}) was not found, names in it are unknown", link->name, id);
   return result;

@@ -15,6 +15,10 @@ std::string hexadecimal(std::span<const uint8_t> bytes) {
   return fmt::format("{:02x}", fmt::join(bytes, ""));
 }
 
+std::string module_file_name(const std::string& hexadecimal_id) {
+  return "module-" + hexadecimal_id;
+}
+
 namespace {
 
 std::vector<uint8_t> sha256(const ElfImage& image) {
@@ -68,6 +72,11 @@ class SymbolFileFinder::Search {
       if (id_of(*extra.image, module_.id_kind) == module_.id) take(extra.path, extra.image);
     const fs::path name = folder_form(module_.id);
     const fs::path debug_name = name.string() + ".debug";
+    for (const fs::path& folder : finder_.options_.module_folders) {
+      const std::string here = (folder / module_file_name(hexadecimal(module_.id))).string();
+      try_path(here);
+      try_path(here + ".debug");
+    }
     if (!finder_.options_.store.empty()) {
       try_path(finder_.options_.store / "build-id" / name);
       try_path(finder_.options_.store / "build-id" / debug_name);
@@ -158,7 +167,8 @@ class SymbolFileFinder::Search {
 
   // The last: it costs a question to another machine.
   void by_debuginfod() {
-    if (!Debuginfod::has_servers() || module_.kind == format::ModuleKind::Kernel) return;
+    if (!finder_.options_.asks_servers || !Debuginfod::has_servers() || module_.kind == format::ModuleKind::Kernel)
+      return;
     if (!found_.debug)
       if (const auto path = finder_.debuginfod_.debug_file(module_.id)) try_path(*path);
     if (!found_.executable)

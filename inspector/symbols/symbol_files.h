@@ -38,4 +38,8 @@ class SymbolFileFinder {
 
 std::string hexadecimal(std::span<const uint8_t> bytes);
 
+// What the file of a module is called in a clone's or recording's folder; with ".debug" behind it the file with its
+// debug information.
+std::string module_file_name(const std::string& hexadecimal_id);
+
 }  // namespace mortem::inspector

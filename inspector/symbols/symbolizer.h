@@ -35,6 +35,8 @@ struct SymbolOptions {
   std::vector<std::filesystem::path> debug_folders = {"/usr/lib/debug"};  // .build-id/xx/yyyy.debug below them
   std::filesystem::path store;                                            // ~/.cache/mortem
   std::filesystem::path package;  // of split DWARF, for the one file that is asked of; empty: FILE.dwp where it is
+  std::vector<std::filesystem::path> module_folders;  // of clones and recordings: files in them by module_file_name()
+  bool asks_servers = true;                           // of debuginfod, if the environment names some
   // --substitute FROM=TO: where sources and .dwo files of the machine that compiled are on this one.
   std::vector<std::pair<std::string, std::string>> substitutions;
   // An index was found broken, or of another version, and is gone: whoever can has it made anew. True: that has begun.

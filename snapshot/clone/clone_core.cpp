@@ -14,6 +14,7 @@
 #include "snapshot/clone/device_states.h"
 #include "snapshot/clone/guest_facts.h"
 #include "snapshot/clone/guest_memory.h"
+#include "snapshot/folder_checksums.h"
 #include "snapshot/little_endian.h"
 #include "snapshot/xxhash64.h"
 
@@ -241,6 +242,14 @@ class Notes {
 
 }  // namespace
 
+Result<FolderChecksums> check_clone_files(const fs::path& folder, const CloneDescription& clone) {
+  if (!clone.checksums) return FolderChecksums();
+  FolderChecksums checksums = TRY(FolderChecksums::read(folder, *clone.checksums));
+  TRY_VOID(checksums.check_sizes(folder));
+  TRY_VOID(checksums.check_content(folder, kLargestCheckedAtOnce));
+  return checksums;
+}
+
 Result<std::unique_ptr<ByteSource>> open_clone(const fs::path& folder) {
   const CloneDescription clone = TRY(read_clone_description(folder));
   auto memory = TRY(open_plain_file(folder / clone.memory_file));
@@ -251,7 +260,21 @@ Result<std::unique_ptr<ByteSource>> open_clone(const fs::path& folder) {
   const std::string state_name = (folder / clone.state_file).string();
   const DeviceStates states = TRY(DeviceStates::parse(TRY(read_state(folder, clone)), state_name));
   const CpuState cpu = TRY(read_cpu_state(states, state_name));
-  return open_moment(clone, folder.string(), std::move(memory), cpu);
+  if (!clone.checksums) return open_moment(clone, folder.string(), std::move(memory), cpu);
+  const FolderChecksums checksums = TRY(check_clone_files(folder, clone));
+  const FileChecksums* of_memory = checksums.find(clone.memory_file);
+  if (!of_memory || of_memory->bytes != memory->size())
+    return failure(ErrorKind::BadInput,
+                   fmt::format("{}: has no checksums of {}", (folder / kChecksumsFile).string(), clone.memory_file));
+  auto checked = std::make_unique<CheckedFile>(std::move(memory), *of_memory);
+  CheckedFile* const file = checked.get();  // the moment's from here on
+  const auto find_damage = file->damage_of();
+  auto moment = open_moment(clone, folder.string(), std::move(checked), cpu);
+  if (moment)
+    file->tell_from_now_on();
+  else if (const std::string damage = find_damage(); !damage.empty())
+    return failure(ErrorKind::BadInput, damage);
+  return moment;
 }
 
 Result<std::unique_ptr<ByteSource>> open_moment(const CloneDescription& description, std::string name,

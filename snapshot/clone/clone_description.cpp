@@ -22,7 +22,7 @@ constexpr uint64_t kLargestDescription = 1 << 20;
 // A file of the folder itself: a description that came from elsewhere must not lead out of it.
 std::string file_name(const ordered_json& value) {
   const std::string name = value;
-  if (name.find('/') != std::string::npos || name == "..") throw std::invalid_argument("file name '" + name + "'");
+  if (name.find('/') != std::string::npos || name == "..") throw std::invalid_argument("a file name leads elsewhere");
   return name;
 }
 
@@ -59,6 +59,10 @@ std::string clone_description_text(const CloneDescription& description) {
       {"kernel_id", description.kernel_id},
       {"program", description.program},
       {"program_id", description.program_id},
+      {"checksums",
+       description.checksums ? ordered_json(fmt::format("{:016x}", *description.checksums)) : ordered_json()},
+      {"processor", description.processor},
+      {"processor_flags", description.processor_flags},
       {"method", description.method},
       {"pause_ms", description.pause_ms},
       {"stopped_ms", description.stopped_ms},
@@ -82,10 +86,14 @@ Result<CloneDescription> read_clone_description(const fs::path& folder) {
                    fmt::format("{}: of {} bytes: not a clone's description", path.string(), bytes->size()));
   std::string text(bytes->size(), '\0');
   TRY_VOID(bytes->read(0, {reinterpret_cast<uint8_t*>(text.data()), text.size()}));
+  return parse_clone_description(text, path.string());
+}
+
+Result<CloneDescription> parse_clone_description(const std::string& text, const std::string& where) {
   try {
     const ordered_json document = ordered_json::parse(text);
     if (document.at("schema") != kSchema)
-      return failure(ErrorKind::Unsupported, fmt::format("{}: of another version than {}", path.string(), kSchema));
+      return failure(ErrorKind::Unsupported, fmt::format("{}: of another version than {}", where, kSchema));
     CloneDescription description;
     description.name = document.at("name");
     description.moment_us = document.at("moment_us");
@@ -106,6 +114,10 @@ Result<CloneDescription> read_clone_description(const fs::path& folder) {
     description.kernel_id = document.at("kernel_id");
     description.program = document.at("program");
     description.program_id = document.at("program_id");
+    if (const auto sums = document.find("checksums"); sums != document.end() && sums->is_string())
+      description.checksums = std::stoull(sums->get<std::string>(), nullptr, 16);
+    description.processor = document.value("processor", std::string());
+    description.processor_flags = document.value("processor_flags", std::string());
     description.method = document.at("method");
     description.pause_ms = document.at("pause_ms");
     description.stopped_ms = document.at("stopped_ms");
@@ -124,7 +136,7 @@ Result<CloneDescription> read_clone_description(const fs::path& folder) {
     }
     return description;
   } catch (const std::exception& error) {
-    return failure(ErrorKind::BadInput, fmt::format("{}: not a clone's description: {}", path.string(), error.what()));
+    return failure(ErrorKind::BadInput, fmt::format("{}: not a clone's description: {}", where, error.what()));
   }
 }
 

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -31,6 +32,8 @@ struct CloneDescription {
   std::vector<CloneDisk> disks;
   std::string kernel_file, kernel_id;  // empty: not known
   std::string program, program_id;
+  std::optional<uint64_t> checksums;  // XXH64 of the file with checksums (folder_checksums.h); nothing: there is none
+  std::string processor, processor_flags;  // of the host, where the guest ran under KVM; else empty
   std::string method;
   double pause_ms = 0;          // as the guest and its clients saw it, at most
   double stopped_ms = 0;        // from QEMU's STOP to its RESUME
@@ -52,6 +55,8 @@ struct CloneDescription {
 
 // File names in it are without folders. An error names clone.json and what is wrong in it.
 Result<CloneDescription> read_clone_description(const std::filesystem::path& folder);
+// The same of its text. `where`: for errors.
+Result<CloneDescription> parse_clone_description(const std::string& text, const std::string& where);
 std::string clone_description_text(const CloneDescription& description);
 
 bool is_clone_folder(const std::filesystem::path& path);

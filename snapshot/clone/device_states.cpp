@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "snapshot/clone/migration_format.h"
@@ -26,7 +27,10 @@ class Cursor {
   Cursor(std::span<const uint8_t> bytes, const std::string& where) : bytes_(bytes), where_(where) {}
 
   size_t at() const { return at_; }
-  tl::unexpected<Error> broken(const std::string& what) const {
+  // Names in it are the file's: they may be anything, and the error is one line.
+  tl::unexpected<Error> broken(std::string what) const {
+    std::ranges::replace_if(
+        what, [](char one) { return uint8_t(one) < ' ' || one == 0x7F; }, '?');
     return failure(ErrorKind::BadInput, fmt::format("{}: at offset {:#x}: {}", where_, at_, what));
   }
   Result<std::span<const uint8_t>> take(uint64_t count) {

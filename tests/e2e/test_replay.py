@@ -3,6 +3,8 @@ import json
 import os
 import re
 import shutil
+import signal
+import socket
 import subprocess
 import time
 import unittest
@@ -196,6 +198,80 @@ class ReplayTest(MortemTest):
         self.assertLess(before, position)
         places = re.findall(r"^rip +(.*)", said, re.MULTILINE)
         self.assertEqual(places[0], places[1])
+        self.mortem("stop", name)
+        self.assert_nothing_left()
+
+    def instruction_count(self, instance):
+        """Where the replay's QEMU is just now, by itself; None: it is being started anew."""
+        try:
+            with socket.socket(socket.AF_UNIX) as line:
+                line.settimeout(10)
+                line.connect(str(Path(instance) / "qmp"))
+                stream = line.makefile("rw")
+                stream.readline()
+                for command in ("qmp_capabilities", "query-replay"):
+                    stream.write(json.dumps({"execute": command}) + "\n")
+                    stream.flush()
+                    while "return" not in (answer := json.loads(stream.readline())):
+                        pass
+                return answer["return"]["icount"]
+        except (OSError, ValueError):
+            return None
+
+    def test_broken_off_in_the_boot(self):
+        """Ctrl-C where the way back runs through the boot, in which there is no thread: it stands at the program's first
+        instruction then."""
+        facts = self.start(self.record(LONG_WAY, "20"))
+        begin = int(self.gdb(facts["name"], "monitor begin").split()[-1])
+        self.assertGreater(begin, 1_000_000)
+        words = [word for command in ("monitor go crash", "reverse-continue", "monitor position", "info registers rip", "bt 1",
+                                      "stepi", "info registers rip") for word in ("-ex", command)]
+        for attempt in range(20):
+            gdb = super().start("gdb", facts["name"], "--", "-nx", "-batch", *words, text=True)
+            count = wait_until(lambda: gdb.poll() is not None or (count := self.instruction_count(facts["instance"])) is not None
+                               and 0 < count < begin, "the boot, or the end of the way back", 60)
+            if gdb.poll() is None:
+                gdb.send_signal(signal.SIGINT)
+            said = "".join(gdb.communicate(timeout=60))
+            position = int(re.search(r"^(\d+)$", said, re.MULTILINE)[1])
+            self.assertGreaterEqual(position, begin, said)
+            self.assertEqual(len(re.findall(r"^rip +0x", said, re.MULTILINE)), 2, said)
+            self.assertIn("#0 ", said)
+            if "SIGINT" in said and position == begin:
+                break
+        else:
+            self.fail(f"it was never broken off in the boot:\n{said}")
+        self.mortem("stop", facts["name"])
+        self.assert_nothing_left()
+
+    def test_what_was_open(self):
+        """Descriptors and sockets, of the moment where it stands; and QEMU's own words."""
+        recording, dump = self.files / "open.rec", self.files / "open.dump"
+        self.mortem("run", GUESTS / "open_files", "--record", recording, "--dump", dump, status=134)
+        facts = self.start(recording)
+        name = facts["name"]
+        self.assertIsNone(facts["qemu_gdb"])
+        # As the kernel itself wrote it into its dump.
+        self.assertEqual(self.facts("files", name), self.facts("files", dump))
+        sockets = self.facts("net", name)
+        self.assertEqual(sockets, self.facts("net", dump))
+        self.assertGreater(len(sockets["sockets"]), 5)
+        said = self.gdb(name, "monitor go begin", "monitor qemu info registers", "monitor qemu system_reset",
+                        "monitor qemu xp /1gx 0", "info registers rip", "monitor position", "monitor begin")
+        self.assertRegex(said, r"CR3=[0-9a-f]+")
+        self.assertIn("monitor qemu: info ..., x ... or xp ...", said)
+        self.assertRegex(said, r"0000000000000000: 0x[0-9a-f]{16}")
+        # What it says is of this very moment.
+        (place,) = re.findall(r"^rip +(0x[0-9a-f]+)", said, re.MULTILINE)
+        (there,) = re.findall(r"RIP=([0-9a-f]+)", said)
+        self.assertEqual(int(place, 16), int(there, 16))
+        numbers = re.findall(r"^(\d+)$", said, re.MULTILINE)
+        self.assertEqual(numbers[-2], numbers[-1])
+        # Where its program has not begun, it has opened nothing.
+        self.assertEqual([one["descriptor"] for one in self.facts("files", name)["descriptors"]], [0, 1, 2])
+        self.assertEqual(self.facts("net", name)["sockets"], [])
+        self.assertIn("--qemu: open_files-replay is a replay",
+                      self.mortem("gdb", name, "--qemu", status=2).stderr)
         self.mortem("stop", name)
         self.assert_nothing_left()
 

@@ -187,6 +187,21 @@ class Others(ResumeTest):
         self.assertIn("synced 40 more, 0 errors", log)
         self.mortem("stop", "storm", status=None)
 
+    def test_the_stub_of_qemu(self):
+        """Real gdb on the whole machine of a dump that was resumed, then in its program, which stands where it stood."""
+        _, dump = self.crash(GUESTS / "null_read", status=139)
+        facts = self.facts("resume", dump, "--name", "resumed")
+        self.addCleanup(self.mortem, "stop", "resumed", status=None)
+        before = self.gdb("resumed", "info registers rip", "bt")
+        said = self.mortem("gdb", "resumed", "--qemu", "--", "-nx", "-batch", "-ex", "bt", "-ex", "print $cr3", "-ex",
+                           "info threads").stdout
+        self.assertRegex(said, r"#\d+ .*kernel::.* at .*/kernel/")
+        self.assertIn("PDBR=", said)
+        self.assertIn("CPU#0", said)  # QEMU's threads are its processors
+        self.assertEqual(self.mortem("gdb", "resumed", "--qemu", "--print").stdout,
+                         f"target remote {facts['qemu_gdb']}\n")
+        self.assertEqual(self.gdb("resumed", "info registers rip", "bt"), before)
+
     def test_refusals(self):
         _, ended = self.crash(GUESTS / "exit_status", status=3)
         ended = ended.rename(self.files / "ended.dump")

@@ -3,6 +3,9 @@
 #include <cstring>
 
 #include "dump_builder.h"
+#include "snapshot/clone/clone_description.h"
+#include "snapshot/clone/migration_format.h"
+#include "snapshot/folder_checksums.h"
 #include "snapshot/little_endian.h"
 #include "snapshot/slots.h"
 #include "stub_sessions.h"
@@ -86,6 +89,50 @@ Bytes image(const std::filesystem::path& folder) {
   return bytes;
 }
 
+// One processor without memory, and its description.
+std::string clone_state() {
+  using namespace snapshot::migration;
+  std::string state;
+  put_big_endian(state, kMagic, 4), put_big_endian(state, kVersion, 4);
+  for (const Section kind : {Section::Start, Section::LastPart}) {
+    state += char(kind);
+    put_big_endian(state, 2, 4);
+    if (kind == Section::Start) put_name(state, "ram"), state.append(8, 0);
+    put_big_endian(state, kEndOfPart, 8);
+    state += char(Section::Footer);
+    put_big_endian(state, 2, 4);
+  }
+  const std::string description =
+      R"({"devices":[{"name":"cpu","instance_id":0,"vmsd_name":"cpu","version":12,"fields":[)"
+      R"({"name":"env.regs","array_len":16,"type":"uint64","size":8},{"name":"env.eip","type":"uint64","size":8},)"
+      R"({"name":"env.segs","array_len":6,"type":"struct","size":24,"struct":{"vmsd_name":"segment","fields":[)"
+      R"({"name":"selector","size":4},{"name":"base","size":8}]}}],)"
+      R"("subsections":[{"vmsd_name":"cpu/x","fields":[{"name":"y","size":4}]}]}]})";
+  state += char(Section::Full);
+  put_big_endian(state, 3, 4);
+  put_name(state, "cpu");
+  put_big_endian(state, 0, 4), put_big_endian(state, 12, 4);
+  state.append(16 * 8 + 8 + 6 * 24, 1);
+  state += char(Section::Subsection);
+  put_name(state, "cpu/x");
+  state.append(4 + 4, 2);
+  state += char(Section::Footer);
+  put_big_endian(state, 3, 4);
+  state += char(Section::End);
+  state += char(Section::Description);
+  put_big_endian(state, description.size(), 4);
+  return state + description;
+}
+
+constexpr const char* kRecording =
+    R"({"schema":"mortem.recording/2","name":"a","started":1,"qemu_version":"7.2.22","machine":{"type":"q35",)"
+    R"("accelerator":"tcg","processor":"max","firmware":"qboot","memory_bytes":268435456,"kernel_arguments":"a=b",)"
+    R"("has_disk":true,"has_input":false,"exit_on_reset":true,"network":"user","mtu":0},"shift":2,)"
+    R"("start_time":"2026-01-01T00:00:00","kernel_id":"00","program":"/bin/a","program_id":"01","image_format":"raw",)"
+    R"("ports":["8080:80"],"from_dump":false,"end":"crash: SIGSEGV","kernel_base":4096,"log_bytes":10,)"
+    R"("instructions":100,"seconds":1.5,"checks":[{"instructions":10,"registers":1,"memory":2,"disk_requests":0,)"
+    R"("held":true}],"checksums":"00000000000000ff"})";
+
 }  // namespace
 
 int main(int count, char** arguments) {
@@ -94,8 +141,8 @@ int main(int count, char** arguments) {
     return 2;
   }
   const std::filesystem::path folder = arguments[1];
-  for (const char* target :
-       {"seekable_zstd", "core_file", "disk_image", "gdb_packets", "location", "expression_parser"})
+  for (const char* target : {"seekable_zstd", "core_file", "disk_image", "gdb_packets", "location", "expression_parser",
+                             "clone_state", "clone_description", "checksums", "recording"})
     std::filesystem::create_directories(folder / target);
   const Bytes content(3000, 'z');
   test::write_file(folder / "seekable_zstd/plain", test::compress_seekable(content, 1000));
@@ -126,5 +173,22 @@ int main(int count, char** arguments) {
                                      "(unsigned long)x.0 * 1.5e3"};
   for (const char* const& one : expressions)
     test::write_file(folder / ("expression_parser/" + std::to_string(&one - expressions)), bytes_of(one));
+  test::write_file(folder / "clone_state/processor", bytes_of(clone_state()));
+  snapshot::CloneDescription clone;
+  clone.memory_file = "memory", clone.state_file = "state", clone.kernel_file = "kernel.elf";
+  clone.disks = {{"disk", "disk-0.qcow2", 4096}};
+  clone.checksums = 1;
+  test::write_file(folder / "clone_description/of-ours", bytes_of(clone_description_text(clone)));
+  clone.machine = R"({"type":"q35"})";
+  clone.command = {"qemu-system-x86_64", "-kernel", "vmlinuz"};
+  clone.boot_files = {{"vmlinuz", "boot-0"}};
+  test::write_file(folder / "clone_description/of-others", bytes_of(clone_description_text(clone)));
+  test::write_file(folder / "recording/crash", bytes_of(kRecording));
+  std::filesystem::create_directories(folder / "files");
+  test::write_file(folder / "files/large", test::pattern(70000));
+  test::write_file(folder / "files/small", Bytes(10));
+  if (const auto sums = snapshot::FolderChecksums::of(folder / "files", {}))
+    test::write_file(folder / "checksums/two", sums->bytes());
+  std::filesystem::remove_all(folder / "files");
   return 0;
 }

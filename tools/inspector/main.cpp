@@ -8,6 +8,7 @@
 #include "inspector/app/application.h"
 #include "inspector/app/script/recorder.h"
 #include "inspector/app/script/script.h"
+#include "snapshot/folder_checksums.h"
 #include "tools/inspector/ending_signals.h"
 #include "tools/inspector/options.h"
 #include "tools/inspector/target_actions.h"
@@ -109,7 +110,7 @@ int inspect(const InspectorOptions& options) {
   const auto frontend = frontend_for(options, settings);
   app::ApplicationSetup setup;
   setup.open = open_source;
-  setup.symbols = symbol_options(options.symbols);
+  setup.symbols = [&options](const std::string& target) { return symbol_options(options.symbols, target); };
   setup.source_folders.assign(options.source_folders.begin(), options.source_folders.end());
   setup.running_guests = running_guests;
   setup.actions = target_actions();
@@ -154,6 +155,7 @@ int inspect(const InspectorOptions& options) {
 
 int main(int count, char** arguments) {
   std::signal(SIGPIPE, SIG_IGN);
+  mortem::snapshot::on_damage(mortem::tools::note);
   CLI::App parser("Opens a window on a dump, a core or a running guest. `mortem open` starts it.", "mortem-inspector");
   mortem::tools::InspectorOptions options;
   mortem::tools::add_inspector_options(&parser, options);

@@ -9,15 +9,20 @@
 #include <cstdio>
 #include <cstring>
 
+#include "snapshot/core_file.h"
 #include "snapshot/format/guest_description.h"
+#include "tools/folder_check.h"
 #include "tools/interrupt.h"
+#include "tools/module_files.h"
 #include "tools/output.h"
 #include "tools/progress_bar.h"
 #include "tools/qemu/clock_watch.h"
 #include "tools/qemu/foreign_command.h"
+#include "tools/qemu/host_processor.h"
 #include "tools/qemu/libvirt_monitor.h"
 #include "tools/qemu/new_folder.h"
 #include "tools/qemu/original_command.h"
+#include "tools/symbol_options.h"
 
 namespace mortem::tools {
 
@@ -65,6 +70,12 @@ Result<void> mark_clone(const fs::path& memory) {
              format::kGuestDescriptionAddress + offsetof(format::GuestDescription, clone_state)) != sizeof state)
     return system_failure("cannot write", memory);
   return {};
+}
+
+// What the copy's stacks and variables are read with, on machines that have not the guest's program.
+Result<void> keep_modules(const std::string& guest, const fs::path& folder) {
+  const auto core = TRY(snapshot::CoreFile::open(folder));
+  return keep_module_files(core->modules(), symbol_options(SymbolFlags{}, guest), folder);
 }
 
 }  // namespace
@@ -117,7 +128,8 @@ Result<std::vector<CloneMethod>> clone_methods(const std::string& text) {
 }
 
 Result<snapshot::CloneDescription> clone_into_folder(const CloneSource& source, const fs::path& folder,
-                                                     const std::vector<CloneMethod>& methods, double patience_seconds) {
+                                                     const std::vector<CloneMethod>& methods, double patience_seconds,
+                                                     CloneUse use) {
   NewFolder made = TRY(NewFolder::create(folder));
   LiveCloneRequest request;
   request.connect = source.connect;
@@ -185,8 +197,23 @@ Result<snapshot::CloneDescription> clone_into_folder(const CloneSource& source, 
     description.program_id = facts.program_id;
     description.machine = facts.machine;
   }
-  TRY_VOID(write_file_atomically(made.path() / snapshot::kCloneDescriptionFile,
-                                 snapshot::clone_description_text(description)));
+  const auto describe = [&] {
+    return write_file_atomically(made.path() / snapshot::kCloneDescriptionFile,
+                                 snapshot::clone_description_text(description));
+  };
+  if (const auto host = host_processor(); host && source.instance && source.instance->facts.accelerator == "kvm") {
+    description.processor = host->model;
+    description.processor_flags = host->flags;
+  }
+  TRY_VOID(describe());
+  if (source.instance && use == CloneUse::Anywhere)
+    if (auto kept = keep_modules(source.name, made.path()); !kept)
+      note(fmt::format("{}: the files of its modules are not all in its copy: {}", source.name, kept.error().message));
+  TRY_VOID(not_interrupted());
+  if (use == CloneUse::Anywhere) {
+    description.checksums = TRY(write_checksums(made.path(), snapshot::kCloneDescriptionFile));
+    TRY_VOID(describe());
+  }
   TRY_VOID(not_interrupted());
   TRY_VOID(made.commit());
   clone.guard->dismiss();

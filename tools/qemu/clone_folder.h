@@ -28,8 +28,12 @@ Result<std::vector<CloneMethod>> clone_methods(const std::string& text);
 // In the folder that grows (new_folder.h): how far it is, "DONE ALL\n" in bytes, for whoever shows that.
 inline constexpr const char* kCloneProgressFile = "progress";
 
+// Whether a clone is to be understood elsewhere: the files of its program and libraries are in its folder then.
+enum class CloneUse : uint8_t { Anywhere, Here };
+
 // The folder must not exist; it appears when all is in it.
 Result<snapshot::CloneDescription> clone_into_folder(const CloneSource& source, const std::filesystem::path& folder,
-                                                     const std::vector<CloneMethod>& methods, double patience_seconds);
+                                                     const std::vector<CloneMethod>& methods, double patience_seconds,
+                                                     CloneUse use);
 
 }  // namespace mortem::tools

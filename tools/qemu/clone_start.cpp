@@ -1,16 +1,20 @@
 #include "tools/qemu/clone_start.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <sys/random.h>
 
 #include <chrono>
 #include <ctime>
 
+#include "snapshot/clone/clone_core.h"
 #include "snapshot/clone/clone_description.h"
 #include "tools/local_store.h"
 #include "tools/output.h"
+#include "tools/qemu/accelerator.h"
 #include "tools/qemu/detached_run.h"
 #include "tools/qemu/foreign_start.h"
+#include "tools/qemu/host_processor.h"
 #include "tools/qemu/machine_json.h"
 
 namespace mortem::tools {
@@ -31,6 +35,7 @@ Result<void> check_clone(const fs::path& folder, const snapshot::CloneDescriptio
     return failure(ErrorKind::Unsupported,
                    fmt::format("{}: taken from QEMU {}, this machine has {}: start it where there is {}.x",
                                folder.string(), clone.qemu_version, version, major));
+  if (clone.checksums) return snapshot::check_clone_files(folder, clone).map([](auto&&) {});
   const uint64_t checksum = TRY(snapshot::file_checksum(folder / clone.state_file));
   if (checksum != clone.state_checksum)
     return failure(ErrorKind::BadInput,
@@ -41,6 +46,27 @@ Result<void> check_clone(const fs::path& folder, const snapshot::CloneDescriptio
     return failure(ErrorKind::BadInput, fmt::format("{}: has not the {} bytes that {} says: cut short or changed",
                                                     (folder / clone.memory_file).string(), clone.memory_bytes,
                                                     snapshot::kCloneDescriptionFile));
+  return {};
+}
+
+// A machine like the one that it ran on. Under TCG that is QEMU's doing alone.
+Result<void> check_machine(const fs::path& folder, const snapshot::CloneDescription& clone, const Machine& machine) {
+  if (machine.small_firmware && !has_small_firmware(machine.qemu))
+    return failure(ErrorKind::NotFound, fmt::format("{}: taken from a guest with the firmware qboot, which is not "
+                                                    "installed: apt-get install qemu-system-data",
+                                                    folder.string()));
+  if (machine.accelerator != "kvm") return {};
+  const auto here = host_processor();
+  const auto missing = missing_flags(clone.processor_flags, here ? here->flags : std::string());
+  if (!missing.empty())
+    return failure(ErrorKind::Unsupported,
+                   fmt::format("{}: ran under KVM on {}; this machine's processor ({}) has not its {}: start it on a "
+                               "machine that has",
+                               folder.string(), printable(clone.processor), here ? here->model : "unknown",
+                               printable(fmt::format("{}", fmt::join(missing, ", ")))));
+  if (auto accelerator = choose_accelerator("kvm", machine.qemu, machine.kernel, clone.kernel_id); !accelerator)
+    return failure(ErrorKind::Unsupported, fmt::format("{}: ran under KVM, and its state does not go on without: {}",
+                                                       folder.string(), accelerator.error().message));
   return {};
 }
 
@@ -100,6 +126,7 @@ Result<StartedClone> start_clone(const fs::path& folder, const CloneStartOptions
     return failure(ErrorKind::NotFound, fmt::format("{}: its kernel is not there", folder.string()));
   if (auto kept = keep_in_store(plan.machine.kernel); !kept)
     note("the kernel is not kept for later: " + kept.error().message);
+  TRY_VOID(check_machine(folder, clone, plan.machine));
   plan.machine.memory_file = fs::absolute(folder / clone.memory_file, ignored);
   if (plan.machine.image) {
     if (clone.disks.size() != 1)
@@ -122,7 +149,7 @@ Result<StartedClone> start_clone(const fs::path& folder, const CloneStartOptions
   facts.name = plan.machine.name = instance.name();
   if (plan.machine.image) facts.image = *plan.machine.image;
   if (temporary) facts.temporary = temporary->path();
-  facts.source = folder.string();
+  facts.source = fs::absolute(folder, ignored).string();
   facts.accelerator = plan.machine.accelerator;
   facts.on_crash = on_crash_name(plan.on_crash);
   facts.program = clone.program;

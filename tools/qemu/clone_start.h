@@ -28,6 +28,7 @@ struct StartedClone {
   std::string name;
   std::filesystem::path instance;
   double seconds = 0;
+  bool is_foreign = false;  // its `gdb` is QEMU's own stub
 };
 
 // What a start of a clone and of a dump have in common.

@@ -26,7 +26,7 @@ namespace {
 
 using SteadyClock = std::chrono::steady_clock;
 
-double seconds_since(SteadyClock::time_point start) {
+double elapsed_seconds(SteadyClock::time_point start) {
   return std::chrono::duration<double>(SteadyClock::now() - start).count();
 }
 
@@ -121,7 +121,7 @@ Result<StartedDump> start_dump(const std::string& source, const fs::path& given_
                                "any guest with it once (mortem run --kernel FILE)",
                                source, boot.kernel_id, local_store().string()));
   StartedDump started;
-  started.read_seconds = seconds_since(start);
+  started.read_seconds = elapsed_seconds(start);
   started.lost_pages = boot.lost_pages;
   plan.machine.type = boot.machine_type;
   plan.machine.memory = boot.memory_bytes;
@@ -172,7 +172,7 @@ Result<StartedDump> start_dump(const std::string& source, const fs::path& given_
   if (!run.is_ready)
     note(fmt::format("{} runs, but its guest does not say that it goes on; see mortem logs {}", started.instance.name,
                      started.instance.name));
-  started.instance.seconds = seconds_since(start);
+  started.instance.seconds = elapsed_seconds(start);
   return started;
 }
 

@@ -192,7 +192,7 @@ Result<StartedClone> start_foreign_clone(const fs::path& folder, const snapshot:
   facts.name = copy.name = instance.name();
   facts.is_foreign = true;
   if (temporary) facts.temporary = temporary->path();
-  facts.source = folder.string();
+  facts.source = place.string();
   facts.program = clone.program;
   facts.memory = clone.memory_bytes;
   facts.started = std::time(nullptr);
@@ -200,6 +200,7 @@ Result<StartedClone> start_foreign_clone(const fs::path& folder, const snapshot:
   StartedClone started;
   started.name = instance.name();
   started.instance = instance.folder();
+  started.is_foreign = true;
   const auto work = [plan = std::move(plan)](Instance& its_instance, std::optional<TemporaryFolder>&,
                                              int ready_pipe) mutable {
     return ForeignRun(plan, its_instance).run(ready_pipe);

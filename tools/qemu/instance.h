@@ -85,6 +85,7 @@ void tell_of_dumps_left();
 // NotFound when there is none of that name.
 Result<RunningInstance> find_instance(const std::string& name);
 
+inline constexpr const char* kQemuGdbSocket = "qemu-gdb";
 // A Unix stream socket in an instance's folder, whatever the length of its path.
 Result<Descriptor> connect_to(const std::filesystem::path& folder, const std::string& socket);
 // To the stub of a guest, or what stands for it. Unsupported: it is recorded, and nothing may come into it.

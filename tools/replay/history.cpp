@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
 namespace mortem::tools {
 
@@ -77,7 +78,19 @@ Result<RunEnd> History::look_after(Result<RunEnd> end) {
 }
 
 Result<RunEnd> History::move_to(uint64_t instructions) {
-  return look_after(time_.seek(instructions));
+  const auto end = time_.seek(instructions);
+  if (end) TRY_VOID(leave_boot());
+  return look_after(end);
+}
+
+// Where it was broken off before the program's first instruction, there is no thread that could be shown: on to that
+// one, which takes no longer than a boot.
+Result<void> History::leave_boot() {
+  if (position() >= begin_) return {};
+  const auto break_off = std::exchange(machine_.break_off, [] { return false; });
+  auto end = time_.forward(begin_);
+  machine_.break_off = break_off;
+  return end.map([](RunEnd) {});
 }
 
 Result<HistoryEvent> History::go_to(uint64_t instructions) {
@@ -103,7 +116,9 @@ Result<HistoryEvent> History::go_to_crash() {
 
 Result<HistoryEvent> History::start_again(uint64_t instructions) {
   inserted_.clear();
-  TRY(look_after(time_.start_again(instructions)));
+  const auto end = time_.start_again(instructions);
+  if (end) TRY_VOID(leave_boot());
+  TRY(look_after(end));
   return event(HistoryStop::Interrupted);
 }
 

@@ -37,6 +37,7 @@ class History {
   ReplayGuest& guest() { return guest_; }
   const Recording& recording() const { return machine_.recording(); }
   GuestRam& ram() { return machine_.ram(); }
+  Qmp& qmp() { return machine_.qmp(); }
   uint64_t position() const { return time_.position(); }
   uint64_t first() const { return begin_; }
   uint64_t last() const { return machine_.recording().instructions; }
@@ -83,6 +84,7 @@ class History {
   Result<RunEnd> look_after(Result<RunEnd> end);
   Result<RunEnd> run_on(const Points& points);
   Result<RunEnd> move_to(uint64_t instructions);
+  Result<void> leave_boot();
   // On until the program's next instruction; of that thread, unless it is 0.
   Result<HistoryEvent> leave_kernel(uint32_t thread);
   Result<std::optional<HistoryEvent>> stopped_at(const Points& points);

@@ -4,6 +4,7 @@
 #include <sys/socket.h>
 
 #include <chrono>
+#include <cstdlib>
 #include <cstring>
 #include <ctime>
 #include <sstream>
@@ -11,7 +12,10 @@
 #include "snapshot/format/guest_description.h"
 #include "snapshot/little_endian.h"
 #include "snapshot/xxhash64.h"
+#include "tools/folder_check.h"
+#include "tools/module_files.h"
 #include "tools/output.h"
+#include "tools/replay/recorded_moment.h"
 
 namespace mortem::tools {
 
@@ -151,10 +155,23 @@ Result<void> Recorder::add_check() {
     if (Clock::now() >= end) return {};
   TRY(qmp_->execute("stop"));
   auto check = check_of(*qmp_, recording_.machine, *ram_);
+  look_at_modules();
   TRY(qmp_->execute("cont"));
   recording_.checks.push_back(TRY(std::move(check)));
   recording_.checks.back().held = true;
   return {};
+}
+
+// What the guest's description block says of them needs no more of the processor than its page table.
+void Recorder::look_at_modules() {
+  const auto text = processor_text(*qmp_);
+  const size_t at = text ? text->find("CR3=") : std::string::npos;
+  if (at == std::string::npos) return;
+  snapshot::CpuState processor;
+  processor.registers.cr3 = std::strtoull(text->c_str() + at + 4, nullptr, 16);
+  const auto core = open_recorded_moment(recording_, *ram_, processor);
+  if (!core) return;
+  for (const snapshot::CoreModule& module : (*core)->modules()) modules_.try_emplace(module.id, module);
 }
 
 Result<void> Recorder::finish() {
@@ -165,6 +182,7 @@ Result<void> Recorder::finish() {
   TRY(qmp_->execute("stop"));
   recording_.checks.push_back(TRY(check_of(*qmp_, recording_.machine, *ram_)));
   recording_.instructions = recording_.checks.back().instructions;
+  look_at_modules();
   format::GuestDescription block;
   TRY_VOID(ram_->read(format::kGuestDescriptionAddress, snapshot::writable_bytes_of(block)));
   if (std::memcmp(block.magic, format::kGuestDescriptionMagic, sizeof block.magic) == 0)
@@ -182,6 +200,14 @@ Result<void> Recorder::complete(const std::string& end) {
   if (error) return failure(ErrorKind::System, fmt::format("{}: QEMU wrote no log", folder_.string()));
   recording_.seconds = monotonic_seconds() - recording_.seconds;
   recording_.end = end.empty() ? "unknown" : end;
+  std::vector<snapshot::CoreModule> modules;
+  for (const auto& [id, module] : modules_) modules.push_back(module);
+  if (auto kept = keep_module_files(modules, where_, folder_); !kept)
+    note(fmt::format("{}: the files of its modules are not all in it: {}", folder_.string(), kept.error().message));
+  if (auto checksums = write_checksums(folder_, kRecordingFile))
+    recording_.checksums = *checksums;
+  else
+    note(fmt::format("{}: has no checksums: {}", folder_.string(), checksums.error().message));
   return write_recording(folder_, recording_);
 }
 

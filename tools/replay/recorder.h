@@ -5,10 +5,14 @@
 #include <chrono>
 #include <filesystem>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
+#include "inspector/symbols/symbolizer.h"
+#include "snapshot/core_file.h"
 #include "snapshot/format/control.h"
 #include "snapshot/result.h"
 #include "tools/qemu/qmp.h"
@@ -30,6 +34,8 @@ class Recorder {
   Recorder(std::filesystem::path folder, Recording recording)
       : folder_(std::move(folder)), recording_(std::move(recording)) {}
 
+  // Where the files of its modules are looked for, which are kept in the folder at the end.
+  void look_for_modules_in(inspector::SymbolOptions where) { where_ = std::move(where); }
   // Before QEMU starts: what it is given, and the description of a recording that is not finished.
   Result<void> prepare(Machine& machine);
   // QEMU was started with it.
@@ -54,10 +60,13 @@ class Recorder {
  private:
   using Clock = std::chrono::steady_clock;
   Result<void> add_check();
+  void look_at_modules();
 
   const std::filesystem::path folder_;
   Recording recording_;
+  inspector::SymbolOptions where_;
   std::unique_ptr<GuestRam> ram_;
+  std::map<std::vector<uint8_t>, snapshot::CoreModule> modules_;  // that the guest had at a look at it, by their ids
   Descriptor ours_, theirs_;
   std::vector<int> inherited_;
   std::optional<Qmp> qmp_;

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -43,10 +44,15 @@ struct Recording {
   uint64_t log_bytes = 0, instructions = 0;
   double seconds = 0;
   std::vector<RecordingCheck> checks;
+  std::optional<uint64_t> checksums;  // XXH64 of the file with checksums; nothing: there is none
 
   std::filesystem::path memory() const { return folder() / kRecordingMemory; }         // of one from a dump
   std::filesystem::path folder() const { return machine.recorded.log.parent_path(); }  // of one that was read
 };
+
+// recording.json's text. `where`: for errors.
+Result<Recording> parse_recording(const std::string& text, const std::string& where);
+std::string recording_text(const Recording& recording);
 
 bool is_recording(const std::filesystem::path& path);
 // An error names recording.json and what is wrong in it, or what is missing beside it.

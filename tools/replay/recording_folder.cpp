@@ -7,7 +7,9 @@
 
 #include "tools/child_program.h"
 #include "tools/files.h"
+#include "tools/module_files.h"
 #include "tools/qemu/accelerator.h"
+#include "tools/symbol_options.h"
 
 namespace mortem::tools {
 
@@ -58,7 +60,11 @@ Result<std::unique_ptr<Recorder>> RecordingFolder::begin(const Machine& machine,
   recording.from_dump = !machine.recorded.boot.empty();
   TRY_VOID(copy_file_content(machine.kernel, path_ / kRecordingKernel, 0600));
   if (machine.image) TRY_VOID(copy_disk(machine, path_ / kRecordingImage));
-  return std::make_unique<Recorder>(std::exchange(path_, {}), std::move(recording));
+  auto recorder = std::make_unique<Recorder>(std::exchange(path_, {}), std::move(recording));
+  inspector::SymbolOptions where = symbol_options(SymbolFlags{});
+  add_module_folder_of_source(facts.source, where);  // a clone's goes on
+  recorder->look_for_modules_in(std::move(where));
+  return recorder;
 }
 
 }  // namespace mortem::tools

@@ -10,6 +10,7 @@
 #include <ctime>
 
 #include "tools/interrupt.h"
+#include "tools/module_files.h"
 #include "tools/replay/places.h"
 #include "tools/replay/recorder.h"
 #include "tools/replay/replay_front.h"
@@ -61,7 +62,9 @@ class ReplayKeeper {
     TRY_VOID(write_file_atomically(instance_.folder() / kReplayGdbScript, kGdbScript));
     const auto machine = TRY(ReplayMachine::start(recording_, instance_.folder()));
     History history(*machine, TRY(ReplayGuest::of(*machine)));
-    const auto symbolizer = inspector::Symbolizer::create(symbol_options(SymbolFlags{}));
+    inspector::SymbolOptions where = symbol_options(SymbolFlags{});
+    add_module_folder_of_source(source_, where);
+    const auto symbolizer = inspector::Symbolizer::create(std::move(where));
     ReplayFront front(*machine, history, *symbolizer, TRY(listen_at(instance_.folder(), "gdb")),
                       TRY(listen_at(instance_.folder(), "control")));
     TRY_VOID(history.begin());

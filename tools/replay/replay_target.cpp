@@ -6,9 +6,8 @@
 #include <cstring>
 
 #include "gdbstub/signals.h"
-#include "snapshot/clone/clone_core.h"
-#include "snapshot/clone/clone_description.h"
 #include "tools/replay/places.h"
+#include "tools/replay/recorded_moment.h"
 
 namespace mortem::tools {
 
@@ -18,17 +17,7 @@ using gdbstub::StopKind;
 
 constexpr uint32_t kProgramProcess = 2;  // kernel/task/process.h
 constexpr uint64_t kFilesOfOne = 64;     // served_files.h: handles are below it
-
-class BorrowedBytes final : public snapshot::ByteSource {
- public:
-  explicit BorrowedBytes(const snapshot::ByteSource& from) : from_(from) {}
-  uint64_t size() const override { return from_.size(); }
-  Result<void> read(uint64_t offset, std::span<uint8_t> to) const override { return from_.read(offset, to); }
-  const std::string& name() const override { return from_.name(); }
-
- private:
-  const snapshot::ByteSource& from_;
-};
+constexpr uint64_t kOwnFiles = 1 << 20;  // above those of all moments
 
 QemuPoint point_kind(gdbstub::BreakpointKind kind) {
   switch (kind) {
@@ -109,15 +98,7 @@ Result<std::unique_ptr<ReplayTarget::Kept>> ReplayTarget::keep(const snapshot::G
   auto kept = std::make_unique<Kept>();
   kept->modules = facts.modules;
   for (const snapshot::GuestArea& area : facts.areas) kept->areas.emplace_back(area.start, area.end);
-  const Recording& recording = history_.recording();
-  snapshot::CloneDescription description;
-  description.name = recording.name;
-  description.program = recording.program;
-  description.memory_bytes = recording.machine.memory;
-  description.memory_below_4g = snapshot::memory_below_4g(recording.machine.type, recording.machine.memory);
-  auto bytes = TRY(snapshot::open_moment(description, recording.name, std::make_unique<BorrowedBytes>(history_.ram()),
-                                         history_.guest().processor()));
-  kept->core = TRY(snapshot::CoreFile::from(std::move(bytes)));
+  kept->core = TRY(open_recorded_moment(history_.recording(), history_.ram(), history_.guest().processor()));
   kept->target = TRY(inspector::open_core_target(*kept->core, inspector::Scope::App));
   kept->served = std::make_unique<inspector::ServedTarget>(*kept->target, symbolizer_, std::function<void()>());
   return kept;
@@ -242,6 +223,7 @@ void ReplayTarget::interrupt() {
 }
 
 void ReplayTarget::detach() {
+  own_files_.clear();
   history_.set_points({});
   prepared_.clear();
   wanted_.reset();
@@ -263,8 +245,32 @@ int64_t ReplayTarget::executable_path(std::span<char> to) {
   return moment != nullptr ? moment->executable_path(to) : -1;
 }
 
+// What the guest's stub would tell of it live (snapshot/format/open_files.h): out of its memory as it is now.
+std::optional<std::string> ReplayTarget::own_file(std::string_view path) {
+  const auto facts = history_.guest().facts();
+  if (!facts) return std::nullopt;
+  const auto text = [](const std::vector<uint8_t>& bytes) { return std::string(bytes.begin(), bytes.end()); };
+  // A table of descriptors may be empty; without one of sockets nothing is known of either.
+  const auto& open = (*facts)->open_files;
+  if (path == format::kDescriptorTablePath || path == format::kSocketTablePath) {
+    if (open.sockets.empty()) return std::nullopt;
+    return text(path == format::kSocketTablePath ? open.sockets : open.descriptors);
+  }
+  if (path == format::kKernelLogPath) return (*facts)->kernel_log;
+  if (path == format::kStandardErrorPath) return (*facts)->standard_error;
+  if (path == format::kStandardOutputPath) return (*facts)->standard_output;
+  return std::nullopt;
+}
+
 // Numbers say whose file it is.
 int64_t ReplayTarget::open_file(std::string_view path) {
+  if (auto own = own_file(path)) {
+    uint64_t number = kOwnFiles;
+    while (own_files_.contains(number)) ++number;
+    if (number - kOwnFiles >= kFilesOfOne) return -24;
+    own_files_[number] = std::move(*own);
+    return int64_t(number);
+  }
   auto* moment = served();
   if (moment == nullptr) return -2;
   const int64_t number = moment->open_file(path);
@@ -275,16 +281,28 @@ int64_t ReplayTarget::open_file(std::string_view path) {
 }
 
 int64_t ReplayTarget::close_file(uint64_t number) {
+  if (own_files_.erase(number) != 0) return 0;
   if (number / kFilesOfOne >= kept_.size()) return -9;
   return kept_[number / kFilesOfOne]->served->close_file(number % kFilesOfOne);
 }
 
 int64_t ReplayTarget::read_file(uint64_t number, uint64_t offset, std::span<uint8_t> to) {
+  if (const auto own = own_files_.find(number); own != own_files_.end())
+    return offset < own->second.size()
+               ? int64_t(own->second.copy(reinterpret_cast<char*>(to.data()), to.size(), offset))
+               : 0;
   if (number / kFilesOfOne >= kept_.size()) return -9;
   return kept_[number / kFilesOfOne]->served->read_file(number % kFilesOfOne, offset, to);
 }
 
 int64_t ReplayTarget::file_status(uint64_t number, gdbstub::FileStatus& status) {
+  if (const auto own = own_files_.find(number); own != own_files_.end()) {
+    status = {};
+    status.mode = 0100444;
+    status.links = 1;
+    status.size = own->second.size();
+    return 0;
+  }
   if (number / kFilesOfOne >= kept_.size()) return -9;
   return kept_[number / kFilesOfOne]->served->file_status(number % kFilesOfOne, status);
 }
@@ -307,13 +325,19 @@ bool ReplayTarget::monitor(std::string_view command, gdbstub::TextSink& to) {
     to.write((done ? *done : done.error().message) + "\n");
     return true;
   }
+  if (word == "qemu") {
+    const auto said = ask_qemu(argument);
+    to.write(said ? *said : said.error().message + "\n");
+    return true;
+  }
   if (command == "help") {
     to.write(
         "position     where this is: instructions since the beginning\n"
         "begin, end   the first and the last position\n"
         "mark NAME    names this position; it stays in the recording's folder\n"
         "marks        those that there are\n"
-        "go PLACE     to a mark, a position, begin, crash or end\n");
+        "go PLACE     to a mark, a position, begin, crash or end\n"
+        "qemu WORDS   what QEMU says to `info ...`, `x ...` or `xp ...`: of the whole machine, kernel and devices\n");
   } else if (command == "position") {
     to.write(fmt::format("{}\n", history_.position()));
   } else if (command == "begin") {
@@ -330,6 +354,18 @@ bool ReplayTarget::monitor(std::string_view command, gdbstub::TextSink& to) {
     return false;
   }
   return true;
+}
+
+// Only what looks: what changes the machine would make another run of it.
+Result<std::string> ReplayTarget::ask_qemu(const std::string& words) {
+  const std::string first = words.substr(0, words.find_first_of(" /"));
+  if (first != "info" && first != "x" && first != "xp")
+    return failure(ErrorKind::BadInput, "monitor qemu: info ..., x ... or xp ...: a recording is only looked at");
+  const auto said = TRY(history_.qmp().execute("human-monitor-command", {{"command-line", words}}));
+  if (!said.is_string()) return failure(ErrorKind::System, "QEMU does not answer that");
+  std::string text = said.get<std::string>();
+  std::erase(text, '\r');
+  return text;
 }
 
 Result<std::string> ReplayTarget::mark(const std::string& name) {

@@ -58,6 +58,8 @@ class ReplayTarget final : public gdbstub::Target {
   bool monitor(std::string_view command, gdbstub::TextSink& to) override;
 
  private:
+  Result<std::string> ask_qemu(const std::string& words);
+  std::optional<std::string> own_file(std::string_view path);
   Result<std::string> mark(const std::string& name);
   Result<std::string> go(const std::string& place);
   struct Wanted {
@@ -78,7 +80,8 @@ class ReplayTarget final : public gdbstub::Target {
 
   History& history_;
   inspector::Symbolizer& symbolizer_;
-  std::vector<std::unique_ptr<Kept>> kept_;  // all: a client may have files of older ones open
+  std::map<uint64_t, std::string> own_files_;  // open ones that tell of this very moment, by their numbers
+  std::vector<std::unique_ptr<Kept>> kept_;    // all: a client may have files of older ones open
   std::vector<Wanted> prepared_;
   std::optional<Wanted> wanted_;
   std::optional<gdbstub::Stop> stop_;

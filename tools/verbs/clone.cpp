@@ -95,7 +95,25 @@ int start_copy(const CloneOptions& options, const MakeClone& make) {
   return kDone;
 }
 
-int take_clone(const CloneOptions& options) {
+// What has no effect is refused: somebody relies on it.
+Result<void> check_options(const CLI::App& verb, const CloneOptions& options) {
+  const auto given = [&](std::initializer_list<const char*> names) -> const char* {
+    for (const char* name : names)
+      if (verb.count(name) != 0) return name;
+    return nullptr;
+  };
+  if (const char* name = given({"--name", "--net", "--port", "--clock", "--run"}); name && !options.output.empty())
+    return failure(ErrorKind::BadInput,
+                   fmt::format("{0} is for a copy that is started, and with -o none is: mortem resume {1} {0} ...",
+                               name, shell_quoted(options.output)));
+  if (const char* name = given({"--ssh", "--remote-mortem"}); name && !parse_remote_clone(options.source))
+    return failure(ErrorKind::BadInput,
+                   fmt::format("{} is for ssh://, and {} is on this machine", name, printable(options.source)));
+  return {};
+}
+
+int take_clone(const CLI::App& verb, const CloneOptions& options) {
+  if (const auto fine = check_options(verb, options); !fine) return fail(fine.error());
   catch_interrupts();
   auto methods = clone_methods(options.method);
   if (!methods) return fail(methods.error());
@@ -111,7 +129,8 @@ int take_clone(const CloneOptions& options) {
     auto source = find_clone_source(options.source);
     if (!source) return fail_as(source.error());
     make = [&options, source = *source, methods = *methods](const fs::path& folder) {
-      return clone_into_folder(source, folder, methods, options.patience);
+      return clone_into_folder(source, folder, methods, options.patience,
+                               options.output.empty() ? CloneUse::Here : CloneUse::Anywhere);
     };
   }
   return options.output.empty() ? start_copy(options, make) : keep_clone(options, make);
@@ -145,7 +164,7 @@ void add_clone(Commands& commands) {
   verb->add_option("--remote-mortem", options->remote_mortem, "Of ssh://: the mortem there")->capture_default_str();
   add_clone_start_options(verb, options->start);
   verb->add_flag("--json", options->json, "Print facts as JSON");
-  commands.on(verb, [options] { return take_clone(*options); });
+  commands.on(verb, [verb, options] { return take_clone(*verb, *options); });
 }
 
 const VerbRegistration clone_registration{33, {"clone"}, add_clone};

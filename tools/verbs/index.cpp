@@ -7,6 +7,7 @@
 #include "inspector/symbols/index/index_builder.h"
 #include "inspector/symbols/index/index_store.h"
 #include "tools/interrupt.h"
+#include "tools/module_files.h"
 #include "tools/output.h"
 #include "tools/progress_bar.h"
 #include "tools/symbol_options.h"
@@ -53,7 +54,9 @@ class IndexMaker {
   // All modules of a dump, core or guest that have no index yet.
   Result<void> add_target(const std::string& name) {
     const auto core = TRY(open_target_core(name));
-    inspector::SymbolFileFinder finder(where_);
+    inspector::SymbolOptions where = where_;
+    add_module_folder(name, where);
+    inspector::SymbolFileFinder finder(std::move(where));
     for (const snapshot::CoreModule& module : core->modules()) {
       const inspector::FoundFiles found = finder.find(module);
       if (!found.executable) continue;

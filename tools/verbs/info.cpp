@@ -7,8 +7,12 @@
 
 #include "inspector/analysis/crash_findings.h"
 #include "inspector/symbols/symbol_files.h"
+#include "snapshot/clone/clone_description.h"
 #include "snapshot/dump_info.h"
+#include "tools/folder_check.h"
+#include "tools/interrupt.h"
 #include "tools/output.h"
+#include "tools/replay/recording.h"
 #include "tools/symbol_options.h"
 #include "tools/target.h"
 #include "tools/verbs.h"
@@ -18,6 +22,7 @@ namespace mortem::tools {
 
 namespace {
 
+namespace fs = std::filesystem;
 using nlohmann::ordered_json;
 using snapshot::DumpInfo;
 
@@ -89,13 +94,13 @@ ordered_json source_json(const ModuleSource& source) {
 }
 
 // By what the crash is known again, as `mortem report` says it; without an id where nothing crashed.
-inspector::CrashSignature signature_of(const snapshot::CoreFile& core, const SymbolFlags& symbols) {
+inspector::CrashSignature signature_of(const snapshot::CoreFile& core, const inspector::SymbolOptions& where) {
   const auto target = inspector::open_core_target(core);
   if (!target) return {};
   const auto& threads = (*target)->threads();
   const auto crashed = std::find_if(threads.begin(), threads.end(), [](const auto& one) { return one.crashed; });
   if (crashed == threads.end()) return {};
-  const auto symbolizer = inspector::Symbolizer::create(symbol_options(symbols));
+  const auto symbolizer = inspector::Symbolizer::create(where);
   inspector::StackReader reader(**target, *symbolizer);
   const auto stack = reader.read(crashed->id, {});
   return inspector::find_crash(**target, *symbolizer, reader, stack ? &*stack : nullptr).signature;
@@ -215,14 +220,34 @@ int show(const std::string& dump, const SymbolFlags& symbols, bool json) {
   auto core = open_target_core(dump);
   if (!core) return fail(core.error());
   const DumpInfo info = snapshot::gather_dump_info(**core);
-  inspector::SymbolFileFinder finder(symbol_options(symbols));
+  const inspector::SymbolOptions where = symbol_options(symbols, dump);
+  inspector::SymbolFileFinder finder(where);
   std::vector<ModuleSource> sources;
   for (const snapshot::CoreModule& module : (*core)->modules()) sources.push_back(source_of(finder, module));
-  const inspector::CrashSignature signature = signature_of(**core, symbols);
+  const inspector::CrashSignature signature = signature_of(**core, where);
   if (json)
     print_json("info", to_json(info, signature, sources));
   else
     write_stdout(to_text(info, signature, sources));
+  return kDone;
+}
+
+// Of a folder: whether it is as it was written.
+int check_folder_content(const std::string& folder, bool json) {
+  catch_interrupts();
+  if (!snapshot::is_clone_folder(folder) && !is_recording(folder))
+    return fail(
+        fmt::format("--check: {}: is no folder of a clone or recording; dumps are checked when they are read", folder));
+  const auto bytes = check_whole_folder(folder);
+  if (!bytes && bytes.error().kind == ErrorKind::BadInput) {
+    fail(bytes.error());
+    return kProblem;
+  }
+  if (!bytes) return fail(bytes.error());
+  if (json)
+    print_json("info-check", {{"folder", fs::absolute(folder).string()}, {"bytes", *bytes}});
+  else
+    write_stdout(fmt::format("{}: {}, as they were written\n", folder, human_size(*bytes)));
   return kDone;
 }
 
@@ -234,14 +259,19 @@ void add_info(Commands& commands) {
   struct Options {
     std::string dump;
     SymbolFlags symbols;
-    bool json = false;
+    bool json = false, check = false;
   };
   auto options = std::make_shared<Options>();
   verb->add_option("TARGET", options->dump, kTargetHelp)->required();
   add_symbol_flags(verb, options->symbols);
+  verb->add_flag("--check", options->check,
+                 "Of a clone's or recording's folder: read all of its files and compare them with their checksums;\n"
+                 "exit status 1 if one was cut or changed");
   verb->add_flag("--json", options->json, "Print facts as JSON");
-  commands.on(verb,
-              [options] { return contained([&] { return show(options->dump, options->symbols, options->json); }); });
+  commands.on(verb, [options] {
+    if (options->check) return check_folder_content(options->dump, options->json);
+    return contained([&] { return show(options->dump, options->symbols, options->json); });
+  });
 }
 
 const VerbRegistration info_registration{70, {"info"}, add_info};

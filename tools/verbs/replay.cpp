@@ -3,6 +3,7 @@
 
 #include <memory>
 
+#include "tools/folder_check.h"
 #include "tools/interrupt.h"
 #include "tools/output.h"
 #include "tools/replay/replay_start.h"
@@ -19,6 +20,9 @@ struct ReplayVerbOptions {
 };
 
 int check(const ReplayVerbOptions& options) {
+  // A file that was changed is told before what came of it.
+  if (auto whole = check_whole_folder(options.source); !whole && whole.error().kind != ErrorKind::Unavailable)
+    return fail(whole.error());
   auto checked = check_replay(options.source, options.start);
   if (!checked) return fail(checked.error());
   // One that ended before the first look at it.
@@ -56,7 +60,8 @@ int replay(const ReplayVerbOptions& options) {
     print_json("replay", {{"name", started->name},
                           {"instance", started->instance.string()},
                           {"position", started->position},
-                          {"seconds", started->seconds}});
+                          {"seconds", started->seconds},
+                          {"qemu_gdb", nullptr}});  // its own front has it
     return kDone;
   }
   write_stdout(started->name + "\n");

@@ -7,6 +7,7 @@
 #include "tools/output.h"
 #include "tools/qemu/clone_dump.h"
 #include "tools/qemu/dump_start.h"
+#include "tools/qemu/instance.h"
 #include "tools/replay/recording_folder.h"
 #include "tools/target.h"
 #include "tools/verbs.h"
@@ -22,6 +23,20 @@ struct ResumeOptions {
   bool json = false;
 };
 
+// The socket of QEMU's own stub; null: gdb there would disturb what is recorded.
+nlohmann::ordered_json qemu_gdb(const StartedClone& started, bool is_free) {
+  if (!is_free) return nullptr;
+  return started.is_foreign ? (started.instance / "gdb").string() : (started.instance / kQemuGdbSocket).string();
+}
+
+// What comes next.
+void say_stands_still(const StartedClone& started) {
+  note(fmt::format("{0} stands still, next: mortem gdb {0}{1}", started.name,
+                   started.is_foreign
+                       ? ""
+                       : fmt::format("; the whole machine, by QEMU's own stub: mortem gdb {} --qemu", started.name)));
+}
+
 int resume_dump(const ResumeOptions& options, const CloneStartOptions& start) {
   auto started = start_dump(options.source, options.image, start, options.record);
   if (!started) return fail(started.error());
@@ -31,11 +46,11 @@ int resume_dump(const ResumeOptions& options, const CloneStartOptions& start) {
                           {"seconds", started->instance.seconds},
                           {"read_seconds", started->read_seconds},
                           {"lost_pages", started->lost_pages},
-                          {"holds_program", start.holds_app}});
+                          {"holds_program", start.holds_app},
+                          {"qemu_gdb", qemu_gdb(started->instance, options.record.empty())}});
   else
     write_stdout(started->instance.name + "\n");
-  if (!options.json && start.holds_app)
-    note(fmt::format("{0} stands still, next: mortem gdb {0}", started->instance.name));
+  if (!options.json && start.holds_app) say_stands_still(started->instance);
   if (!options.json && !options.record.empty())
     note(fmt::format("{0} is recorded until it ends; mortem stop {0}, then: mortem replay {1}", started->instance.name,
                      shell_quoted(options.record)));
@@ -53,7 +68,8 @@ int record_clone(ResumeOptions options, CloneStartOptions start) {
   if (!own_disk) return fail(own_disk.error());
   options.image = own_disk->string();
   if (!start.clock) start.clock = CloneClock::GoesOn;
-  start.source = std::exchange(options.source, disk.string());
+  std::error_code ignored;
+  start.source = std::filesystem::absolute(std::exchange(options.source, disk.string()), ignored).string();
   return resume_dump(options, start);
 }
 
@@ -71,10 +87,11 @@ int resume(const ResumeOptions& options) {
     print_json("resume", {{"name", started->name},
                           {"instance", started->instance.string()},
                           {"seconds", started->seconds},
-                          {"holds_program", start->holds_app}});
+                          {"holds_program", start->holds_app},
+                          {"qemu_gdb", qemu_gdb(*started, true)}});
   else
     write_stdout(started->name + "\n");
-  if (!options.json && start->holds_app) note(fmt::format("{0} stands still, next: mortem gdb {0}", started->name));
+  if (!options.json && start->holds_app) say_stands_still(*started);
   return kDone;
 }
 

@@ -75,7 +75,7 @@ class TargetServer {
   }
 
   void serve(int in, int out) {
-    const auto symbolizer = inspector::Symbolizer::create(symbol_options(options_.symbols));
+    const auto symbolizer = inspector::Symbolizer::create(symbol_options(options_.symbols, options_.target));
     inspector::serve_client(target_, *symbolizer, in, out, serving_);
   }
 

@@ -50,6 +50,7 @@ err_t TcpCallbacks::accepted(void* context, tcp_pcb* pcb, err_t) {
   connection.keep_idle_ = listener.keep_idle_;
   connection.keep_interval_ = listener.keep_interval_;
   connection.keep_count_ = listener.keep_count_;
+  connection.user_timeout_ = listener.user_timeout_;
   connection.apply_options();
   watch(*pcb, connection);
   tcp_backlog_delayed(pcb);

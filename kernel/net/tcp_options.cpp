@@ -53,6 +53,8 @@ Result<void> TcpSocket::set_option(int level, int name, std::span<const uint8_t>
     case kKeepIdle:
       if (number < 1 || number > 32767) return Error::Invalid;
       keep_idle_ = number;
+      // Linux: it counts from what came last, whenever keepalive was switched on.
+      if (pcb_ != nullptr && state_ != State::Listening) pcb_->keep_since = pcb_->tmr;
       break;
     case kKeepInterval:
       if (number < 1 || number > 32767) return Error::Invalid;
@@ -65,7 +67,7 @@ Result<void> TcpSocket::set_option(int level, int name, std::span<const uint8_t>
     case kUserTimeout:
       if (number < 0) return Error::Invalid;
       user_timeout_ = number;
-      return {};
+      break;
     case kDeferAccept:
       defer_accept_ = number < 0 ? 0 : number;
       return {};

@@ -88,8 +88,13 @@ void TcpSocket::end_if_both_closed() {
 
 void TcpSocket::apply_options() {
   if (pcb_ == nullptr) return;
+  const bool had_keepalive = ip_get_option(pcb_, SOF_KEEPALIVE);
   apply_to(*pcb_);
   if (state_ == State::Listening) return;  // a smaller record: what follows is its connections'
+  if (!had_keepalive && ip_get_option(pcb_, SOF_KEEPALIVE)) {
+    pcb_->keep_since = tcp_ticks;
+    pcb_->keep_cnt_sent = 0;
+  }
   if (no_delay_)
     tcp_nagle_disable(pcb_);
   else
@@ -97,6 +102,8 @@ void TcpSocket::apply_options() {
   pcb_->keep_idle = static_cast<u32_t>(keep_idle_) * 1000;
   pcb_->keep_intvl = static_cast<u32_t>(keep_interval_) * 1000;
   pcb_->keep_cnt = static_cast<u32_t>(keep_count_);
+  pcb_->user_timeout = static_cast<u32_t>(user_timeout_);
+  lwip_port_tcp_is_busy(pcb_);  // its times may be shorter now than those it rests for
 }
 
 bool TcpSocket::is_bound() const {

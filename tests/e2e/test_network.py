@@ -1,6 +1,7 @@
 """The guest on the network: behind QEMU's own (--net user) with ports of the host, and on a tap device in a network
 namespace of this test's own, which needs root."""
 import ctypes
+import json
 import os
 import socket
 import struct
@@ -117,6 +118,36 @@ class UserNetwork(NetworkTest):
         self.assertEqual(self.echo(b"by config", address="127.0.0.1", port=port), b"by config")
 
 
+    def static_config(self, name, **run_config):
+        config = self.files / name
+        config.write_text(json.dumps({"Program": str(SERVER), "Args": [str(PORT)], "NameServers": ["10.99.0.53"],
+                                      "RunConfig": run_config}))
+        return config
+
+    def test_address_of_config(self):
+        """QEMU's own network is the one that the configuration speaks of."""
+        port = free_port()
+        config = self.static_config("static.json", IPAddress="10.99.0.7", NetMask="255.255.0.0", Gateway="10.99.1.1",
+                                    Ports=[f"{port}:{PORT}"])
+        process = self.start("run", config, "--name", "static")
+        self.assertEqual(process.stdout.readline(), b"serving, nameserver 10.99.0.53\n")
+        with self.connect(address="127.0.0.1", port=port) as connection:
+            connection.sendall(b"where it is")
+            self.assertEqual(receive(connection, 11), b"where it is")
+            self.assertIn(f"10.99.0.7:{PORT} 10.99.1.1:", " ".join(self.mortem("net", "static").stdout.split()))
+
+    def test_bad_networks_of_config(self):
+        for run_config, words in (({"IPAddress": "10.99.0.300"}, ("RunConfig.IPAddress", "10.99.0.300")),
+                                  ({"IPAddress": "10.99.0.7", "NetMask": "24"}, ("RunConfig.NetMask", "255.255.255.0")),
+                                  ({"IPAddress": "10.99.0.7", "Gateway": "10.98.0.1"}, ("RunConfig.Gateway", "10.99.0.0/24")),
+                                  ({"Gateway": "10.98.0.1"}, ("RunConfig.IPAddress",))):
+            config = self.static_config("bad.json", **run_config)
+            self.assert_refused("run", config, naming=("bad.json", *words))
+            self.assert_refused("image", "create", config, "-o", "bad.img", naming=("bad.json", *words))
+        config = self.static_config("small.json", IPAddress="10.99.0.7", NetMask="255.255.255.254")
+        self.assert_refused("run", config, naming=("small.json", "--net tap="))
+
+
 class TapTest(NetworkTest):
     @classmethod
     def setUpClass(cls):
@@ -132,6 +163,25 @@ class TapTest(NetworkTest):
 
 
 class TapNetwork(TapTest):
+    def test_address_of_config(self):
+        """Of a packed program and of an image; there is no DHCP server here. The command line's own words go before."""
+        config = self.files / "static.json"
+        config.write_text(json.dumps({"Program": str(SERVER), "Args": [str(PORT)], "NameServers": ["9.9.9.9"],
+                                      "RunConfig": {"IPAddress": GUEST, "Gateway": HOST, "MTU": 1300}}))
+        self.mortem("image", "create", config, "-o", "static.img")
+        other = "10.78.0.9"
+        for source, words, address, segment in ((config, "", GUEST, 1260), ("static.img", "", GUEST, 1260),
+                                                ("static.img", f",address={other}/24,dns=9.9.9.9", other, 1460)):
+            with self.subTest(source=source, words=words):
+                process = self.start("run", source, "--net", f"tap={TAP}{words}")
+                self.assertEqual(process.stdout.readline(), b"serving, nameserver 9.9.9.9\n")
+                with self.connect(address) as connection:
+                    connection.sendall(b"static")
+                    self.assertEqual(connection.recv(6), b"static")
+                    self.assertEqual(connection.getsockopt(socket.IPPROTO_TCP, 2), segment)  # TCP_MAXSEG
+                process.kill()
+                process.wait()
+
     def test_both_families(self):
         line = self.serve_on_tap("--kernel-argument", f"net={GUEST6}/64")
         self.assertEqual(line, f"serving, nameserver {HOST}\n")

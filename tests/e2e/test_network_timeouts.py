@@ -1,10 +1,12 @@
-"""A peer that does not answer any more: keepalive and TCP_USER_TIMEOUT (tcp(7)). The same program runs in a guest and on
-this machine's Linux, with the same client, whose packets a router in the middle begins to drop.
+"""A peer that does not answer any more: keepalive and TCP_USER_TIMEOUT (tcp(7)); and a server that does not accept, whose
+backlog runs over. The same program runs in a guest and on this machine's Linux, with the same client, whose packets a
+router in the middle can drop.
 
     client -- router -- tap -- guest
                  \\---- Linux             all in network namespaces of the test's own
 """
 import errno
+import select
 import socket
 import subprocess
 import unittest
@@ -59,7 +61,7 @@ class Subject:
             self.peer.close()
 
 
-class Timeouts(MortemTest):
+class BesideLinux(MortemTest):
     def setUp(self):
         super().setUp()
         self.router, self.client, linux = Namespace(), Namespace(), Namespace()
@@ -108,6 +110,8 @@ class Timeouts(MortemTest):
             answers = [subject.answer() for subject in self.subjects]
         return answers
 
+
+class Timeouts(BesideLinux):
     def take(self, options, **more):
         for subject in self.subjects:
             subject.take(options, **more)
@@ -171,6 +175,75 @@ class Timeouts(MortemTest):
         for subject in self.subjects:
             self.assertEqual(subject.peer.recv(5), bytes(5))
         self.drop()
+
+
+class Backlog(BesideLinux):
+    """listen(2). tcp_max_syn_backlog and somaxconn are larger than what is asked for here."""
+    PORT = 7100
+
+    def begin(self, address):
+        with self.client:
+            connection = socket.socket()
+        self.addCleanup(connection.close)
+        connection.setblocking(False)
+        self.assertEqual(connection.connect_ex((address, self.PORT)), errno.EINPROGRESS)
+        return connection
+
+    def served(self, clients):
+        """All of them come to an answer, each to its own."""
+        answers = {}
+        waiting = dict(enumerate(clients))
+        sent = set()
+        while waiting:
+            readable, writable, _ = select.select(waiting.values(), [one for one in waiting.values() if one not in sent],
+                                                  [], 60.0)
+            self.assertTrue(readable or writable, f"{len(waiting)} wait for ever")
+            for number, connection in list(waiting.items()):
+                if connection in writable:
+                    self.assertEqual(connection.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR), 0)
+                    connection.sendall(bytes([number]))
+                    sent.add(connection)
+                elif connection in readable:
+                    answers[number] = connection.recv(1)
+                    del waiting[number]
+        return [answers[number] == bytes([number]) for number in range(len(clients))]
+
+    def test_who_comes_when_the_queue_is_full(self):
+        for backlog in (0, 3):
+            with self.subTest(backlog=backlog):
+                self.each(f"queue {self.PORT} {backlog}")
+                clients, established = [], []
+                for subject in self.subjects:
+                    ours = []
+                    for _ in range(backlog + 1):  # one more than was asked for, as Linux counts
+                        ours.append(self.begin(subject.address))
+                        self.assertTrue(select.select([], ours[-1:], [], 20.0)[1], subject.address)
+                    clients.append(ours + [self.begin(subject.address) for _ in range(3)])
+                wait_until(lambda: all(self.retried(ours[-1]) for ours in clients), "the last SYNs are sent again")
+                for ours in clients:
+                    established.append([bool(select.select([], [one], [], 0)[1]) for one in ours])
+                self.assertEqual(established[0], established[1])
+                for subject in self.subjects:
+                    subject.order(f"serve {backlog + 4}")
+                for ours in clients:
+                    self.assertEqual(self.served(ours), [True] * (backlog + 4))
+                self.assertEqual([subject.answer() for subject in self.subjects], [str(backlog + 4)] * 2)
+
+    def test_all_at_once(self):
+        """Handshakes that end while the queue is full are taken up again when there is room."""
+        self.each(f"queue {self.PORT} 3")
+        clients = [[self.begin(subject.address) for _ in range(20)] for subject in self.subjects]
+        for subject in self.subjects:
+            subject.order("serve 20")
+        for ours in clients:
+            self.assertEqual(self.served(ours), [True] * 20)
+        self.assertEqual([subject.answer() for subject in self.subjects], ["20"] * 2)
+
+    @staticmethod
+    def retried(connection):
+        """Established, or its SYN was sent twice at least: struct tcp_info's tcpi_retransmits (linux/tcp.h)."""
+        information = connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 104)
+        return information[0] == 1 or information[2] > 0
 
 
 if __name__ == "__main__":

@@ -8,6 +8,8 @@
 //   wait MILLISECONDS             for an error of the connection: its number, and milliseconds since the last of the
 //                                 lines above; or "alive"
 //   drop                          closes it
+//   queue PORT BACKLOG            listens there, and accepts nobody
+//   serve COUNT                   accepts so many of them, and sends each its first byte back
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
@@ -67,18 +69,32 @@ static int begin(const char* address, int port, const char* options) {
   return connection;
 }
 
-int main(int count, char** arguments) {
+static int queue(int port, int backlog) {
   const int listener = socket(AF_INET, SOCK_STREAM, 0), one = 1;
   setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
-  const struct sockaddr_in own = {.sin_family = AF_INET,
-                                  .sin_port = htons((unsigned short)atoi(count > 1 ? arguments[1] : "7"))};
-  if (bind(listener, (const struct sockaddr*)&own, sizeof own) != 0) return perror("bind"), 1;
-  listen(listener, 8);
+  const struct sockaddr_in own = {.sin_family = AF_INET, .sin_port = htons((unsigned short)port)};
+  if (bind(listener, (const struct sockaddr*)&own, sizeof own) != 0) perror("bind");
+  if (listen(listener, backlog) != 0) perror("listen");
+  return listener;
+}
+
+static int serve(int listener, int wanted) {
+  int served = 0;
+  for (char byte; served < wanted; ++served) {
+    const int connection = accept(listener, NULL, NULL);
+    if (connection < 0 || read(connection, &byte, 1) != 1 || write(connection, &byte, 1) != 1) break;
+    close(connection);
+  }
+  return served;
+}
+
+int main(int count, char** arguments) {
+  const int listener = queue(atoi(count > 1 ? arguments[1] : "7"), 8);
   printf("serving\n");
   fflush(stdout);
   FILE* control = fdopen(accept(listener, NULL, NULL), "r+");
   char line[256], options[128] = "", address[64];
-  int connection = -1, number = 0;
+  int connection = -1, queued = -1, number = 0, backlog = 0;
   long mark = 0;
   while (fgets(line, sizeof line, control) != NULL) {
     line[strcspn(line, "\n")] = 0;
@@ -99,6 +115,12 @@ int main(int count, char** arguments) {
     } else if (sscanf(line, "send %d", &number) == 1) {
       mark = milliseconds();
       fprintf(control, "%ld\n", send_some(connection, number));
+    } else if (sscanf(line, "queue %d %d", &number, &backlog) == 2) {
+      queued = queue(number, backlog);
+      fprintf(control, "queue\n");
+    } else if (sscanf(line, "serve %d", &number) == 1) {
+      fprintf(control, "%d\n", serve(queued, number));
+      close(queued);
     } else if (sscanf(line, "wait %d", &number) == 1) {
       struct pollfd wanted = {.fd = connection, .events = 0};
       int error = 0;

@@ -1,6 +1,7 @@
 // Options of IPPROTO_TCP (tcp(7)).
 #include "kernel/arch/x86_64/user_access.h"
 #include "kernel/net/network.h"
+#include "kernel/net/network_files.h"
 #include "kernel/net/tcp_socket.h"
 #include "lwip/priv/tcp_priv.h"
 
@@ -25,12 +26,6 @@ struct Information {
   uint32_t path_mtu, receive_threshold, round_trip, round_trip_variance, send_threshold, congestion_window;
 };
 static_assert(sizeof(Information) == 84);
-
-uint8_t linux_state(unsigned lwip_state) {
-  // include/net/tcp_states.h, by lwIP's enum tcp_state.
-  constexpr uint8_t kStates[] = {7, 10, 2, 3, 1, 4, 5, 8, 11, 9, 6};
-  return lwip_state < sizeof kStates ? kStates[lwip_state] : 7;
-}
 
 }  // namespace
 
@@ -120,7 +115,7 @@ Result<size_t> TcpSocket::get_option(int level, int name, std::span<uint8_t> val
       return give_option(value, kCongestionControl, sizeof kCongestionControl);
     case kInformation: {
       Information information{};
-      information.state = state_ == State::Listening ? 10 : linux_state(has_connection ? unsigned{pcb_->state} : 0u);
+      information.state = state_ == State::Listening ? 10 : linux_tcp_state(has_connection ? unsigned{pcb_->state} : 0u);
       if (has_connection) {
         information.retransmits = pcb_->nrtx;
         information.retransmission_timeout = static_cast<uint32_t>(pcb_->rto) * TCP_SLOW_INTERVAL * 1000;

@@ -133,7 +133,7 @@ Result<void> TcpSocket::connected_result() {
       return {};
     default:
       // The socket is a fresh one again.
-      peer_closed_ = read_shut_ = write_shut_ = false;
+      peer_closed_ = read_shut_ = write_shut_ = end_is_told_ = false;
       return has_error() ? take_error() : Error::ConnectionAborted;
   }
 }
@@ -170,7 +170,7 @@ Result<void> TcpSocket::connect(const SocketAddress& address) {
     if (ip_addr_ismulticast(&to.address)) return Error::NetworkUnreachable;
     const NetworkScope scope;
     TRY(need_pcb());
-    peer_closed_ = read_shut_ = write_shut_ = connect_is_told_ = false;
+    peer_closed_ = read_shut_ = write_shut_ = connect_is_told_ = end_is_told_ = false;
     state_ = State::Connecting;
     if (const err_t error = tcp_connect(pcb_, &to.address, to.port, TcpCallbacks::connected); error != ERR_OK) {
       state_ = State::Idle;

@@ -3,6 +3,7 @@ namespace of this test's own, which needs root."""
 import ctypes
 import json
 import os
+import pathlib
 import socket
 import struct
 import subprocess
@@ -194,6 +195,36 @@ class TapNetwork(TapTest):
         self.assertEqual(self.echo(b"six", address=GUEST6), b"six")
         self.assertEqual(self.datagram(b"six", address=GUEST6), b"six")
         subprocess.run(["ping", "-c", "3", "-i", "0.2", GUEST], check=True, stdout=subprocess.DEVNULL)
+
+    def test_counters(self):
+        """The guest's card has counted what the tap has, each the other's way."""
+        def of_tap(name):
+            line, = [line for line in pathlib.Path("/proc/thread-self/net/dev").read_text().splitlines() if TAP in line]
+            numbers = line.split(":")[1].split()
+            return int(numbers[{"rx_bytes": 0, "rx_packets": 1, "tx_bytes": 8, "tx_packets": 9}[name]])
+
+        def of_guest(name):
+            return int(self.datagram(f"read /sys/class/net/eth0/statistics/{name}".encode()))
+        begin = {name: of_tap(name) for name in ("tx_bytes", "tx_packets", "rx_bytes", "rx_packets")}
+        self.serve_on_tap()
+        many = os.urandom(300_000).replace(b"!", b"?")
+        self.assertEqual(self.echo(many), many)
+        for guest, tap in (("rx_bytes", "tx_bytes"), ("rx_packets", "tx_packets"), ("tx_bytes", "rx_bytes"),
+                           ("tx_packets", "rx_packets")):
+            before, counted, after = of_tap(tap) - begin[tap], of_guest(guest), of_tap(tap) - begin[tap]
+            self.assertTrue(before <= counted <= after, (guest, before, counted, after))
+            if guest.endswith("bytes"):
+                self.assertGreater(counted, 300_000)
+        line, = [line for line in self.datagram(b"read /proc/net/dev").decode().splitlines() if "eth0:" in line]
+        columns = line.split()
+        self.assertEqual(len(columns), 17)
+        self.assertGreater(int(columns[1]), 300_000)
+        rows = self.datagram(b"read /proc/net/tcp6").decode().splitlines()
+        own = f"0000000000000000FFFF0000{socket.inet_aton(GUEST)[::-1].hex().upper()}:{PORT:04X}"
+        self.assertIn("0" * 32 + f":{PORT:04X}", rows[1])
+        with self.connect() as connection:
+            wait_until(lambda: any(own in row and f":{connection.getsockname()[1]:04X} 01" in row for row in
+                                   self.datagram(b"read /proc/net/tcp6").decode().splitlines()), "the connection's row")
 
     def test_large_transfers(self):
         self.serve_on_tap()

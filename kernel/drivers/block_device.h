@@ -44,6 +44,12 @@ struct Partition {
   uint64_t offset, length;  // bytes
 };
 
+// What the disk gave and took since the start.
+struct DiskCounts {
+  uint64_t bytes_read = 0, bytes_written = 0;
+};
+inline DiskCounts g_disk_counts;
+
 BlockDevice* disk();                                          // null: none
 Result<Partition> find_partition(const uint8_t (&type)[16]);  // first of that type; NoDevice if there is none
 

@@ -271,6 +271,8 @@ Result<void> VirtioBlock::request(Operation operation, uint64_t offset, size_t c
         static_cast<unsigned long>(offset / kSectorSize), status);
     return Error::Io;
   }
+  if (operation == Operation::Read) g_disk_counts.bytes_read += moved;
+  if (operation == Operation::Write) g_disk_counts.bytes_written += moved;
   return {};
 }
 

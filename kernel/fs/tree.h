@@ -33,6 +33,7 @@ class TreeText {
   void append(std::span<const char> bytes);
   void append(const char* format, ...) __attribute__((format(printf, 2, 3)));  // one piece of at most 511 bytes
   size_t filled() const { return filled_; }
+  bool is_full() const { return filled_ == window_.size(); }  // what follows is not asked for
 
  private:
   uint64_t offset_;        // of the window in the text

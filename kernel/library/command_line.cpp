@@ -82,6 +82,7 @@ bool is_in_force(const Setting& setting) {
   const std::string_view key = setting.key;
   if (key == "arg")
     return setting.source == Source::CommandLine || !(command_line_has("arg") || command_line_has("args"));
+  if (key == "net") return setting.source == Source::CommandLine || !command_line_has("net");
   if (key != "env") return true;
   // The last value of a variable holds; those of the command line count as later.
   const size_t own = static_cast<size_t>(&setting - g_settings);

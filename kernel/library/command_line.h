@@ -10,7 +10,8 @@
 //   new-code=allow|refuse|crash     what is done about code that appears after the start (kernel/linux/new_code.h)
 //   dump-on-exit=nonzero|never
 //   net=dhcp|none|ADDRESS/PREFIX[,gateway=ADDRESS][,dns=ADDRESS][,mtu=BYTES]
-//                                   may be repeated, for IPv4 and IPv6; not given: dhcp. IPv6 also listens to routers
+//                                   may be repeated, for IPv4 and IPv6; not given: dhcp. IPv6 also listens to routers.
+//                                   Where the command line has any, the manifest's are left out
 //   on-exec=refuse|crash            crash: execve, fork and their like end the program with a dump
 //   on-fault=last-chance|first-chance
 //                                   first-chance: a fault that the program has a handler for leaves a dump, too, before

@@ -1,6 +1,7 @@
 // sendfile and copy_file_range: from file to file without the program's memory.
 #include "kernel/linux/calls.h"
 #include "kernel/linux/files.h"
+#include "kernel/linux/io_counts.h"
 #include "kernel/linux/signals.h"
 #include "kernel/linux/socket_transfer.h"
 #include "kernel/linux/transfer_buffer.h"
@@ -69,6 +70,13 @@ Result<uint64_t> copy(OpenFile& from, uint64_t offset, uint64_t wanted, Write wr
   return done;
 }
 
+void count_copied(uint64_t bytes) {
+  g_io_counts.bytes_read += bytes;
+  g_io_counts.bytes_written += bytes;
+  ++g_io_counts.reads;
+  ++g_io_counts.writes;
+}
+
 }  // namespace
 
 MORTEM_CALL(sendfile) {
@@ -87,6 +95,7 @@ MORTEM_CALL(sendfile) {
     if (done.error() == Error::BrokenPipe) raise_signal(kSigPipe, kCodeUser);
     return done.error();
   }
+  count_copied(done.value());
   TRY(place.finish(*from, done.value()));
   return done.value();
 }
@@ -113,6 +122,7 @@ MORTEM_CALL(copy_file_range) {
       TRY(copy(*from, input.offset(), wanted, [to, start](uint64_t at, std::span<const uint8_t> bytes, bool) {
         return to->write_at(start + at, bytes);
       }));
+  count_copied(done);
   TRY(input.finish(*from, done));
   TRY(output.finish(*to, done));
   return done;

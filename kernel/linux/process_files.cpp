@@ -13,7 +13,7 @@
 #include "kernel/linux/system_settings.h"
 #include "kernel/linux/temporary_files.h"
 #include "kernel/memory/physical.h"
-#include "kernel/net/configuration.h"
+#include "kernel/net/network_files.h"
 #include "kernel/task/process.h"
 #include "kernel/task/scheduler.h"
 
@@ -136,11 +136,6 @@ Result<void> processor_information(TreeText& text, void*) {
   return {};
 }
 
-Result<void> resolver_configuration(TreeText& text, void*) {
-  net::write_resolver_configuration(text);
-  return {};
-}
-
 Result<void> fill_proc(TreeDirectory& proc, const char* program_path) {
   TRY(add_process_folder(proc, program_path));
   TRY(proc.add_file("meminfo", 0444, {.generate = memory_information}));
@@ -155,8 +150,7 @@ Result<void> fill_proc(TreeDirectory& proc, const char* program_path) {
       "/dev/root / ext3 rw,noatime 0 0\nproc /proc proc rw 0 0\nsysfs /sys sysfs rw 0 0\ntmpfs /tmp tmpfs rw 0 "
       "0\ntmpfs /dev/shm tmpfs rw 0 0\n"));
   TRY(add_system_settings(proc));
-  TRY(TRY(proc.add_directory("net"))->add_file("pnp", 0444, {.generate = resolver_configuration}));
-  return {};
+  return net::add_network_files(*TRY(proc.add_directory("net")));
 }
 
 Result<void> fill_sys(TreeDirectory& sys) {
@@ -173,6 +167,7 @@ Result<void> fill_sys(TreeDirectory& sys) {
   TRY(memory->add_text("shmem_enabled", "always within_size advise [never] deny force\n"));
   TreeDirectory* clocks = TRY(TRY(system->add_directory("clocksource"))->add_directory("clocksource0"));
   for (const char* name : {"current_clocksource", "available_clocksource"}) TRY(clocks->add_text(name, "tsc\n"));
+  TRY(net::add_interface_folders(*TRY(sys.add_directory("class"))));
   if (setting_is("provoke-crash", "on")) TRY(add_provoke_crash(*TRY(kernel->add_directory("debug"))));
   return {};
 }

@@ -4,11 +4,14 @@
 
 #include "kernel/arch/x86_64/interrupts.h"
 #include "kernel/arch/x86_64/user_access.h"
+#include "kernel/drivers/block_device.h"
 #include "kernel/library/log.h"
 #include "kernel/linux/app.h"
 #include "kernel/linux/files.h"
 #include "kernel/linux/initial_stack.h"
+#include "kernel/linux/io_counts.h"
 #include "kernel/linux/limits.h"
+#include "kernel/linux/memory_maps.h"
 #include "kernel/linux/memory_sizes.h"
 #include "kernel/linux/thread_files.h"
 #include "kernel/memory/heap.h"
@@ -35,35 +38,18 @@ const char* area_name(const MemoryArea& area) {
 
 namespace {
 
-Result<void> maps(TreeText& text, void*) {
-  for (size_t index = 0; index < area_count(); ++index) {
-    const MemoryArea& area = area_at(index);
-    uint64_t inode = 0, device = 0;
-    if (area.inode != nullptr) {
-      const InodeStatus status = TRY(area.inode->status());
-      inode = status.inode;
-      device = status.device;
-    }
-    char line[128];
-    size_t length = format_text(line, sizeof line, "%08lx-%08lx %c%c%c%c %08lx %02lx:%02lx %lu ", area.start, area.end,
-                                (area.protection & kProtectRead) != 0 ? 'r' : '-',
-                                (area.protection & kProtectWrite) != 0 ? 'w' : '-',
-                                (area.protection & kProtectExecute) != 0 ? 'x' : '-', area.shared ? 's' : 'p',
-                                area.inode != nullptr ? area.file_offset : 0, device >> 8, device & 255, inode);
-    const char* name = area_name(area);
-    constexpr size_t kNameColumn = 73;
-    while (name[0] != 0 && length < kNameColumn) line[length++] = ' ';
-    text.append({line, length});
-    text.append({name, __builtin_strlen(name)});
-    text.append({"\n", 1});
-  }
-  return {};
-}
-
 Result<void> statm(TreeText& text, void*) {
   const MemorySizes sizes = memory_sizes();
   text.append("%lu %lu 0 %lu 0 %lu 0\n", sizes.virtual_bytes / kPageSize, sizes.resident_pages,
               sizes.text_bytes / kPageSize, sizes.data_bytes / kPageSize);
+  return {};
+}
+
+Result<void> input_and_output(TreeText& text, void*) {
+  text.append("rchar: %lu\nwchar: %lu\nsyscr: %lu\nsyscw: %lu\n", g_io_counts.bytes_read, g_io_counts.bytes_written,
+              g_io_counts.reads, g_io_counts.writes);
+  text.append("read_bytes: %lu\nwrite_bytes: %lu\ncancelled_write_bytes: 0\n", g_disk_counts.bytes_read,
+              g_disk_counts.bytes_written);
   return {};
 }
 
@@ -247,7 +233,8 @@ Result<void> add_process_folder(TreeDirectory& proc, const char* program_path) {
   TRY(self->add_link("exe", {.read_link = program_link}, const_cast<char*>(program_path)));
   TRY(self->add_link("cwd", {.read_link = directory_link}));
   TRY(self->add_symlink("root", "/"));
-  TRY(self->add_file("maps", 0444, {.generate = maps}));
+  TRY(add_memory_maps(*self));
+  TRY(self->add_file("io", 0400, {.generate = input_and_output}));
   TRY(self->add_file("statm", 0444, {.generate = statm}));
   TRY(self->add_file("auxv", 0400, {.generate = auxiliary}));
   TRY(self->add_file("cmdline", 0444, {.generate = command}));

@@ -1,6 +1,7 @@
 // read, write and their kin: bytes go through a kernel buffer, because file systems and devices know no user memory.
 #include "kernel/linux/calls.h"
 #include "kernel/linux/files.h"
+#include "kernel/linux/io_counts.h"
 #include "kernel/linux/signals.h"
 #include "kernel/linux/socket_transfer.h"
 #include "kernel/memory/heap.h"
@@ -139,35 +140,51 @@ Result<uint64_t> transfer_vector(int descriptor, uint64_t vector, uint64_t count
   return total;
 }
 
+// As Linux counts: an error is a call, too, once the file is found.
+Result<uint64_t> counted(Direction direction, Result<uint64_t> result) {
+  const bool reads = direction == Direction::Read;
+  if (result.is_error() && result.error() == Error::BadDescriptor) return result;
+  ++(reads ? g_io_counts.reads : g_io_counts.writes);
+  if (!result.is_error()) (reads ? g_io_counts.bytes_read : g_io_counts.bytes_written) += result.value();
+  return result;
+}
+Result<uint64_t> call_transfer(int descriptor, UserBuffer buffer, uint64_t offset, Direction direction) {
+  return counted(direction, transfer(descriptor, buffer, offset, direction));
+}
+Result<uint64_t> call_transfer_vector(int descriptor, uint64_t vector, uint64_t count, uint64_t offset,
+                                      Direction direction) {
+  return counted(direction, transfer_vector(descriptor, vector, count, offset, direction));
+}
+
 }  // namespace
 
 MORTEM_CALL(read) {
-  return transfer(argument.number(0), {argument[1], argument[2]}, kNoOffset, Direction::Read);
+  return call_transfer(argument.number(0), {argument[1], argument[2]}, kNoOffset, Direction::Read);
 }
 MORTEM_CALL(write) {
-  return transfer(argument.number(0), {argument[1], argument[2]}, kNoOffset, Direction::Write);
+  return call_transfer(argument.number(0), {argument[1], argument[2]}, kNoOffset, Direction::Write);
 }
 MORTEM_CALL(pread64) {
   if (static_cast<int64_t>(argument[3]) < 0) return Error::Invalid;
-  return transfer(argument.number(0), {argument[1], argument[2]}, argument[3], Direction::Read);
+  return call_transfer(argument.number(0), {argument[1], argument[2]}, argument[3], Direction::Read);
 }
 MORTEM_CALL(pwrite64) {
   if (static_cast<int64_t>(argument[3]) < 0) return Error::Invalid;
-  return transfer(argument.number(0), {argument[1], argument[2]}, argument[3], Direction::Write);
+  return call_transfer(argument.number(0), {argument[1], argument[2]}, argument[3], Direction::Write);
 }
 MORTEM_CALL(readv) {
-  return transfer_vector(argument.number(0), argument[1], argument[2], kNoOffset, Direction::Read);
+  return call_transfer_vector(argument.number(0), argument[1], argument[2], kNoOffset, Direction::Read);
 }
 MORTEM_CALL(writev) {
-  return transfer_vector(argument.number(0), argument[1], argument[2], kNoOffset, Direction::Write);
+  return call_transfer_vector(argument.number(0), argument[1], argument[2], kNoOffset, Direction::Write);
 }
 MORTEM_CALL(preadv) {
   if (static_cast<int64_t>(argument[3]) < 0) return Error::Invalid;
-  return transfer_vector(argument.number(0), argument[1], argument[2], argument[3], Direction::Read);
+  return call_transfer_vector(argument.number(0), argument[1], argument[2], argument[3], Direction::Read);
 }
 MORTEM_CALL(pwritev) {
   if (static_cast<int64_t>(argument[3]) < 0) return Error::Invalid;
-  return transfer_vector(argument.number(0), argument[1], argument[2], argument[3], Direction::Write);
+  return call_transfer_vector(argument.number(0), argument[1], argument[2], argument[3], Direction::Write);
 }
 
 namespace {
@@ -177,7 +194,7 @@ Result<uint64_t> transfer_vector_with_flags(const Arguments& argument, Direction
   if (argument[5] != 0) return Error::NotSupported;
   const uint64_t offset = argument[3];
   if (static_cast<int64_t>(offset) < -1) return Error::Invalid;
-  return transfer_vector(argument.number(0), argument[1], argument[2], offset, direction);
+  return call_transfer_vector(argument.number(0), argument[1], argument[2], offset, direction);
 }
 static_assert(kNoOffset == ~uint64_t{0});
 

@@ -104,7 +104,15 @@ MORTEM_CALL(rt_sigreturn) {
     SignalInformation information;
     information.signal = kSigSegv;
     information.code = kCodeKernel;
-    force_signal(information, "bad signal frame in rt_sigreturn", argument.frame);
+    const char* message = "bad signal frame in rt_sigreturn";
+    static char text[96];
+    if (g_last_trap.code_segment != 0) {
+      format_text(text, sizeof text, "rt_sigreturn to code segment %#x and stack segment %#x",
+                  unsigned{g_last_trap.code_segment}, unsigned{g_last_trap.stack_segment});
+      message = text;
+    }
+    force_signal(information, message, argument.frame);
+    g_last_trap = {};
   }
   return argument.frame.rax;
 }

@@ -95,11 +95,24 @@ Result<uint64_t> save_state(uint64_t& stack_pointer) {
   return stack_pointer;
 }
 
-// What the program wrote into its frame must not make XRSTOR fault in the kernel (Intel SDM vol. 1, 13.8).
+// The bits that MXCSR has on this processor (Intel SDM vol. 1, 11.6.6).
+uint32_t known_mxcsr_bits(uint8_t* buffer) {
+  static uint32_t known = 0;
+  if (known != 0) return known;
+  constexpr size_t kMaskOffset = 28;
+  save_extended_state(buffer);
+  __builtin_memcpy(&known, buffer + kMaskOffset, sizeof known);
+  if (known == 0) known = 0xFFBF;
+  return known;
+}
+
+// What the program wrote into its frame must not make XRSTOR fault in the kernel (Intel SDM vol. 1, 13.8): what would
+// is an error.
 Result<void> restore_state(uint64_t address) {
   StateBuffer buffer;
   if (buffer.failed()) return Error::NoMemory;
   uint8_t* bytes = buffer.bytes();
+  const uint32_t known_bits = known_mxcsr_bits(bytes);
   if (address == 0) {
     initial_extended_state(bytes);
     restore_extended_state(bytes);
@@ -119,7 +132,10 @@ Result<void> restore_state(uint64_t address) {
     if (whole) {
       TRY(copy_from_user(bytes + kLegacySize, address + kLegacySize, g_cpu.xsave_size - kLegacySize));
       __builtin_memcpy(&features, bytes + kLegacySize, sizeof features);
-      features &= g_cpu.xcr0;
+      if ((features & ~g_cpu.xcr0) != 0) return Error::Fault;
+      uint64_t reserved[2];  // XCOMP_BV, and eight bytes behind it
+      __builtin_memcpy(reserved, bytes + kLegacySize + sizeof features, sizeof reserved);
+      if ((reserved[0] | reserved[1]) != 0) return Error::Fault;
     }
     __builtin_memset(bytes + kLegacySize, 0, kHeaderSize);
     __builtin_memcpy(bytes + kLegacySize, &features, sizeof features);
@@ -127,8 +143,7 @@ Result<void> restore_state(uint64_t address) {
   uint32_t mxcsr;
   constexpr size_t kMxcsrOffset = 24;
   __builtin_memcpy(&mxcsr, bytes + kMxcsrOffset, sizeof mxcsr);
-  mxcsr &= 0xFFFF;
-  __builtin_memcpy(bytes + kMxcsrOffset, &mxcsr, sizeof mxcsr);
+  if ((mxcsr & ~known_bits) != 0) return Error::Fault;
   restore_extended_state(bytes);
   return {};
 }
@@ -139,7 +154,8 @@ void fill_context(SignalContext& to, const TrapFrame& from) {
   to.rdi = from.rdi, to.rsi = from.rsi, to.rbp = from.rbp, to.rbx = from.rbx;
   to.rdx = from.rdx, to.rax = from.rax, to.rcx = from.rcx, to.rsp = from.rsp;
   to.rip = from.rip, to.rflags = from.rflags;
-  to.cs = static_cast<uint16_t>(from.cs), to.ss = static_cast<uint16_t>(from.ss);
+  to.cs = g_last_trap.code_segment != 0 ? g_last_trap.code_segment : static_cast<uint16_t>(from.cs);
+  to.ss = g_last_trap.code_segment != 0 ? g_last_trap.stack_segment : static_cast<uint16_t>(from.ss);
   to.error_code = g_last_trap.error_code, to.trap_number = g_last_trap.vector, to.cr2 = g_last_trap.cr2;
 }
 
@@ -191,11 +207,30 @@ Result<void> push_signal_frame(TrapFrame& frame, const SignalInformation& inform
   return {};
 }
 
+namespace {
+
+// The selectors of a frame, as Linux would load them. What IRETQ would refuse ends in a general protection fault of the
+// program (Intel SDM vol. 2, IRET), whose registers here stay those that it can go on with. A program of 32 bits is
+// refused as well.
+Result<void> check_segments(const UserContext& in) {
+  constexpr uint16_t kPrivilege = 3;
+  const uint16_t code = in.context.cs | kPrivilege, stack = in.context.ss | kPrivilege;
+  const bool is_bad_code = code != kUserCode;
+  const bool is_bad_stack = stack != kUserData && (in.flags & kStrictStackSegment) != 0;  // else Linux mends it
+  if (!is_bad_code && !is_bad_stack) return {};
+  constexpr uint64_t kGeneralProtection = 13;
+  constexpr uint16_t kLocalTable = 4;  // for such a stack Linux has a way back of its own, which loses the error code
+  const uint16_t refused = (stack & kLocalTable) != 0 ? 0 : is_bad_code ? code : stack;
+  g_last_trap = {kGeneralProtection, static_cast<uint64_t>(refused & ~kPrivilege), 0, code, stack};
+  return Error::Fault;
+}
+
+}  // namespace
+
 Result<void> pop_signal_frame(TrapFrame& frame) {
   const auto in = TRY(read_user<UserContext>(frame.rsp));  // the handler's `ret` took the return address
   const SignalContext& from = in.context;
   if (from.rip >= kUserEnd) return Error::Fault;  // IRETQ would fault in the kernel
-  TRY(restore_state(from.extended_state));
   set_blocked_signals(in.mask);
   frame.r8 = from.r8, frame.r9 = from.r9, frame.r10 = from.r10, frame.r11 = from.r11;
   frame.r12 = from.r12, frame.r13 = from.r13, frame.r14 = from.r14, frame.r15 = from.r15;
@@ -206,17 +241,19 @@ Result<void> pop_signal_frame(TrapFrame& frame) {
   frame.cs = kUserCode;
   frame.ss = kUserData;
   frame.error_code = ~uint64_t{0};
+  TRY(restore_state(from.extended_state));
   // Linux: restore_altstack; an unusable one is left as it is.
   AlternateStack stack = in.stack;
   const int32_t mode = stack.flags & ~kStackAutoDisarm;
   const bool is_usable = mode == kStackDisable || ((mode == 0 || mode == kStackOnStack) && stack.size >= kLeastStack);
-  if (!is_usable || is_on(current().alternate_stack, frame.rsp)) return {};
-  if (mode == kStackDisable)
-    stack = {};
-  else
-    stack.flags &= kStackAutoDisarm;
-  current().alternate_stack = stack;
-  return {};
+  if (is_usable && !is_on(current().alternate_stack, frame.rsp)) {
+    if (mode == kStackDisable)
+      stack = {};
+    else
+      stack.flags &= kStackAutoDisarm;
+    current().alternate_stack = stack;
+  }
+  return check_segments(in);
 }
 
 }  // namespace kernel::linux

@@ -105,6 +105,7 @@ Result<void> pop_signal_frame(TrapFrame& frame);
 // Trap that a forced signal came from, for the frame's trapno, err and cr2.
 struct LastTrap {
   uint64_t vector = 0, error_code = 0, cr2 = 0;
+  uint16_t code_segment = 0, stack_segment = 0;  // what rt_sigreturn was to load and could not; 0: nothing such
 };
 extern LastTrap g_last_trap;
 

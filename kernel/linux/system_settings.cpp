@@ -1,19 +1,30 @@
 #include "kernel/linux/system_settings.h"
 
 #include "kernel/arch/x86_64/cpu.h"
+#include "kernel/memory/guest_description.h"
 #include "kernel/task/process.h"
 
 namespace kernel::linux {
 namespace {
+
+void append_identifier(TreeText& text, const uint8_t (&bytes)[16]) {
+  for (int index = 0; index < 16; ++index)
+    text.append("%s%02x", index == 4 || index == 6 || index == 8 || index == 10 ? "-" : "", bytes[index]);
+  text.append("\n");
+}
 
 Result<void> random_identifier(TreeText& text, void*) {
   uint8_t bytes[16];
   random_bytes(bytes, sizeof bytes);
   bytes[6] = static_cast<uint8_t>((bytes[6] & 0x0F) | 0x40);  // RFC 4122, version 4
   bytes[8] = static_cast<uint8_t>((bytes[8] & 0x3F) | 0x80);
-  for (int index = 0; index < 16; ++index)
-    text.append("%s%02x", index == 4 || index == 6 || index == 8 || index == 10 ? "-" : "", bytes[index]);
-  text.append("\n");
+  append_identifier(text, bytes);
+  return {};
+}
+
+// The one that dumps of this boot have.
+Result<void> boot_identifier(TreeText& text, void*) {
+  append_identifier(text, guest_description().boot_id);
   return {};
 }
 
@@ -72,6 +83,7 @@ Result<void> add_system_settings(TreeDirectory& proc) {
   TreeDirectory* kernel = TRY(add_folder(*sys, "kernel", kKernel));
   TreeDirectory* random = TRY(kernel->add_directory("random"));
   TRY(random->add_file("uuid", 0444, {.generate = random_identifier}));
+  TRY(random->add_file("boot_id", 0444, {.generate = boot_identifier}));
   TRY(random->add_text("entropy_avail", "256\n"));
   TRY(add_folder(*sys, "fs", kFiles));
   TreeDirectory* net = TRY(sys->add_directory("net"));

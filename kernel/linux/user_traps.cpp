@@ -132,7 +132,7 @@ TrapSignal signal_of(uint64_t vector) {
 void handle_user_trap(TrapFrame& frame, uint64_t cr2) {
   current().frame = &frame;
   if (debug::take_trap(current(), frame)) return;
-  g_last_trap = {frame.vector, frame.error_code, cr2};
+  g_last_trap = {.vector = frame.vector, .error_code = frame.error_code, .cr2 = cr2};
   constexpr uint64_t kPageFault = 14, kDeviceNotAvailable = 7;
   if (frame.vector == kPageFault) return page_fault(frame, cr2);
   KERNEL_ASSERT(frame.vector != kDeviceNotAvailable);  // the FPU is always on

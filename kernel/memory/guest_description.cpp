@@ -65,6 +65,8 @@ void guest_description_initialize() {
   block.kernel_build_id_length = uint32_t(id_length);
   __builtin_memcpy(block.kernel_build_id, id.data(), id_length);
   random_bytes(block.boot_id, sizeof block.boot_id);
+  block.boot_id[6] = static_cast<uint8_t>((block.boot_id[6] & 0x0F) | 0x40);  // RFC 4122, version 4
+  block.boot_id[8] = static_cast<uint8_t>((block.boot_id[8] & 0x3F) | 0x80);
   block.memory_pages = g_boot_info.page_count;
   block.page_owner_table = reinterpret_cast<uint64_t>(g_boot_info.page_owners);
   block.kernel_log = reinterpret_cast<uint64_t>(g_log_ring.bytes);

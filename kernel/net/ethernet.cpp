@@ -1,4 +1,5 @@
 #include "kernel/net/ethernet.h"
+#include "kernel/net/interfaces.h"
 
 #include <cstdint>
 
@@ -6,6 +7,7 @@
 #include "kernel/library/log.h"
 #include "kernel/memory/physical.h"
 #include "kernel/net/hash_table.h"
+#include "kernel/net/interfaces.h"
 #include "kernel/net/lwip_memory.h"
 #include "kernel/net/transmit_checksum.h"
 #include "lwip/etharp.h"
@@ -118,6 +120,7 @@ pbuf* take_received() {
 void hand_over(pbuf* frame) {
   VirtioNetworkHeader header;
   if (frame->len <= kHeader) {
+    ++g_card_counts.received.dropped;
     pbuf_free(frame);
     return;
   }
@@ -128,11 +131,13 @@ void hand_over(pbuf* frame) {
     // A count that is wrong, or a frame longer than lwIP counts: what follows is not to be understood as its end.
     if (part == nullptr || frame->tot_len + part->len > 0xFFFF) {
       if (part != nullptr) pbuf_free(part);
+      ++g_card_counts.received.dropped;
       pbuf_free(frame);
       return;
     }
     pbuf_cat(frame, part);
   }
+  g_card_counts.received.add(frame->tot_len);
   // What the host has checked, or what never was on a wire, needs no second look. lwIP asks the interface.
   constexpr u16_t kChecks = NETIF_CHECKSUM_CHECK_TCP | NETIF_CHECKSUM_CHECK_UDP;
   const bool is_checked = (header.flags & (VirtioNetworkHeader::kNeedsChecksum | VirtioNetworkHeader::kDataValid)) != 0;
@@ -161,10 +166,12 @@ bool put_into_queue(pbuf* frame) {
   VirtqueueSegment segments[VirtioNetwork::kMaximumSegments];
   const size_t count = gather(frame, segments);
   if (count == 0) {  // cannot be sent at all: as if it were lost on its way
+    ++g_card_counts.sent.dropped;
     pbuf_free(frame);
     return true;
   }
   if (!g_card->send({segments, count}, frame)) return false;
+  g_card_counts.sent.add(frame->tot_len - kHeader);
   ++g_queued;
   return true;
 }
@@ -193,9 +200,11 @@ err_t send_frame(netif*, pbuf* frame) {
     if (sent) return ERR_OK;
     pbuf_free(frame);
   }
-  if (g_waiting_count == kWaitingFrames) return ERR_MEM;
-  pbuf* whole = pbuf_alloc(PBUF_RAW, kHeader, PBUF_RAM);
-  if (whole == nullptr) return ERR_MEM;
+  pbuf* whole = g_waiting_count < kWaitingFrames ? pbuf_alloc(PBUF_RAW, kHeader, PBUF_RAM) : nullptr;
+  if (whole == nullptr) {
+    ++g_card_counts.sent.dropped;
+    return ERR_MEM;
+  }
   __builtin_memcpy(whole->payload, &header, kHeader);
   pbuf_chain(whole, frame);
   if (g_waiting_count == 0 && put_into_queue(whole)) return ERR_OK;

@@ -1,5 +1,6 @@
 #include "kernel/net/interfaces.h"
 
+#include "kernel/net/lwip/hooks.h"
 #include "lwip/netif.h"
 
 namespace kernel::net {
@@ -26,6 +27,17 @@ uint32_t interface_mtu(const netif& interface) {
 uint16_t interface_type(const netif& interface) {
   constexpr uint16_t kEthernet = 1, kLoopback = 772;
   return is_loopback(interface) ? kLoopback : kEthernet;
+}
+
+static InterfaceCounts g_loopback_counts;
+
+const InterfaceCounts& interface_counts(const netif& interface) {
+  return is_loopback(interface) ? g_loopback_counts : g_card_counts;
+}
+
+extern "C" void lwip_port_looped(uint32_t length) {
+  g_loopback_counts.received.add(length);
+  g_loopback_counts.sent.add(length);
 }
 
 }  // namespace kernel::net

@@ -50,6 +50,7 @@ err_t TcpCallbacks::accepted(void* context, tcp_pcb* pcb, err_t) {
   connection.keep_idle_ = listener.keep_idle_;
   connection.keep_interval_ = listener.keep_interval_;
   connection.keep_count_ = listener.keep_count_;
+  connection.user_timeout_ = listener.user_timeout_;
   connection.apply_options();
   watch(*pcb, connection);
   tcp_backlog_delayed(pcb);
@@ -124,6 +125,17 @@ void TcpCallbacks::failed(void* context, err_t error) {
     socket.set_error(Error::TimedOut);
   socket.read_shut_ = socket.write_shut_ = true;
   socket.tell(kPollIn | kPollOut | kPollError | kPollHangUp | kPollPeerHangUp);
+}
+
+TcpOwner TcpCallbacks::owner(const tcp_pcb& pcb) {
+  const bool is_watched = pcb.state == LISTEN ? reinterpret_cast<const tcp_pcb_listen&>(pcb).accept == accepted
+                                              : pcb.state != TIME_WAIT && pcb.state != SYN_RCVD && pcb.errf == failed;
+  const auto* socket = is_watched ? static_cast<const TcpSocket*>(pcb.callback_arg) : nullptr;
+  if (socket == nullptr) return {IP_IS_V4_VAL(pcb.local_ip) ? kFamilyInet : kFamilyInet6, 0, 0};
+  const bool awaits_accept = socket->socket_summary_.awaits_accept != 0;
+  const bool has_end = socket->peer_closed_ && !socket->end_is_told_;
+  return {socket->family(), awaits_accept ? 0 : socket->socket_summary_.number,
+          socket->received_.size() + (has_end ? 1 : 0)};
 }
 
 // As if each other side had sent a reset. Connections from the guest to itself have both their ends here.

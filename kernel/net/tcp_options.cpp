@@ -1,6 +1,7 @@
 // Options of IPPROTO_TCP (tcp(7)).
 #include "kernel/arch/x86_64/user_access.h"
 #include "kernel/net/network.h"
+#include "kernel/net/network_files.h"
 #include "kernel/net/tcp_socket.h"
 #include "lwip/priv/tcp_priv.h"
 
@@ -26,12 +27,6 @@ struct Information {
 };
 static_assert(sizeof(Information) == 84);
 
-uint8_t linux_state(unsigned lwip_state) {
-  // include/net/tcp_states.h, by lwIP's enum tcp_state.
-  constexpr uint8_t kStates[] = {7, 10, 2, 3, 1, 4, 5, 8, 11, 9, 6};
-  return lwip_state < sizeof kStates ? kStates[lwip_state] : 7;
-}
-
 }  // namespace
 
 Result<void> TcpSocket::set_option(int level, int name, std::span<const uint8_t> value) {
@@ -53,6 +48,8 @@ Result<void> TcpSocket::set_option(int level, int name, std::span<const uint8_t>
     case kKeepIdle:
       if (number < 1 || number > 32767) return Error::Invalid;
       keep_idle_ = number;
+      // Linux: it counts from what came last, whenever keepalive was switched on.
+      if (pcb_ != nullptr && state_ != State::Listening) pcb_->keep_since = pcb_->tmr;
       break;
     case kKeepInterval:
       if (number < 1 || number > 32767) return Error::Invalid;
@@ -65,7 +62,7 @@ Result<void> TcpSocket::set_option(int level, int name, std::span<const uint8_t>
     case kUserTimeout:
       if (number < 0) return Error::Invalid;
       user_timeout_ = number;
-      return {};
+      break;
     case kDeferAccept:
       defer_accept_ = number < 0 ? 0 : number;
       return {};
@@ -118,7 +115,7 @@ Result<size_t> TcpSocket::get_option(int level, int name, std::span<uint8_t> val
       return give_option(value, kCongestionControl, sizeof kCongestionControl);
     case kInformation: {
       Information information{};
-      information.state = state_ == State::Listening ? 10 : linux_state(has_connection ? unsigned{pcb_->state} : 0u);
+      information.state = state_ == State::Listening ? 10 : linux_tcp_state(has_connection ? unsigned{pcb_->state} : 0u);
       if (has_connection) {
         information.retransmits = pcb_->nrtx;
         information.retransmission_timeout = static_cast<uint32_t>(pcb_->rto) * TCP_SLOW_INTERVAL * 1000;

@@ -88,8 +88,13 @@ void TcpSocket::end_if_both_closed() {
 
 void TcpSocket::apply_options() {
   if (pcb_ == nullptr) return;
+  const bool had_keepalive = ip_get_option(pcb_, SOF_KEEPALIVE);
   apply_to(*pcb_);
   if (state_ == State::Listening) return;  // a smaller record: what follows is its connections'
+  if (!had_keepalive && ip_get_option(pcb_, SOF_KEEPALIVE)) {
+    pcb_->keep_since = tcp_ticks;
+    pcb_->keep_cnt_sent = 0;
+  }
   if (no_delay_)
     tcp_nagle_disable(pcb_);
   else
@@ -97,6 +102,8 @@ void TcpSocket::apply_options() {
   pcb_->keep_idle = static_cast<u32_t>(keep_idle_) * 1000;
   pcb_->keep_intvl = static_cast<u32_t>(keep_interval_) * 1000;
   pcb_->keep_cnt = static_cast<u32_t>(keep_count_);
+  pcb_->user_timeout = static_cast<u32_t>(user_timeout_);
+  lwip_port_tcp_is_busy(pcb_);  // its times may be shorter now than those it rests for
 }
 
 bool TcpSocket::is_bound() const {
@@ -126,7 +133,7 @@ Result<void> TcpSocket::connected_result() {
       return {};
     default:
       // The socket is a fresh one again.
-      peer_closed_ = read_shut_ = write_shut_ = false;
+      peer_closed_ = read_shut_ = write_shut_ = end_is_told_ = false;
       return has_error() ? take_error() : Error::ConnectionAborted;
   }
 }
@@ -163,7 +170,7 @@ Result<void> TcpSocket::connect(const SocketAddress& address) {
     if (ip_addr_ismulticast(&to.address)) return Error::NetworkUnreachable;
     const NetworkScope scope;
     TRY(need_pcb());
-    peer_closed_ = read_shut_ = write_shut_ = connect_is_told_ = false;
+    peer_closed_ = read_shut_ = write_shut_ = connect_is_told_ = end_is_told_ = false;
     state_ = State::Connecting;
     if (const err_t error = tcp_connect(pcb_, &to.address, to.port, TcpCallbacks::connected); error != ERR_OK) {
       state_ = State::Idle;

@@ -74,6 +74,7 @@ class TcpSocket final : public InetSocket {
   State state_ = State::Idle;
   bool peer_closed_ = false, read_shut_ = false, write_shut_ = false;
   bool connect_is_told_ = false;  // connect() has returned success
+  bool end_is_told_ = false;      // a read has met the end of the stream
   bool lingers_ = false;          // close() waits until it is
   bool wants_room_ = false;       // somebody found no room: tell when there is some
   ReceiveQueue received_;
@@ -85,6 +86,13 @@ class TcpSocket final : public InetSocket {
   int keep_idle_ = 7200, keep_interval_ = 75, keep_count_ = 9, user_timeout_ = 0, defer_accept_ = 0;
 };
 
+// Whose a connection or listener of lwIP's is.
+struct TcpOwner {
+  int family;         // kFamilyInet, kFamilyInet6
+  uint64_t number;    // of the socket's inode; 0: the program has none (any more, or yet)
+  uint64_t received;  // bytes that the program did not read; as on Linux the stream's end counts as one
+};
+
 // tcp_callbacks.cpp: how lwIP tells of a connection, and of new ones.
 struct TcpCallbacks {
   static void watch(tcp_pcb& pcb, TcpSocket& socket);
@@ -93,6 +101,7 @@ struct TcpCallbacks {
   static bool has_room(const tcp_pcb& pcb, uint32_t sequence);  // for content that came
   static int8_t connected(void* socket, tcp_pcb* pcb, int8_t error);
   static void reset_those_to_others();
+  static TcpOwner owner(const tcp_pcb& pcb);
 
  private:
   static int8_t accepted(void* socket, tcp_pcb* pcb, int8_t error);

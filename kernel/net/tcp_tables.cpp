@@ -67,8 +67,8 @@ bool may_rest(const tcp_pcb& pcb) {
   if (pcb.unacked != nullptr || pcb.unsent != nullptr || pcb.ooseq != nullptr || pcb.refused_data != nullptr)
     return false;
   if (pcb.rtime >= 0 || pcb.persist_backoff > 0 || (pcb.flags & kPending) != 0) return false;
-  if (pcb.state == FIN_WAIT_2) return (pcb.flags & TF_RXCLOSED) == 0;  // else it has an end
-  if (pcb.state != ESTABLISHED && pcb.state != CLOSE_WAIT) return false;
+  if (pcb.state == FIN_WAIT_2 && (pcb.flags & TF_RXCLOSED) != 0) return false;  // it has an end
+  if (pcb.state != ESTABLISHED && pcb.state != CLOSE_WAIT && pcb.state != FIN_WAIT_2) return false;
   if (!ip_get_option(&pcb, SOF_KEEPALIVE)) return true;
   return pcb.keep_cnt_sent == 0 && pcb.keep_idle / TCP_SLOW_INTERVAL >= kShortKeepAlive &&
          tcp_ticks - pcb.tmr <= pcb.keep_idle / TCP_SLOW_INTERVAL;

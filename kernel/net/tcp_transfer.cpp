@@ -71,6 +71,7 @@ Result<size_t> TcpSocket::receive(std::span<uint8_t> to, ReceiveRequest& request
       }
     }
     if ((done == to.size() && (done > 0 || received_.size() > 0)) || (done > 0 && (!wants_all || looks))) return done;
+    if (peer_closed_ && !looks) end_is_told_ = true;
     // Linux: the end of the stream comes before an error, an error before the other ends.
     if (peer_closed_ || (done > 0 && has_error())) return done;
     if (has_error()) return take_error();

@@ -1,8 +1,12 @@
 """Machines: q35 and pc, processors with and without what TCG's `max` has, 12 MiB to 64 GiB of memory."""
 import pathlib
+import re
+import socket
+import threading
 import unittest
 
 from mortem_test import GUESTS, MortemTest, wait_until
+from test_network import free_port, receive
 
 
 class Machines(MortemTest):
@@ -49,6 +53,32 @@ class Machines(MortemTest):
         self.assertLess(resident_mebibytes(), 256)
         command.terminate()
         wait_until(lambda: self.qemu_processes() == [], "QEMU's end")
+
+    def test_memory_behind_the_hole_of_64_gibibytes(self):
+        """q35 has 2 GiB below 4 GiB: 2.5 GiB of the program's lie on both sides. No more is asked of the host."""
+        done = self.mortem("run", GUESTS / "touches_memory", "--memory", "64G", "--", 2560)
+        total, meminfo, free, resident, wrong = map(int, re.findall(r"\d+", done.stdout))
+        self.assertEqual(wrong, 0)
+        self.assertLess((64 << 10) - total, 64)
+        self.assertEqual(meminfo, total)
+        self.assertTrue(2560 <= resident < 2570, done.stdout)
+        # Tables with an entry a page, and those of the program's pages.
+        self.assertTrue(0 < total - free - resident < 300, done.stdout)
+
+    def test_networks(self):
+        """Cards at other addresses of PCI, interrupts by other ways, and a processor without new instructions."""
+        for options in (("--machine", "pc"), ("--cpu", "qemu64"), ("--machine", "pc", "--cpu", "qemu64")):
+            with self.subTest(options):
+                port = free_port()
+                server = self.start("run", GUESTS / "network_server", *options, "-p", f"{port}:7000", "--", 7000)
+                self.assertEqual(server.stdout.readline(), b"serving, nameserver 10.0.2.3\n")  # from DHCP
+                sent = bytes(at % 251 + 4 for at in range(200_000))  # no '!', which is a wish
+                sent = sent.replace(b"!", b"?")
+                with socket.create_connection(("127.0.0.1", port), timeout=60) as connection:
+                    threading.Thread(target=connection.sendall, args=(sent,)).start()
+                    self.assertEqual(receive(connection, len(sent)), sent)
+                server.terminate()
+                server.wait(60)
 
     def test_what_there_is_not(self):
         self.assert_refused("run", GUESTS / "hello", "--machine", "microvm", naming=["--machine microvm", "q35 or pc"])

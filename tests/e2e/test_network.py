@@ -1,7 +1,9 @@
 """The guest on the network: behind QEMU's own (--net user) with ports of the host, and on a tap device in a network
 namespace of this test's own, which needs root."""
 import ctypes
+import json
 import os
+import pathlib
 import socket
 import struct
 import subprocess
@@ -117,6 +119,36 @@ class UserNetwork(NetworkTest):
         self.assertEqual(self.echo(b"by config", address="127.0.0.1", port=port), b"by config")
 
 
+    def static_config(self, name, **run_config):
+        config = self.files / name
+        config.write_text(json.dumps({"Program": str(SERVER), "Args": [str(PORT)], "NameServers": ["10.99.0.53"],
+                                      "RunConfig": run_config}))
+        return config
+
+    def test_address_of_config(self):
+        """QEMU's own network is the one that the configuration speaks of."""
+        port = free_port()
+        config = self.static_config("static.json", IPAddress="10.99.0.7", NetMask="255.255.0.0", Gateway="10.99.1.1",
+                                    Ports=[f"{port}:{PORT}"])
+        process = self.start("run", config, "--name", "static")
+        self.assertEqual(process.stdout.readline(), b"serving, nameserver 10.99.0.53\n")
+        with self.connect(address="127.0.0.1", port=port) as connection:
+            connection.sendall(b"where it is")
+            self.assertEqual(receive(connection, 11), b"where it is")
+            self.assertIn(f"10.99.0.7:{PORT} 10.99.1.1:", " ".join(self.mortem("net", "static").stdout.split()))
+
+    def test_bad_networks_of_config(self):
+        for run_config, words in (({"IPAddress": "10.99.0.300"}, ("RunConfig.IPAddress", "10.99.0.300")),
+                                  ({"IPAddress": "10.99.0.7", "NetMask": "24"}, ("RunConfig.NetMask", "255.255.255.0")),
+                                  ({"IPAddress": "10.99.0.7", "Gateway": "10.98.0.1"}, ("RunConfig.Gateway", "10.99.0.0/24")),
+                                  ({"Gateway": "10.98.0.1"}, ("RunConfig.IPAddress",))):
+            config = self.static_config("bad.json", **run_config)
+            self.assert_refused("run", config, naming=("bad.json", *words))
+            self.assert_refused("image", "create", config, "-o", "bad.img", naming=("bad.json", *words))
+        config = self.static_config("small.json", IPAddress="10.99.0.7", NetMask="255.255.255.254")
+        self.assert_refused("run", config, naming=("small.json", "--net tap="))
+
+
 class TapTest(NetworkTest):
     @classmethod
     def setUpClass(cls):
@@ -132,6 +164,25 @@ class TapTest(NetworkTest):
 
 
 class TapNetwork(TapTest):
+    def test_address_of_config(self):
+        """Of a packed program and of an image; there is no DHCP server here. The command line's own words go before."""
+        config = self.files / "static.json"
+        config.write_text(json.dumps({"Program": str(SERVER), "Args": [str(PORT)], "NameServers": ["9.9.9.9"],
+                                      "RunConfig": {"IPAddress": GUEST, "Gateway": HOST, "MTU": 1300}}))
+        self.mortem("image", "create", config, "-o", "static.img")
+        other = "10.78.0.9"
+        for source, words, address, segment in ((config, "", GUEST, 1260), ("static.img", "", GUEST, 1260),
+                                                ("static.img", f",address={other}/24,dns=9.9.9.9", other, 1460)):
+            with self.subTest(source=source, words=words):
+                process = self.start("run", source, "--net", f"tap={TAP}{words}")
+                self.assertEqual(process.stdout.readline(), b"serving, nameserver 9.9.9.9\n")
+                with self.connect(address) as connection:
+                    connection.sendall(b"static")
+                    self.assertEqual(connection.recv(6), b"static")
+                    self.assertEqual(connection.getsockopt(socket.IPPROTO_TCP, 2), segment)  # TCP_MAXSEG
+                process.kill()
+                process.wait()
+
     def test_both_families(self):
         line = self.serve_on_tap("--kernel-argument", f"net={GUEST6}/64")
         self.assertEqual(line, f"serving, nameserver {HOST}\n")
@@ -144,6 +195,36 @@ class TapNetwork(TapTest):
         self.assertEqual(self.echo(b"six", address=GUEST6), b"six")
         self.assertEqual(self.datagram(b"six", address=GUEST6), b"six")
         subprocess.run(["ping", "-c", "3", "-i", "0.2", GUEST], check=True, stdout=subprocess.DEVNULL)
+
+    def test_counters(self):
+        """The guest's card has counted what the tap has, each the other's way."""
+        def of_tap(name):
+            line, = [line for line in pathlib.Path("/proc/thread-self/net/dev").read_text().splitlines() if TAP in line]
+            numbers = line.split(":")[1].split()
+            return int(numbers[{"rx_bytes": 0, "rx_packets": 1, "tx_bytes": 8, "tx_packets": 9}[name]])
+
+        def of_guest(name):
+            return int(self.datagram(f"read /sys/class/net/eth0/statistics/{name}".encode()))
+        begin = {name: of_tap(name) for name in ("tx_bytes", "tx_packets", "rx_bytes", "rx_packets")}
+        self.serve_on_tap()
+        many = os.urandom(300_000).replace(b"!", b"?")
+        self.assertEqual(self.echo(many), many)
+        for guest, tap in (("rx_bytes", "tx_bytes"), ("rx_packets", "tx_packets"), ("tx_bytes", "rx_bytes"),
+                           ("tx_packets", "rx_packets")):
+            before, counted, after = of_tap(tap) - begin[tap], of_guest(guest), of_tap(tap) - begin[tap]
+            self.assertTrue(before <= counted <= after, (guest, before, counted, after))
+            if guest.endswith("bytes"):
+                self.assertGreater(counted, 300_000)
+        line, = [line for line in self.datagram(b"read /proc/net/dev").decode().splitlines() if "eth0:" in line]
+        columns = line.split()
+        self.assertEqual(len(columns), 17)
+        self.assertGreater(int(columns[1]), 300_000)
+        rows = self.datagram(b"read /proc/net/tcp6").decode().splitlines()
+        own = f"0000000000000000FFFF0000{socket.inet_aton(GUEST)[::-1].hex().upper()}:{PORT:04X}"
+        self.assertIn("0" * 32 + f":{PORT:04X}", rows[1])
+        with self.connect() as connection:
+            wait_until(lambda: any(own in row and f":{connection.getsockname()[1]:04X} 01" in row for row in
+                                   self.datagram(b"read /proc/net/tcp6").decode().splitlines()), "the connection's row")
 
     def test_large_transfers(self):
         self.serve_on_tap()

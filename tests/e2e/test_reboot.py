@@ -1,10 +1,14 @@
 """Crash, dump, reboot, again and again: at once, at other addresses, and with two dumps of a thousand."""
+import pathlib
 import re
 import signal
+import socket
 import time
 import unittest
 
 from mortem_test import GUESTS, MortemTest, wait_until
+from qemu_wrapper import wrap_qemu
+from test_network import free_port
 
 PLACES = re.compile(rb"places app=(\S+) stack=(\S+) heap=(\S+) mapped=(\S+)\r?\n")
 
@@ -61,6 +65,42 @@ class Reboot(MortemTest):
             text += part
         self.assertIn(b"boot 2: the last 1 ended before the program's first instruction\n", text.replace(b"\r", b""))
         self.end(command)
+
+    def check_serving_again(self, port):
+        """A crash on a request; the next boot, whose stack stands elsewhere, answers."""
+        def ask(request):
+            try:
+                with socket.create_connection(("127.0.0.1", port), timeout=1.0) as connection:
+                    connection.sendall(request)
+                    return connection.recv(64)
+            except OSError:
+                return b""
+        wait_until(lambda: ask(b"!who"), "the first boot's answer", 60)
+        first = ask(b"!who")
+        ask(b"!crash")
+        wait_until(lambda: ask(b"!who") not in (b"", first), "the next boot's answer", 60)
+
+    def test_an_image_serves_again_by_itself(self):
+        """Nothing was said about crashes: neither to the command nor, below, to the kernel."""
+        port = free_port()
+        self.mortem("image", "create", GUESTS / "network_server", "-o", "web.img", "--", "80")
+        self.mortem("run", "web.img", "--detach", "--name", "web", "-p", f"{port}:80")
+        self.addCleanup(self.mortem, "stop", "web", status=None)
+        self.check_serving_again(port)
+        wait_until(lambda: self.facts("ps")["instances"][0]["crashes"] == 1, "the dump")
+        self.mortem("stop", "web")
+        self.assertIn("network_server.c", self.mortem("bt", self.files / "web.core.zst").stdout)
+
+    def test_a_kernel_that_was_told_nothing_boots_again(self):
+        wrap_qemu(self, "line = [word.replace('on-crash=reboot', '') for word in line]")
+        port = free_port()
+        self.mortem("run", GUESTS / "network_server", "--detach", "--name", "web", "-p", f"{port}:80", "--", "80")
+        self.addCleanup(self.mortem, "stop", "web", status=None)
+        (qemu,) = self.qemu_processes()
+        self.assertNotIn(b"on-crash", pathlib.Path(f"/proc/{qemu}/cmdline").read_bytes())
+        self.check_serving_again(port)
+        self.assertEqual(self.qemu_processes(), [qemu])
+        self.mortem("stop", "web")
 
     def test_ps_counts(self):
         self.mortem("run", GUESTS / "crash_in_turns", "--name", "web", "--detach")

@@ -1,10 +1,11 @@
 // Echoes on TCP and UDP, IPv6 and IPv4: network_server PORT. A line on stdout says that it serves.
 // Datagrams: "status" is answered with how many connections there were and how many are open, "memory" with how many
-// KiB are available (/proc/meminfo), "file" with what was wrong with a file that was written and read again; "release"
-// closes the connections that are hoarded, "eat" takes memory without end. A connection whose first byte is '!' is sent
-// as many bytes as the number behind it says; "!who" is answered with where its stack is, which differs from boot to
-// boot; "!crash" is not answered, nor "!provoke WORD" (kernel/linux/provoke_crash.cpp). From "!hoard" on a connection
-// is not read any more, and is sent as much as it takes.
+// KiB are available (/proc/meminfo), "file" with what was wrong with a file that was written and read again, "read
+// PATH" with that file's content; "release" closes the connections that are hoarded, "eat" takes memory without end. A
+// connection whose first byte is '!' is sent as many bytes as the number behind it says; "!who" is answered with where
+// its stack is, which differs from boot to boot; "!crash" is not answered, nor "!provoke WORD"
+// (kernel/linux/provoke_crash.cpp). From "!hoard" on a connection is not read any more, and is sent as much as it
+// takes.
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
@@ -110,6 +111,15 @@ static int check_file(char* to, size_t size) {
   return snprintf(to, size, "%ld bytes wrong", wrong);
 }
 
+static ssize_t read_file(const char* path, char* to, size_t size) {
+  const int file = open(path, O_RDONLY);
+  size_t done = 0;
+  ssize_t count;
+  while (file >= 0 && (count = read(file, to + done, size - done)) > 0) done += (size_t)count;
+  close(file);
+  return (ssize_t)done;
+}
+
 static void answer(int datagrams) {
   struct sockaddr_in6 from;
   socklen_t length = sizeof from;
@@ -120,6 +130,7 @@ static void answer(int datagrams) {
   if (strcmp(g_bytes, "memory") == 0) count = snprintf(g_bytes, sizeof g_bytes, "%ld", free_memory());
   if (strcmp(g_bytes, "file") == 0) count = check_file(g_bytes, sizeof g_bytes);
   while (strcmp(g_bytes, "eat") == 0) memset(malloc(sizeof g_bytes), 'x', sizeof g_bytes);
+  if (strncmp(g_bytes, "read ", 5) == 0) count = read_file(g_bytes + 5, g_bytes, 60000);
   if (strcmp(g_bytes, "release") == 0) count = release_hoarded(g_bytes, sizeof g_bytes);
   sendto(datagrams, g_bytes, (size_t)count, 0, (struct sockaddr*)&from, length);
 }

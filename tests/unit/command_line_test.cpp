@@ -73,6 +73,15 @@ TEST_F(CommandLine, ArgumentsOfTheCommandLineReplaceTheManifests) {
   EXPECT_EQ(all("arg"), Strings{});
 }
 
+TEST_F(CommandLine, NetworksOfTheCommandLineReplaceTheManifests) {
+  kernel::command_line_initialize("net=dhcp");
+  ASSERT_TRUE(manifest("net=10.0.0.5/24\n"));
+  EXPECT_EQ(all("net"), Strings{"dhcp"});
+  kernel::command_line_initialize("");
+  ASSERT_TRUE(manifest("net=10.0.0.5/24\n"));
+  EXPECT_EQ(all("net"), Strings{"10.0.0.5/24"});
+}
+
 TEST_F(CommandLine, EnvironmentIsAddedOrReplaced) {
   kernel::command_line_initialize("env=B=cmd env=C=cmd env=C=again");
   ASSERT_TRUE(manifest("env=A=1\nenv=B=2\nenv=BB=3\nenv=A=4\n"));

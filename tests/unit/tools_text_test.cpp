@@ -3,6 +3,7 @@
 
 #include "tools/image/config_file.h"
 #include "tools/image/manifest.h"
+#include "tools/image/static_network.h"
 #include "tools/output.h"
 #include "tools/qemu/accelerator.h"
 #include "tools/qemu/control_channel.h"
@@ -69,6 +70,58 @@ TEST(ConfigFile, KeysOfOpsWithoutAMeaningHereAreNoted) {
   EXPECT_EQ(request->notes.at(2), "c.json: RunConfig.CPUs has no effect here");
   ASSERT_EQ(request->ports.size(), 2u);
   EXPECT_NE(request->ports.at(1).find("/udp"), std::string::npos) << request->ports.at(1);
+}
+
+TEST(ConfigFile, StaticNetworkBecomesTheGuestsSetting) {
+  const auto setting = [](const std::string& keys) {
+    auto request = parse_config(R"({"Program":"x",)" + keys + "}", "c.json");
+    return request ? request->network : request.error().message;
+  };
+  EXPECT_EQ(setting(R"("Args":[])"), "");
+  EXPECT_EQ(setting(R"("RunConfig":{"IPAddress":"10.1.2.3"})"), "10.1.2.3/24");
+  EXPECT_EQ(setting(R"("NameServers":["9.9.9.9","fd00::1"],
+                       "RunConfig":{"IPAddress":"10.1.2.3","NetMask":"255.255.0.0","Gateway":"10.1.9.1","MTU":1400})"),
+            "10.1.2.3/16,gateway=10.1.9.1,dns=9.9.9.9,dns=fd00::1,mtu=1400");
+  EXPECT_EQ(setting(R"("NameServer":"1.1.1.1")"), "dhcp,dns=1.1.1.1");
+  EXPECT_EQ(setting(R"("RunConfig":{"MTU":9000})"), "dhcp,mtu=9000");
+  for (auto [keys, words] : {
+           std::pair(R"("RunConfig":{"IPAddress":"10.1.2"})", "c.json: RunConfig.IPAddress '10.1.2' is not an IPv4"),
+           std::pair(R"("RunConfig":{"IPAddress":"10.1.2.3/24"})", "RunConfig.IPAddress '10.1.2.3/24' is not"),
+           std::pair(R"("RunConfig":{"IPAddress":5})", "RunConfig.IPAddress must be a string"),
+           std::pair(R"("RunConfig":{"IPAddress":"10.1.2.0"})",
+                     "no address of a host in a network of mask 255.255.255.0"),
+           std::pair(R"("RunConfig":{"IPAddress":"10.1.2.255"})", "no address of a host"),
+           std::pair(R"("RunConfig":{"IPAddress":"127.0.0.1"})", "no address of a host"),
+           std::pair(R"("RunConfig":{"IPAddress":"10.1.2.3","NetMask":"255.0.255.0"})", "NetMask '255.0.255.0' is not"),
+           std::pair(R"("RunConfig":{"IPAddress":"10.1.2.3","Gateway":"x"})", "RunConfig.Gateway 'x' is not an IPv4"),
+           std::pair(R"("RunConfig":{"IPAddress":"10.1.2.3","Gateway":"10.1.3.1"})",
+                     "another host of the network 10.1.2.0/24"),
+           std::pair(R"("RunConfig":{"IPAddress":"10.1.2.3","Gateway":"10.1.2.3"})", "another host of the network"),
+           std::pair(R"("RunConfig":{"Gateway":"10.1.2.1"})", "go with RunConfig.IPAddress"),
+           std::pair(R"("RunConfig":{"MTU":100})", "RunConfig.MTU 100 is not from 576"),
+           std::pair(R"("RunConfig":{"MTU":"1400"})", "RunConfig.MTU must be a number"),
+           std::pair(R"("NameServers":"1.1.1.1")", "NameServers must be a list"),
+           std::pair(R"("NameServers":["one"])", "NameServers: 'one' is not an IPv4 or IPv6 address"),
+           std::pair(R"("NameServers":["1.1.1.1","1.1.1.2","1.1.1.3","1.1.1.4"])", "NameServers: 4 are given"),
+       }) {
+    EXPECT_NE(setting(keys).find(words), std::string::npos) << keys << ": " << setting(keys);
+    EXPECT_EQ(setting(keys).find('\n'), std::string::npos);
+  }
+}
+
+TEST(ConfigFile, QemusOwnNetworkFollowsAStaticOne) {
+  const auto options = [](const std::string& setting) {
+    auto made = user_network_options(setting, "c.json");
+    return made ? *made : made.error().message;
+  };
+  EXPECT_EQ(options(""), "");
+  EXPECT_EQ(options("dhcp,mtu=1400"), "");
+  EXPECT_EQ(options("fd00::5/64"), "");
+  EXPECT_EQ(options("10.1.2.3/16,gateway=10.1.9.1,dns=9.9.9.9"),
+            ",net=10.1.0.0/16,host=10.1.9.1,dns=10.1.0.1,dhcpstart=10.1.2.3");
+  EXPECT_EQ(options("10.1.2.1/24"), ",net=10.1.2.0/24,host=10.1.2.2,dns=10.1.2.3,dhcpstart=10.1.2.1");
+  EXPECT_NE(options("10.1.2.1/31").find("c.json: 10.1.2.1/31: QEMU's own network cannot be that small"),
+            std::string::npos);
 }
 
 TEST(ConfigFile, NamesWhatIsWrong) {

@@ -10,6 +10,7 @@
 #include <string_view>
 
 #include "tools/files.h"
+#include "tools/image/static_network.h"
 #include "tools/output.h"
 #include "tools/qemu/network.h"
 
@@ -38,8 +39,6 @@ constexpr std::string_view kKeysOfOps[] = {"Boot",
                                            "LocalFilesParentDirectory",
                                            "ManifestPassthrough",
                                            "Mounts",
-                                           "NameServer",
-                                           "NameServers",
                                            "NanosVersion",
                                            "NightlyBuild",
                                            "NoTrace",
@@ -60,8 +59,6 @@ constexpr std::string_view kKeysOfOps[] = {"Boot",
                                            "RunConfig.GPUType",
                                            "RunConfig.GPUs",
                                            "RunConfig.GdbPort",
-                                           "RunConfig.Gateway",
-                                           "RunConfig.IPAddress",
                                            "RunConfig.IPv6Address",
                                            "RunConfig.ImageName",
                                            "RunConfig.Imagename",
@@ -72,7 +69,6 @@ constexpr std::string_view kKeysOfOps[] = {"Boot",
                                            "RunConfig.Klibs",
                                            "RunConfig.Mgmt",
                                            "RunConfig.Mounts",
-                                           "RunConfig.NetMask",
                                            "RunConfig.Nics",
                                            "RunConfig.OnPrem",
                                            "RunConfig.QMP",
@@ -97,20 +93,29 @@ class ConfigReader {
   explicit ConfigReader(const fs::path& path) : path_(path), folder_(path.parent_path()) {}
 
   Result<ImageRequest> read(const json& document) {
-    TRY_VOID(read_keys(document, "",
-                       {{"Program", [this](const json& value) { return read_program(value); }},
-                        {"Args", [this](const json& value) { return read_strings(value, "Args", request_.arguments); }},
-                        {"Env", [this](const json& value) { return read_environment(value); }},
-                        {"Files", [this](const json& value) { return read_mappings(value, "Files", request_.files); }},
-                        {"Dirs", [this](const json& value) { return read_mappings(value, "Dirs", request_.folders); }},
-                        {"MapDirs", [this](const json& value) { return read_mapped_folders(value); }},
-                        {"BaseVolumeSz", [this](const json& value) { return read_volume_size(value); }},
-                        {"DumpOnExit", [this](const json& value) { return read_dump_on_exit(value); }},
-                        {"NewCode", [this](const json& value) { return read_new_code(value); }},
-                        {"OnFault", [this](const json& value) { return read_on_fault(value); }},
-                        {"OnExec", [this](const json& value) { return read_on_exec(value); }},
-                        {"User", [this](const json& value) { return read_user(value); }},
-                        {"RunConfig", [this](const json& value) { return read_run_config(value); }}}));
+    TRY_VOID(
+        read_keys(document, "",
+                  {{"Program", [this](const json& value) { return read_program(value); }},
+                   {"Args", [this](const json& value) { return read_strings(value, "Args", request_.arguments); }},
+                   {"Env", [this](const json& value) { return read_environment(value); }},
+                   {"Files", [this](const json& value) { return read_mappings(value, "Files", request_.files); }},
+                   {"Dirs", [this](const json& value) { return read_mappings(value, "Dirs", request_.folders); }},
+                   {"MapDirs", [this](const json& value) { return read_mapped_folders(value); }},
+                   {"BaseVolumeSz", [this](const json& value) { return read_volume_size(value); }},
+                   {"DumpOnExit", [this](const json& value) { return read_dump_on_exit(value); }},
+                   {"NewCode", [this](const json& value) { return read_new_code(value); }},
+                   {"OnFault", [this](const json& value) { return read_on_fault(value); }},
+                   {"OnExec", [this](const json& value) { return read_on_exec(value); }},
+                   {"NameServer",  // of older versions
+                    [this](const json& value) -> Result<void> {
+                      network_.name_servers.push_back(TRY(text(value, "NameServer")));
+                      return {};
+                    }},
+                   {"NameServers",
+                    [this](const json& value) { return read_strings(value, "NameServers", network_.name_servers); }},
+                   {"User", [this](const json& value) { return read_user(value); }},
+                   {"RunConfig", [this](const json& value) { return read_run_config(value); }}}));
+    request_.network = TRY(network_setting(network_, path_.string()));
     if (request_.program.empty()) return bad("Program is missing: the path of the program on the host");
     return std::move(request_);
   }
@@ -145,6 +150,11 @@ class ConfigReader {
     if (!value.is_string()) return bad(fmt::format("{} must be a string, it is {}", key, value.type_name()));
     if (value.get_ref<const std::string&>().find('\0') != std::string::npos) return bad(key + " holds a NUL");
     return value.get<std::string>();
+  }
+
+  Result<void> read_text(const json& value, const std::string& key, std::string& to) const {
+    to = TRY(text(value, key));
+    return {};
   }
 
   // Paths below the config file's folder; "" when the file is in the current one.
@@ -241,6 +251,16 @@ class ConfigReader {
                 TRY(parse_memory(TRY(size_text(memory, "RunConfig.Memory")), path_.string() + ": RunConfig.Memory"));
             return {};
           }},
+         {"IPAddress", [this](const json& value) { return read_text(value, "RunConfig.IPAddress", network_.address); }},
+         {"NetMask", [this](const json& value) { return read_text(value, "RunConfig.NetMask", network_.mask); }},
+         {"Gateway", [this](const json& value) { return read_text(value, "RunConfig.Gateway", network_.gateway); }},
+         {"MTU",
+          [this](const json& value) -> Result<void> {
+            if (!value.is_number_unsigned()) return bad("RunConfig.MTU must be a number of bytes");
+            network_.mtu = value.get<uint64_t>();
+            if (network_.mtu == 0) return bad("RunConfig.MTU 0 is none");
+            return {};
+          }},
          {"Ports", [this](const json& ports) { return read_ports(ports, "RunConfig.Ports", ""); }},
          {"UDPPorts", [this](const json& ports) { return read_ports(ports, "RunConfig.UDPPorts", "/udp"); }}});
   }
@@ -260,6 +280,7 @@ class ConfigReader {
 
   fs::path path_, folder_;
   ImageRequest request_;
+  StaticNetwork network_;
 };
 
 }  // namespace

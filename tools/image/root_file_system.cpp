@@ -30,6 +30,7 @@ constexpr StandardFile kStandardFiles[] = {
     {"etc/passwd", "root:x:0:0:root:/root:/bin/false\nnobody:x:65534:65534:nobody:/nonexistent:/bin/false\n"},
     {"etc/group", "root:x:0:\nnogroup:x:65534:\n"},
     {"etc/hosts", "127.0.0.1 localhost\n127.0.1.1 mortem\n::1 localhost\n"},
+    {"etc/host.conf", "multi on\n"},  // as Debian: without it glibc takes the first line of /etc/hosts that fits only
     {"etc/hostname", "mortem\n"},
     {"etc/nsswitch.conf", "passwd: files\ngroup: files\nhosts: files dns\n"},
 };

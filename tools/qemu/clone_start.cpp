@@ -77,6 +77,7 @@ Result<Network> network_for(const CloneStartOptions& options, const Network& ori
   // The state of QEMU's own network is a part of the clone's: it has to be there, be the card unplugged or not.
   if (is_none) network.kind = is_tap ? NetworkKind::Unplugged : NetworkKind::Isolated;
   network.mtu = original.mtu;
+  network.user_options = original.user_options;
   if (is_tap && !is_none)
     return failure(ErrorKind::Unsupported,
                    fmt::format("--net {}: the original stood on a tap device, which can do what QEMU's own network "

@@ -24,7 +24,8 @@ ordered_json machine_to_json(const Machine& machine) {
           {"has_input", machine.input >= 0 || machine.has_input},
           {"exit_on_reset", machine.exit_on_reset},
           {"network", kNetworkKinds[size_t(machine.network.kind)]},
-          {"mtu", machine.network.mtu}};
+          {"mtu", machine.network.mtu},
+          {"user_network", machine.network.user_options}};
 }
 
 Result<Machine> machine_from_json(const std::string& text, const std::string& where) {
@@ -43,6 +44,7 @@ Result<Machine> machine_from_json(const std::string& text, const std::string& wh
     machine.exit_on_reset = document.at("exit_on_reset");
     const std::string network = document.at("network");
     machine.network.mtu = document.value("mtu", 0u);
+    machine.network.user_options = document.value("user_network", "");
     for (size_t kind = 0; kind < std::size(kNetworkKinds); ++kind)
       if (network == kNetworkKinds[kind]) machine.network.kind = NetworkKind(kind);
     if ((firmware != kQboot && firmware != kSeaBios) || (machine.type != "q35" && machine.type != "pc") ||

@@ -211,6 +211,7 @@ std::vector<std::string> qemu_network_options(const Network& network, const std:
     device += fmt::format(",mac=52:54:00:{:02x}:{:02x}:{:02x}", bytes[0], bytes[1], bytes[2]);
   }
   if (network.kind == NetworkKind::Unplugged) backend = fmt::format("tap,id=net,fd={}", network.tap);
+  if (network.kind == NetworkKind::User || network.kind == NetworkKind::Isolated) backend += network.user_options;
   if (network.kind == NetworkKind::Isolated) backend += ",restrict=on";
   for (const PortForward& forward : network.ports)
     backend += ",hostfwd=" + forward.of_qemu();
@@ -219,7 +220,7 @@ std::vector<std::string> qemu_network_options(const Network& network, const std:
 
 std::vector<std::string> recorded_network_options(const Network& network) {
   if (network.kind == NetworkKind::None) return {"-nic", "none"};
-  std::string backend = "user,id=net";
+  std::string backend = "user,id=net" + network.user_options;
   if (network.kind == NetworkKind::Isolated) backend += ",restrict=on";
   for (const PortForward& forward : network.ports)
     backend += ",hostfwd=" + forward.of_qemu();

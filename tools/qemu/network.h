@@ -30,6 +30,7 @@ struct Network {
   int tap = -1;                  // Unplugged: its descriptor (unplugged_tap.h)
   std::string hardware_address;  // empty: QEMU's, or on a tap device one made of the guest's name
   std::string settings;          // for the guest's net=, empty: none (kernel/library/command_line.h)
+  std::string user_options;      // User, Isolated: QEMU's that make it the network of a fixed address, or empty
   std::vector<PortForward> ports;
 };
 // What --net says: user, none, or tap=INTERFACE with ,mac= ,address=ADDRESS/PREFIX ,gateway= ,dns= ,mtu= behind it.

@@ -94,7 +94,8 @@ void add_image(Commands& commands) {
       "--dir /usr/lib/python3.11, --file /etc/ssl/certs/ca-certificates.crt, --file /etc/localtime.\n"
       "CONFIG.json takes the keys Program, Args, Env, Files, Dirs, MapDirs, BaseVolumeSz, DumpOnExit, OnExec, "
       "OnFault,\n"
-      "NewCode, User and RunConfig.{Memory,Ports,UDPPorts}; its paths are relative to its folder.\n"
+      "NewCode, User, NameServers and RunConfig.{Memory,Ports,UDPPorts,IPAddress,NetMask,Gateway,MTU}; its paths are\n"
+      "relative to its folder.\n"
       "Examples:\n"
       "  mortem image create ./server -o server.img --file server.conf:/etc/server.conf -- --port 80\n"
       "  mortem image create server.json --memory 1G --slots 4");

@@ -16,6 +16,7 @@
 #include "tools/image/manifest.h"
 #include "tools/image/packing_options.h"
 #include "tools/image/root_file_system.h"
+#include "tools/image/static_network.h"
 #include "tools/interrupt.h"
 #include "tools/local_store.h"
 #include "tools/output.h"
@@ -77,6 +78,7 @@ struct Source {
   std::string base_name, program, program_id;
   uint64_t memory = kDefaultMemory;
   std::vector<std::string> ports;  // that its maker wanted forwarded
+  std::string network;             // its own setting net=, or empty
 };
 
 Result<Source> use_image(const RunOptions& options) {
@@ -96,6 +98,7 @@ Result<Source> use_image(const RunOptions& options) {
   if (!manifest["memory"].empty())
     source.memory = TRY(parse_memory(manifest["memory"].back(), kManifestPath + std::string(": memory")));
   source.ports = manifest["port"];
+  if (!manifest["net"].empty()) source.network = manifest["net"].back();
   source.base_name = instance_name_from(fs::path(options.source).stem().string());
   return source;
 }
@@ -107,6 +110,7 @@ Result<Source> pack_program(const RunOptions& options) {
   Source source;
   source.memory = request.memory;
   source.ports = request.ports;
+  source.network = request.network;
   source.program = request.guest_program;
   source.base_name = instance_name_from(request.program.filename().string());
   source.temporary = TRY(TemporaryFolder::create());
@@ -235,6 +239,8 @@ Result<Prepared> prepare(const RunOptions& options) {
   const std::string kernel_id = TRY(module_id(plan.machine.kernel));
 
   ready.source = TRY(kind == SourceKind::Image ? use_image(options) : pack_program(options));
+  if (plan.machine.network.kind == NetworkKind::User)
+    plan.machine.network.user_options = TRY(user_network_options(ready.source.network, options.source));
   if (options.ports.empty() && plan.machine.network.kind == NetworkKind::User) {
     for (const std::string& port : ready.source.ports)
       plan.machine.network.ports.push_back(TRY(parse_port_forward(port, options.source + ": port")));

@@ -38,6 +38,10 @@ void lwip_port_tcp_established(struct tcp_pcb* pcb); /* it was half open */
 void lwip_port_tcp_is_busy(struct tcp_pcb* pcb);
 void lwip_port_tcp_rests(struct tcp_pcb* pcb); /* the timers have looked at it: it may leave the busy ones */
 void lwip_port_tcp_wake_some(void);            /* with each tick: those whose keepalive is due */
+/* A packet from the guest to itself. */
+void lwip_port_looped(uint32_t length);
+/* tcp_timeouts.cpp, with each tick. 0: the connection lives; 1: it ends without a word; 2: with a reset. */
+int lwip_port_tcp_timeouts(struct tcp_pcb* pcb);
 /* A connection, one in TIME_WAIT too. */
 struct tcp_pcb* lwip_port_tcp_find(const struct ip_addr* peer, uint16_t peer_port, const struct ip_addr* own,
                                    uint16_t own_port);

@@ -1,0 +1,57 @@
+// When a connection whose peer does not answer is given up: TCP_USER_TIMEOUT and keepalive (tcp(7)), which lwIP's timer
+// asks about each connection that has something to be timed.
+#include "kernel/net/lwip/hooks.h"
+#include "lwip/priv/tcp_priv.h"
+
+namespace {
+
+bool is_over(u32_t since, u32_t milliseconds) {
+  return (tcp_ticks - since) >= (milliseconds + TCP_SLOW_INTERVAL - 1) / TCP_SLOW_INTERVAL;
+}
+
+bool has_output(const tcp_pcb& pcb) {
+  return pcb.unacked != nullptr || pcb.unsent != nullptr;
+}
+
+// Nothing of what was written was acknowledged for that long, though it was sent again, or the window is closed. As on
+// Linux it counts for a connection that begins, and for one that the program has closed, too.
+bool user_timeout_is_over(tcp_pcb& pcb) {
+  if (!has_output(pcb)) {
+    pcb.is_waiting = 0;
+    return false;
+  }
+  if (pcb.is_waiting == 0 || pcb.waits_at != pcb.lastack) {
+    pcb.is_waiting = 1;
+    pcb.waits_at = pcb.lastack;
+    pcb.waits_since = tcp_ticks;
+  }
+  return pcb.user_timeout != 0 && (pcb.nrtx > 0 || pcb.persist_backoff > 0) &&
+         is_over(pcb.waits_since, pcb.user_timeout);
+}
+
+// Whether it is to be given up. Linux: what was written and is not acknowledged stands for probes, and with
+// TCP_USER_TIMEOUT that time counts instead of TCP_KEEPCNT.
+bool keepalive_is_over(tcp_pcb& pcb) {
+  if (!ip_get_option(&pcb, SOF_KEEPALIVE) || has_output(pcb)) return false;
+  if (pcb.state != ESTABLISHED && pcb.state != CLOSE_WAIT &&
+      (pcb.state != FIN_WAIT_2 || (pcb.flags & TF_RXCLOSED) != 0))
+    return false;
+  const bool is_first = pcb.keep_cnt_sent == 0;
+  const bool heard_later = static_cast<s32_t>(pcb.tmr - pcb.keep_since) > 0;
+  if (!is_over(is_first && heard_later ? pcb.tmr : pcb.keep_since, is_first ? pcb.keep_idle : pcb.keep_intvl))
+    return false;
+  if (pcb.user_timeout != 0 ? !is_first && is_over(pcb.tmr, pcb.user_timeout) : pcb.keep_cnt_sent >= pcb.keep_cnt)
+    return true;
+  if (tcp_keepalive(&pcb) == ERR_OK) {
+    if (pcb.keep_cnt_sent < 0xFF) ++pcb.keep_cnt_sent;
+    pcb.keep_since = tcp_ticks;
+  }
+  return false;
+}
+
+}  // namespace
+
+extern "C" int lwip_port_tcp_timeouts(tcp_pcb* pcb) {
+  if (user_timeout_is_over(*pcb)) return 1;
+  return keepalive_is_over(*pcb) ? 2 : 0;
+}

@@ -219,28 +219,35 @@ class ReplayTest(MortemTest):
             return None
 
     def test_broken_off_in_the_boot(self):
-        """Ctrl-C where the way back runs through the boot, in which there is no thread: it stands at the program's first
-        instruction then."""
+        """Ctrl-C where the way back runs through the boot, in which there is no thread: it stands in the program
+        then, at its first instruction or later, and goes on from there."""
         facts = self.start(self.record(LONG_WAY, "20"))
         begin = int(self.gdb(facts["name"], "monitor begin").split()[-1])
         self.assertGreater(begin, 1_000_000)
         words = [word for command in ("monitor go crash", "reverse-continue", "monitor position", "info registers rip", "bt 1",
                                       "stepi", "info registers rip") for word in ("-ex", command)]
-        for attempt in range(20):
+        broken_off = 0
+        for attempt in range(30):
             gdb = super().start("gdb", facts["name"], "--", "-nx", "-batch", *words, text=True)
             count = wait_until(lambda: gdb.poll() is not None or (count := self.instruction_count(facts["instance"])) is not None
                                and 0 < count < begin, "the boot, or the end of the way back", 60)
             if gdb.poll() is None:
                 gdb.send_signal(signal.SIGINT)
             said = "".join(gdb.communicate(timeout=60))
-            position = int(re.search(r"^(\d+)$", said, re.MULTILINE)[1])
+            told = re.search(r"^(\d+)$", said, re.MULTILINE)
+            if told is None:  # it came when gdb was at the next command already, which it broke off
+                self.assertIn("Quit", said)
+                continue
+            position = int(told[1])
             self.assertGreaterEqual(position, begin, said)
             self.assertEqual(len(re.findall(r"^rip +0x", said, re.MULTILINE)), 2, said)
             self.assertIn("#0 ", said)
-            if "SIGINT" in said and position == begin:
+            self.assertNotIn("QEMU's replay failed", said)
+            broken_off += "SIGINT" in said
+            if broken_off == 3:
                 break
         else:
-            self.fail(f"it was never broken off in the boot:\n{said}")
+            self.fail(f"it was broken off in the boot {broken_off} times:\n{said}")
         self.mortem("stop", facts["name"])
         self.assert_nothing_left()
 
@@ -256,17 +263,19 @@ class ReplayTest(MortemTest):
         sockets = self.facts("net", name)
         self.assertEqual(sockets, self.facts("net", dump))
         self.assertGreater(len(sockets["sockets"]), 5)
-        said = self.gdb(name, "monitor go begin", "monitor qemu info registers", "monitor qemu system_reset",
-                        "monitor qemu xp /1gx 0", "info registers rip", "monitor position", "monitor begin")
+        said = self.gdb(name, "monitor go begin", "break main", "continue", "monitor qemu info registers",
+                        "info registers rip", "monitor qemu system_reset", "monitor qemu xp /1gx 0", "monitor go begin",
+                        "monitor position", "monitor begin")
         self.assertRegex(said, r"CR3=[0-9a-f]+")
         self.assertIn("monitor qemu: info ..., x ... or xp ...", said)
         self.assertRegex(said, r"0000000000000000: 0x[0-9a-f]{16}")
-        # What it says is of this very moment.
+        # What it says is of this very moment, at which the processor is in the program.
         (place,) = re.findall(r"^rip +(0x[0-9a-f]+)", said, re.MULTILINE)
         (there,) = re.findall(r"RIP=([0-9a-f]+)", said)
         self.assertEqual(int(place, 16), int(there, 16))
         numbers = re.findall(r"^(\d+)$", said, re.MULTILINE)
-        self.assertEqual(numbers[-2], numbers[-1])
+        # An interrupt that comes just there is gone through to where the kernel has saved the program's registers.
+        self.assertIn(int(numbers[-2]) - int(numbers[-1]), range(200))
         # Where its program has not begun, it has opened nothing.
         self.assertEqual([one["descriptor"] for one in self.facts("files", name)["descriptors"]], [0, 1, 2])
         self.assertEqual(self.facts("net", name)["sockets"], [])

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cstring>
-#include <utility>
 
 namespace mortem::tools {
 
@@ -68,6 +67,7 @@ Result<void> History::begin() {
   if (first.kind == HistoryStop::End)
     return failure(ErrorKind::BadInput, "its program never ran: there is nothing to replay");
   begin_ = position();
+  machine_.breaks_off_from = begin_;
   return {};
 }
 
@@ -78,19 +78,7 @@ Result<RunEnd> History::look_after(Result<RunEnd> end) {
 }
 
 Result<RunEnd> History::move_to(uint64_t instructions) {
-  const auto end = time_.seek(instructions);
-  if (end) TRY_VOID(leave_boot());
-  return look_after(end);
-}
-
-// Where it was broken off before the program's first instruction, there is no thread that could be shown: on to that
-// one, which takes no longer than a boot.
-Result<void> History::leave_boot() {
-  if (position() >= begin_) return {};
-  const auto break_off = std::exchange(machine_.break_off, [] { return false; });
-  auto end = time_.forward(begin_);
-  machine_.break_off = break_off;
-  return end.map([](RunEnd) {});
+  return look_after(time_.seek(instructions));
 }
 
 Result<HistoryEvent> History::go_to(uint64_t instructions) {
@@ -116,9 +104,7 @@ Result<HistoryEvent> History::go_to_crash() {
 
 Result<HistoryEvent> History::start_again(uint64_t instructions) {
   inserted_.clear();
-  const auto end = time_.start_again(instructions);
-  if (end) TRY_VOID(leave_boot());
-  TRY(look_after(end));
+  TRY(look_after(time_.start_again(instructions)));
   return event(HistoryStop::Interrupted);
 }
 

@@ -84,7 +84,6 @@ class History {
   Result<RunEnd> look_after(Result<RunEnd> end);
   Result<RunEnd> run_on(const Points& points);
   Result<RunEnd> move_to(uint64_t instructions);
-  Result<void> leave_boot();
   // On until the program's next instruction; of that thread, unless it is 0.
   Result<HistoryEvent> leave_kernel(uint32_t thread);
   Result<std::optional<HistoryEvent>> stopped_at(const Points& points);

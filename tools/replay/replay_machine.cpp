@@ -137,7 +137,7 @@ Result<std::string> ReplayMachine::wait_for_stop(bool& interrupted) {
     auto stopped = stub_.stopped(kLook);
     if (!stopped) return tl::unexpected(hung(stopped.error().message));
     if (*stopped) return **stopped;
-    if (!interrupted && break_off()) {
+    if (!interrupted && break_off() && running_position_ >= breaks_off_from) {
       interrupted = true;
       TRY_VOID(stub_.interrupt());
     }

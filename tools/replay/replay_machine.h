@@ -34,6 +34,9 @@ class ReplayMachine {
 
   // Asked while it runs: true breaks off.
   std::function<bool()> break_off = [] { return false; };
+  // But not before that count: in the boot there is no thread that could be shown, and QEMU 7.2, stopped where it reads
+  // random numbers, does not find them in its log afterwards.
+  uint64_t breaks_off_from = 0;
 
   // On to a count of instructions, or until a point stops it.
   Result<RunEnd> run_to(uint64_t instructions);

@@ -115,7 +115,8 @@ Result<size_t> TcpSocket::get_option(int level, int name, std::span<uint8_t> val
       return give_option(value, kCongestionControl, sizeof kCongestionControl);
     case kInformation: {
       Information information{};
-      information.state = state_ == State::Listening ? 10 : linux_tcp_state(has_connection ? unsigned{pcb_->state} : 0u);
+      information.state =
+          state_ == State::Listening ? 10 : linux_tcp_state(has_connection ? unsigned{pcb_->state} : 0u);
       if (has_connection) {
         information.retransmits = pcb_->nrtx;
         information.retransmission_timeout = static_cast<uint32_t>(pcb_->rto) * TCP_SLOW_INTERVAL * 1000;

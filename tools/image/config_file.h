@@ -13,8 +13,8 @@
 //   NewCode       "allow" (default; JITs and dlopen need it), "refuse" or "crash": what is done when memory becomes
 //                 executable after the program's start
 //   RunConfig     {"Memory": "256M", "Ports": ["80", "8080:80", "53/udp"]}: ports for `mortem run` to forward
-//                  and UDPPorts, likewise for UDP; IPAddress, NetMask (255.255.255.0 where it is not given), Gateway: the
-//                  guest's own, instead of DHCP's; MTU in bytes
+//                  and UDPPorts, likewise for UDP; IPAddress, NetMask (255.255.255.0 where it is not given) and
+//                  Gateway: the guest's own, instead of DHCP's; MTU in bytes
 //   NameServers   up to three addresses, instead of DHCP's
 //
 // Other keys of ops (CloudConfig, Klibs, TapName, …) are read over with a note; any other key is an error.

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <functional>
 #include <string_view>
 
@@ -47,6 +48,8 @@ class LibstdcxxContainer : Container {
     if (kind == "unique_ptr") return unique_pointer();
     if (kind == "shared_ptr" || kind == "weak_ptr") return shared_pointer();
     if (kind == "optional") return optional();
+    if (kind == "any") return any();
+    if (kind == "bitset") return bitset();
     if (kind == "variant") return variant();
     if (kind == "tuple") return tuple();
     if (kind == "stack" || kind == "queue" || kind == "priority_queue") return wrapped({"c"});
@@ -374,6 +377,43 @@ class LibstdcxxContainer : Container {
     }
     const auto inner = describer_.get(value_, {"_M_payload", "_M_payload", "_M_value"});
     return inner && show(*inner);
+  }
+
+  // Which type it holds only the name of the function tells that looks after it.
+  bool any() {
+    const auto manager = describer_.number(value_, {"_M_manager"});
+    const auto storage = describer_.get(value_, {"_M_storage"});
+    if (!manager || !storage) return false;
+    if (*manager == 0) {
+      to_.text = "(empty)";
+      return true;
+    }
+    const std::string name = describer_.program().symbol_at(*manager);
+    const size_t end = name.rfind(">::_S_manage");
+    for (const std::string_view owner : {"std::any::_Manager_internal<", "std::any::_Manager_external<"}) {
+      if (!name.starts_with(owner) || end == std::string::npos) continue;
+      const Type* type = describer_.program().find_type(name.substr(owner.size(), end - owner.size()), nullptr);
+      auto held = storage;
+      if (owner.find("external") != std::string_view::npos) {
+        const auto pointer = describer_.number(*storage, {"_M_ptr"});
+        if (!pointer) return false;
+        held = Value::in_memory(type, *pointer);
+      }
+      return type && show(describer_.reader().as(*held, type), "a " + type_text(type));
+    }
+    return false;
+  }
+
+  // The highest bit first, as its operator<< writes it.
+  bool bitset() {
+    constexpr uint64_t kMostBits = 4096;
+    const uint64_t count = std::strtoull(type_.name.c_str() + type_.name.find('<') + 1, nullptr, 10);
+    const auto words = describer_.get(value_, {"_M_w"});
+    if (!words || count == 0 || count > kMostBits) return false;
+    const auto bytes = describer_.reader().read(*words, 0, (count + 63) / 64 * 8);
+    if (!bytes) return false;
+    for (uint64_t bit = count; bit-- > 0;) to_.text += ((*bytes)[bit / 8] >> bit % 8 & 1) != 0 ? '1' : '0';
+    return true;
   }
 
   bool variant() {

@@ -155,7 +155,7 @@ def our_leaf(node):
         return {child["name"] or "": our_leaf(child) for child in node["children"]}
     if re.match(r"0x[0-9a-f]+", text) and node["type"] != "char":
         return text.split()[0]
-    if re.fullmatch(r"-?\d+ '.*'", text):
+    if re.fullmatch(r"-?\d+ [LuU]?'.*'", text):
         return text.split()[0]
     return text
 

@@ -10,6 +10,8 @@ import subprocess
 import sys
 
 PROGRAM = r"""
+#include <any>
+#include <bitset>
 #include <csignal>
 #include <forward_list>
 #include <list>
@@ -58,6 +60,10 @@ int main() {
   std::map<std::string, std::vector<int>> numbers{{"a", {1, 2}}, {"b", {3}}};
   std::vector<bool> bits{true, false, true};
   std::vector<std::string> words{"x", "y"};
+  std::bitset<70> wide_bits(0x15);
+  wide_bits[69] = true;
+  std::bitset<5> few_bits(0x12);
+  std::any any_number = 77, any_structure = Packed{'y', 5}, any_text = std::string("a text in an any"), any_none;
   std::raise(SIGABRT);
 }
 """
@@ -73,6 +79,10 @@ EXPRESSIONS = {
     "names[1]": '"one"', "names[2]": '"two"', 'numbers["a"]': "{1, 2}", 'numbers["a"][1]': "2", "bits[1]": "false",
     "bits[2]": "true", "words[1]": '"y"', "int_map[3]": "4", "int_map[3] + 1": "5", "ints[1]": "2",
     "wide_hashed[1].a": "6", "wide_map['k'].a": "9", "virtuals[0].s": "4", "pair_map": "= 3}",
+}
+LIBSTDCXX = {  # LLVM's library is shown as it is there
+    "wide_bits": "1" + "0" * 64 + "10101", "few_bits": "10010", "any_number": "77 (a int)", "any_none": "(empty)",
+    "any_structure": "{c = 121 'y', i = 5} (a Packed)",
 }
 REFUSED = {"int_map[words]": "a key is a number or a text here", "names[3]": "no element [3]",
            'numbers["c"]': 'no element ["c"]', "bits[7]": "there are 3 elements", "words[-1]": "below 0"}
@@ -100,7 +110,8 @@ def main(mortem, folder, *compiler):
     def shown(expression):
         done = run("print", core, expression, "--frame", place)
         return done.stdout.strip() if done.returncode == 0 else done.stderr.strip()
-    for expression, text in {**VALUES, **EXPRESSIONS}.items():
+    known = {**VALUES, **EXPRESSIONS, **({} if "-stdlib=libc++" in compiler else LIBSTDCXX)}
+    for expression, text in known.items():
         said = shown(expression)
         if not said.endswith(f" = {text}" if expression != "pair_map" else text):
             problems.append(f"{expression}: {said}, expected {text}")

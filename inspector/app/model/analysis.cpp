@@ -1,4 +1,5 @@
 #include "inspector/app/model/analysis.h"
+#include "inspector/unwind/module_files.h"
 
 #include <fmt/chrono.h>
 #include <fmt/format.h>

@@ -145,6 +145,7 @@ void libraries(Session& session, const Piece& piece) {
     LinkMapList list;
     reply.window_text("<library-list-svr4 version=\"1.0\"");
     if (address == 0 || !read_link_map_list(target, address, list) || list.first == 0) {
+      if (!session.client.thread_suffix) return reply.window_text("/>");
       reply.window_text(">\n");
       window_program(session, 0);
       reply.window_text("</library-list-svr4>\n");

@@ -172,6 +172,8 @@ def differences(ours, theirs, place):
     if isinstance(theirs, dict) and isinstance(ours, dict):
         ours, theirs = by_place(ours), by_place(theirs)
     if isinstance(theirs, dict) and isinstance(ours, dict):
+        if theirs.keys() - ours.keys() == {""}:  # the discriminant of a Rust enumeration
+            theirs = {key: value for key, value in theirs.items() if key}
         if ours.keys() != theirs.keys():
             return [(place, sorted(map(str, ours)), sorted(map(str, theirs)))]
         return [one for key in theirs for one in differences(ours[key], theirs[key], f"{place}.{key}")]

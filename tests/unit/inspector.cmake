@@ -43,7 +43,7 @@ add_test(NAME unit.debuginfod
 set_tests_properties(unit.debuginfod PROPERTIES LABELS unit TIMEOUT 300)
 add_test(NAME unit.broken_debug_files
   COMMAND ${Python3_EXECUTABLE} ${CMAKE_CURRENT_SOURCE_DIR}/broken_debug_files.py $<TARGET_FILE:mortem>
-    ${CMAKE_CURRENT_SOURCE_DIR}/stack_programs/tail_calls.c ${CMAKE_CURRENT_BINARY_DIR}/broken_debug_files 2)
+    ${CMAKE_CURRENT_SOURCE_DIR}/stack_programs/tail_calls.c ${CMAKE_CURRENT_BINARY_DIR}/broken_debug_files 1)
 set_tests_properties(unit.broken_debug_files PROPERTIES LABELS unit TIMEOUT 300)
 add_test(NAME slow.broken_debug_files
   COMMAND ${Python3_EXECUTABLE} ${CMAKE_CURRENT_SOURCE_DIR}/broken_debug_files.py $<TARGET_FILE:mortem>
@@ -62,6 +62,10 @@ add_test(NAME unit.symbolize_filter
   COMMAND ${Python3_EXECUTABLE} ${CMAKE_CURRENT_SOURCE_DIR}/compare_symbolize_filter.py $<TARGET_FILE:mortem>
     ${CMAKE_CURRENT_SOURCE_DIR}/symbolize_filter.cpp ${CMAKE_CURRENT_BINARY_DIR}/symbolize_filter)
 set_tests_properties(unit.symbolize_filter PROPERTIES LABELS unit TIMEOUT 600)
+add_test(NAME slow.symbolize_filter
+  COMMAND ${Python3_EXECUTABLE} ${CMAKE_CURRENT_SOURCE_DIR}/compare_symbolize_filter.py $<TARGET_FILE:mortem>
+    ${CMAKE_CURRENT_SOURCE_DIR}/symbolize_filter.cpp ${CMAKE_CURRENT_BINARY_DIR}/slow_symbolize_filter all)
+set_tests_properties(slow.symbolize_filter PROPERTIES LABELS slow TIMEOUT 1200)
 add_test(NAME unit.search_values
   COMMAND ${Python3_EXECUTABLE} ${CMAKE_CURRENT_SOURCE_DIR}/search_values.py $<TARGET_FILE:mortem>
     ${CMAKE_CURRENT_BINARY_DIR}/search_values)

@@ -25,17 +25,23 @@ class MappedElf final : public ElfImage {
     auto refuse = [&](const char* what) {
       return failure(ErrorKind::System, fmt::format("{}: cannot {}: {}", path.string(), what, std::strerror(errno)));
     };
-    const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+    // A core may name anything here: a pipe is not waited for.
+    const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (descriptor < 0) return refuse("open");
-    struct stat status;
-    if (fstat(descriptor, &status) == 0 && S_ISREG(status.st_mode) && status.st_size > 0) {
+    name_ = path.string();
+    struct stat status {};
+    const bool is_regular = fstat(descriptor, &status) == 0 && S_ISREG(status.st_mode);
+    if (is_regular && status.st_size > 0) {
       size_ = static_cast<size_t>(status.st_size);
       memory_ = mmap(nullptr, size_, PROT_READ, MAP_PRIVATE, descriptor, 0);
     }
     close(descriptor);
-    if (memory_ == MAP_FAILED) return refuse("map");
-    name_ = path.string();
-    bytes_ = {static_cast<const uint8_t*>(memory_), size_};
+    if (!is_regular)
+      return failure(ErrorKind::BadInput,
+                     fmt::format("{}: a {}, not a regular file", name_,
+                                 S_ISDIR(status.st_mode) ? "folder" : "pipe, socket or character device"));
+    if (size_ > 0 && memory_ == MAP_FAILED) return refuse("map");
+    if (size_ > 0) bytes_ = {static_cast<const uint8_t*>(memory_), size_};
     return parse();
   }
 

@@ -56,6 +56,9 @@ class CommandLine(unittest.TestCase):
             self.assertIn(verb.split()[0], every)
 
     def test_mistakes(self):
+        os.mkfifo(self.files / "pipe")  # nobody writes into it
+        for path, kind in (("pipe", "a pipe"), (".", "a folder")):
+            self.refused("symbolize", "--obj", path, "0x1", naming=f"{kind}")
         for verb in VERBS:
             self.refused(*verb.split(), "--no-such-option", naming=f"see mortem {verb} --help")
         self.refused("no-such-verb", naming="see mortem --help")

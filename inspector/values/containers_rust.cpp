@@ -31,6 +31,11 @@ class RustContainer : Container {
     if (name.starts_with("std::collections::hash::") && last == "HashSet")
       return hashed({"base", "map", "table"}, false);
     if (name.starts_with("hashbrown::") && last == "HashMap") return hashed({"table"}, true);
+    if (name == "alloc::collections::btree::map::BTreeMap") return tree(value_, argument(type_, 1));
+    if (name == "alloc::collections::btree::set::BTreeSet") {
+      const auto map = describer_.get(value_, {"map"});
+      return map && tree(*map, nullptr);
+    }
     if (name == "alloc::rc::Rc") return counted("value");
     if (name == "alloc::sync::Arc") return counted("data");
     return false;
@@ -170,6 +175,74 @@ class RustContainer : Container {
       if (!key || (keyed && !mapped)) return false;
       if (!describer_.add_element(to_, index, keyed ? *mapped : *key, depth_)) break;
       if (keyed) to_.children.back().name = "[" + value_text(describer_.node(*key, "", depth_ + 1)) + "]";
+    }
+    return true;
+  }
+
+  // A B-tree: leaves, and inner nodes that begin as a leaf does and have their edges behind it.
+  struct Tree {
+    uint64_t count_offset = 0, keys_offset = 0, values_offset = 0, edges_offset = 0;  // in a node
+    uint64_t key_size = 0, value_size = 0, wanted = 0;
+    std::vector<std::pair<uint64_t, uint64_t>> found;  // keys' and values' addresses, in order
+  };
+  // False: it is broken, or not all there.
+  bool walk(Tree& tree, uint64_t node, uint64_t height) {
+    constexpr uint64_t kCapacity = 11, kHighest = 24;
+    const auto bytes = describer_.reader().read_memory(node + tree.count_offset, 2);
+    const uint64_t count = bytes ? static_cast<uint64_t>((*bytes)[0] | (*bytes)[1] << 8) : kCapacity + 1;
+    if (count > kCapacity || height > kHighest) return false;
+    for (uint64_t index = 0; index <= count && tree.found.size() < tree.wanted; ++index) {
+      if (height > 0) {
+        const auto edge = word(node + tree.edges_offset + 8 * index);
+        if (!edge || !walk(tree, *edge, height - 1)) return false;
+      }
+      if (index < count)
+        tree.found.emplace_back(node + tree.keys_offset + index * tree.key_size,
+                                node + tree.values_offset + index * tree.value_size);
+    }
+    return true;
+  }
+
+  // `mapped`: null: a set.
+  bool tree(const Value& map, const Type* mapped) {
+    const Type* key = argument(type_, 0);
+    const auto length_place = describer_.get(map, {"length"});
+    const auto length = length_place ? plain_number(*length_place) : std::nullopt;
+    if (!length || *length > kMaximumElements || !key || !key->stripped().has_size) return false;
+    const auto [first, end] = describer_.window(*length, depth_);
+    Tree tree;
+    tree.key_size = key->stripped().size;
+    tree.value_size = mapped ? mapped->stripped().size : 0;
+    tree.wanted = end;
+    bool is_whole = true;
+    if (*length > 0) {
+      const auto root = describer_.get(map, {"root", "Some", "__0"});
+      const auto height_place = root ? describer_.get(*root, {"height"}) : std::nullopt;
+      const auto pointer = root ? describer_.get(*root, {"node", "pointer"}) : std::nullopt;
+      const auto height = height_place ? plain_number(*height_place) : std::nullopt;
+      const auto node = pointer ? plain_number(*pointer) : std::nullopt;
+      const Type* leaf =
+          pointer && pointer->type->stripped().is_pointer() ? pointer->type->stripped().target() : nullptr;
+      if (!height || !node || !leaf || !leaf->stripped().has_size) return false;
+      int known = 0;
+      for (const Member& one : leaf->stripped().members())
+        for (const auto& [name, offset] : {std::pair{"len", &tree.count_offset}, std::pair{"keys", &tree.keys_offset},
+                                           std::pair{"vals", &tree.values_offset}})
+          if (one.name == name) *offset = one.bit_offset / 8, ++known;
+      if (known != 3) return false;
+      tree.edges_offset = leaf->stripped().size;
+      is_whole = walk(tree, *node, *height);
+    }
+    to_.elements = true;
+    to_.keyed = mapped != nullptr;
+    to_.count = *length;
+    to_.first = first;
+    if (!is_whole || tree.found.size() < end) to_.note = "broken: the rest cannot be followed";
+    for (uint64_t index = first; index < std::min<uint64_t>(end, tree.found.size()); ++index) {
+      const Value its_key = Value::in_memory(key, tree.found[index].first);
+      const Value value = mapped ? Value::in_memory(mapped, tree.found[index].second) : its_key;
+      if (!describer_.add_element(to_, index, value, depth_)) break;
+      if (mapped) to_.children.back().name = "[" + value_text(describer_.node(its_key, "", depth_ + 1)) + "]";
     }
     return true;
   }

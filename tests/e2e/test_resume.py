@@ -257,8 +257,9 @@ class Others(ResumeTest):
             wait_until(lambda: at() or process.poll() is not None, what)
             process.kill()
             process.wait()
-            self.mortem("stop", "k", status=None)
-            wait_until(lambda: self.facts("ps")["instances"] == [] and self.qemu_processes() == [], "the end")
+            # Again and again: its monitor goes on, and the guest may not be there yet.
+            wait_until(lambda: self.mortem("stop", "k", status=None) and self.facts("ps")["instances"] == []
+                       and self.qemu_processes() == [], "the end")
         # What the killed ones could not remove, the next one does.
         self.mortem("resume", dump, "--name", "k")
         self.mortem("stop", "k")

@@ -108,7 +108,8 @@ void add_serve(Commands& commands) {
       "  (lldb) process connect --plugin gdb-remote unix-connect:///tmp/dump\n"
       "  (gdb) target remote | mortem serve program.core.zst --stdio");
   auto options = std::make_shared<ServeVerbOptions>();
-  verb->add_option("TARGET", options->target, "A dump, or any x86-64 ELF core")->required();
+  verb->add_option("TARGET", options->target, "A dump, any x86-64 ELF core, an image with dumps, or a clone's folder")
+      ->required();
   CLI::Option_group* ways = verb->add_option_group("way");
   ways->add_option("--port", options->port, "TCP port of this machine alone; 0: any that is free")
       ->type_name("N")

@@ -1,5 +1,5 @@
 // A chain of frames with known values (the comments `known:`, as in truth.h; d is the frame's number); the last aborts.
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -84,13 +84,23 @@ fn choices(depth: u32) -> u64 {
     let mut ages: HashMap<String, u32> = HashMap::new(); // known: ages = {'"ann"': d, '"bob"': 7}
     ages.insert(String::from("ann"), depth);
     ages.insert(String::from("bob"), 7);
-    let mut ordered: BTreeMap<u8, u8> = BTreeMap::new();
+    let mut ordered: BTreeMap<u8, u8> = BTreeMap::new(); // known: ordered = {'1': 2}
     ordered.insert(1, 2);
+    let mut tall: BTreeMap<u32, String> = BTreeMap::new(); // known: tall = {str(i): "n%d" % i for i in range(0, 450, 3)}
+    let mut numbers: BTreeSet<i16> = BTreeSet::new(); // known: numbers = [i * 2 - 90 for i in range(100)]
+    let hollow: BTreeSet<u64> = BTreeSet::new(); // known: hollow = []
+    for i in (0..450).rev().step_by(3) {
+        let key = i / 3 * 3;
+        tall.insert(key, format!("n{}", key));
+    }
+    for i in 0..100 {
+        numbers.insert((i * 37 % 100) * 2 - 90);
+    }
     black_box((&some, &none, &good, &bad, &circle, &rectangle, &nothing, &boxed, &counted, &shared));
-    black_box((&reference, &ages, &ordered));
+    black_box((&reference, &ages, &ordered, &tall, &numbers, &hollow));
     let result = if depth >= 48 { die() } else { scalars(depth + 1) };
     black_box((&some, &none, &good, &bad, &circle, &rectangle, &nothing, &boxed, &counted, &shared));
-    black_box((&reference, &ages, &ordered));
+    black_box((&reference, &ages, &ordered, &tall, &numbers, &hollow));
     result + boxed.y as u64
 }
 

@@ -36,6 +36,8 @@ target_compile_options(image_files PRIVATE ${TEST_OPTIONS})
 foreach(test ext2 ext3 ext3_power_cut page_cache path partition_table)
   mortem_unit_test(${test} LIBRARIES image_files kernel_fakes)
 endforeach()
+add_test(NAME slow.ext3_power_cut COMMAND ext3_power_cut_test)
+set_tests_properties(slow.ext3_power_cut PROPERTIES LABELS slow TIMEOUT 1200 ENVIRONMENT MORTEM_ALL_WORKLOADS=1)
 # Damaged images are read under the sanitizers: a wild access is a failed test, not luck.
 set(SANITIZERS -fsanitize=address,undefined -fno-sanitize-recover=all)
 add_library(kernel_disk_sanitized STATIC ${KERNEL_DISK_SOURCES})

@@ -1,6 +1,7 @@
 """Clones and recordings on a machine that knows nothing of the program: what is shown there is what was shown where it
 ran."""
 import json
+import re
 import shlex
 import shutil
 import subprocess
@@ -105,6 +106,11 @@ class Elsewhere(MortemTest):
         self.assertRegex(said, r"work \(state=0x[0-9a-f]+, dies=[01]\) at part.c:\d+")
         self.assertRegex(said, r"main \(count=[12], arguments=0x[0-9a-f]+\) at program.c:\d+")
 
+    def complaints(self, target):
+        """Of modules whose symbols are not all there; the C library's may not be on this machine either."""
+        lines = self.mortem("bt", target).stderr.splitlines()
+        return [line for line in lines if not re.match(r"mortem: /\S*/(libc|ld-linux-x86-64)\.so", line)]
+
     def test_clone(self):
         self.mortem("run", self.here / "program", "--name", "web", "--detach")
         self.addCleanup(self.mortem, "stop", "web", status=None)
@@ -119,7 +125,7 @@ class Elsewhere(MortemTest):
         folder = self.carry(self.files / "web.clone")
 
         self.assertEqual(self.frames(folder), before)
-        self.assertEqual(self.mortem("bt", folder).stderr, "")
+        self.assertEqual(self.complaints(folder), [])
         self.assert_from(folder, folder)
         found = self.facts("print", folder, "state->count", "--frame", self.frame_of("work", folder))
         self.assertEqual(found["value"]["value"], "42")
@@ -158,7 +164,7 @@ class Elsewhere(MortemTest):
         self.addCleanup(self.mortem, "stop", name, status=None)
         self.assertEqual(self.frames(name), before)
         self.assert_from(folder, name)
-        self.assertEqual(self.mortem("bt", name).stderr, "")
+        self.assertEqual(self.complaints(name), [])
         said = self.mortem("gdb", name, "--", "-nx", "-batch", "-ex", "bt", "-ex", "print *state", "-ex",
                            "break part.c:10", "-ex", "reverse-continue", "-ex", "print *state").stdout
         self.assert_gdb_sees(said)

@@ -247,6 +247,7 @@ class Others(ResumeTest):
         self.assertIn("= (void *) 0x123400", shown)
         self.assertIn("on_fault (signal=11", shown)
         self.assertIn("exited normally", shown)
+        wait_until(lambda: not any((self.place / "tmp").iterdir()), "the end of what was resumed")
         self.assert_refused("run", recover, "--on-fault", "never", naming=["--on-fault never", "first-chance"])
 
     def test_killed_while_it_starts(self):

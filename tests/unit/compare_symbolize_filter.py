@@ -454,7 +454,8 @@ def main():
     compare_split(pair, source)
     break_entries(pair, "gcc.5.O2")
     break_entries(pair, "gcc.4.O2")
-    compare_sanitizer(pair)
+    if every:
+        compare_sanitizer(pair)
     print("%d runs of both compared" % pair.compared)
     for problem in problems[:60]:
         print(problem)

@@ -10,6 +10,7 @@ from mortem_test import GUESTS, MortemTest, wait_until
 
 BLOCK = 64 << 10  # snapshot/folder_checksums.h
 SMALL = 16 << 20
+DESCRIPTION = 0x110000  # snapshot/format/guest_description.h
 
 
 class Damaged(MortemTest):
@@ -42,6 +43,16 @@ class Damaged(MortemTest):
                 file.write(bytes([byte ^ 0x10]))
         change()
         return change
+
+    def clone_of(self, guest, says, *arguments):
+        """The folder; the guest is gone."""
+        self.mortem("run", GUESTS / guest, "--name", "original", "--detach", "--", *arguments)
+        self.addCleanup(self.mortem, "stop", "original", status=None)
+        wait_until(lambda: says in self.mortem("logs", "original").stdout, "the program", 60)
+        self.mortem("clone", "original", "-o", "moment")
+        self.mortem("stop", "original", status=None)
+        self.wait_for_ends()
+        return self.files / "moment"
 
     def check_whole(self, folder, status=0):
         return self.mortem("info", folder, "--check", status=status)
@@ -78,13 +89,7 @@ class Damaged(MortemTest):
         self.check_whole(folder)
 
     def test_clone(self):
-        self.mortem("run", GUESTS / "sleeper", "--name", "dormouse", "--detach")
-        self.addCleanup(self.mortem, "stop", "dormouse", status=None)
-        wait_until(lambda: "sleeping" in self.mortem("logs", "dormouse").stdout, "the program", 60)
-        self.mortem("clone", "dormouse", "-o", "asleep")
-        self.mortem("stop", "dormouse")
-        self.wait_for_ends()
-        folder = self.files / "asleep"
+        folder = self.clone_of("sleeper", "sleeping")
         said = self.mortem("info", folder, "--check", "--json").stdout
         facts = json.loads(said)
         self.assertEqual(facts["schema"], "mortem.info-check/1")
@@ -96,13 +101,8 @@ class Damaged(MortemTest):
 
     def test_memory_that_is_read(self):
         """A changed byte in what is shown is told beside what is still known; one that nobody reads is not."""
-        self.mortem("run", GUESTS / "dirties_memory", "--name", "writer", "--detach", "--", "1")
-        self.addCleanup(self.mortem, "stop", "writer", status=None)
-        wait_until(lambda: "writing" in self.mortem("logs", "writer").stdout, "the program", 60)
-        self.mortem("clone", "writer", "-o", "moment")
-        self.mortem("stop", "writer", status=None)
-        self.wait_for_ends()
-        folder, memory = self.files / "moment", self.files / "moment" / "memory"
+        folder = self.clone_of("dirties_memory", "writing", "1")
+        memory = folder / "memory"
         self.assertEqual(self.mortem("print", folder, "rounds").stderr, "")
         before = self.facts("print", folder, "rounds")["value"]["value"]
         # Where the variable is in the guest's memory: by its virtual and its physical address of the core.
@@ -125,8 +125,8 @@ class Damaged(MortemTest):
         done = self.mortem("print", folder, "rounds", status=None)
         self.assertIn(f"mortem: {memory}: bytes {place // BLOCK * BLOCK:#x}+{BLOCK:#x} are not what was written there",
                       done.stderr)
-        self.assertNotIn(before, done.stdout)
-        self.assertNotEqual(done.stdout.strip(), "0")
+        self.assertNotEqual(done.returncode, 0)
+        self.assertNotRegex(done.stdout, r"rounds = \d")
         done = self.check_whole(folder, status=1)
         self.assertIn(f"bytes {place // BLOCK * BLOCK:#x}+", done.stderr)
         mend()
@@ -134,13 +134,13 @@ class Damaged(MortemTest):
         # A page of zeros that the guest does not use.
         free = content.rfind(bytes(2 * BLOCK)) // BLOCK * BLOCK + BLOCK
         self.assertEqual(content[free:free + BLOCK], bytes(BLOCK))
-        self.flip(memory, free)
+        mend = self.flip(memory, free)
         self.assertEqual(self.mortem("print", folder, "rounds").stderr, "")
         self.assertIn(f"bytes {free:#x}+", self.check_whole(folder, status=1).stderr)
-        # Its description block: nothing can be shown, in one line.
-        self.flip(memory, free)
-        block = content.find(b"MORTEM")
-        self.assertGreater(block, 0)
+        mend()
+        # The guest's description block, by which all else is found: one line.
+        self.flip(memory, DESCRIPTION)
+        self.assert_refused("bt", folder, naming=[memory, f"bytes {DESCRIPTION // BLOCK * BLOCK:#x}+"])
 
     def test_recording(self):
         self.mortem("run", GUESTS / "overwritten_pointer", "--record", "crash.rec", "--no-dump", status=None)
@@ -163,15 +163,11 @@ class Damaged(MortemTest):
         self.check_whole(folder)
 
     def test_recording_that_begins_with_a_dump(self):
-        self.mortem("run", GUESTS / "sleeper", "--name", "dormouse", "--detach")
-        self.addCleanup(self.mortem, "stop", "dormouse", status=None)
-        wait_until(lambda: "sleeping" in self.mortem("logs", "dormouse").stdout, "the program", 60)
-        self.mortem("clone", "dormouse", "-o", "asleep")
-        self.mortem("stop", "dormouse")
-        name = self.facts("resume", "asleep", "--record", "late.rec")["name"]
+        moment = self.clone_of("sleeper", "sleeping")
+        name = self.facts("resume", moment, "--record", "late.rec")["name"]
         self.mortem("stop", name)
         self.wait_for_ends()
-        shutil.rmtree(self.files / "asleep")
+        shutil.rmtree(moment)
         folder = self.files / "late.rec"
         self.assertLessEqual({"memory", "trampoline"}, {path.name for path in folder.iterdir()})
         self.assertTrue(any(path.name.startswith("module-") for path in folder.iterdir()))
@@ -192,13 +188,7 @@ class Damaged(MortemTest):
             self.assert_refused("info", name, "--check", naming=[f"--check: {name}"])
 
     def test_of_an_older_mortem(self):
-        self.mortem("run", GUESTS / "sleeper", "--name", "dormouse", "--detach")
-        self.addCleanup(self.mortem, "stop", "dormouse", status=None)
-        wait_until(lambda: "sleeping" in self.mortem("logs", "dormouse").stdout, "the program", 60)
-        self.mortem("clone", "dormouse", "-o", "asleep")
-        self.mortem("stop", "dormouse")
-        self.wait_for_ends()
-        folder = self.files / "asleep"
+        folder = self.clone_of("sleeper", "sleeping")
         facts = json.loads((folder / "clone.json").read_text())
         for key in ("checksums", "processor", "processor_flags"):
             del facts[key]

@@ -13,6 +13,10 @@ std::string_view triple(const Description& description) {
   return description.process_of_client_machine ? "x86_64-pc-linux-gnu" : "x86_64-unknown-linux-gnu";
 }
 
+std::array<char, 2> digits_of(uint8_t byte) {
+  return {"0123456789abcdef"[byte >> 4], "0123456789abcdef"[byte & 15]};
+}
+
 void host_information(Session& session, Arguments) {
   session.reply.text("triple:");
   session.reply.hex_text(triple(session.target.description()));
@@ -46,10 +50,7 @@ void module_file(Session& session, Arguments arguments) {
   Reply& reply = session.reply;
   if (!file.build_id.empty()) {
     reply.text("uuid:");
-    for (const uint8_t byte : file.build_id) {
-      const char digits[] = {"0123456789abcdef"[byte >> 4], "0123456789abcdef"[byte & 15]};
-      reply.hex_text({digits, 2});
-    }
+    for (const uint8_t byte : file.build_id) reply.hex_text({digits_of(byte).data(), 2});
     reply.text(";");
   }
   reply.text("triple:");
@@ -149,10 +150,7 @@ void write_json_registers(Session& session, Json& json, ThreadId thread) {
     json.raw("\":\"");
     std::array<uint8_t, 8> value;
     if (session.registers.read(number, value)) {
-      for (const uint8_t byte : value) {
-        const char digits[] = {"0123456789abcdef"[byte >> 4], "0123456789abcdef"[byte & 15]};
-        json.raw({digits, 2});
-      }
+      for (const uint8_t byte : value) json.raw({digits_of(byte).data(), 2});
     }
     json.raw("\"");
   }

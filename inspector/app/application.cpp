@@ -13,6 +13,10 @@ using Clock = std::chrono::steady_clock;
 
 namespace {
 
+// Frames one after the other that take input and are not drawn: where drawing is slow (no GPU, a display far away),
+// what is typed must not wait for a picture a key.
+constexpr int kMostUndrawn = 8;
+
 double thread_cpu_seconds() {
   timespec now{};
   clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
@@ -229,7 +233,11 @@ void Application::frame() {
   build_seconds_ = std::chrono::duration<double>(Clock::now() - begin).count();
   build_cpu_seconds_ = thread_cpu_seconds() - cpu_begin;
   slowest_build_ = std::max(slowest_build_, build_seconds_);
-  frontend_.present(ImGui::GetDrawData());
+  undrawn_ = quiet_input() || undrawn_ == kMostUndrawn ? 0 : undrawn_ + 1;
+  if (undrawn_ == 0) {
+    frontend_.present(ImGui::GetDrawData());
+    ++frames_drawn_;
+  }
   screen_read_ = false;
   if (first_frame_ == Clock::time_point()) first_frame_ = Clock::now();
   if (first_stack_ == Clock::time_point() && workspace_.session && workspace_.thread() != 0 &&
@@ -248,9 +256,12 @@ const std::vector<ScreenLine>& Application::screen() {
   return screen_;
 }
 
+bool Application::quiet_input() const {
+  return input_.empty() && ImGui::GetCurrentContext()->InputEventsQueue.empty();
+}
+
 bool Application::quiet() const {
-  return input_.empty() && ImGui::GetCurrentContext()->InputEventsQueue.empty() && !workspace_.has_actions() &&
-         frames_wanted_ == 0;
+  return quiet_input() && !workspace_.has_actions() && frames_wanted_ == 0;
 }
 
 bool Application::settled() const {
@@ -260,9 +271,7 @@ bool Application::settled() const {
 }
 
 double Application::seconds_to_wait() const {
-  if (frames_wanted_ > 0 || !input_.empty() || workspace_.has_actions() || fonts_outdated() ||
-      !ImGui::GetCurrentContext()->InputEventsQueue.empty())
-    return 0;
+  if (!quiet() || fonts_outdated()) return 0;
   // Tooltips come a moment after the mouse stands still.
   if (Clock::now() - last_mouse_move_ < std::chrono::milliseconds(700)) return 0.1;
   return std::min(workspace_.redraw_within, 60.0);

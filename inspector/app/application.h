@@ -60,6 +60,7 @@ class Application {
   double last_build_seconds() const { return build_seconds_; }  // of the last frame with all it applied, not drawing it
   double last_build_cpu_seconds() const { return build_cpu_seconds_; }  // of this thread: what others do takes no part
   double slowest_build_seconds() const { return slowest_build_; }
+  uint64_t frames_drawn() const { return frames_drawn_; }
   std::chrono::steady_clock::time_point first_frame() const { return first_frame_; }
   std::chrono::steady_clock::time_point first_stack() const { return first_stack_; }  // drawn; of the last target
   // Of the left button, and of keys without modifiers' own: as ImGui gave them to those who drew.
@@ -69,6 +70,7 @@ class Application {
 
  private:
   bool takes_input() const;
+  bool quiet_input() const;
   void apply_actions();
   void handle_keys();
   void run_keys(const KeyChord& chord);
@@ -99,6 +101,8 @@ class Application {
   std::atomic<bool> ended_ = false;
   std::vector<std::future<void>> closing_;  // sessions that come to their end
   int frames_wanted_ = 3;                   // ImGui needs a few until what moved stands still
+  int undrawn_ = 0;                         // frames since one was drawn
+  uint64_t frames_drawn_ = 0;
   uint64_t seen_revision_ = 0, seen_stops_ = 0;
   std::string preset_, shown_title_;
   float font_scale_ = 0;  // of the fonts that are built

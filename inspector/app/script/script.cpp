@@ -470,6 +470,11 @@ Result<void> ScriptRunner::step(const Words& words) {
     if (slowest <= read_double(word(1)).value_or(0)) return {};
     return failure(ErrorKind::NotFound, fmt::format("a frame took {:.1f} ms to build", slowest));
   }
+  if (what == "check-drawn") {
+    const uint64_t drawn = application_.frames_drawn() - std::exchange(drawn_before_, application_.frames_drawn());
+    if (double(drawn) <= read_double(word(1)).value_or(0)) return {};
+    return failure(ErrorKind::NotFound, fmt::format("{} frames were drawn", drawn));
+  }
   return bad_step(fmt::format("'{}' is no step of a script", what));
 }
 

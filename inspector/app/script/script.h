@@ -27,6 +27,7 @@
 //                                       moment of the monotonic clock in ns
 //   measure VIEW                        prints the milliseconds to build a frame
 //   check-frames MILLISECONDS           no frame so far took longer to build
+//   check-drawn MOST                    so many frames at most were drawn since the last check-drawn
 //
 // A text is found where it stands in one line of the screen. Lines that begin with # say nothing.
 #pragma once
@@ -84,6 +85,7 @@ class ScriptRunner {
   std::string complaints() const;
 
   Application& application_;
+  uint64_t drawn_before_ = 0;
   double frame_milliseconds_ = 0;
   ImVec2 last_press_{-1000, -1000};
 };

@@ -151,8 +151,12 @@ static unsigned short port_of(int socket) {
   return ntohs(name.sin6_port);
 }
 
-// The rows of a file whose own port or the peer's is this one.
+static int by_text(const void* left, const void* right) { return strcmp(left, right); }
+
+// The rows of a file whose own port or the peer's is this one, sorted: Linux has connections in a hash table's order.
 static void show_rows(const char* what, const char* path, unsigned short port, const int* sockets, int count) {
+  static char shown[8][256];
+  size_t rows = 0;
   printf("%s in %s:\n", what, path);
   slurp(path);
   char* rest = strchr(text, '\n');
@@ -164,20 +168,22 @@ static void show_rows(const char* what, const char* path, unsigned short port, c
     const int found =
         sscanf(line, " %*d: %63[0-9A-F]:%x %63[0-9A-F]:%x %x %lx:%lx %x:%lx %lx %u %d %lu", own, &own_port, peer,
                &peer_port, &state, &sent, &received, &timer, &when, &again, &user, &probes, &inode);
-    if (found != 13 || (own_port != port && peer_port != port)) continue;
+    if (found != 13 || (own_port != port && peer_port != port) || rows == 8) continue;
     const char* whose = inode == 0 ? "nobody's" : "another's";
     static const char* const kNames[] = {"listener", "client", "server"};
     for (int index = 0; index < count; ++index) {
       struct stat status;
       if (fstat(sockets[index], &status) == 0 && status.st_ino == inode) whose = kNames[index];
     }
-    printf("  %s %s -> %s %s state %u, %lu unsent, %lu unread, timer %u, %s\n", own,
-           own_port == port ? "port" : "other", peer,
-           peer_port == port ? "port"
-           : peer_port != 0  ? "other"
-                             : "0",
-           state, sent, received, timer, whose);
+    snprintf(shown[rows++], sizeof shown[0], "%s %s -> %s %s state %u, %lu unsent, %lu unread, timer %u, %s", own,
+             own_port == port ? "port" : "other", peer,
+             peer_port == port ? "port"
+             : peer_port != 0  ? "other"
+                               : "0",
+             state, sent, received, timer, whose);
   }
+  qsort(shown, rows, sizeof shown[0], by_text);
+  for (size_t row = 0; row < rows; ++row) printf("  %s\n", shown[row]);
 }
 
 static void connections(int family) {

@@ -96,7 +96,7 @@ def main(mortem, folder, *compiler):
     (folder / "program.cpp").write_text(PROGRAM)
     problems = []
     program = folder / "program"
-    subprocess.run([*compiler, "-g", folder / "program.cpp", "-o", program], check=True)
+    subprocess.run([*compiler, "-std=c++17", "-g", folder / "program.cpp", "-o", program], check=True)
     subprocess.run([program], cwd=folder, check=False,
                    preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_CORE, (resource.RLIM_INFINITY,) * 2))
     (core,) = folder.glob("core*")

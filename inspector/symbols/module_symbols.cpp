@@ -13,7 +13,7 @@ std::string function_name(std::string_view in_debug_information, const Symbol* s
   if (!symbol) return std::string(in_debug_information);
   if (in_debug_information.empty()) return std::string(symbol->name);
   if (symbol->name.starts_with("_Z") && !in_debug_information.starts_with("_Z"))
-    return std::string(symbol->name.substr(0, symbol->name.find('.')));
+    return std::string(without_clone_suffix(symbol->name));
   return std::string(in_debug_information);
 }
 

@@ -125,6 +125,12 @@ std::optional<uint64_t> ModuleSymbols::find_symbol(const std::string& name) cons
   return executable_ ? executable_->address_of(name) : std::nullopt;
 }
 
+std::optional<std::string_view> ModuleSymbols::embedded_source(const std::string& file) {
+  if (!files_.debug || !index::may_embed_sources(*files_.debug) || !dwarf()) return std::nullopt;
+  if (!sources_) sources_.emplace(dwarf_->file());
+  return sources_->find(rules_.undo(file));
+}
+
 std::set<std::string> ModuleSymbols::missing_parts() const {
   return dwarf_ ? dwarf_->missing_parts() : std::set<std::string>();
 }

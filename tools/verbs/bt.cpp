@@ -41,7 +41,7 @@ std::string with_source(const inspector::Stack& stack, const inspector::StackRea
     text += painted_stack(inspector::frame_text(index, frame));
     const auto* module = reader.module_at(frame.pc);
     if (!module) continue;
-    const auto found = sources.lines(module->id, symbolizer.files(*module).executable, frame.file, frame.line, around);
+    const auto found = sources.lines(symbolizer, module, frame.file, frame.line, around);
     if (found && found->newer) text += painted("     (changed since the program was built)", Paint::Faint) + "\n";
     for (size_t line = 0; found && line < found->lines.size(); ++line)
       text += source_line(found->first + line, found->lines[line], found->first + line == frame.line);

@@ -95,9 +95,7 @@ void add_source(ReportFacts& facts, inspector::Symbolizer& symbolizer, const ins
                 inspector::SourceText& sources) {
   const inspector::Frame& frame = *facts.source_frame;
   const auto* module = reader.module_at(frame.pc);
-  if (module)
-    facts.source =
-        sources.lines(module->id, symbolizer.files(*module).executable, frame.file, frame.line, kSourceLines);
+  if (module) facts.source = sources.lines(symbolizer, module, frame.file, frame.line, kSourceLines);
 }
 
 Result<ReportFacts> gather(const OpenedTarget& opened, const ReportOptions& options) {

@@ -63,7 +63,7 @@ int show_stacks(const BtOptions& options) {
   auto opened = open_target(options.dump);
   if (!opened) return fail(opened.error());
   const inspector::Target& target = *opened->target;
-  const inspector::SymbolOptions where = symbol_options(options.symbols, options.dump);
+  const inspector::SymbolOptions where = symbol_options(options.symbols, options.dump, target.modules());
   auto symbolizer = inspector::Symbolizer::create(where);
   inspector::SourceText sources(where, {options.checkouts.begin(), options.checkouts.end()});
   inspector::StackReader reader(target, *symbolizer);

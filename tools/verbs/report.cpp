@@ -101,7 +101,7 @@ void add_source(ReportFacts& facts, inspector::Symbolizer& symbolizer, const ins
 Result<ReportFacts> gather(const OpenedTarget& opened, const ReportOptions& options) {
   const snapshot::CoreFile& core = *opened.core;
   const inspector::Target* target = opened.target.get();
-  const inspector::SymbolOptions where = symbol_options(options.symbols, options.dump);
+  const inspector::SymbolOptions where = symbol_options(options.symbols, options.dump, target->modules());
   auto symbolizer = inspector::Symbolizer::create(where);
   inspector::SourceText sources(where, {});
   inspector::StackReader reader(*target, *symbolizer);

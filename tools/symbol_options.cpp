@@ -4,11 +4,13 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
 
+#include "inspector/symbols/symbol_files.h"
 #include "tools/local_store.h"
 #include "tools/module_files.h"
 #include "tools/output.h"
@@ -51,11 +53,16 @@ std::string check_substitution(const std::string& text) {
 
 }  // namespace
 
+std::string check_symbol_file(const std::string& path) {
+  const auto image = inspector::ElfImage::map_file(path);
+  return image ? std::string() : image.error().message + "; give the program or library, or its debug file";
+}
+
 void add_symbol_flags(CLI::App* verb, SymbolFlags& flags) {
   verb->add_option("--symbols", flags.files, "An ELF file with symbols, used where its build id is a module's")
       ->type_name("FILE")
       ->allow_extra_args(false)
-      ->check(CLI::ExistingFile);
+      ->check(check_symbol_file);
   verb->add_option("--debug-dir", flags.folders, "A folder of debug files as /usr/lib/debug is, or its .build-id")
       ->type_name("DIR")
       ->allow_extra_args(false)
@@ -90,6 +97,17 @@ inspector::SymbolOptions symbol_options(const SymbolFlags& flags, const std::str
   inspector::SymbolOptions options = symbol_options(flags);
   add_module_folder(target, options);
   return options;
+}
+
+inspector::SymbolOptions symbol_options(const SymbolFlags& flags, const std::string& target,
+                                        const std::vector<snapshot::CoreModule>& modules) {
+  for (const std::string& path : flags.files) {
+    const auto image = inspector::ElfImage::map_file(path);
+    const auto is_its = [&](const auto& module) { return inspector::is_file_of(**image, path, module); };
+    if (image && std::none_of(modules.begin(), modules.end(), is_its))
+      note(fmt::format("{}: is of no module of {} and not used; mortem info {} names them", path, target, target));
+  }
+  return symbol_options(flags, target);
 }
 
 }  // namespace mortem::tools

@@ -11,4 +11,10 @@ std::string demangle(std::string_view linkage_name) {
   return llvm::symbolize::LLVMSymbolizer::DemangleName(std::string(linkage_name), nullptr);
 }
 
+std::string_view without_clone_suffix(std::string_view linkage_name) {
+  for (size_t dot = linkage_name.find('.'); dot != std::string_view::npos; dot = linkage_name.find('.', dot + 1))
+    if (const auto own = linkage_name.substr(0, dot); demangle(own) != own) return own;
+  return linkage_name;
+}
+
 }  // namespace mortem::inspector

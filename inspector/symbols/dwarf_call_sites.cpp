@@ -120,7 +120,8 @@ void DwarfCallReader::find_targets(const Value& origin, CallSite& site) {
     const index::Abbreviation* shape = unit.abbreviations->find(cursor.uleb());
     if (!shape) return;
     const Entry callee = read_entry(cursor, unit, *shape);
-    if (!callee.declaration) {
+    // Without code it may stand for a declaration in another unit (link-time optimization).
+    if (!callee.declaration && !declared_elsewhere(callee)) {
       site.targets = starts_of(unit, callee);
       return;
     }
@@ -128,6 +129,17 @@ void DwarfCallReader::find_targets(const Value& origin, CallSite& site) {
   const std::string_view name = names_.find(origin.number, in_alternate).best();
   if (name.empty()) return;
   set_target(site, name, symbols_);
+}
+
+bool DwarfCallReader::declared_elsewhere(const Entry& callee) {
+  if (callee.code.low || callee.code.ranges || callee.origin.kind != Value::Kind::Reference) return false;
+  const auto index = dwarf_.unit_of(callee.origin.number);
+  if (!index) return false;
+  const index::Unit& unit = dwarf_.prepare(*index);
+  if (!unit.abbreviations) return false;
+  ByteCursor cursor(dwarf_.sections().information, callee.origin.number, unit.end);
+  const index::Abbreviation* shape = unit.abbreviations->find(cursor.uleb());
+  return shape && read_entry(cursor, unit, *shape).declaration;
 }
 
 DwarfCallReader::Entry DwarfCallReader::read_entry(ByteCursor& cursor, const index::Unit& unit,

@@ -20,6 +20,7 @@ class DwarfCallReader {
   struct Entry;
   void add_call(const index::Unit& unit, const Entry& call, bool lists_all, CallingFunction& function);
   void find_targets(const index::Value& origin, CallSite& site);
+  bool declared_elsewhere(const Entry& callee);
   Entry read_entry(ByteCursor& cursor, const index::Unit& unit, const index::Abbreviation& shape) const;
   std::vector<uint64_t> starts_of(const index::Unit& unit, const Entry& entry) const;
 

@@ -13,7 +13,7 @@ std::string function_name(std::string_view in_debug_information, const Symbol* s
   if (!symbol) return std::string(in_debug_information);
   if (in_debug_information.empty()) return std::string(symbol->name);
   if (symbol->name.starts_with("_Z") && !in_debug_information.starts_with("_Z"))
-    return std::string(symbol->name.substr(0, symbol->name.find('.')));
+    return std::string(without_clone_suffix(symbol->name));
   return std::string(in_debug_information);
 }
 
@@ -123,6 +123,12 @@ std::optional<uint64_t> ModuleSymbols::exported(const std::string& name) const {
 std::optional<uint64_t> ModuleSymbols::find_symbol(const std::string& name) const {
   if (const auto address = table().address_of(name)) return address;
   return executable_ ? executable_->address_of(name) : std::nullopt;
+}
+
+std::optional<std::string_view> ModuleSymbols::embedded_source(const std::string& file) {
+  if (!files_.debug || !index::may_embed_sources(*files_.debug) || !dwarf()) return std::nullopt;
+  if (!sources_) sources_.emplace(dwarf_->file());
+  return sources_->find(rules_.undo(file));
 }
 
 std::set<std::string> ModuleSymbols::missing_parts() const {

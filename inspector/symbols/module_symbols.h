@@ -11,6 +11,7 @@
 #include "inspector/symbols/debug_file.h"
 #include "inspector/symbols/go_line_table.h"
 #include "inspector/symbols/index/dwarf_lookup.h"
+#include "inspector/symbols/index/embedded_sources.h"
 #include "inspector/symbols/index/module_index.h"
 #include "inspector/symbols/index/split_parts.h"
 #include "inspector/symbols/index/unit_names.h"
@@ -35,6 +36,8 @@ class ModuleSymbols {
   // Null: no debug information, or dwz took parts out of it, so that what a unit defines has its name in another file.
   std::shared_ptr<index::UnitNames> unit_names();
   std::shared_ptr<index::IndexFile> index_file() const { return index_ ? index_->file() : nullptr; }  // null: none
+  // The text of a file that a SourceLocation names, where the debug information itself holds it.
+  std::optional<std::string_view> embedded_source(const std::string& file);
   // .dwo files that were wanted and are not there.
   std::set<std::string> missing_parts() const;
   const std::string& complaint() const { return complaint_; }  // of a broken index; empty: none
@@ -56,7 +59,8 @@ class ModuleSymbols {
   std::unique_ptr<GoLineTable> go_lines_;  // of a Go program that was stripped
   bool debug_file_tried_ = false, dwarf_tried_ = false;
   std::unique_ptr<CallSites> calls_;
-  std::unique_ptr<Dwarf> dwarf_;  // made when first asked for
+  std::unique_ptr<Dwarf> dwarf_;                   // made when first asked for
+  std::optional<index::EmbeddedSources> sources_;  // likewise
 };
 
 }  // namespace mortem::inspector

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <fstream>
+#include <sstream>
 
 namespace mortem::inspector {
 namespace fs = std::filesystem;
@@ -25,18 +26,39 @@ bool is_newer(const fs::path& source, const fs::path& program) {
 
 }  // namespace
 
-std::optional<SourceLines> SourceText::lines(std::span<const uint8_t> build_id, const fs::path& program,
+std::optional<SourceLines> SourceText::lines(Symbolizer& symbolizer, const snapshot::CoreModule* module,
                                              const std::string& file, uint32_t line, uint32_t around) {
   if (file.empty() || line == 0) return std::nullopt;
-  const Text& text = text_of(build_id, file);
+  const auto embedded = module ? symbolizer.embedded_source(*module, file) : std::nullopt;
+  if (embedded)
+    if (auto [place, is_new] = embedded_.try_emplace(embedded->data()); is_new) {
+      std::istringstream stream{std::string(*embedded)};
+      place->second.from = file;
+      read(stream, place->second);
+    }
+  const Text& text = embedded
+                         ? embedded_[embedded->data()]
+                         : text_of(module ? std::span<const uint8_t>(module->id) : std::span<const uint8_t>(), file);
   if (line > text.lines.size()) return std::nullopt;
   SourceLines result;
   result.from = text.from;
-  result.newer = is_newer(text.from, program);
+  result.newer = module && !embedded && is_newer(text.from, symbolizer.files(*module).executable);
   result.first = line > around ? line - around : 1;
   const size_t last = std::min<size_t>(text.lines.size(), size_t{line} + around);
   result.lines.assign(text.lines.begin() + result.first - 1, text.lines.begin() + static_cast<ptrdiff_t>(last));
   return result;
+}
+
+void SourceText::read(std::istream& stream, Text& to) {
+  for (std::string line; std::getline(stream, line);) {
+    if (line.find('\0') != std::string::npos) {  // no text
+      to.lines.clear();
+      break;
+    }
+    if (line.ends_with('\r')) line.pop_back();
+    if (line.size() > kLongestLine) line.resize(kLongestLine);
+    to.lines.push_back(std::move(line));
+  }
 }
 
 const SourceText::Text& SourceText::text_of(std::span<const uint8_t> build_id, const std::string& file) {
@@ -44,15 +66,7 @@ const SourceText::Text& SourceText::text_of(std::span<const uint8_t> build_id, c
   if (!is_new) return place->second;
   place->second.from = find(build_id, file);
   std::ifstream stream(place->second.from);
-  for (std::string line; std::getline(stream, line);) {
-    if (line.find('\0') != std::string::npos) {  // no text
-      place->second.lines.clear();
-      break;
-    }
-    if (line.ends_with('\r')) line.pop_back();
-    if (line.size() > kLongestLine) line.resize(kLongestLine);
-    place->second.lines.push_back(std::move(line));
-  }
+  read(stream, place->second);
   return place->second;
 }
 

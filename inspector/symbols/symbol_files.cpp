@@ -42,6 +42,10 @@ std::vector<uint8_t> id_of(const ElfImage& image, format::ModuleIdKind kind) {
   return {};
 }
 
+bool has_id(const snapshot::CoreModule& module) {
+  return module.id_kind != format::ModuleIdKind::None && module.id.size() > 1;
+}
+
 // AB/CDEF… of an id, as it stands in a build-id folder.
 fs::path folder_form(const std::vector<uint8_t>& id) {
   const std::string text = hexadecimal(id);
@@ -50,6 +54,11 @@ fs::path folder_form(const std::vector<uint8_t>& id) {
 
 }  // namespace
 
+bool is_file_of(const ElfImage& image, const fs::path& path, const snapshot::CoreModule& module) {
+  return has_id(module) ? id_of(image, module.id_kind) == module.id
+                        : path.filename() == fs::path(module.path).filename();
+}
+
 // One module's search: what was found so far and where was looked.
 class SymbolFileFinder::Search {
  public:
@@ -57,7 +66,7 @@ class SymbolFileFinder::Search {
 
   FoundFiles run() {
     if (module_.kind == format::ModuleKind::Vdso) return {};  // has no file: its image is in the target's memory
-    has_id_ = module_.id_kind != format::ModuleIdKind::None && module_.id.size() > 1;
+    has_id_ = has_id(module_);
     has_id_ ? by_id() : by_path();
     if (found_.executable && !found_.debug) by_debug_link();
     if (module_.id_kind == format::ModuleIdKind::GnuBuildId) by_debuginfod();
@@ -69,7 +78,7 @@ class SymbolFileFinder::Search {
  private:
   void by_id() {
     for (const Extra& extra : finder_.extra_)
-      if (id_of(*extra.image, module_.id_kind) == module_.id) take(extra.path, extra.image);
+      if (is_file_of(*extra.image, extra.path, module_)) take(extra.path, extra.image);
     const fs::path name = folder_form(module_.id);
     const fs::path debug_name = name.string() + ".debug";
     for (const fs::path& folder : finder_.options_.module_folders) {
@@ -99,7 +108,7 @@ class SymbolFileFinder::Search {
   void by_path() {
     // What the user gave for it, by its name: nothing else tells that it is the same program.
     for (const Extra& extra : finder_.extra_)
-      if (extra.path.filename() == fs::path(module_.path).filename()) {
+      if (is_file_of(*extra.image, extra.path, module_)) {
         take(extra.path, extra.image);
         unverified_ = true;
       }

@@ -20,6 +20,9 @@ struct FoundFiles {
   std::string missing;                            // what was not found, and where was looked for; empty: all is there
 };
 
+// By the module's id or, where that has none, by the file's name.
+bool is_file_of(const ElfImage& image, const std::filesystem::path& path, const snapshot::CoreModule& module);
+
 class SymbolFileFinder {
  public:
   explicit SymbolFileFinder(SymbolOptions options);

@@ -41,6 +41,11 @@ class FileSymbolizer final : public Symbolizer {
     return symbols(known(module)).index_file();
   }
 
+  std::optional<std::string_view> embedded_source(const snapshot::CoreModule& module,
+                                                  const std::string& file) override {
+    return symbols(known(module)).embedded_source(file);
+  }
+
   bool entered_by_call(const std::vector<snapshot::CoreModule>& modules, uint64_t return_address,
                        uint64_t callee) override {
     return inspector::entered_by_call(calls_of(modules), return_address, callee);

@@ -71,6 +71,9 @@ class Symbolizer {
   virtual std::shared_ptr<index::UnitNames> unit_names(const snapshot::CoreModule& module) = 0;
   // The module's index; null: there is none.
   virtual std::shared_ptr<index::IndexFile> index_file(const snapshot::CoreModule& module) = 0;
+  // The text of a file that locate() names, where the debug information itself holds it. Lives as long as this.
+  virtual std::optional<std::string_view> embedded_source(const snapshot::CoreModule& module,
+                                                          const std::string& file) = 0;
   // The call that returns to `return_address` called the function that holds `callee` itself, and that function was not
   // entered again by a tail call since: what the caller gave it is its value at entry. False: it cannot be told.
   virtual bool entered_by_call(const std::vector<snapshot::CoreModule>& modules, uint64_t return_address,

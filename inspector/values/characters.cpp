@@ -55,6 +55,7 @@ std::optional<CharacterKind> character_kind(const Type* type) {
   for (int depth = 0; type && depth < 32; ++depth) {
     const bool is_c = type->language == Language::C || type->language == Language::Cpp;
     if (is_c && type->size == 4 && type->name == "wchar_t") return wide;
+    if (is_c && type->size == 1 && type->name == "char8_t") return CharacterKind{1, ""};
     if (is_c && type->size == 2 && type->name == "char16_t") return utf16;
     if (is_c && type->size == 4 && type->name == "char32_t") return utf32;
     if (type->kind != TypeKind::Typedef && type->kind != TypeKind::Qualified) break;

@@ -392,7 +392,9 @@ class LibstdcxxContainer : Container {
     const size_t end = name.rfind(">::_S_manage");
     for (const std::string_view owner : {"std::any::_Manager_internal<", "std::any::_Manager_external<"}) {
       if (!name.starts_with(owner) || end == std::string::npos) continue;
-      const Type* type = describer_.program().find_type(name.substr(owner.size(), end - owner.size()), nullptr);
+      std::string held_type = name.substr(owner.size(), end - owner.size());
+      if (held_type.ends_with(' ')) held_type.pop_back();  // "> >"
+      const Type* type = describer_.program().find_type(held_type, nullptr);
       auto held = storage;
       if (owner.find("external") != std::string_view::npos) {
         const auto pointer = describer_.number(*storage, {"_M_ptr"});

@@ -23,7 +23,7 @@ class RustContainer : Container {
     const std::string last = name.substr(name.rfind(':') == std::string::npos ? 0 : name.rfind(':') + 1);
     if (type_.name == "&str" || type_.name == "&mut str" || type_.name.starts_with("alloc::boxed::Box<str"))
       return slice(true);
-    if (has("data_ptr") && has("length")) return slice(false);
+    if (has("data_ptr") && has("length") && is_slice()) return slice(false);
     if (name == "alloc::string::String") return string();
     if (name == "alloc::vec::Vec") return vector();
     if (last == "VecDeque") return ring();
@@ -42,6 +42,13 @@ class RustContainer : Container {
   }
 
  private:
+  // Others of two words: pointers to structures that end in a slice.
+  bool is_slice() const {
+    std::string_view name = type_.name;
+    for (const std::string_view prefix : {"&", "*", "mut ", "const "})
+      if (name.starts_with(prefix)) name.remove_prefix(prefix.size());
+    return name.starts_with("[") || name.starts_with("alloc::boxed::Box<[");
+  }
   bool has(const char* member) { return describer_.reader().has_member(type_, member); }
 
   // Niche types and wrappers of one number: the innermost one.
@@ -251,6 +258,8 @@ class RustContainer : Container {
     const auto holder = describer_.get(value_, {"ptr"});
     if (!holder) return false;
     auto pointer = describer_.get(*holder, {"pointer"});
+    const auto length = number({"ptr", "pointer", "length"});  // Rc<str>, Rc<[T]>
+    if (length) pointer = describer_.get(*pointer, {"data_ptr"});
     const auto address = pointer ? plain_number(*pointer) : std::nullopt;
     if (!address || !pointer->type->stripped().is_pointer()) return false;  // of a trait object: two words
     const auto box = describer_.reader().dereference(*pointer);
@@ -265,6 +274,12 @@ class RustContainer : Container {
       return true;
     }
     to_.note = fmt::format("strong {}, weak {}", *strong_count, *weak_count - 1);
+    if (length) {
+      if (!inner->address || *length > kMaximumElements) return false;
+      const bool is_text = type_.name.find("<str") != std::string::npos;
+      to_.text = is_text ? describer_.memory_string(*inner->address, *length, {}) : "";
+      return is_text || contiguous(inner->type, *inner->address, *length);
+    }
     describer_.follow(to_, Value::of_bytes(describer_.program().pointer_to(inner->type), address_bytes(*inner)),
                       depth_);
     return true;

@@ -21,6 +21,15 @@ std::string hexadecimal_bytes(const std::vector<uint8_t>& bytes) {
   return text;
 }
 
+// 16 bytes, as a number.
+std::string wide_integer_text(const std::vector<uint8_t>& bytes, bool is_signed) {
+  unsigned __int128 bits = 0;
+  std::memcpy(&bits, bytes.data(), sizeof(bits));
+  const bool negative = is_signed && static_cast<__int128>(bits) < 0;
+  if (negative) bits = 0 - bits;
+  return fmt::format("{}{}", negative ? "-" : "", bits);
+}
+
 void set_missing(ValueNode& to, const Missing& missing) {
   to.known = false;
   to.text = missing_text(missing);
@@ -163,6 +172,10 @@ void Describer::pointer(const Value& value, const Type& type, ValueNode& to) {
 }
 
 void Describer::scalar(const Value& value, const Type& type, ValueNode& to) {
+  if (type.language == Language::Rust && type.has_size && type.size == 0) {
+    to.text = "()";
+    return;
+  }
   if (type.kind == TypeKind::Float) {
     const auto number = reader_.read_float(value);
     if (number) {
@@ -177,7 +190,8 @@ void Describer::scalar(const Value& value, const Type& type, ValueNode& to) {
   if (type.has_size && type.size > 8 && value.bit_size == 0) {
     const auto bytes = reader_.read(value, 0, type.size);
     if (!bytes) return set_missing(to, bytes.error());
-    to.text = hexadecimal_bytes(*bytes);
+    to.text =
+        type.size == 16 && type.is_integer() ? wide_integer_text(*bytes, type.is_signed()) : hexadecimal_bytes(*bytes);
     return;
   }
   const auto bits = reader_.read_integer(value);
@@ -203,6 +217,21 @@ void Describer::scalar(const Value& value, const Type& type, ValueNode& to) {
     default:
       to.text = std::to_string(*bits);
   }
+}
+
+// A pointer to a closure, which begins with its code's address; nil: none.
+void Describer::go_function(const Value& value, ValueNode& to) {
+  const auto bytes = reader_.read(value, 0, 8);
+  if (!bytes) return set_missing(to, bytes.error());
+  uint64_t closure = 0;
+  std::memcpy(&closure, bytes->data(), bytes->size());
+  if (closure == 0) {
+    to.text = "nil";
+    return;
+  }
+  const auto code = reader_.memory().read_word(closure);
+  const std::string symbol = code ? program_.symbol_at(*code) : "";
+  to.text = fmt::format("{:#x}{}", closure, symbol.empty() ? "" : fmt::format(" <{}>", symbol));
 }
 
 bool Describer::character_array(const Value& value, const Type& type, ValueNode& to) {
@@ -333,7 +362,9 @@ ValueNode Describer::node(const Value& value, std::string name, int depth) {
       structure(value, type, to, depth);
       break;
     case TypeKind::Function:
-      if (value.address) {
+      if (type.language == Language::Go && type.has_size) {  // a variable
+        go_function(value, to);
+      } else if (value.address) {
         const std::string symbol = program_.symbol_at(*value.address);
         to.text =
             fmt::format("{{{}}} {:#x}{}", to.type, *value.address, symbol.empty() ? "" : fmt::format(" <{}>", symbol));
@@ -378,6 +409,10 @@ ValueNode Describer::node(const Value& value, std::string name, int depth) {
       break;
     }
     case TypeKind::Unknown: {
+      if (type.name == "decltype(nullptr)") {
+        to.text = "nullptr";
+        break;
+      }
       const auto bytes = type.has_size ? reader_.read(value, 0, std::min<uint64_t>(type.size, 64))
                                        : Found<std::vector<uint8_t>>(not_known("its type is not known"));
       bytes ? (void)(to.text = hexadecimal_bytes(*bytes)) : set_missing(to, bytes.error());

@@ -34,6 +34,7 @@ class Describer {
   void array(const Value& value, const Type& type, ValueNode& to, int depth);
   void structure(const Value& value, const Type& type, ValueNode& to, int depth);
   bool character_array(const Value& value, const Type& type, ValueNode& to);
+  void go_function(const Value& value, ValueNode& to);
 
   ProgramValues& program_;
   ValueReader& reader_;

@@ -226,6 +226,10 @@ Member DwarfTypes::member_of(const DWARFDie& die) {
   member.type = of(die);
   member.artificial = has_flag(die, dwarf::DW_AT_artificial);
   member.base = die.getTag() == dwarf::DW_TAG_inheritance;
+  // DWARF 5, section 5.7.3: what is not said is as the source's keyword has it.
+  const bool in_class = die.getParent().getTag() == dwarf::DW_TAG_class_type;
+  const uint64_t access = in_class ? dwarf::DW_ACCESS_private : dwarf::DW_ACCESS_public;
+  member.is_public = constant(die, dwarf::DW_AT_accessibility).value_or(access) == dwarf::DW_ACCESS_public;
   member.alignment = constant(die, dwarf::DW_AT_alignment).value_or(0);
   if (const auto value = die.find(dwarf::DW_AT_data_member_location)) {
     if (const auto number = value->getAsUnsignedConstant())

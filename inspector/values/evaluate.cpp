@@ -9,6 +9,7 @@
 
 #include "inspector/values/describe.h"
 #include "inspector/values/dwarf_module.h"
+#include "inspector/values/dynamic_type.h"
 #include "inspector/values/expression_names.h"
 #include "inspector/values/expression_tree.h"
 #include "inspector/values/related_classes.h"
@@ -18,6 +19,12 @@ namespace mortem::inspector {
 namespace {
 
 constexpr int kMostBases = 16;  // above one another
+
+std::string without_anonymous(std::string name) {
+  constexpr std::string_view kAnonymous = "(anonymous namespace)::";
+  for (size_t at; (at = name.find(kAnonymous)) != std::string::npos;) name.erase(at, kAnonymous.size());
+  return name;
+}
 
 using Node = ExpressionNode;
 
@@ -426,6 +433,7 @@ class Evaluator {
   }
 
   Result<Value> cast(const Node& node) {
+    if (node.text == "dynamic_cast") return dynamic_cast_to(node);
     const Type* type = TRY(type_of(node));
     const Type& to = type->stripped();
     const Value operand = TRY(evaluate(*node.parts[0]));
@@ -470,6 +478,55 @@ class Evaluator {
         return *related ? arithmetic_.integer(type, (*related)->address.value_or(0))
                         : Value::unknown(type, related->error());
     return arithmetic_.integer(type, *bits);
+  }
+
+  // gdb's and C++'s: a base needs no look at the object, what is derived is found by its type_info.
+  Result<Value> dynamic_cast_to(const Node& node) {
+    const bool is_reference = !node.declarator.empty() && node.declarator.back() == "&";
+    const bool is_pointer = node.declarator == std::vector<std::string>{"*"};
+    const bool to_whole = is_pointer && node.type == "void";
+    const Type* type = TRY(type_of(node));
+    const Type* target = is_pointer ? type->stripped().target() : type;
+    if ((!is_reference && !is_pointer) || (!to_whole && !target->stripped().is_struct()))
+      return error(node, "dynamic_cast leads to a pointer or a reference to a class");
+    const Value operand = TRY(evaluate(*node.parts[0]));
+    auto object = without_reference(operand);
+    if (!object) return error(node, object.error());
+    if (object->missing) return Value::unknown(type, *object->missing);
+    if (is_pointer) {
+      if (!object->type || object->type->stripped().kind != TypeKind::Pointer)
+        return error(node, "dynamic_cast to a pointer wants a pointer to a class");
+      const auto bits = reader_.read_integer(*object);
+      if (!bits) return Value::unknown(type, bits.error());
+      if (*bits == 0) return arithmetic_.integer(type, 0);
+      object = Value::in_memory(object->type->stripped().target(), *bits);
+    }
+    if (!object->type || !object->type->stripped().is_struct())
+      return error(node, "dynamic_cast wants a pointer or a reference to a class");
+    if (!object->address) return error(node, "an object that is not in memory has no dynamic type");
+    const auto found = TRY(dynamic_part(node, *object, to_whole ? nullptr : target));
+    if (!found && is_reference) return error(node, "dynamic_cast fails");
+    if (is_reference) return *found;
+    return arithmetic_.integer(type, found ? *found->address : 0);
+  }
+
+  // `to`: null: the whole object. Nothing: the cast fails.
+  Result<std::optional<Value>> dynamic_part(const Node& node, const Value& object, const Type* to) {
+    if (to && is_same_class(object.type->stripped(), to->stripped())) return reader_.as(object, to);
+    if (to && is_derived_class(object.type->stripped(), to->stripped())) {
+      const auto base = as_related_class(reader_, object, to);
+      if (!base || !*base) return error(node, base ? base->error() : Missing{false, "it is no base"});
+      return **base;
+    }
+    const auto dynamic = find_dynamic_type(reader_.memory(), *object.address);
+    if (!dynamic) return error(node, "the object's own type is not to be told: no virtual functions, or no RTTI");
+    // As expressions name what is in an anonymous namespace.
+    const Type* type = names_.find_type(without_anonymous(dynamic->name));
+    if (!type || !type->stripped().is_struct())
+      return error(node, fmt::format("nothing tells of the object's own type {}", dynamic->name));
+    const Value complete = Value::in_memory(type, dynamic->address);
+    if (!to) return complete;
+    return as_dynamic_class(reader_, object, to, complete);
   }
 
   ProgramValues& program_;

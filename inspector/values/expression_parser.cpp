@@ -287,8 +287,6 @@ class Parser : ExpressionLexer {
         if (is_cast_word(token_.text)) {
           const std::string word = token_.text;
           TRY_VOID(advance());
-          if (word == "dynamic_cast")
-            return error_at("dynamic_cast is not known here: say static_cast", node->position);
           if (is("<")) return named_cast(word, node->position);
           return error("a type is missing: static_cast<type>(value)");
         }

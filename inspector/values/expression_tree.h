@@ -2,7 +2,7 @@
 //
 //   expression  := conditional operators of C, without assignment, ++, -- and ,
 //   primary     := name | ns::name | 42 | 1.5 | 'c' | "text" | $rax | (expression) | sizeof x
-//                | (type)x | type(x) | static_cast<type>(x), reinterpret_cast, const_cast
+//                | (type)x | type(x) | static_cast<type>(x), dynamic_cast, reinterpret_cast, const_cast
 //   postfix     := x.m | x->m | x[i] | x@n (n objects one after another, from x on; GDB manual, "Arrays")
 #pragma once
 

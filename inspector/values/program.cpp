@@ -119,10 +119,9 @@ class Assembly {
       Value value = program->value_of(die, *module, frame);
       if (byte_offset < 0) return not_known("an implicit pointer leads before its object");
       if (byte_offset == 0) return value;
-      // Into an array: its element there.
+      // Into an array: its element there. Else what the pointer is declared to point to.
       const Type* type = value.type ? &value.type->stripped() : nullptr;
       const Type* element = type && type->kind == TypeKind::Array ? type->target() : nullptr;
-      if (!element) return not_known("an implicit pointer leads into the middle of an object");
       return program->reader.as(value, element, static_cast<uint64_t>(byte_offset));
     };
   }
@@ -295,8 +294,9 @@ Value Program::value_of(const DWARFDie& variable, DwarfModule& module, FrameScop
                                             : Missing{true, "optimized out"});
   }
   if (!type) return Value::unknown(type, {false, "its type is not known"});
+  const Missing a_part{false, "its debug information says where a part of it is, not which part"};
   if (type->stripped().has_size && has_location_of_a_part(variable, type->stripped().size))
-    return Value::unknown(type, {false, "its debug information says where a part of it is, not which part"});
+    return Value::unknown(type, a_part);
   const auto pieces = evaluate_location(*expression, context, reader.memory());
   if (!pieces) return Value::unknown(type, pieces.error());
   if (pieces->size() == 1 && pieces->front().bit_size == 0) {
@@ -307,6 +307,10 @@ Value Program::value_of(const DWARFDie& variable, DwarfModule& module, FrameScop
   const Type& whole = type->stripped();
   if (!whole.has_size || whole.size > kMaximumScattered)
     return Value::unknown(type, {false, "an object of unknown size is not in memory"});
+  // Go's compiler leaves parts out in front, too.
+  uint64_t told = 0;
+  for (const LocationPiece& piece : *pieces) told += piece.bit_size == 0 ? whole.size * 8 : piece.bit_size;
+  if (told < whole.size * 8 && whole.language == Language::Go) return Value::unknown(type, a_part);
   Value value;
   value.type = type;
   value.bytes = Assembly(*this, module, frame, context, whole.size).run(*pieces, variable);

@@ -47,6 +47,7 @@ struct Member {
   uint64_t alignment = 0;                  // bytes, where it was asked for; 0: its type's
   std::vector<uint8_t> offset_expression;  // not empty: the offset is computed from the object (virtual bases)
   bool base = false;                       // a base class
+  bool is_public = true;                   // of a base class: how it is derived from
   bool artificial = false;                 // made by the compiler (_vptr.Foo)
 };
 

@@ -214,7 +214,12 @@ Found<Value> ValueReader::dereference(const Value& value) {
   if (!type.is_pointer()) return not_known(fmt::format("{} is no pointer", type_text(value.type)));
   if (value.bytes && !value.missing)
     for (const ValueBytes::SyntheticPointer& one : value.bytes->synthetic)
-      if (one.byte == value.byte_offset) return one.target();
+      if (one.byte == value.byte_offset) {
+        const auto target = one.target();
+        if (target && type.target() && type.target()->stripped().has_size) return as(*target, type.target());
+        if (target && !target->type) return not_known("an implicit pointer leads into the middle of an object");
+        return target;
+      }
   const auto address = read_integer(value);
   if (!address) return tl::unexpected(address.error());
   return Value::in_memory(type.target(), *address);

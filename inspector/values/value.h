@@ -23,9 +23,9 @@ struct ValueBytes {
     uint64_t first_bit = 0, end_bit = 0;
     Missing missing;
   };
-  struct SyntheticPointer {  // a pointer that was optimized out, while what it points to is known
-    uint64_t byte = 0;       // where in the value it stands
-    std::function<Found<Value>()> target;
+  struct SyntheticPointer {                // a pointer that was optimized out, while what it points to is known
+    uint64_t byte = 0;                     // where in the value it stands
+    std::function<Found<Value>()> target;  // void: in the middle of an object
   };
   std::vector<uint8_t> bytes;
   std::vector<Gap> gaps;

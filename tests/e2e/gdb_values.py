@@ -36,8 +36,10 @@ def leaf(value, depth=0):
             return [leaf(value[index], depth + 1) for index in range(first, min(last, first + LIMIT - 1) + 1)]
         if code == gdb.TYPE_CODE_BOOL:
             return "true" if int(value) else "false"
+        if code in INTEGERS and not kind.sizeof:
+            return "()"  # Rust's, for gdb an integer
         if code in INTEGERS:
-            return str(int(value))
+            return str(int(value)) if kind.sizeof <= 8 else str(value)
         if code == gdb.TYPE_CODE_FLT:
             return repr(float(value))
         if code == gdb.TYPE_CODE_PTR:

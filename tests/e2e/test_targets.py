@@ -70,6 +70,10 @@ class Search(MortemTest):
         self.assertIn("1 thread: ", text)
         self.assertNotIn("\033", text)
         program = GUESTS / "threads_null_read"
+        said = self.mortem("bt", self.dump, "--symbols", GUESTS / "hello", "--symbols", program).stderr
+        self.assertEqual([line for line in said.splitlines() if "is of no module" in line],
+                         [f"mortem: {GUESTS / 'hello'}: is of no module of {self.dump} and not used; mortem info {self.dump} "
+                          "names them"])
         for verb in (["threads", self.dump, "--stacks"], ["bt", self.dump], ["bt", self.dump, "--lines", "2"],
                      ["report", self.dump], ["info", self.dump], ["print", self.dump], ["print", self.dump, "$rip"],
                      ["search", self.dump, "--string", "threads_null_read"],

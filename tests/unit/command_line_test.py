@@ -59,6 +59,10 @@ class CommandLine(unittest.TestCase):
         os.mkfifo(self.files / "pipe")  # nobody writes into it
         for path, kind in (("pipe", "a pipe"), (".", "a folder")):
             self.refused("symbolize", "--obj", path, "0x1", naming=f"{kind}")
+        (self.files / "text").write_text("no ELF file\n")
+        for verb in ("bt", "print", "report", "threads", "gdb"):
+            for path, kind in (("pipe", "a pipe"), (".", "a folder"), ("text", "is no ELF file"), ("nowhere", "cannot open")):
+                self.refused(verb, "any.core", "--symbols", path, naming=f"{path}: {kind}")
         for verb in VERBS:
             self.refused(*verb.split(), "--no-such-option", naming=f"see mortem {verb} --help")
         self.refused("no-such-verb", naming="see mortem --help")

@@ -161,9 +161,13 @@ def main():
     mortem, source, optimisation, folder = sys.argv[1:5]
     os.makedirs(folder, exist_ok=True)
     program, core = os.path.join(folder, "program"), os.path.join(folder, "core")
-    compiler = "g++" if source.endswith(".cpp") else "gcc"
-    subprocess.run([compiler, "-static", "-g", "-w", "-" + optimisation, source, "-o",
-                    program], check=True)
+    compiler = ["g++"] if source.endswith(".cpp") else ["gcc"]
+    compiler += ["-static", "-g", "-w", "-" + optimisation]
+    parts = [source]
+    if "linked_calls" in source:
+        parts = ["-flto", source, program + ".o"]
+        subprocess.run([*compiler, "-DOUTSIDE", "-c", source, "-o", program + ".o"], check=True)
+    subprocess.run([*compiler, *parts, "-o", program], check=True)
     if os.path.exists(core):
         os.remove(core)
     # Nothing but the fault that kills stops the program; a handled one is passed on.

@@ -305,6 +305,47 @@ def compare_split(pair, source):
             problems.append("split DWARF %s: %s" % (version, different))
 
 
+DIES = """int *volatile nothing;
+static inline int inner(int value) {
+  return *nothing + value;  // the line that dies
+}
+int main(int count, char **words) { return inner(count) + words[0][0]; }
+"""
+
+
+def compare_embedded(pair):
+    """Sources that clang put into the debug information count before what stands at their places now."""
+    if not shutil.which("clang"):
+        return
+    source = os.path.join(pair.folder, "dies.c")
+    with open(source, "w") as file:
+        file.write(DIES)
+    for name, more in (("embeds", ["-gembed-source"]), ("embeds_split", ["-gembed-source", "-gsplit-dwarf"]), ("refers", [])):
+        subprocess.run(["clang", "-O1", "-gdwarf-5", *more, "dies.c", "-o", name], check=True, cwd=pair.folder)
+    main = next(address for address, _, name in symbols(os.path.join(pair.folder, "embeds")) if name == "main")
+    text = "".join("%#x\n" % (main + step) for step in range(0, 24))
+    with open(source, "w") as file:
+        file.write("what was\nwritten\nsince\nthen\n\n")
+    for indexed in (False, True):
+        for name in ("embeds", "embeds_split", "refers"):
+            if indexed:
+                run([pair.mortem, "index", name], cwd=pair.folder, env=pair.environment)
+            # Of the functions around inlined ones llvm-symbolizer shows what is on the disk.
+            for style in STYLES:
+                theirs, _ = pair.compare("embedded", ["--obj=" + name, "--print-source-context-lines=3", "--no-inlines"] + style, text)
+            _, ours = pair.both(["--obj=" + name, "--print-source-context-lines=3"], text)
+            if (name != "refers") != ("return inner(count)" in ours.stdout and "then" not in ours.stdout):
+                problems.append("embedded: around inlined functions of %s: %s" % (name, ours.stdout))
+            if ("the line that dies" in theirs.stdout) != (name != "refers"):
+                problems.append("embedded: llvm-symbolizer shows another source of %s: %s" % (name, theirs.stdout))
+    run(["gdb", "-nx", "-batch", "-ex", "set debuginfod enabled off", "-ex", "set startup-with-shell off", "-ex", "run",
+         "-ex", "generate-core-file core", "embeds"], cwd=pair.folder)
+    for lines in (["bt", "--lines", "1"], ["report"]):
+        shown = run([pair.mortem, lines[0], "core", *lines[1:]], cwd=pair.folder, env=pair.environment).stdout
+        if "the line that dies" not in shown or "written" in shown or "changed since" in shown:
+            problems.append("embedded: %s: %s" % (lines, shown))
+
+
 def break_entries(pair, program):
     """Broken bytes where variables are described: an answer to each line, no crash, no hang."""
     listed = run(["readelf", "-SW", program], cwd=pair.folder).stdout
@@ -452,6 +493,7 @@ def main():
     compare_build_id(pair, "gcc.4")
     declarations(pair)
     compare_split(pair, source)
+    compare_embedded(pair)
     break_entries(pair, "gcc.5.O2")
     break_entries(pair, "gcc.4.O2")
     if every:

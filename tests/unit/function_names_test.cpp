@@ -70,6 +70,16 @@ TEST(Demangle, OldRust) {
   EXPECT_EQ(demangle("not_mangled"), "not_mangled");
 }
 
+TEST(FunctionNames, ClonesAreTheirFunctions) {
+  EXPECT_EQ(without_clone_suffix("_Z1fv.constprop.0.cold"), "_Z1fv");
+  EXPECT_EQ(without_clone_suffix("_Z1fv"), "_Z1fv");
+  EXPECT_EQ(without_clone_suffix("f.part.0"), "f.part.0");
+  // GCC 12 of `Task coro(int)`, a coroutine: its frame's name has a dot.
+  const std::string_view coroutine = "_Z4coroPZ4coroiE14_Z4coroi.Frame.actor";
+  EXPECT_EQ(without_clone_suffix(coroutine), "_Z4coroPZ4coroiE14_Z4coroi.Frame");
+  EXPECT_EQ(demangle(without_clone_suffix(coroutine)), "coro(coro(int)::_Z4coroi.Frame*)");
+}
+
 // All exported names of libstdc++, and what llvm-cxxfilt makes of them.
 TEST(Demangle, CppAsLlvmCxxfilt) {
   const std::string names = test::run_command(

@@ -69,7 +69,7 @@ int main() {
 """
 VALUES = {
     "ints": "{1, 2, 3}", "int_map": "{[1] = 2, [3] = 4}", "short_map": "{[7] = 8}", "characters": "{97 'a', 98 'b'}",
-    "booleans": "{true}", "packed": "{{c = 120 'x', i = 77}}", "large": "{0x00000000000000000000000000000005}",
+    "booleans": "{true}", "packed": "{{c = 120 'x', i = 77}}", "large": "{5}",
     "twice": "{[1] = 1, [1] = 2}", "wide_map": "{[107 'k'] = {a = 9}}", "wide_hashed": "{[1] = {a = 6}}",
     "wide_set": "{{a = 7}}", "long_double_map": "{[3.5] = 4}", "wide_forward": "{{a = 3}}",
     "character_forward": "{113 'q'}", "wide_list": "{{a = 5}}", "bits": "{true, false, true}",
@@ -83,6 +83,7 @@ EXPRESSIONS = {
 LIBSTDCXX = {  # LLVM's library is shown as it is there
     "wide_bits": "1" + "0" * 64 + "10101", "few_bits": "10010", "any_number": "77 (a int)", "any_none": "(empty)",
     "any_structure": "{c = 121 'y', i = 5} (a Packed)",
+    "any_text": '"a text in an any" (a std::__cxx11::basic_string<char, std::char_traits<char>, std::allocator<char> >)',
 }
 REFUSED = {"int_map[words]": "a key is a number or a text here", "names[3]": "no element [3]",
            'numbers["c"]': 'no element ["c"]', "bits[7]": "there are 3 elements", "words[-1]": "below 0"}

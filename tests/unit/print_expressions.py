@@ -28,9 +28,21 @@ struct Left : virtual Base { int l = 5; };
 struct Right : virtual Base { int r = 6; };
 struct Diamond : Left, Right { int d = 7; };
 template <class T> struct Holder { T held; };
+struct Hidden : private First { int h = 8; };
+namespace { struct Inner : Second { int i = 9; }; }
+template <class T> struct Kind : Second { T t = {}; };
+struct TwoFirst : Left, First { int t = 10; };
+struct OtherFirst : First { int o = 11; };
+struct TwiceFirst : TwoFirst, OtherFirst { int w = 12; };
+struct Plain { int p = 13; } plain;
+Hidden hidden; Inner inner; Kind<Holder<int>> kind_of; TwiceFirst twice;
+First* hidden_first = (First*)&hidden; Second* inner_second = &inner; Second* kind_second = &kind_of; Left* twice_left = &twice;
+__int128 wide_number = -((__int128)1 << 100); unsigned __int128 widest = ~(unsigned __int128)0;
+std::u8string utf8 = u8"eight \u00e9"; char8_t letter8 = u8'x'; std::nullptr_t nothing = nullptr;
 Both both; Diamond diamond; Holder<Holder<int>> held = {{41}};
 Both* both_at = &both; Second* second = &both; First* first = &both; Base* base = &diamond; Right* right = &diamond;
 Both* none = nullptr;
+CASTS
 const wchar_t* wide = L"wide \x00e9 text"; const char16_t* utf16 = u"sixteen \U0001F600"; const char32_t* utf32 = U"thirty";
 wchar_t wide_array[8] = L"abc"; char16_t one = u'\u00e9'; wchar_t letter = L'x'; char32_t zero = 0;
 std::u16string long_text = u"a text that is too long to stand in the object"; std::wstring short_text = L"sh\"ort";
@@ -50,6 +62,16 @@ int paint::Tin::open() {
 }
 int main() { return paint::Tin().open() + environ[0][0] + Oil_or(paint::Water); }
 """
+# What the program itself says of each: cast0, cast1, ... (gdb 13 gives the address of a table where the object is whole.)
+CASTS = [
+    "dynamic_cast<Both*>(second)", "dynamic_cast<First*>(second)", "dynamic_cast<void*>(second)", "dynamic_cast<Both*>(first)",
+    "dynamic_cast<Second*>(both_at)", "dynamic_cast<Both*>(none)", "dynamic_cast<Both*>(both_at)", "dynamic_cast<Left*>(right)",
+    "dynamic_cast<Diamond*>(base)", "dynamic_cast<Base*>(right)", "dynamic_cast<Both*>(base)", "dynamic_cast<void*>(base)",
+    "dynamic_cast<Hidden*>(hidden_first)", "dynamic_cast<Inner*>(inner_second)", "dynamic_cast<Kind<Holder<int> >*>(kind_second)",
+    "dynamic_cast<TwiceFirst*>(twice_left)", "dynamic_cast<First*>(twice_left)", "dynamic_cast<OtherFirst*>(twice_left)",
+    "&dynamic_cast<Both&>(*second)", "&dynamic_cast<First&>(*second)",
+]
+PROGRAM = PROGRAM.replace("CASTS", " ".join(f"void* cast{number} = (void*){cast};" for number, cast in enumerate(CASTS)))
 PROGRAM = PROGRAM.replace(" + Oil_or(paint::Water)", "")
 QUESTIONS = [
     "$rax", "$eax", "$ax", "$al", "$ah", "$rbx", "$ebx", "$bl", "$r9", "$r9d", "$r9w", "$r9l", "$esi", "$si", "$sil",
@@ -66,6 +88,7 @@ QUESTIONS = [
     "const_cast<Both*>(both_at)->c", "reinterpret_cast<long>(both_at) != 0",
     "static_cast<int>(real)", "static_cast<Holder<Holder<int> >*>(&held)->held", "(Colour)6", "(double)number",
     "static_cast<unsigned char>(number)",
+    "wide_number", "widest", "utf8", "letter8",
     "environ[0]", "environ == 0", "wide", "utf16", "utf32", "wide_array", "one", "letter", "zero", "long_text", "short_text",
     "byte",
 ]
@@ -75,14 +98,34 @@ KNOWN = {
     "reinterpret_cast<Second*>(both_at) == (long)both_at": "1", "int(real)": "2", "Colour(5)": "Green",
     "double(number)": "-7", "static_cast<Holder<Holder<int>>*>(&held)->held": "{held = 41}",
     "((Holder<Holder<int>>*)&held)->held.held": "41", "(int&)real": "0", "((int*)&real)[1]": str(0x40060000),
-    "(short&)number": "-7",
+    "(short&)number": "-7", "dynamic_cast<Kind<Holder<int>>*>(kind_second)->t.held": "0",
+    "nothing": "nullptr",
 }
 REFUSED = {
     "$zmm0": "there is no register $zmm0", "static_cast<Left*>(base)": "virtual base", "Dark": "there is no Dark",
-    "dynamic_cast<Both*>(second)": "say static_cast", "static_cast(second)": "a type is missing",
+    "dynamic_cast<Both*>(number)": "wants a pointer", "dynamic_cast<int*>(second)": "to a class",
+    "dynamic_cast<Both*>(&plain)": "no virtual functions", "dynamic_cast<Both&>(*base)": "dynamic_cast fails",
+    "dynamic_cast<Both>(both)": "to a class", "static_cast(second)": "a type is missing",
     "static_cast<Both*(second)": '">" is missing', "(int&&)number": '")" is missing', "(int&*)number": "nothing is made of references",
     "static_cast<Nothing*>(second)": "there is no type Nothing", "open(1)": "functions cannot be called",
 }
+# Pointers and references that the optimizer took away, while what they lead to is known.
+OPTIMIZED = r"""
+int sink;
+__attribute__((noinline)) void die(int number) { sink = number; __builtin_trap(); }
+struct Holds { int a; char text[4]; };
+static inline __attribute__((always_inline)) int use(int& ref, char& letter, const Holds* holds, int (*rows)[3]) {
+  die(ref);
+  return ref + letter + holds->a + rows[0][1];
+}
+int main() {
+  int all[2][3] = {{1, 2, 3}, {4, 5, 6}};
+  Holds holds = {7, {'a', 'b'}};
+  return use(all[1][1], holds.text[1], &holds, all);
+}
+"""
+OF_OPTIMIZED = ["ref", "letter"]  # of more gdb 13 dies
+KNOWN_OPTIMIZED = {"ref + 1": "6", "*rows": "{1, 2, 3}", "holds->text[1]": "98 'b'", "holds->a": "7"}
 
 
 def value_of(value):
@@ -92,6 +135,7 @@ def value_of(value):
     value = re.sub(r"^(0x[0-9a-f]+) <.*?>(?= |$)", r"\1", value)
     value = re.sub(r"(0x[0-9a-f]+) <vtable for [^>]*>", r"\1", value)
     value = re.sub(r"^(\d+) '\\\d{3}'$", r"\1", value)  # characters past ASCII
+    value = value.removeprefix("<synthetic pointer>: ")
     return {"true": "1", "false": "0"}.get(value, value).replace("Shade::", "").replace("\\000", "")
 
 
@@ -105,23 +149,35 @@ def main(mortem, folder, *compiler):
 
     def run(*command):
         return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=120)
-    subprocess.run([*compiler, "-g", "-O0", "-mavx", "program.cpp", "-o", "program"], cwd=folder, check=True)
-    asked = [part for one in QUESTIONS for part in ("-ex", f"echo [{one}]", "-ex", "print " + one)]
-    text = run("gdb", "-nx", "-batch", "-ex", "set debuginfod enabled off", "-ex", "set startup-with-shell off",
-               "-ex", "set print vtbl off", "-ex", "set width 0", "-ex", "set print repeats 0", "-ex", "run",
-               "-ex", "generate-core-file core", *asked, "program").stdout
+    subprocess.run([*compiler, "-std=c++20", "-g", "-O0", "-mavx", "program.cpp", "-o", "program"], cwd=folder, check=True)
     problems = []
-    for question in QUESTIONS:
-        theirs = re.search(re.escape(f"[{question}]") + r"\$\d+ = (.*)", text)
-        done = run(mortem, "print", "core", question)
-        ours = value_of(done.stdout.strip().split(f" {question} = ", 1)[-1]) if done.returncode == 0 else done.stderr.strip()
-        theirs = value_of(theirs[1]) if theirs else None
-        if ours != theirs:
-            problems.append(f"{question}: {ours!r}, gdb: {theirs!r}")
-    for question, wanted in KNOWN.items():
-        said = run(mortem, "print", "core", question).stdout.strip()
-        if not said.endswith(f" {question} = {wanted}"):
-            problems.append(f"{question}: {said!r}, is {wanted!r}")
+
+    def compare(program, frame, questions):
+        asked = [part for one in questions for part in ("-ex", f"echo [{one}]", "-ex", "print " + one)]
+        text = run("gdb", "-nx", "-batch", "-ex", "set debuginfod enabled off", "-ex", "set startup-with-shell off",
+                   "-ex", "set print vtbl off", "-ex", "set width 0", "-ex", "set print repeats 0", "-ex", "run",
+                   "-ex", "generate-core-file core", "-ex", f"frame {frame}", *asked, program).stdout
+        for question in questions:
+            theirs = re.search(re.escape(f"[{question}]") + r"\$\d+ = (.*)", text)
+            done = run(mortem, "print", "core", question, "--frame", frame)
+            ours = value_of(done.stdout.strip().split(f" {question} = ", 1)[-1]) if done.returncode == 0 else done.stderr.strip()
+            theirs = value_of(theirs[1]) if theirs else None
+            if ours != theirs:
+                problems.append(f"{question}: {ours!r}, gdb: {theirs!r}")
+    with open(os.path.join(folder, "optimized.cpp"), "w") as file:
+        file.write(OPTIMIZED)
+    subprocess.run([*compiler, "-g", "-O2", "optimized.cpp", "-o", "optimized"], cwd=folder, check=True)
+
+    def check(frame, known):
+        for question, wanted in known.items():
+            done = run(mortem, "print", "core", question, "--frame", frame)
+            if not done.stdout.strip().endswith(f" {question} = {wanted}"):
+                problems.append(f"{question}: {done.stdout}{done.stderr}, is {wanted!r}")
+    compare("optimized", "1", OF_OPTIMIZED)
+    check("1", KNOWN_OPTIMIZED)
+    compare("program", "0", QUESTIONS)
+    check("0", KNOWN)
+    check("0", {f"{cast} == cast{number}": "1" for number, cast in enumerate(CASTS)})
     for question, wanted in REFUSED.items():
         done = run(mortem, "print", "core", question)
         if wanted not in done.stdout + done.stderr or len(done.stderr.splitlines()) > 1:

@@ -41,7 +41,7 @@ std::string with_source(const inspector::Stack& stack, const inspector::StackRea
     text += painted_stack(inspector::frame_text(index, frame));
     const auto* module = reader.module_at(frame.pc);
     if (!module) continue;
-    const auto found = sources.lines(module->id, symbolizer.files(*module).executable, frame.file, frame.line, around);
+    const auto found = sources.lines(symbolizer, module, frame.file, frame.line, around);
     if (found && found->newer) text += painted("     (changed since the program was built)", Paint::Faint) + "\n";
     for (size_t line = 0; found && line < found->lines.size(); ++line)
       text += source_line(found->first + line, found->lines[line], found->first + line == frame.line);
@@ -63,7 +63,7 @@ int show_stacks(const BtOptions& options) {
   auto opened = open_target(options.dump);
   if (!opened) return fail(opened.error());
   const inspector::Target& target = *opened->target;
-  const inspector::SymbolOptions where = symbol_options(options.symbols, options.dump);
+  const inspector::SymbolOptions where = symbol_options(options.symbols, options.dump, target.modules());
   auto symbolizer = inspector::Symbolizer::create(where);
   inspector::SourceText sources(where, {options.checkouts.begin(), options.checkouts.end()});
   inspector::StackReader reader(target, *symbolizer);

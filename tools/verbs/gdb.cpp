@@ -18,6 +18,7 @@
 #include "tools/qemu/instance.h"
 #include "tools/qemu/qmp.h"
 #include "tools/replay/recording.h"
+#include "tools/symbol_options.h"
 #include "tools/verbs.h"
 #include "tools/verbs/gdb_dump.h"
 
@@ -155,7 +156,7 @@ void add_gdb(Commands& commands) {
                    "Of a dump: an ELF file with symbols, used where its build id is a module's")
       ->type_name("FILE")
       ->allow_extra_args(false)
-      ->check(CLI::ExistingFile);
+      ->check(check_symbol_file);
   verb->add_flag("--kernel", options->kernel, "Of a dump: show the kernel, too, with its symbols");
   verb->add_flag("--qemu", options->qemu,
                  "Of a running guest: QEMU's own stub in place of the guest's: the whole machine, with the kernel's "

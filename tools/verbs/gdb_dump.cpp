@@ -115,8 +115,8 @@ int serve_to_gdb(const GdbDumpOptions& options, const inspector::Target& target,
   if (!folder) return fail(folder.error());
   auto listener = listen_at_path(folder->path() / "gdb");
   if (!listener) return fail(listener.error());
-  const auto symbolizer =
-      inspector::Symbolizer::create(symbol_options(SymbolFlags{options.symbols, {}, {}}, options.target));
+  const auto symbolizer = inspector::Symbolizer::create(
+      symbol_options(SymbolFlags{options.symbols, {}, {}}, options.target, target.modules()));
   const FoundFiles files(target, *symbolizer, folder->path());
 
   // Through a descriptor that gdb inherits: the path of the socket may be longer than an address holds (unix(7)).

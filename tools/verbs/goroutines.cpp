@@ -28,7 +28,7 @@ int show_goroutines(const GoroutinesOptions& options) {
   auto opened = open_target(options.dump);
   if (!opened) return fail(opened.error());
   const inspector::Target& target = *opened->target;
-  auto symbolizer = inspector::Symbolizer::create(symbol_options(options.symbols, options.dump));
+  auto symbolizer = inspector::Symbolizer::create(symbol_options(options.symbols, options.dump, target.modules()));
   inspector::StackReader reader(target, *symbolizer);
   auto found = inspector::read_goroutines(target, *symbolizer, reader, {});
   if (!found) {

@@ -220,7 +220,7 @@ int show(const std::string& dump, const SymbolFlags& symbols, bool json) {
   auto core = open_target_core(dump);
   if (!core) return fail(core.error());
   const DumpInfo info = snapshot::gather_dump_info(**core);
-  const inspector::SymbolOptions where = symbol_options(symbols, dump);
+  const inspector::SymbolOptions where = symbol_options(symbols, dump, (*core)->modules());
   inspector::SymbolFileFinder finder(where);
   std::vector<ModuleSource> sources;
   for (const snapshot::CoreModule& module : (*core)->modules()) sources.push_back(source_of(finder, module));

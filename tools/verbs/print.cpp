@@ -176,7 +176,7 @@ int run_print(const PrintOptions& options) {
   auto opened = open_target(options.dump);
   if (!opened) return fail(opened.error());
   const inspector::Target& target = *opened->target;
-  auto symbolizer = inspector::Symbolizer::create(symbol_options(options.symbols, options.dump));
+  auto symbolizer = inspector::Symbolizer::create(symbol_options(options.symbols, options.dump, target.modules()));
   return PrintVerb(options, target, *symbolizer).run();
 }
 

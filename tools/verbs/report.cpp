@@ -95,15 +95,13 @@ void add_source(ReportFacts& facts, inspector::Symbolizer& symbolizer, const ins
                 inspector::SourceText& sources) {
   const inspector::Frame& frame = *facts.source_frame;
   const auto* module = reader.module_at(frame.pc);
-  if (module)
-    facts.source =
-        sources.lines(module->id, symbolizer.files(*module).executable, frame.file, frame.line, kSourceLines);
+  if (module) facts.source = sources.lines(symbolizer, module, frame.file, frame.line, kSourceLines);
 }
 
 Result<ReportFacts> gather(const OpenedTarget& opened, const ReportOptions& options) {
   const snapshot::CoreFile& core = *opened.core;
   const inspector::Target* target = opened.target.get();
-  const inspector::SymbolOptions where = symbol_options(options.symbols, options.dump);
+  const inspector::SymbolOptions where = symbol_options(options.symbols, options.dump, target->modules());
   auto symbolizer = inspector::Symbolizer::create(where);
   inspector::SourceText sources(where, {});
   inspector::StackReader reader(*target, *symbolizer);

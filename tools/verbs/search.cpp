@@ -135,7 +135,8 @@ int search_target(const SearchOptions& options) {
   auto opened = open_target(options.target);
   if (!opened) return fail(opened.error());
   const inspector::Target& held = *opened->target;
-  const auto symbolizer = inspector::Symbolizer::create(symbol_options(options.symbols, options.target));
+  const auto symbolizer =
+      inspector::Symbolizer::create(symbol_options(options.symbols, options.target, opened->target->modules()));
   inspector::StackReader reader(held, *symbolizer);
   const inspector::FileBackedTarget target(held, reader, inspector::BackingFiles::WithId);
   const auto of_files = reader.files().regions(inspector::BackingFiles::WithId);

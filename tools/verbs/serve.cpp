@@ -75,7 +75,8 @@ class TargetServer {
   }
 
   void serve(int in, int out) {
-    const auto symbolizer = inspector::Symbolizer::create(symbol_options(options_.symbols, options_.target));
+    const auto symbolizer =
+        inspector::Symbolizer::create(symbol_options(options_.symbols, options_.target, target_.modules()));
     inspector::serve_client(target_, *symbolizer, in, out, serving_);
   }
 

@@ -9,7 +9,7 @@
 
 namespace mortem::tools {
 
-std::string SourceContext::around(const std::string& path, uint32_t line) {
+const std::string& SourceContext::file(const std::string& path) {
   auto [place, is_new] = files_.try_emplace(path);
   if (is_new) {
     const std::string here = rules_.apply(path);
@@ -19,11 +19,15 @@ std::string SourceContext::around(const std::string& path, uint32_t line) {
       place->second.assign(std::istreambuf_iterator<char>(file), {});
     }
   }
+  return place->second;
+}
+
+std::string SourceContext::around(const std::string& path, uint32_t line, std::optional<std::string_view> embedded) {
   const int64_t first = std::max<int64_t>(1, int64_t{line} - count_ / 2), last = first + count_ - 1;
   // Digits of the last number, but for a power of ten one less: llvm-symbolizer takes the logarithm.
   const size_t width = std::to_string(last - 1).size() * (last > 1);
   std::string result;
-  std::string_view rest = place->second;
+  std::string_view rest = embedded ? *embedded : std::string_view(file(path));
   for (int64_t number = 1; number <= last && !rest.empty(); ++number) {
     const size_t end = rest.find('\n');
     std::string_view text = rest.substr(0, end);

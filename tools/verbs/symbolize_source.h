@@ -2,6 +2,7 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -16,10 +17,13 @@ class SourceContext {
   // `count`: of lines; 0: none are wanted.
   SourceContext(int count, std::vector<std::pair<std::string, std::string>> substitutions)
       : count_(count), rules_(std::move(substitutions)) {}
-  // `LINE  : TEXT` a line, ` >:` at `line` itself. Empty: the file is not here, or has no such lines.
-  std::string around(const std::string& path, uint32_t line);
+  // `LINE  : TEXT` a line, ` >:` at `line` itself. Empty: the file is not here, or has no such lines. `embedded`: its
+  // text in the debug information, which counts first.
+  std::string around(const std::string& path, uint32_t line, std::optional<std::string_view> embedded);
 
  private:
+  const std::string& file(const std::string& path);
+
   const int count_;
   const inspector::PathRules rules_;
   std::map<std::string, std::string> files_;

@@ -159,7 +159,7 @@ void SymbolizeText::append_json_frame(const ShownFrame& shown, bool with_source,
   to += ",\"Line\":";
   append_decimal(to, frame.line);
   if (form_.source_lines > 0 && frame.file && with_source) {
-    const std::string text = source_.around(frame.file->path, frame.line);
+    const std::string text = source_around(shown);
     if (!text.empty()) {
       to += ",\"Source\":";
       append_json_text(to, text);
@@ -226,7 +226,7 @@ void SymbolizeText::append_frame(const ShownFrame& shown, bool inlined, std::str
   }
   to += form_.paint_end;
   to += '\n';
-  if (form_.source_lines > 0 && frame.file) to += source_.around(frame.file->path, frame.line);
+  if (form_.source_lines > 0 && frame.file) to += source_around(shown);
 }
 
 void SymbolizeText::append_address(const SymbolizeRequest& request, std::string& to) const {
@@ -235,7 +235,13 @@ void SymbolizeText::append_address(const SymbolizeRequest& request, std::string&
   to += form_.pretty ? ": " : "\n";
 }
 
+std::string SymbolizeText::source_around(const ShownFrame& shown) {
+  const std::string& path = shown.frame->file->path;
+  return source_.around(path, shown.frame->line, looked_up_in_ ? looked_up_in_->embedded_source(path) : std::nullopt);
+}
+
 void SymbolizeText::look_up(FileSymbols& file, uint64_t address, Inlined inlined) {
+  looked_up_in_ = &file;
   const auto& frames = file.locate(address, form_.verbose || form_.style == SymbolizeStyle::Json);
   const Symbol* symbol = form_.functions == FunctionNameKind::Linkage ? file.symbol_at(address) : nullptr;
   const size_t all = frames.empty() ? 1 : frames.size(), count = inlined == Inlined::All ? all : 1;

@@ -66,6 +66,7 @@ class SymbolizeText {
   void look_up(inspector::index::FileSymbols& file, uint64_t address, Inlined inlined);
   void append_frame(const ShownFrame& shown, bool inlined, std::string& to);
   void append_json_frame(const ShownFrame& shown, bool with_source, std::string& to);
+  std::string source_around(const ShownFrame& shown);  // of a frame with a file
   std::string_view path(const inspector::index::SourceFile* file) const;
 
   SymbolizeForm form_;
@@ -73,6 +74,7 @@ class SymbolizeText {
   std::string key_;
   SourceContext source_;
   std::vector<ShownFrame> shown_;
+  inspector::index::FileSymbols* looked_up_in_ = nullptr;  // of shown_
 };
 
 }  // namespace mortem::tools

@@ -101,7 +101,7 @@ int show_threads(const ThreadsOptions& options) {
   auto opened = open_target(options.target);
   if (!opened) return fail(opened.error());
   const inspector::Target& target = *opened->target;
-  auto symbolizer = inspector::Symbolizer::create(symbol_options(options.symbols, options.target));
+  auto symbolizer = inspector::Symbolizer::create(symbol_options(options.symbols, options.target, target.modules()));
   inspector::StackReader reader(target, *symbolizer);
   std::vector<ThreadFacts> threads;
   for (const inspector::TargetThread& thread : target.threads()) {

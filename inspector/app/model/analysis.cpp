@@ -72,8 +72,7 @@ Result<Summary> Analysis::summary() {
   if (const auto seen = core.occurrence(); seen && seen->signature != 0) summary.occurrence = seen->occurrence;
   if (const auto& frame = summary.findings.telling_frame)
     if (const CoreModule* module = reader_.module_at(frame->pc))
-      summary.source =
-          sources_.lines(module->id, symbolizer_->files(*module).executable, frame->file, frame->line, kSourceLines);
+      summary.source = sources_.lines(*symbolizer_, module, frame->file, frame->line, kSourceLines);
   summary.missing_symbols = symbolizer_->missing_symbols();
   summary.error_lines = last_lines(core.standard_error(), kErrorLines);
   summary.output_lines = last_lines(core.standard_output(), kOutputLines);
@@ -135,10 +134,8 @@ Result<std::vector<std::string>> Analysis::missing_symbols() {
 
 Result<SourceFile> Analysis::source(const std::string& file, uint64_t pc) {
   const CoreModule* module = reader_.module_at(pc);
-  const std::span<const uint8_t> id = module ? std::span<const uint8_t>(module->id) : std::span<const uint8_t>();
   constexpr uint32_t kAll = 1u << 30;
-  const auto program = module ? symbolizer_->files(*module).executable : std::filesystem::path();
-  auto lines = sources_.lines(id, program, file, 1, kAll);
+  auto lines = sources_.lines(*symbolizer_, module, file, 1, kAll);
   if (!lines)
     return failure(ErrorKind::NotFound,
                    fmt::format("{}: is not on this machine; name the folder it is in now: --substitute FROM=TO, or put "

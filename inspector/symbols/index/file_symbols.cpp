@@ -1,6 +1,7 @@
 #include "inspector/symbols/index/file_symbols.h"
 
 #include "inspector/symbols/index/dwarf_lookup.h"
+#include "inspector/symbols/index/embedded_sources.h"
 #include "inspector/symbols/index/index_lookup.h"
 #include "inspector/symbols/index/index_store.h"
 #include "inspector/symbols/index/split_parts.h"
@@ -68,6 +69,12 @@ class OpenedFile final : public FileSymbols {
   Declaration declaration_at(uint64_t address) override { return direct().variables.declaration(address); }
   std::vector<LocalVariable> locals_at(uint64_t address) override { return direct().variables.locals(address); }
 
+  std::optional<std::string_view> embedded_source(const std::string& path) override {
+    if (!files_.debug || !may_embed_sources(*files_.debug)) return std::nullopt;
+    if (!sources_) sources_.emplace(direct().dwarf);
+    return sources_->find(path);
+  }
+
   std::string take_complaint() override {
     if (complaint_.empty() && direct_ && direct_->parts.missing().size() > told_missing_) {
       told_missing_ = direct_->parts.missing().size();
@@ -99,6 +106,7 @@ class OpenedFile final : public FileSymbols {
   std::unique_ptr<IndexFile> index_file_;
   std::unique_ptr<IndexLookup> index_;
   std::unique_ptr<Direct> direct_;
+  std::optional<EmbeddedSources> sources_;  // made when first asked for
   std::vector<LookedUpFrame> frames_;
   std::optional<Symbol> symbol_;
   std::unique_ptr<SymbolTable> symbols_;  // with by_name_; null: no name was asked for

@@ -27,6 +27,8 @@ class FileSymbols {
   // locate().
   virtual Declaration declaration_at(uint64_t address) = 0;
   virtual std::vector<LocalVariable> locals_at(uint64_t address) = 0;
+  // The text of a source file, where the debug information itself holds it.
+  virtual std::optional<std::string_view> embedded_source(const std::string& path) = 0;
   // What is worth a word to the user, once; empty: nothing.
   virtual std::string take_complaint() = 0;
 };

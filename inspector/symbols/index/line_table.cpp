@@ -15,7 +15,7 @@ constexpr uint8_t kCopy = 1, kAdvancePc = 2, kAdvanceLine = 3, kSetFile = 4, kSe
                   kSetBasicBlock = 7, kConstAddPc = 8, kFixedAdvancePc = 9, kSetPrologueEnd = 10,
                   kSetEpilogueBegin = 11, kSetIsa = 12;
 constexpr uint8_t kEndSequence = 1, kSetAddress = 2, kDefineFile = 3, kSetDiscriminator = 4;
-constexpr uint64_t kContentPath = 1, kContentFolder = 2;
+constexpr uint64_t kContentPath = 1, kContentFolder = 2, kContentLlvmSource = 0x2001;
 
 bool is_absolute(std::string_view path) {
   // llvm::isPathAbsoluteOnWindowsOrPosix: a drive or a server counts too.
@@ -109,16 +109,23 @@ bool LineHeader::read_names(ByteCursor& cursor, const DwarfFile& dwarf, const Un
       if (content.shape.form == form::kString) {
         const std::string_view text = cursor.text();
         if (content.type == kContentPath) file.name = text;
+        if (content.type == kContentLlvmSource) file.source = text;
         continue;
       }
       const Value value = dwarf.read_value(cursor, unit, content.shape);
       if (content.type == kContentPath) file.name = dwarf.text(unit, value);
       if (content.type == kContentFolder) file.folder = value.constant_or(0);
+      if (content.type == kContentLlvmSource) file.source = dwarf.text(unit, value);
     }
     if (cursor.bad()) return false;
     folders ? folders_.push_back(file.name) : files_.push_back(file);
   }
   return true;
+}
+
+std::optional<std::string_view> LineHeader::embedded_source(uint64_t index) const {
+  const std::string_view source = has_file(index) && version_ >= 5 ? files_[index].source : std::string_view();
+  return source.empty() ? std::nullopt : std::optional(source);
 }
 
 SourceFile LineHeader::file(uint64_t index, std::string_view unit_folder) const {

@@ -23,13 +23,15 @@ class LineHeader {
   bool has_file(uint64_t index) const {
     return version_ >= 5 ? index < files_.size() : index != 0 && index <= files_.size();
   }
-  SourceFile file(uint64_t index, std::string_view unit_folder) const;  // only where has_file()
+  SourceFile file(uint64_t index, std::string_view unit_folder) const;    // only where has_file()
+  std::optional<std::string_view> embedded_source(uint64_t index) const;  // its text, where that is in the table
 
  private:
   friend class LineTable;
   struct File {
     std::string_view name;
     uint64_t folder = 0;
+    std::string_view source = {};  // empty: not there
   };
   bool read_old_names(ByteCursor& cursor);
   bool read_names(ByteCursor& cursor, const DwarfFile& dwarf, const Unit& unit, bool folders);

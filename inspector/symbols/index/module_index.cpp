@@ -23,7 +23,7 @@ std::optional<std::vector<SourceLocation>> ModuleIndex::locate(uint64_t address)
     if (!outermost.data())
       outermost = symbol->name;
     else if (symbol->name.starts_with("_Z") && !outermost.starts_with("_Z"))
-      outermost = symbol->name.substr(0, symbol->name.find('.'));
+      outermost = without_clone_suffix(symbol->name);
   }
   std::vector<SourceLocation> locations;
   for (const LookedUpFrame& frame : frames_) {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"strings"
 	"syscall"
 )
 
@@ -59,9 +60,13 @@ func containers(depth int) int {
 	wide := map[[20]int]int{{depth}: depth}          // known: wide = {str([d] + [0] * 19).replace("[", "{").replace("]", "}"): d}
 	point := Point{int16(depth), -5, "p"}            // known: point.X = d
 	pointer := &point                                // known: pointer.Y = -5
+	factor := func(by int) int { return by * depth } // known: factor = "<main.containers.func1>"
+	title := strings.ToUpper                         // known: title = "<strings.ToUpper>"
+	var noFunction func()                            // known: noFunction = "nil"
 	var none map[string]int
 	var missing []int
 	result := interfaces(depth + 1)
+	fmt.Fprint(sink, factor(2), title("x"), noFunction == nil)
 	fmt.Fprint(sink, Title, text, empty, numbers, words, part, array, ages, many, wide, point, pointer, none, missing)
 	return result
 }

@@ -46,9 +46,13 @@ fn scalars(depth: u32) -> u64 {
     let double = depth as f64 * -1e100; // known: double = d * -1e100
     let colour = if depth % 2 == 0 { Colour::Red } else { Colour::Green }; // known: colour = "Red" if d % 2 == 0 else "Green"
     let tuple = (depth, 'x', 2.5f64);
+    let wide: i128 = -(1i128 << 100) - depth as i128; // known: wide = -(1 << 100) - d
+    let unit = (); // known: unit = "()"
+    black_box((&wide, &unit));
     black_box((&byte, &negative, &small, &number, &large, &unsigned, &truth, &single, &double, &colour, &tuple));
     let result = strings(depth + 1);
     black_box((byte, negative, small, number, large, unsigned, truth, single, double, colour, tuple));
+    black_box((&wide, &unit));
     result + COUNTER as u64
 }
 
@@ -61,9 +65,13 @@ fn strings(depth: u32) -> u64 {
     let numbers: Vec<i32> = vec![depth as i32, 2, 3]; // known: numbers = [d, 2, 3]
     let slice: &[i32] = &numbers[1..]; // known: slice = [2, 3]
     let array = [depth; 3]; // known: array = [d, d, d]
+    let shared: Rc<str> = "shared".into(); // known: shared = "shared"
+    let parts: Arc<[u16]> = vec![depth as u16, 8].into(); // known: parts = [d, 8]
+    black_box((&shared, &parts));
     let queue: VecDeque<u16> = vec![5u16, 6, 7].into_iter().collect(); // known: queue = [5, 6, 7]
     black_box((&text, &owned, &empty, &words, &numbers, &slice, &array, &queue));
     let result = choices(depth + 1);
+    black_box((&shared, &parts));
     black_box((&text, &owned, &empty, &words, &numbers, &slice, &array, &queue));
     result
 }

@@ -125,6 +125,7 @@ void capture_registers(CrashState& state) {
 
 void capture_moment(CrashState& state, void* extended_state) {
   if (extended_state != nullptr) {
+    __builtin_memset(extended_state, 0, g_cpu.xsave_size);  // XSAVE leaves out parts of its header
     save_extended_state(extended_state);
     state.extended_state = extended_state;
     state.extended_state_size = g_cpu.xsave_size;

@@ -62,7 +62,7 @@ void reserve_memory() {
   Carver measure(nullptr);
   carve(measure, g_reserve);
   const size_t pages = page_up(measure.used()) / kPageSize;
-  auto memory = allocate_pages(pages, PageOwner::KernelHeap);
+  auto memory = allocate_untouched_pages(pages, PageOwner::KernelHeap);
   if (memory.is_error()) {
     g_reserve = {};
     log(LogLevel::Warning, "crash: no memory to reserve (%zu KiB): a crash will leave a report, no dump",

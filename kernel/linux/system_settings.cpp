@@ -63,13 +63,16 @@ constexpr Setting kInternet[] = {{"ip_local_port_range", "32768\t60999\n"},
                                  {"tcp_keepalive_time", "7200\n"},
                                  {"tcp_keepalive_intvl", "75\n"},
                                  {"tcp_keepalive_probes", "9\n"},
+                                 {"tcp_syn_retries", "6\n"},
+                                 {"tcp_synack_retries", "5\n"},
+                                 {"tcp_retries2", "15\n"},
+                                 {"tcp_orphan_retries", "0\n"},
                                  {"tcp_window_scaling", "1\n"},
                                  {"tcp_fastopen", "0\n"},
                                  {"ip_forward", "0\n"}};
 constexpr Setting kUnix[] = {{"max_dgram_qlen", "10\n"}};
 
-template <size_t count>
-Result<TreeDirectory*> add_folder(TreeDirectory& parent, const char* name, const Setting (&settings)[count]) {
+Result<TreeDirectory*> add_folder(TreeDirectory& parent, const char* name, std::span<const Setting> settings) {
   TreeDirectory* folder = TRY(parent.add_directory(name));
   for (const Setting& setting : settings) TRY(folder->add_text(setting.name, setting.text));
   return folder;

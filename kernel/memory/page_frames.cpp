@@ -52,6 +52,11 @@ uint64_t PageFrames::next_free(uint64_t from) const {
   return count_;
 }
 
+void PageFrames::take(uint64_t first, uint64_t count, PageOwner owner) {
+  for (uint64_t page = first; page < first + count; ++page) owners_[page] = static_cast<uint8_t>(owner);
+  free_ -= count;
+}
+
 Result<uint64_t> PageFrames::allocate(uint64_t count, PageOwner owner) {
   if (count == 0) return Error::Invalid;
   if (count > free_) return Error::NoMemory;
@@ -60,12 +65,22 @@ Result<uint64_t> PageFrames::allocate(uint64_t count, PageOwner owner) {
     uint64_t last = first + 1;
     while (last < count_ && last - first < count && owners_[last] == kFree) ++last;
     if (last - first == count) {
-      for (uint64_t page = first; page < last; ++page) owners_[page] = static_cast<uint8_t>(owner);
-      free_ -= count;
+      take(first, count, owner);
       if (first == hint_) hint_ = last;
       return first;
     }
     first = last;
+  }
+  return Error::NoMemory;
+}
+
+Result<uint64_t> PageFrames::allocate_last(uint64_t count, PageOwner owner) {
+  if (count == 0) return Error::Invalid;
+  for (uint64_t page = count_, run = 0; page > 0;) {
+    run = owners_[--page] == kFree ? run + 1 : 0;
+    if (run < count) continue;
+    take(page, count, owner);
+    return page;
   }
   return Error::NoMemory;
 }

@@ -18,7 +18,8 @@ class PageFrames {
   // can be shared.
   void count_users(uint16_t* extra_users) { extra_users_ = extra_users; }
 
-  Result<uint64_t> allocate(uint64_t count, mortem::format::PageOwner owner);  // first page frame number
+  Result<uint64_t> allocate(uint64_t count, mortem::format::PageOwner owner);       // first page frame number
+  Result<uint64_t> allocate_last(uint64_t count, mortem::format::PageOwner owner);  // the highest ones
   // One more user of an allocated page. NoMemory: it has 65,536, or users are not counted; Invalid: nobody has it.
   Result<void> retain(uint64_t page);
   void set_owner(uint64_t page, mortem::format::PageOwner owner);  // of an allocated page
@@ -33,6 +34,7 @@ class PageFrames {
 
  private:
   uint64_t next_free(uint64_t from) const;  // count_: none
+  void take(uint64_t first, uint64_t count, mortem::format::PageOwner owner);
 
   uint8_t* owners_ = nullptr;
   uint16_t* extra_users_ = nullptr;

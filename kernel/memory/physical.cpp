@@ -58,6 +58,10 @@ Result<PhysicalAddress> allocate_pages(size_t count, PageOwner owner) {
   __builtin_memset(direct_map(first), 0, count * kPageSize);
   return first;
 }
+Result<PhysicalAddress> allocate_untouched_pages(size_t count, PageOwner owner) {
+  InterruptGuard guard;
+  return TRY(g_frames.allocate_last(count, owner)) * kPageSize;
+}
 void free_pages(PhysicalAddress first, size_t count) {
   InterruptGuard guard;
   g_frames.free(first / kPageSize, count);

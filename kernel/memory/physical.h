@@ -18,6 +18,8 @@ Result<PhysicalAddress> allocate_pages(size_t count, PageOwner owner);
 inline Result<PhysicalAddress> allocate_page(PageOwner owner) {
   return allocate_pages(1, owner);
 }
+// For what is rarely used: the highest ones, not zeroed and not touched, so that they cost the host no memory before.
+Result<PhysicalAddress> allocate_untouched_pages(size_t count, PageOwner owner);
 // One more user of an allocated page: each gives it back with free_pages.
 Result<void> retain_page(PhysicalAddress page);
 uint32_t page_users(PhysicalAddress page);             // 0: it is free

@@ -51,6 +51,7 @@ err_t TcpCallbacks::accepted(void* context, tcp_pcb* pcb, err_t) {
   connection.keep_interval_ = listener.keep_interval_;
   connection.keep_count_ = listener.keep_count_;
   connection.user_timeout_ = listener.user_timeout_;
+  connection.syn_count_ = listener.syn_count_;
   connection.apply_options();
   watch(*pcb, connection);
   tcp_backlog_delayed(pcb);

@@ -63,13 +63,16 @@ Result<void> TcpSocket::set_option(int level, int name, std::span<const uint8_t>
       if (number < 0) return Error::Invalid;
       user_timeout_ = number;
       break;
+    case kSynCount:
+      if (number < 1 || number > 127) return Error::Invalid;
+      syn_count_ = static_cast<uint8_t>(number);
+      break;
     case kDeferAccept:
       defer_accept_ = number < 0 ? 0 : number;
       return {};
     case kMaximumSegment:
       if (number != 0 && (number < 88 || number > 32767)) return Error::Invalid;
       return {};
-    case kSynCount:
     case kLinger2:
     case kWindowClamp:
     case kQuickAck:
@@ -105,6 +108,8 @@ Result<size_t> TcpSocket::get_option(int level, int name, std::span<uint8_t> val
       return give_number(value, keep_count_);
     case kUserTimeout:
       return give_number(value, user_timeout_);
+    case kSynCount:
+      return give_number(value, syn_count_ != 0 ? syn_count_ : 6);  // tcp_syn_retries
     case kDeferAccept:
       return give_number(value, defer_accept_);
     case kMaximumSegment:

@@ -90,7 +90,11 @@ void TcpSocket::apply_options() {
   if (pcb_ == nullptr) return;
   const bool had_keepalive = ip_get_option(pcb_, SOF_KEEPALIVE);
   apply_to(*pcb_);
-  if (state_ == State::Listening) return;  // a smaller record: what follows is its connections'
+  if (state_ == State::Listening) {  // a smaller record: what follows is its connections'
+    reinterpret_cast<tcp_pcb_listen*>(pcb_)->syn_count = syn_count_;
+    return;
+  }
+  pcb_->syn_count = syn_count_;
   if (!had_keepalive && ip_get_option(pcb_, SOF_KEEPALIVE)) {
     pcb_->keep_since = tcp_ticks;
     pcb_->keep_cnt_sent = 0;
@@ -208,6 +212,7 @@ Result<void> TcpSocket::listen(int backlog) {
   pcb_ = listener;
   state_ = State::Listening;
   TcpCallbacks::watch_listener(*pcb_, *this);
+  apply_options();
   local_ = {pcb_->local_ip, pcb_->local_port};
   return {};
 }

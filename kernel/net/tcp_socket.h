@@ -84,6 +84,7 @@ class TcpSocket final : public InetSocket {
   // tcp(7)
   bool no_delay_ = false, corked_ = false;
   int keep_idle_ = 7200, keep_interval_ = 75, keep_count_ = 9, user_timeout_ = 0, defer_accept_ = 0;
+  uint8_t syn_count_ = 0;  // 0: as many as usual
 };
 
 // Whose a connection or listener of lwIP's is.

@@ -1,5 +1,6 @@
-// When a connection whose peer does not answer is given up: TCP_USER_TIMEOUT and keepalive (tcp(7)), which lwIP's timer
-// asks about each connection that has something to be timed.
+// When a connection whose peer does not answer is given up, as Linux does with its usual settings (ip-sysctl,
+// TCP_USER_TIMEOUT, TCP_SYNCNT and keepalive in tcp(7)): lwIP's timer asks about each connection that has something to
+// be timed.
 #include "kernel/net/lwip/hooks.h"
 #include "lwip/priv/tcp_priv.h"
 
@@ -49,7 +50,34 @@ bool keepalive_is_over(tcp_pcb& pcb) {
   return false;
 }
 
+constexpr u32_t kSynTries = 6, kSynAnswers = 5, kProbes = 15, kProbesForNobody = 8;  // tcp_syn_retries …
+// tcp_retries2 = 15 and, where no program waits, 8 stand for the time that so many tries take from a first interval of
+// 200 ms on, which doubles to 120 s.
+constexpr u32_t kPatience = 924'600, kPatienceForNobody = 102'200;
+
+u32_t tries(u8_t wanted, u32_t usual) {
+  return wanted != 0 ? wanted : usual;
+}
+
+// The program has closed it.
+bool is_nobodys(const tcp_pcb& pcb) {
+  return pcb.errf == nullptr;
+}
+
 }  // namespace
+
+extern "C" int lwip_port_tcp_gives_up(tcp_pcb* pcb) {
+  if (pcb->state == SYN_SENT) return pcb->nrtx >= tries(pcb->syn_count, kSynTries);
+  if (pcb->state == SYN_RCVD)
+    return pcb->nrtx >= tries(pcb->listener != nullptr ? pcb->listener->syn_count : u8_t{0}, kSynAnswers);
+  if (pcb->persist_backoff > 0) return pcb->persist_probe >= (is_nobodys(*pcb) ? kProbesForNobody : kProbes);
+  if (pcb->nrtx == 0 || pcb->again_at != pcb->lastack) {  // the first time for what stands first
+    pcb->again_at = pcb->lastack;
+    pcb->again_since = tcp_ticks;
+    return 0;
+  }
+  return is_over(pcb->again_since, is_nobodys(*pcb) ? kPatienceForNobody : kPatience);
+}
 
 extern "C" int lwip_port_tcp_timeouts(tcp_pcb* pcb) {
   if (user_timeout_is_over(*pcb)) return 1;

@@ -5,10 +5,15 @@ router in the middle can drop.
     client -- router -- tap -- guest
                  \\---- Linux             all in network namespaces of the test's own
 """
+import contextlib
 import errno
+import pathlib
 import select
 import socket
+import struct
 import subprocess
+import threading
+import time
 import unittest
 
 from mortem_test import GUESTS, MortemTest, wait_until
@@ -17,6 +22,10 @@ from namespaces import Namespace
 TAP, PORT = "mortempeer0", 7000
 GUEST, LINUX, CLIENT, LOST = "10.84.0.2", "10.86.0.2", "10.85.0.2", "10.85.0.3"
 APART = 1.0  # seconds between what Linux and the guest do, at most
+
+
+def gaps(moments):
+    return [later - earlier for earlier, later in zip(moments, moments[1:])]
 
 
 class Subject:
@@ -82,6 +91,8 @@ class BesideLinux(MortemTest):
                 namespace.ip(*(f"addr add {address}/24 dev router" for address in addresses), "link set router up",
                              f"route add default via 10.{network}.0.1")
         with linux:
+            if pathlib.Path("/proc/sys/net/ipv4/tcp_syn_linear_timeouts").exists():
+                linux.set("net.ipv4.tcp_syn_linear_timeouts", 0)  # of Linux 6.5: as before
             native = subprocess.Popen([GUESTS / "patient", str(PORT)], stdout=subprocess.PIPE)
 
             def end():
@@ -120,6 +131,55 @@ class Timeouts(BesideLinux):
         for subject in self.subjects:
             subject.drop()
 
+    def assert_times(self, expected, found):
+        """Within two of the guest's ticks, and what a busy machine adds."""
+        self.assertEqual(len(expected), len(found), found)
+        for one, other in zip(expected, found):
+            self.assertLess(abs(one - other), 0.5, (expected, found))
+
+    @contextlib.contextmanager
+    def capture(self):
+        """When TCP segments for the client's second address came to the router: of the guest, of Linux."""
+        seen = [[], []]
+        sources = [socket.inet_aton(GUEST), socket.inet_aton(LINUX)]
+        with self.router:
+            wire = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(0x0800))
+        over = threading.Event()
+
+        def listen():
+            while not over.is_set():
+                if not select.select([wire], [], [], 0.1)[0]:
+                    continue
+                packet, (_, _, kind, *_) = wire.recvfrom(65536)
+                if kind == socket.PACKET_OUTGOING or packet[9] != 6 or packet[16:20] != socket.inet_aton(LOST):
+                    continue
+                if packet[12:16] in sources:
+                    seen[sources.index(packet[12:16])].append(time.monotonic())
+
+        thread = threading.Thread(target=listen)
+        thread.start()
+        try:
+            yield seen
+        finally:
+            over.set()
+            thread.join()
+            wire.close()
+
+    def send_syn(self, address, port):
+        """One, whose sender knows nothing of it."""
+        source, destination = socket.inet_aton(LOST), socket.inet_aton(address)
+        header = struct.pack("!HHIIBBHHH", 9999, port, 1, 0, 5 << 4, 2, 65535, 0, 0)
+        pseudo = source + destination + struct.pack("!HH", 6, len(header)) + header
+        total = sum(struct.unpack(f"!{len(pseudo) // 2}H", pseudo))
+        while total >> 16:
+            total = (total & 0xFFFF) + (total >> 16)
+        header = header[:16] + struct.pack("!H", ~total & 0xFFFF) + header[18:]
+        with self.client:
+            raw = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_TCP)
+        with raw:
+            raw.bind((LOST, 0))
+            raw.sendto(header, (address, 0))
+
     def check_end(self, about):
         """Both end for want of an answer, after that many seconds."""
         answers = [tuple(map(int, answer.split())) for answer in self.each("wait 20000")]
@@ -149,6 +209,37 @@ class Timeouts(BesideLinux):
         self.check_end(2.6)
         self.each(f"connect {LOST} 9 user=2500")
         self.check_end(2.5)
+
+    def test_how_often_a_syn_is_sent(self):
+        self.cut()
+        with self.capture() as seen:
+            self.each(f"connect {LOST} 9 syn=2")
+            self.check_end(7.0)
+        for packets in seen:
+            self.assert_times([1.0, 2.0], gaps(packets))
+
+    def test_how_often_a_syn_is_answered(self):
+        self.each(f"queue {Backlog.PORT} 3 syn=1")
+        self.cut()
+        with self.capture() as seen:
+            for subject in self.subjects:
+                self.send_syn(subject.address, Backlog.PORT)
+            wait_until(lambda: all(len(packets) == 2 for packets in seen), "both answer twice")
+            self.each("wait 4000")  # a third answer would have come 2 s after the second
+        for packets in seen:
+            self.assert_times([1.0], gaps(packets))
+
+    def test_when_data_is_sent_again(self):
+        self.take("keepalive=0")
+        self.cut()
+        with self.capture() as seen:
+            self.each("send 100")
+            wait_until(lambda: all(len(packets) >= 5 for packets in seen), "sent again four times")
+            self.assertEqual(self.each("wait 1"), ["alive"] * 2)
+        for packets in seen:  # of Linux the first one is a tail loss probe, which nothing doubles for
+            between = gaps(packets)[-3:]
+            self.assert_times([2 * one for one in between[:-1]], between[1:])
+        self.drop()
 
     def test_closed_window(self):
         """The peer answers, but takes nothing."""

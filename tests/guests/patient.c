@@ -1,6 +1,6 @@
 // Does with one TCP connection what it is told on another: patient PORT. The first connection that comes is who tells
 // it, a line at a time, each of which is answered with a line. OPTIONS: keepalive=0|1, idle=, interval= (seconds),
-// count=, user= (TCP_USER_TIMEOUT in milliseconds), any of them, with commas between.
+// count=, user= (TCP_USER_TIMEOUT in milliseconds), syn= (TCP_SYNCNT), any of them, with commas between.
 //   take OPTIONS                  accepts the next connection
 //   connect ADDRESS PORT OPTIONS  begins one
 //   set OPTIONS                   of the connection that there is
@@ -8,7 +8,7 @@
 //   wait MILLISECONDS             for an error of the connection: its number, and milliseconds since the last of the
 //                                 lines above; or "alive"
 //   drop                          closes it
-//   queue PORT BACKLOG            listens there, and accepts nobody
+//   queue PORT BACKLOG OPTIONS    listens there, and accepts nobody
 //   serve COUNT                   accepts so many of them, and sends each its first byte back
 #include <arpa/inet.h>
 #include <errno.h>
@@ -32,11 +32,9 @@ static void set(int connection, const char* options) {
   static const struct {
     const char* name;
     int level, option;
-  } kKnown[] = {{"keepalive=%d", SOL_SOCKET, SO_KEEPALIVE},
-                {"idle=%d", IPPROTO_TCP, TCP_KEEPIDLE},
-                {"interval=%d", IPPROTO_TCP, TCP_KEEPINTVL},
-                {"count=%d", IPPROTO_TCP, TCP_KEEPCNT},
-                {"user=%d", IPPROTO_TCP, TCP_USER_TIMEOUT}};
+  } kKnown[] = {{"keepalive=%d", SOL_SOCKET, SO_KEEPALIVE},  {"idle=%d", IPPROTO_TCP, TCP_KEEPIDLE},
+                {"interval=%d", IPPROTO_TCP, TCP_KEEPINTVL}, {"count=%d", IPPROTO_TCP, TCP_KEEPCNT},
+                {"user=%d", IPPROTO_TCP, TCP_USER_TIMEOUT},  {"syn=%d", IPPROTO_TCP, TCP_SYNCNT}};
   char copy[256];
   snprintf(copy, sizeof copy, "%s", options);
   for (char* part = strtok(copy, ","); part != NULL; part = strtok(NULL, ",")) {
@@ -69,10 +67,11 @@ static int begin(const char* address, int port, const char* options) {
   return connection;
 }
 
-static int queue(int port, int backlog) {
+static int queue(int port, int backlog, const char* options) {
   const int listener = socket(AF_INET, SOCK_STREAM, 0), one = 1;
   setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
   const struct sockaddr_in own = {.sin_family = AF_INET, .sin_port = htons((unsigned short)port)};
+  set(listener, options);
   if (bind(listener, (const struct sockaddr*)&own, sizeof own) != 0) perror("bind");
   if (listen(listener, backlog) != 0) perror("listen");
   return listener;
@@ -89,7 +88,7 @@ static int serve(int listener, int wanted) {
 }
 
 int main(int count, char** arguments) {
-  const int listener = queue(atoi(count > 1 ? arguments[1] : "7"), 8);
+  const int listener = queue(atoi(count > 1 ? arguments[1] : "7"), 8, "");
   printf("serving\n");
   fflush(stdout);
   FILE* control = fdopen(accept(listener, NULL, NULL), "r+");
@@ -115,8 +114,8 @@ int main(int count, char** arguments) {
     } else if (sscanf(line, "send %d", &number) == 1) {
       mark = milliseconds();
       fprintf(control, "%ld\n", send_some(connection, number));
-    } else if (sscanf(line, "queue %d %d", &number, &backlog) == 2) {
-      queued = queue(number, backlog);
+    } else if (sscanf(line, "queue %d %d %127s", &number, &backlog, options) >= 2) {
+      queued = queue(number, backlog, options);
       fprintf(control, "queue\n");
     } else if (sscanf(line, "serve %d", &number) == 1) {
       fprintf(control, "%d\n", serve(queued, number));

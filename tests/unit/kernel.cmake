@@ -19,6 +19,9 @@ foreach(test area_list chacha20 clock_arithmetic format_text page_frames page_tr
   mortem_unit_test(${test} LIBRARIES kernel_logic)
 endforeach()
 mortem_unit_test(heap SOURCES ${KERNEL_SOURCE}/memory/heap.cpp LIBRARIES kernel_logic)
+mortem_unit_test(tcp_timeouts SOURCES ${KERNEL_SOURCE}/net/tcp_timeouts.cpp)
+target_include_directories(tcp_timeouts_test SYSTEM PRIVATE ${CMAKE_BINARY_DIR}/kernel/lwip/src/include
+  ${KERNEL_SOURCE}/net/lwip)
 # Below these there is no kernel but the fakes.
 set(KERNEL_FAKES kernel_device_fakes.cpp kernel_disk_fakes.cpp kernel_interrupt_fakes.cpp)
 add_library(kernel_fakes OBJECT ${KERNEL_FAKES})

@@ -51,6 +51,23 @@ TEST(PageFrames, ContiguousRunsStepOverHoles) {
   EXPECT_EQ(frames.allocate(0, PageOwner::Dma).error(), Error::Invalid);
 }
 
+TEST(PageFrames, TheHighestOnesOnDemand) {
+  auto owners = memory(64);
+  owners[63] = static_cast<uint8_t>(PageOwner::Absent);
+  owners[58] = static_cast<uint8_t>(PageOwner::Reserved);
+  PageFrames frames;
+  frames.initialize(owners.data(), owners.size());
+  EXPECT_EQ(frames.allocate_last(4, PageOwner::KernelHeap).value(), 59u);
+  EXPECT_EQ(frames.allocate_last(8, PageOwner::KernelHeap).value(), 50u);
+  EXPECT_EQ(frames.allocate_last(0, PageOwner::KernelHeap).error(), Error::Invalid);
+  EXPECT_EQ(frames.allocate_last(51, PageOwner::KernelHeap).error(), Error::NoMemory);
+  EXPECT_EQ(frames.allocate_last(50, PageOwner::KernelHeap).value(), 0u);
+  EXPECT_EQ(frames.free_count(), 0u);
+  EXPECT_EQ(frames.owner(50), PageOwner::KernelHeap);
+  frames.free(59, 4);
+  EXPECT_EQ(frames.allocate(4, PageOwner::App).value(), 59u);
+}
+
 TEST(PageFrames, RandomAllocationsNeverOverlapAndAllComeBack) {
   auto owners = memory(1001);
   PageFrames frames;

@@ -4,6 +4,7 @@
 // One vCPU: the kernel finds its stack by its own address, gs always stays the app's, and there is no swapgs.
 
 #define FRAME_CS 144           // offsetof(TrapFrame, cs)
+#define KERNEL_DATA 0x18       // kKernelData
 #define CFI_RFLAGS 49
 #define CFI_CS 51
 #define CFI_SS 52
@@ -100,6 +101,10 @@ trap_common:
   testb $3, FRAME_CS(%rsp)
   jz 1f
   xorl %ebp, %ebp              // the kernel's chain of frame pointers ends at the app
+  // The processor left a null selector here, SYSCALL leaves a real one. QEMU's TCG would translate all of the kernel
+  // once for each.
+  movl $KERNEL_DATA, %eax
+  movl %eax, %ss
 1:
   movq %rsp, %rdi
   call trap_dispatch

@@ -80,6 +80,35 @@ void calibrate(uint64_t& tsc_hz, uint64_t& timer_hz) {
   }
 }
 
+// QEMU's own local APIC counts nanoseconds of its clock (hw/intc/apic.c), so that the TSC can be measured against that,
+// in a fifth of the time. What holds this CPU up between the two looks does no harm.
+uint64_t tsc_hz_beside_timer(uint64_t timer_hz) {
+  struct Moment {
+    uint64_t tsc;
+    uint32_t count;
+  };
+  const auto look = [] {
+    constexpr int kLooks = 8;  // the quickest one says best when its count was read
+    Moment best{};
+    uint64_t shortest = ~uint64_t{0};
+    for (int left = kLooks; left > 0; --left) {
+      const uint64_t before = read_tsc();
+      const uint32_t count = 0xFFFFFFFF - local_apic_timer_left();
+      const uint64_t took = read_tsc() - before;
+      if (took < shortest) shortest = took, best = {before + took / 2, count};
+    }
+    return best;
+  };
+  local_apic_timer_start(0xFFFFFFFF);
+  const Moment first = look();
+  while (0xFFFFFFFF - local_apic_timer_left() - first.count < timer_hz / 1000) {
+  }
+  const Moment last = look();
+  local_apic_timer_start(0);
+  return static_cast<uint64_t>(static_cast<unsigned __int128>(last.tsc - first.tsc) * timer_hz /
+                               (last.count - first.count));
+}
+
 // CPUID 15h (crystal ratio) or a hypervisor's timing leaf, where they make sense; 0: not given.
 uint64_t tsc_hz_from_cpuid() {
   CpuidResult ratio = cpuid(0x15);
@@ -157,7 +186,12 @@ namespace {
 ParavirtualClock start_clocks(uint64_t& tsc_hz, uint64_t& timer_hz) {
   mask_legacy_controllers();
   if (Result<void> done = local_apic_initialize(); !done) panic("no memory to map the local APIC");
-  calibrate(tsc_hz, timer_hz);
+  if (is_emulated()) {
+    timer_hz = 1'000'000'000 / kLocalApicTimerDivider;
+    tsc_hz = tsc_hz_beside_timer(timer_hz);
+  } else {
+    calibrate(tsc_hz, timer_hz);
+  }
   if (uint64_t exact = tsc_hz_from_cpuid(); exact != 0) tsc_hz = exact;
   const ParavirtualClock paravirtual = paravirtual_clock();
   if (paravirtual.tsc_hz != 0) tsc_hz = paravirtual.tsc_hz;

@@ -48,7 +48,7 @@ Result<void> local_apic_initialize() {
     g_registers = TRY(map_device_memory(base & 0x000FFFFFFFFFF000, kPageSize));
   }
   write(kSpurious, 0x100 | kSpuriousVector);
-  write(kDivide, 3);  // by 16
+  write(kDivide, 3);  // by kLocalApicTimerDivider
   write(kTimer, kTimerVector);
   constexpr uint32_t kNmi = 4 << 8;  // Intel SDM vol. 3, 11.5.1; some firmware leaves the pin masked
   write(kLocal1, kNmi);

@@ -30,8 +30,8 @@ uint32_t lwip_port_initial_sequence(const struct ip_addr* own, uint16_t own_port
                                     uint16_t peer_port);
 
 /* tcp_tables.cpp: lwIP's lists of connections, and the tables beside them. */
-extern struct tcp_pcb* lwip_port_tcp_busy;             /* what the timers look at, by busy_next */
-extern struct tcp_pcb* lwip_port_tcp_oldest_time_wait; /* null: none */
+extern struct tcp_pcb* lwip_port_tcp_busy;                            /* what the timers look at, by busy_next */
+extern struct tcp_pcb* lwip_port_tcp_oldest_time_wait;                /* null: none */
 void lwip_port_tcp_added(struct tcp_pcb** list, struct tcp_pcb* pcb); /* is to be */
 void lwip_port_tcp_removed(struct tcp_pcb** list, struct tcp_pcb* pcb);
 void lwip_port_tcp_established(struct tcp_pcb* pcb); /* it was half open */
@@ -42,6 +42,8 @@ void lwip_port_tcp_wake_some(void);            /* with each tick: those whose ke
 void lwip_port_looped(uint32_t length);
 /* tcp_timeouts.cpp, with each tick. 0: the connection lives; 1: it ends without a word; 2: with a reset. */
 int lwip_port_tcp_timeouts(struct tcp_pcb* pcb);
+/* When it is time to send something again, or to probe a closed window: 1: that was tried often enough. */
+int lwip_port_tcp_gives_up(struct tcp_pcb* pcb);
 /* A connection, one in TIME_WAIT too. */
 struct tcp_pcb* lwip_port_tcp_find(const struct ip_addr* peer, uint16_t peer_port, const struct ip_addr* own,
                                    uint16_t own_port);

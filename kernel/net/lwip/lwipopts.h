@@ -72,9 +72,10 @@
 #define TCP_TMR_INTERVAL 50
 #define LWIP_TCP_RTO_TIME 1000 /* RFC 6298, section 2.1 */
 #define TCP_RTO_MIN_TICKS 2    /* 200 ms, as Linux; tcp.patch */
+#define TCP_RTO_MAX_TICKS 1200 /* 120 s, as Linux; tcp_tries.patch */
 #define TCP_MSL 30000UL        /* half of Linux's TIME_WAIT */
 #define TCP_FIN_WAIT_TIMEOUT 60000
-#define TCP_SYN_RCVD_TIMEOUT 20000
+#define TCP_SYN_RCVD_TIMEOUT 64000
 #define TCP_SYNMAXRTX 6
 #define TCP_MSS 8960 /* at most; what goes out follows the interface's MTU */
 #define TCP_CALCULATE_EFF_SEND_MSS 1

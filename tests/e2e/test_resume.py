@@ -248,6 +248,9 @@ class Others(ResumeTest):
         self.assertIn("on_fault (signal=11", shown)
         self.assertIn("exited normally", shown)
         wait_until(lambda: not any((self.place / "tmp").iterdir()), "the end of what was resumed")
+        # Nobody looks at it: the handler gets the fault, and what follows is the program's usual way.
+        self.assertFalse(self.facts("resume", dump, "--name", "free", "--run")["holds_program"])
+        self.wait_for_ends()
         self.assert_refused("run", recover, "--on-fault", "never", naming=["--on-fault never", "first-chance"])
 
     def test_killed_while_it_starts(self):

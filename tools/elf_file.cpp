@@ -116,8 +116,9 @@ Result<OpenElf> open_elf(const fs::path& path) {
   return elf;
 }
 
-// The GNU build id among the notes of one segment (ELF gABI, "Note Section"), empty: not there.
-std::vector<uint8_t> find_build_id(const std::vector<uint8_t>& notes, uint64_t alignment) {
+// An owner's note of that type among the notes of one segment (ELF gABI, "Note Section"), empty: not there.
+std::vector<uint8_t> find_note(const std::vector<uint8_t>& notes, uint64_t alignment, const char (&owner)[4],
+                               uint32_t type) {
   const uint64_t align = alignment == 8 ? 8 : 4;
   auto up = [&](uint64_t value) { return (value + align - 1) / align * align; };
   for (uint64_t at = 0; at + sizeof(Elf64_Nhdr) <= notes.size();) {
@@ -126,7 +127,7 @@ std::vector<uint8_t> find_build_id(const std::vector<uint8_t>& notes, uint64_t a
     const uint64_t name = at + sizeof note;
     const uint64_t descriptor = at + up(sizeof note + note.n_namesz);
     if (descriptor + note.n_descsz > notes.size()) break;
-    if (note.n_type == NT_GNU_BUILD_ID && note.n_namesz == 4 && std::memcmp(&notes[name], "GNU", 4) == 0)
+    if (note.n_type == type && note.n_namesz == sizeof owner && std::memcmp(&notes[name], owner, sizeof owner) == 0)
       return {notes.begin() + ptrdiff_t(descriptor), notes.begin() + ptrdiff_t(descriptor + note.n_descsz)};
     at = descriptor + up(note.n_descsz);
   }
@@ -175,6 +176,7 @@ Result<void> read_dynamic(const OpenElf& elf, const std::vector<Elf64_Phdr>& seg
   return {};
 }
 
+constexpr uint32_t kGoBuildId = 4;           // cmd/link/internal/ld/elf.go, ELF_NOTE_GOBUILDID_TAG
 constexpr uint64_t kMaximumNotes = 1 << 20;  // bytes of a note segment; build ids stand in far smaller ones
 
 }  // namespace
@@ -197,10 +199,11 @@ Result<ElfFacts> read_elf(const fs::path& path) {
       TRY_VOID(elf.read(segment.p_offset, facts.interpreter.data(), segment.p_filesz, "interpreter"));
       facts.interpreter.resize(strnlen(facts.interpreter.data(), facts.interpreter.size()));
     }
-    if (segment.p_type == PT_NOTE && segment.p_filesz <= kMaximumNotes && facts.build_id.empty()) {
+    if (segment.p_type == PT_NOTE && segment.p_filesz <= kMaximumNotes) {
       std::vector<uint8_t> notes(segment.p_filesz);
       TRY_VOID(elf.read(segment.p_offset, notes.data(), notes.size(), "notes"));
-      facts.build_id = find_build_id(notes, segment.p_align);
+      if (facts.build_id.empty()) facts.build_id = find_note(notes, segment.p_align, "GNU", NT_GNU_BUILD_ID);
+      if (facts.go_build_id.empty()) facts.go_build_id = find_note(notes, segment.p_align, "Go\0", kGoBuildId);
     }
   }
   for (const Elf64_Phdr& segment : segments)
@@ -229,6 +232,7 @@ Result<ElfFacts> check_program(const fs::path& path) {
 Result<std::string> module_id(const fs::path& path) {
   ElfFacts facts = TRY(read_elf(path));
   if (!facts.build_id.empty()) return hexadecimal(facts.build_id);
+  if (!facts.go_build_id.empty()) return hexadecimal(facts.go_build_id);
   Descriptor file(open(path.c_str(), O_RDONLY | O_CLOEXEC));
   if (!file) return system_failure("cannot read", path);
   Sha256 sum;

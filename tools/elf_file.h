@@ -15,6 +15,7 @@ struct ElfFacts {
   uint64_t entry = 0;
   std::string interpreter;        // PT_INTERP, empty: static
   std::vector<uint8_t> build_id;  // the GNU build id, empty: none
+  std::vector<uint8_t> go_build_id;
   // From the dynamic section (gABI, "Dynamic Section"); tokens such as $ORIGIN are not replaced.
   std::vector<std::string> needed;
   std::string soname, rpath, runpath;
@@ -26,7 +27,7 @@ Result<ElfFacts> read_elf(const std::filesystem::path& path);
 // The same, and an error for what cannot run in a guest: an object file, a library, a script.
 Result<ElfFacts> check_program(const std::filesystem::path& path);
 
-// Lower-case hexadecimal of the GNU build id, else of the file's SHA-256: how the local store names it.
+// Lower-case hexadecimal of the GNU build id, else of Go's, else of the file's SHA-256: how the local store names it.
 Result<std::string> module_id(const std::filesystem::path& path);
 
 std::string hexadecimal(const std::vector<uint8_t>& bytes);

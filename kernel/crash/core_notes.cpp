@@ -57,6 +57,8 @@ bool reason_note(NoteWriter& notes, const NoteContext& context) {
     note.known |= kReasonHasFaultAddress;
     note.fault_address = state.reason.fault_address;
   }
+  if (state.reason.goes_on) note.known |= kReasonHandledByApp;
+  if (state.reason.can_be_resumed) note.known |= kReasonCanBeResumed;
   copy_text(note.message, sizeof note.message, state.message);
   return whole(notes, NoteType::Reason, note);
 }

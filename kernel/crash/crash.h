@@ -17,6 +17,7 @@ struct CrashReason {
   uint64_t fault_address = 0;
   const char* message = "";  // one line
   bool goes_on = false;      // the program does, after the dump (resume/resume.h)
+  bool can_be_resumed = false;
 };
 
 // Never returns. `frame`: the registers of the moment (user registers for the app's own ends, kernel registers for a

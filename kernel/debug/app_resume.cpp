@@ -145,6 +145,14 @@ void AppTarget::detach() {
   }
 }
 
+// By the host: also a program that stands where its dump was made.
+void AppTarget::let_go() {
+  InterruptGuard guard;
+  for (AppThread* thread = linux::first_thread(); thread != nullptr; thread = linux::next_thread(*thread))
+    thread->debug.stands_at_dump = false;
+  detach();
+}
+
 void AppTarget::kill() {
   kill_wanted_ = true;
 }

@@ -31,6 +31,7 @@ class AppTarget final : public gdbstub::Target {
   bool resume() override;
   void interrupt() override;
   void detach() override;
+  void let_go();
   void lose_client() override;
   void kill() override;
 

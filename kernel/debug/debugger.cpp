@@ -160,6 +160,7 @@ SignalFate signal_arrives(AppThread& thread, TrapFrame& frame, SignalInformation
 }
 
 SignalFate signal_arrives_again(AppThread& thread, TrapFrame& frame, SignalInformation& information) {
+  if (!stop_is_wanted()) return SignalFate::Deliver;  // the host has let it go already
   thread.debug.crash_was_seen = thread.debug.stands_at_dump = true;
   const SignalFate fate = wait_for_fate(thread, frame, information);
   thread.debug.stands_at_dump = false;

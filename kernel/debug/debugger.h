@@ -39,7 +39,7 @@ enum class SignalFate : uint8_t { Deliver, Drop };
 enum class SignalEffect : uint8_t { Handler, EndsApp, Nothing };
 SignalFate signal_arrives(linux::AppThread& thread, TrapFrame& frame, linux::SignalInformation& information,
                           SignalEffect effect);
-// The same for a signal that ended the app, in a guest that was resumed from the dump of that end.
+// The same for a signal that left a dump, in a guest that was resumed from it.
 SignalFate signal_arrives_again(linux::AppThread& thread, TrapFrame& frame, linux::SignalInformation& information);
 // A handler's frame stands: a thread that steps stops at the handler's first instruction.
 void before_handler(linux::AppThread& thread, TrapFrame& frame);

@@ -164,7 +164,7 @@ bool client_can_come() {
 }
 
 void let_app_go() {
-  if (g_port != nullptr && !g_port->host_is_listening()) g_target->detach();
+  if (g_port != nullptr && !g_port->host_is_listening()) g_target->let_go();
 }
 
 bool hold_app() {

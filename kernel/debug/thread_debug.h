@@ -17,7 +17,7 @@ struct ThreadDebug {
   bool in_signal_stop = false;  // parked in signal_arrives(), which wants an answer:
   int signal_to_deliver = 0;    // 0: none
   int injected_signal = 0;      // sent by the debugger: it need not hear of it; 0: none
-  bool stands_at_dump = false;  // at a signal that would end a guest which was resumed from a dump
+  bool stands_at_dump = false;  // at the signal of the dump that its guest was resumed from
   bool crash_was_seen = false;  // the debugger was stopped at the signal that ends the app
 
   bool resume_prepared = false;  // goes on with the next resume, by `action`

@@ -4,6 +4,7 @@
 #include "kernel/arch/x86_64/interrupts.h"
 #include "kernel/drivers/console_port.h"
 #include "kernel/drivers/control_frames.h"
+#include "kernel/drivers/drivers.h"
 #include "kernel/library/log.h"
 
 namespace kernel {
@@ -17,9 +18,15 @@ ControlFrames g_frames;
 ControlHandler g_handler = nullptr;
 ConsolePort* g_port = nullptr;  // that the handler is set at
 
+// Before the handler: it may wait for the next message.
+void take(mortem::format::ControlType type, std::span<const uint8_t> payload) {
+  if (control_port_is_serial()) control_send(mortem::format::ControlType::Taken, {});
+  g_handler(type, payload);
+}
+
 void bytes_arrived(void* port) {
   uint8_t bytes[256];
-  while (const size_t count = static_cast<ConsolePort*>(port)->read(bytes)) g_frames.feed({bytes, count}, g_handler);
+  while (const size_t count = static_cast<ConsolePort*>(port)->read(bytes)) g_frames.feed({bytes, count}, take);
 }
 
 }  // namespace
@@ -62,8 +69,8 @@ void control_hold_still() {
   const InterruptGuard guard;
   const uint64_t end = monotonic_ns() + kLongestHold;
   control_send(mortem::format::ControlType::StandsStill, {});
-  // QEMU's other thread gets its turn when a timer is due. PAUSE would give it one, too, but QEMU's single step runs past
-  // it, and a replay is to stop right here.
+  // QEMU's other thread gets its turn when a timer is due. PAUSE would give it one, too, but QEMU's single step runs
+  // past it, and a replay is to stop right here.
   uint64_t turn = 0;
   for (uint64_t now = monotonic_ns(); g_port->available() == 0 && now < end; now = monotonic_ns()) {
     if (now < turn) continue;

@@ -2,6 +2,7 @@
 
 #include <string_view>
 
+#include "kernel/arch/x86_64/cpu.h"
 #include "kernel/crash/crash.h"
 
 namespace kernel::linux {
@@ -30,6 +31,15 @@ void exception() {
 }
 #pragma GCC diagnostic pop
 
+[[noreturn]] void hang() {
+  while (true) asm volatile("" ::: "memory");
+}
+
+[[noreturn]] void hang_without_interrupts() {
+  interrupts_disable();
+  hang();
+}
+
 Result<size_t> provoke(uint64_t, std::span<const uint8_t> from, void*) {
   std::string_view word(reinterpret_cast<const char*>(from.data()), from.size());
   if (word.ends_with('\n')) word.remove_suffix(1);
@@ -40,6 +50,10 @@ Result<size_t> provoke(uint64_t, std::span<const uint8_t> from, void*) {
     exception();
   else if (word == "EXHAUST_STACK")
     exhaust_stack(0);
+  else if (word == "HANG")
+    hang();
+  else if (word == "HANG_WITHOUT_INTERRUPTS")
+    hang_without_interrupts();
   else
     return Error::Invalid;
   return from.size();

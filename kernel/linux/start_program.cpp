@@ -7,6 +7,7 @@
 #include "kernel/arch/x86_64/cpuid.h"
 #include "kernel/arch/x86_64/entry.h"
 #include "kernel/crash/crash.h"
+#include "kernel/crash/nmi.h"
 #include "kernel/crash/open_files.h"
 #include "kernel/crash/reboot_record.h"
 #include "kernel/debug/debugger.h"
@@ -247,6 +248,7 @@ void start_program() {
   open_standard_files();
   net::wait_for_address();
   clone_messages_initialize();
+  nmi_initialize();
   control_set_handler(host_message);
 
   TrapFrame& frame = *current().frame;

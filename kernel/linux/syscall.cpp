@@ -9,7 +9,7 @@
 namespace kernel::linux {
 namespace {
 
-struct Entry {
+struct CallEntry {
   const char* name;
   Result<uint64_t> (*call)(const Arguments& argument);
 };
@@ -17,7 +17,7 @@ struct Entry {
 constexpr size_t kHighest = 450;
 
 struct Table {
-  Entry entries[kHighest + 1] = {};
+  CallEntry entries[kHighest + 1] = {};
   constexpr Table() {
 #define MORTEM_HERE(number, name) entries[number] = {#name, call_##name};
 #define MORTEM_MISSING(number, name) entries[number] = {#name, nullptr};

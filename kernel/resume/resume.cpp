@@ -41,6 +41,10 @@ struct ResumePoint {
 ResumePoint g_resume_point{};
 Thread* g_resume_thread = nullptr;  // whose stack it stands on; null: nobody can go on from here
 
+bool has_app_state(const Thread& thread) {
+  return thread.kind == ThreadKind::App && thread.run_state != RunState::Ended;
+}
+
 }  // namespace
 
 extern "C" {
@@ -55,17 +59,19 @@ ResumeCode resume_code_place() {
           reinterpret_cast<const void*>(&resume_entry)};
 }
 
-AfterDump crash_until_resumed(const CrashReason& reason, const TrapFrame& frame) {
+AfterDump crash_until_resumed(const CrashReason& given, const TrapFrame& frame) {
+  CrashReason reason = given;
+  reason.can_be_resumed = true;
   const bool had_interrupts = interrupts_enabled();
   interrupts_disable();
   // The dump's memory is to hold what the processor does.
-  save_app_state(*g_current_thread);
+  if (has_app_state(*g_current_thread)) save_app_state(*g_current_thread);
   g_resume_thread = g_current_thread;
   const int came_back = set_resume_point(&g_resume_point);
   if (came_back == 0) crash(reason, &frame);
   g_resume_thread = nullptr;
   forget_loaded_app_state();
-  load_app_state(*g_current_thread);
+  if (has_app_state(*g_current_thread)) load_app_state(*g_current_thread);
   if (had_interrupts) interrupts_enable();
   return static_cast<AfterDump>(came_back);
 }

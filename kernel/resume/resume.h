@@ -9,8 +9,9 @@
 
 namespace kernel {
 
-// Ends in a dump, as crash() does, of a moment that the kernel itself is well at: it returns only in a guest that was
-// resumed from that dump, on the running thread's stack as it was, or right here if the reason `goes_on`.
+// Ends in a dump, as crash() does, of a moment that the kernel itself is well at, and in the middle of nothing that a
+// restart of its devices would disturb: it returns only in a guest that was resumed from that dump, on the running
+// thread's stack as it was, or right here if the reason `goes_on`.
 enum class AfterDump : uint8_t { Resumed = 1, WentOn = 2 };
 AfterDump crash_until_resumed(const CrashReason& reason, const TrapFrame& frame);
 

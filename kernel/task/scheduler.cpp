@@ -47,6 +47,7 @@ constinit ReadyList g_ready_kernel, g_ready_app;
 bool g_preempt = false;      // somebody ahead of the running thread is ready
 uint64_t g_run_since = 0;    // of the running thread: its CPU time is counted up to here
 bool g_nobody_runs = false;  // between two threads: no CPU time is counted
+bool g_is_idle = false;      // and nothing is to be done: interrupts are on
 uint64_t g_slice_end = 0;
 uint64_t g_process_cpu = 0, g_idle = 0;
 Thread* g_extended_state_owner = nullptr;  // whose x87, SSE and AVX registers the CPU holds
@@ -90,6 +91,12 @@ void run_deferred_work() {
   g_news_from_outside = false;
 }
 
+void interrupts_while_idle(void (*let_in)()) {
+  g_is_idle = true;
+  let_in();
+  g_is_idle = false;
+}
+
 // Looks before the CPU halts; true: there is something to do. No `pause`: QEMU's TCG leaves the guest for it, under its
 // lock.
 bool finds_work(uint64_t now) {
@@ -98,7 +105,7 @@ bool finds_work(uint64_t now) {
   g_polled_device.be_quiet();
   while (monotonic_ns() < end && !g_polled_device.has_news() && !g_work_is_requested && !is_anybody_ready() &&
          monotonic_ns() < g_timers.next_deadline())
-    let_interrupts_in();
+    interrupts_while_idle(let_interrupts_in);
   if (g_polled_device.be_watched()) request_deferred_work();
   return g_work_is_requested || is_anybody_ready() || g_timers.next_deadline() <= monotonic_ns();
 }
@@ -116,7 +123,7 @@ Thread& next_thread(uint64_t now) {
       return *next;
     }
     if (g_work_is_requested) {  // there is more of it: between its parts, interrupts and timers have their turn
-      let_interrupts_in();
+      interrupts_while_idle(let_interrupts_in);
       now = monotonic_ns();
       continue;
     }
@@ -124,7 +131,7 @@ Thread& next_thread(uint64_t now) {
     if (!finds_work(now)) {
       const uint64_t wake_at = g_timers.next_deadline();
       if (wake_at != kNoDeadline) arm_timer(wake_at);
-      wait_for_interrupt();
+      interrupts_while_idle(wait_for_interrupt);
     }
     now = monotonic_ns();
     g_poll_window.note_wait(now - idle_since);
@@ -373,6 +380,10 @@ uint64_t thread_cpu_ns(const Thread& thread) {
 uint64_t process_cpu_ns() {
   const bool app_runs = g_current_thread != nullptr && g_current_thread->kind == ThreadKind::App && !g_nobody_runs;
   return app_runs ? g_process_cpu + (monotonic_ns() - g_run_since) : g_process_cpu;
+}
+
+bool is_idle() {
+  return g_is_idle;
 }
 
 uint64_t idle_ns() {

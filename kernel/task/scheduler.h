@@ -42,6 +42,7 @@ void set_polled_device(const PolledDevice& device);
 
 bool is_app_ready();          // one of the app's threads could run, but for who runs now
 bool is_app_running();        // one of them is what goes on after this
+bool is_idle();               // asked in an interrupt: nobody ran, and nothing was to be done
 void yield_current_thread();  // behind all that are ready
 // In a call that may go on for long without a wait, between its parts: others have their turn as if it had returned.
 void give_way();

@@ -26,6 +26,7 @@ enum class ControlType : uint16_t {
   WhatAmI = 9,           // from a dump that goes on in a recording, where the port keeps nothing for later: wants GoOn
   StandsStill = 10,      // the answer to HoldStill; no payload
   WroteAgain = 11,       // the answer to WriteAgain; uint32_t: its number
+  Taken = 12,            // from a UART, after each message of the host's: there is room for the next; no payload
   // host → guest
   DumpNow = 16,
   Terminate = 17,  // SIGTERM to the app

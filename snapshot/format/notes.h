@@ -64,7 +64,7 @@ struct ReasonNote {
   int32_t signal;          // 0: none
   int32_t signal_code;     // si_code
   int32_t exit_status;
-  uint32_t known;          // kReasonHas… bits
+  uint32_t known;          // kReason… bits
   uint32_t trap_vector;
   uint64_t trap_error_code;
   uint64_t fault_address;  // si_addr / CR2
@@ -72,6 +72,8 @@ struct ReasonNote {
 };
 inline constexpr uint32_t kReasonHasTrap = 1;          // trap_vector, trap_error_code
 inline constexpr uint32_t kReasonHasFaultAddress = 2;  // fault_address
+inline constexpr uint32_t kReasonHandledByApp = 4;     // a signal that the app has a handler for; it went on
+inline constexpr uint32_t kReasonCanBeResumed = 8;     // of a full dump: the kernel was in the middle of nothing
 
 struct IdentityNote {
   NoteHeader header;

@@ -234,6 +234,10 @@ Result<void> check_resumable(const CoreFile& core) {
     case ReasonKind::Signal:
     case ReasonKind::OnDemand:
       break;
+    case ReasonKind::NonMaskableInterrupt:
+      if ((reason->known & kReasonCanBeResumed) == 0)
+        return cannot_go_on(core, "its NMI met the kernel at work, where it cannot be broken off");
+      break;
     case ReasonKind::Exit:
       return cannot_go_on(core, fmt::format("its program had ended by itself (exit status {})", reason->exit_status));
     default:
@@ -242,7 +246,7 @@ Result<void> check_resumable(const CoreFile& core) {
   if (reason->level != DumpLevel::Full)
     return cannot_go_on(core, fmt::format("it is not full but of level \"{}\"", dump_level_text(reason->level)));
   const auto machine = core.machine_registers();
-  if (!machine || machine->in_kernel != 0)
+  if (!machine || (machine->in_kernel != 0 && reason->kind != ReasonKind::NonMaskableInterrupt))
     return cannot_go_on(core, "it has no registers of its program to go on with");
   return {};
 }

@@ -6,6 +6,7 @@ import pathlib
 import pty
 import re
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
@@ -166,6 +167,23 @@ class MortemTest(unittest.TestCase):
         self.assertTrue(dump.exists(), f"no dump:\n{done.stdout}\n{done.stderr}")
         self.assertEqual(dump.stat().st_mode & 0o777, 0o600)
         return done, dump
+
+    def qmp(self, name, command):
+        """What the guest's QEMU answers: to a command, or (a command, its arguments)."""
+        execute, arguments = command if isinstance(command, tuple) else (command, {})
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.settimeout(30)
+            folder = os.open(self.place / "run" / "mortem" / name, os.O_PATH | os.O_CLOEXEC)
+            try:
+                connection.connect(f"/proc/self/fd/{folder}/qmp")  # a Unix socket's path is short
+            finally:
+                os.close(folder)
+            with connection.makefile() as answers:
+                for words in ({"execute": "qmp_capabilities"}, {"execute": execute, "arguments": arguments}):
+                    connection.sendall(json.dumps(words).encode())
+                    while "return" not in (answer := json.loads(answers.readline())):
+                        self.assertNotIn("error", answer)
+            return answer["return"]
 
     def qemu_processes(self):
         """Process ids of QEMUs that were started below this test's place."""

@@ -9,6 +9,7 @@ import subprocess
 import unittest
 
 from mortem_test import GUESTS, KERNEL, is_alive, wait_until
+from ssh_server import SshServer
 from test_clone import CloneTest
 
 LIBVIRTD = shutil.which("libvirtd", path=os.environ["PATH"] + ":/usr/sbin")
@@ -175,6 +176,50 @@ class System(LibvirtTest):
                              ("qemu+unix:///system/web?socket=/nowhere/sock", "/nowhere/sock")):
             self.assert_refused("clone", source, "-o", "never", naming=[text])
         self.assertEqual(self.bridges(), [])
+
+
+class Afar(SshServer, System):
+    """ssh://host/qemu:///system: a domain of another machine's."""
+
+    def test_clones(self):
+        self.start_domain("dormouse", GUESTS / "sleeper", says="sleeping")
+        self.start_sshd()  # in the mount namespace of the daemon
+        before = self.state("dormouse")
+        facts = self.facts("clone", f"{self.host}/{self.uri('dormouse')}", "-o", "over", *self.options())
+        self.assertEqual(facts["name"], "dormouse")
+        self.assertGreater(facts["pause_ms"], 0)
+        self.assertIn("sleeper.c", self.mortem("bt", "over").stdout)
+        self.assertEqual(self.state("dormouse"), before)
+        # Without a folder it is started here, under the options of the domain there.
+        self.facts("clone", f"{self.host}/{self.uri('dormouse')}", "--name", "copy", *self.options())
+        self.assertRegex(self.mortem("gdb", "copy", "--", "-batch", "-ex", "x/i $rip").stdout, r"=> 0x[0-9a-f]+:\t\w+")
+        self.mortem("stop", "copy")
+        self.facts("resume", "over", "--name", "later")
+        self.mortem("stop", "later")
+        done = self.mortem("clone", f"{self.host}/{self.uri('nobody')}", "-o", "never", *self.options(), status=1)
+        self.assertEqual(len(done.stderr.splitlines()), 1, done.stderr)
+        self.assertIn("no domain nobody runs at", done.stderr)
+        self.assertEqual(self.state("dormouse"), before)
+        wait_until(lambda: self.guards() == [] and self.bridges() == [], "the guards' ends")
+        self.assertEqual(self.facts("ps")["instances"], [])
+        self.assertEqual(list((self.place / "tmp").iterdir()), [])
+
+    def test_killed(self):
+        """The command here: the domain goes on, and nothing is left on either side."""
+        self.start_domain("writer", GUESTS / "dirties_memory", "64", machine="pc", says="writing")
+        self.start_sshd()
+        before = self.state("writer")
+        clone = self.start("clone", f"{self.host}/{self.uri('writer')}", "-o", "never", "--method", "stop-and-copy",
+                           *self.options())
+        wait_until(lambda: list((self.place / "tmp").glob("mortem-clone.*/.clone.*/memory")), "the clone's begin")
+        clone.kill()
+        clone.communicate()
+        wait_until(lambda: self.guards() == [] and self.bridges() == [] and
+                   not list((self.place / "tmp").glob("mortem-clone.*")), "both sides' ends", 60)
+        self.assertEqual(self.state("writer"), before)
+        self.assertEqual(list(self.files.glob("*never*")), [])
+
+    test_refusals = None  # System's
 
 
 class Session(LibvirtTest):

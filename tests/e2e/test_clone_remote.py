@@ -1,51 +1,19 @@
 """Clones of guests on another machine: `mortem clone ssh://…`, with an sshd of the test's own on loopback."""
-import getpass
 import os
-import pathlib
-import shutil
 import signal
-import socket
 import subprocess
 import unittest
 
-from mortem_test import GUESTS, MORTEM, wait_until
+from mortem_test import GUESTS, wait_until
+from ssh_server import SshServer
 from test_clone import CloneTest
 from test_network import free_port
 
-SSHD = shutil.which("sshd", path=os.environ["PATH"] + ":/usr/sbin")
 
-
-class Remote(CloneTest):
+class Remote(SshServer, CloneTest):
     def setUp(self):
         super().setUp()
-        self.assertTrue(SSHD, "there is no sshd; run tools/setup programs")
-        place = self.place / "ssh"
-        place.mkdir(mode=0o700)
-        for key in ("host", "client"):
-            subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", place / key], check=True)
-        shutil.copy(place / "client.pub", place / "authorized")
-        self.port = free_port()
-        variables = " ".join(f"{name}={self.environment[name]}" for name in ("XDG_RUNTIME_DIR", "XDG_CACHE_HOME", "TMPDIR"))
-        (place / "sshd_config").write_text(
-            f"Port {self.port}\nListenAddress 127.0.0.1\nHostKey {place}/host\nAuthorizedKeysFile {place}/authorized\n"
-            f"PidFile none\nStrictModes no\nUsePAM no\nPasswordAuthentication no\nPermitRootLogin yes\n"
-            f"SetEnv {variables}\n")
-        if os.geteuid() == 0:
-            os.makedirs("/run/sshd", exist_ok=True)
-        self.sshd = subprocess.Popen([SSHD, "-D", "-e", "-f", place / "sshd_config"], stderr=(place / "log").open("w"))
-        self.addCleanup(self.sshd.wait)
-        self.addCleanup(self.sshd.terminate)
-        (place / "known").write_text(f"[127.0.0.1]:{self.port} {(place / 'host.pub').read_text()}")
-        self.ssh = f"ssh -F none -i {place}/client -o UserKnownHostsFile={place}/known"
-        self.host = f"ssh://{getpass.getuser()}@127.0.0.1:{self.port}"
-        wait_until(self.listens, "sshd", 30)
-
-    def listens(self):
-        with socket.socket() as probe:
-            return probe.connect_ex(("127.0.0.1", self.port)) == 0
-
-    def options(self):
-        return ["--ssh", self.ssh, "--remote-mortem", str(MORTEM)]
+        self.start_sshd()
 
     def connections(self):
         """Processes that sshd has started for us."""
@@ -63,7 +31,7 @@ class Remote(CloneTest):
         self.assertEqual(self.disk_of("dormouse"), disks)
         self.facts("clone", f"{self.host}/dormouse", "--name", "here", *self.options())
         self.mortem("stop", "here")
-        done = self.mortem("clone", f"{self.host}/nobody", "-o", "never", *self.options(), status=2)
+        done = self.mortem("clone", f"{self.host}/nobody", "-o", "never", *self.options(), status=1)
         self.assertEqual(len(done.stderr.splitlines()), 1, done.stderr)
         self.assertIn("no guest named nobody", done.stderr)
         (instance,) = self.facts("ps")["instances"]

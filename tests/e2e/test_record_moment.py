@@ -3,7 +3,7 @@ import shutil
 import time
 import unittest
 
-from mortem_test import MortemTest, wait_until
+from mortem_test import GUESTS, MortemTest, wait_until
 from test_resume import SERVER, ResumeTest, free_port
 
 
@@ -81,6 +81,20 @@ class RecordedMoments(ResumeTest):
         self.addCleanup(self.mortem, "stop", name, status=None)
         said = self.gdb(name, "bt 1", "break find_session", "reverse-continue", "print path", "bt 2", deadline=200)
         self.assert_in_order(said, "serve (", "find_session (", '"/crash"', "serve (")
+
+    def test_a_fault_that_is_handled(self):
+        """From its dump on: the program's own handler gets it, and another one later."""
+        dump = self.files / "fault.dump"
+        self.mortem("run", GUESTS / "recover", "--on-fault", "first-chance", "--dump", dump)
+        self.facts("resume", dump, "--name", "again", "--record", "fault.rec")
+        self.wait_for_ends()
+        self.assertTrue(self.facts("replay", "fault.rec", "--check", status=None)["same_end"])  # it is short
+        name = self.facts("replay", "fault.rec", "--at", "begin")["name"]
+        self.addCleanup(self.mortem, "stop", name, status=None)
+        said = self.gdb(name, "break on_fault", "continue", "continue", "continue", "reverse-continue",
+                        "print information->si_signo", "frame function main", "print i", deadline=200)
+        self.assert_in_order(said, "on_fault (signal=11", "on_fault (signal=11", "No more reverse-execution history",
+                             "on_fault (signal=11", "$1 = 11", "main ()", "$2 = 1")
 
     def packed(self):
         image = self.files / "server.img"

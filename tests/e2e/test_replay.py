@@ -5,6 +5,7 @@ import re
 import shutil
 import signal
 import socket
+import struct
 import subprocess
 import time
 import unittest
@@ -31,6 +32,20 @@ class ReplayTest(MortemTest):
         words = [word for command in commands for word in ("-ex", command)]
         done = self.mortem("gdb", name, "--", "-nx", "-batch", *words, deadline=deadline, status=None)
         return done.stdout + done.stderr
+
+    def test_messages_that_follow_closely(self):
+        """The port of a recorded guest holds 16 bytes: none of what it is told is lost, and it ends when it is told to."""
+        self.mortem("run", GUESTS / "sleeper", "--name", "told", "--detach", "--record", "told.rec")
+        self.addCleanup(self.mortem, "stop", "told", "--force", status=None)
+        wait_until(lambda: "sleeping" in self.mortem("logs", "told").stdout, "the program")
+        trace_off = struct.pack("<IHH", 0, 1, 19)  # snapshot/format/control.h; nothing comes of it
+        with socket.socket(socket.AF_UNIX) as control:
+            folder = os.open(self.place / "run" / "mortem" / "told", os.O_PATH | os.O_CLOEXEC)
+            control.connect(f"/proc/self/fd/{folder}/control")
+            os.close(folder)
+            control.sendall(20 * trace_off)
+            self.assertEqual(self.facts("stop", "told", "--timeout", "60")["how"], "terminated")
+        self.assertTrue(self.facts("replay", "told.rec", "--check", status=None)["same_end"])
 
     def test_back_from_the_crash_to_its_cause(self):
         recording = self.record()

@@ -248,6 +248,9 @@ class Others(ResumeTest):
         self.assertIn("on_fault (signal=11", shown)
         self.assertIn("exited normally", shown)
         wait_until(lambda: not any((self.place / "tmp").iterdir()), "the end of what was resumed")
+        # Nobody looks at it: the handler gets the fault, and what follows is the program's usual way.
+        self.assertFalse(self.facts("resume", dump, "--name", "free", "--run")["holds_program"])
+        self.wait_for_ends()
         self.assert_refused("run", recover, "--on-fault", "never", naming=["--on-fault never", "first-chance"])
 
     def test_killed_while_it_starts(self):
@@ -275,18 +278,24 @@ class Programs(ResumeTest):
             "gdb.execute('set var $pc = %d' % "
             "gdb.selected_frame().architecture().disassemble(here, count=2)[1]['addr'])")
 
-    def go_on(self, name, *commands):
-        """gdb lets the program go on without its signal, and goes away when the test says so: the program stays."""
-        words = [word for command in (*commands, "signal 0") for word in ("-ex", command)]
+    def start_gdb(self, name, *commands):
+        """Beside the test; returns the process and the file of what it says."""
+        words = [word for command in commands for word in ("-ex", command)]
         log = open(self.files / "gdb.log", "w")
         self.addCleanup(log.close)
         process = subprocess.Popen([str(MORTEM), "gdb", name, "--", "-nx", "-batch", *words], stdin=subprocess.DEVNULL,
                                    stdout=log, stderr=log, env=self.environment, cwd=self.files)
+        self.addCleanup(process.wait)
+        self.addCleanup(process.kill)
+        return process, self.files / "gdb.log"
+
+    def go_on(self, name, *commands):
+        """gdb lets the program go on without its signal, and goes away when the test says so: the program stays."""
+        process, _ = self.start_gdb(name, *commands, "signal 0")
 
         def leave():
             process.kill()
             process.wait()
-        self.addCleanup(leave)
         return leave
 
     def answer(self, *words):
@@ -335,12 +344,15 @@ class Programs(ResumeTest):
         self.assert_nothing_left()
         return dump, image
 
-    def test_go(self):
+    def go_server(self):
         environment = {**self.environment, "GOCACHE": str(self.place / "gocache"), "GO111MODULE": "off", "GOFLAGS": ""}
         subprocess.run(["go", "build", "-o", self.files / "server", ROOT / "tests" / "programs" / "go_server.go"],
                        env=environment, check=True, timeout=300)
         shutil.rmtree(self.place / "tmp")
         (self.place / "tmp").mkdir()
+
+    def test_go(self):
+        self.go_server()
         image, dump, port = self.files / "go.img", self.files / "go.dump", free_port()
         self.mortem("image", "create", self.files / "server", "-o", image)
         self.mortem("run", image, "--name", "first", "-p", f"{port}:8000", "--detach", "--on-crash", "stop", "--dump", dump)
@@ -352,6 +364,50 @@ class Programs(ResumeTest):
         self.assertEqual(self.until_answer("curl", "-sf", f"http://127.0.0.1:{again}/y"), "hello /y from Go\n")
         self.assertEqual(self.answer("curl", "-sf", f"http://127.0.0.1:{again}/goroutines"), "4950\n")
         self.mortem("stop", "again")
+        self.assert_nothing_left()
+
+    def test_go_from_a_clone(self):
+        """Its original has ended; the copy counts on, also from where gdb has put the counter."""
+        self.go_server()
+        port = free_port()
+
+        def count(port):
+            return "curl", "-sf", "--max-time", "30", f"http://127.0.0.1:{port}/count"
+        self.mortem("run", self.files / "server", "--name", "first", "-p", f"{port}:8000", "--detach")
+        self.addCleanup(self.mortem, "stop", "first", status=None)
+        self.assertEqual(self.until_answer(*count(port)), "1\n")
+        self.assertEqual(self.answer(*count(port)), "2\n")
+        self.facts("clone", "first", "-o", "go.clone")
+        self.assertEqual(self.answer(*count(port)), "3\n")  # the original goes on
+        self.mortem("stop", "first")
+        again, facts = self.resume("go.clone", "again", guest_port=8000)
+        self.assertTrue(facts["holds_program"])
+        for target in ("go.clone", "again"):  # as it lies there, and held
+            functions = [[frame["function"] for frame in one["frames"]]
+                         for one in self.facts("goroutines", target)["goroutines"]]
+            self.assertTrue(any("main.main" in names and "net/http.(*Server).Serve" in names for names in functions),
+                            functions)
+        shown = self.gdb("again", "info threads", "print 'main.counted'", "detach")
+        self.assertRegex(shown, r"\$1 = 2\n")
+        self.assertGreater(len(re.findall(r"^[* ] +\d+ +Thread ", shown, re.M)), 2, shown)
+        self.assertEqual(self.until_answer(*count(again)), "3\n")
+        # In the middle of an answer.
+        source = (ROOT / "tests" / "programs" / "go_server.go").read_text().splitlines()
+        (line,) = [number for number, text in enumerate(source, 1) if "atomic.AddInt64" in text]
+        process, said = self.start_gdb("again", f"break go_server.go:{line}", "echo waits\\n", "continue", "bt",
+                                       "set var 'main.counted' = 41", "delete", "detach")
+        wait_until(lambda: "waits" in said.read_text(), "gdb's breakpoint", 60)
+        self.assertEqual(self.answer(*count(again)), "42\n", said.read_text())
+        self.assertEqual(process.wait(60), 0)
+        self.assertRegex(said.read_text(), r"#0 +main\.main\.func\d+ \(.* at .*go_server\.go")
+        self.assertIn("net/http.(*conn).serve", said.read_text())
+        self.assertEqual(self.answer(*count(again)), "43\n")
+        self.assertEqual(self.answer("curl", "-sf", f"http://127.0.0.1:{again}/goroutines"), "4950\n")
+        # A second copy of the same moment knows nothing of that.
+        other, _ = self.resume("go.clone", "other", "--run", guest_port=8000)
+        self.assertEqual(self.until_answer(*count(other)), "3\n")
+        for name in ("again", "other"):
+            self.mortem("stop", name)
         self.assert_nothing_left()
 
 

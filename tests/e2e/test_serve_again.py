@@ -1,5 +1,4 @@
 """A server that crashes on requests: after each one it dumps, boots, and answers the next, however many there were."""
-import json
 import os
 import pathlib
 import re
@@ -106,24 +105,10 @@ class BehindPorts(ServeAgain):
         """A panic, a double fault and an NMI from outside: a dump each, and the server is there again."""
         self.serve_with_reboot(*self.ports, "--kernel-argument", "provoke-crash=on")
 
-        def inject_nmi():
-            with socket.socket(socket.AF_UNIX) as connection:
-                here = os.getcwd()
-                os.chdir(self.place / "run" / "mortem" / "web")  # a Unix socket's path is short
-                try:
-                    connection.connect("qmp")
-                finally:
-                    os.chdir(here)
-                answers = connection.makefile()
-                for command in ("qmp_capabilities", "inject-nmi"):
-                    connection.sendall(json.dumps({"execute": command}).encode())
-                    while "return" not in (answer := json.loads(answers.readline())):
-                        self.assertNotIn("error", answer)
-
         reasons = []
         for number, (crash, word) in enumerate(((lambda: self.send(b"!provoke PANIC"), "kernel panic: provoked: PANIC"),
                                                 (lambda: self.send(b"!provoke DOUBLE_FAULT"), "double fault"),
-                                                (inject_nmi, "non-maskable interrupt")), 1):
+                                                (lambda: self.qmp("web", "inject-nmi"), "non-maskable interrupt")), 1):
             self.crash_and_serve(crash)
             dumps = [self.files / "web.core.zst", *(self.files / f"web.{more}.core.zst" for more in range(1, number))]
             wait_until(dumps[-1].exists, f"the dump of: {word}")

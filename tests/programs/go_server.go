@@ -8,10 +8,16 @@ import (
 	"os"
 	"os/signal"
 	"runtime"
+	"sync/atomic"
 	"syscall"
 )
 
+var counted int64
+
 func main() {
+	http.HandleFunc("/count", func(writer http.ResponseWriter, request *http.Request) {
+		fmt.Fprintln(writer, atomic.AddInt64(&counted, 1))
+	})
 	http.HandleFunc("/", func(writer http.ResponseWriter, request *http.Request) {
 		fmt.Fprintf(writer, "hello %s from Go\n", request.URL.Path)
 	})

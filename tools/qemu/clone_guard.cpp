@@ -17,7 +17,8 @@ using nlohmann::json;
 namespace {
 
 constexpr int kTries = 500, kTryMilliseconds = 20;
-constexpr auto kLongestWatch = std::chrono::minutes(5);  // for a QEMU that does not answer
+constexpr auto kSoon = std::chrono::minutes(1);  // then it is tried more seldom
+constexpr unsigned kSeldomSeconds = 2;
 
 void pause_a_little() {
   usleep(kTryMilliseconds * 1000);
@@ -43,9 +44,14 @@ Result<bool> is_background_snapshot(Qmp& qmp) {
 Result<void> end_migration(Qmp& qmp) {
   // Not to be cancelled: it ends when all of it was read.
   const bool has_to_end = TRY(is_background_snapshot(qmp));
-  for (int left = has_to_end ? 60 * kTries : kTries; left > 0; --left) {
-    if (!is_under_way(text_at(TRY(qmp.execute("query-migrate")), "status"))) return {};
+  uint64_t done = 0;
+  for (int left = kTries; left > 0; --left) {
+    const json state = TRY(qmp.execute("query-migrate"));
+    if (!is_under_way(text_at(state, "status"))) return {};
     if (!has_to_end) TRY(qmp.execute("migrate_cancel"));
+    const uint64_t now_done = state.value("ram", json::object()).value("transferred", uint64_t{0});
+    if (has_to_end && now_done != done) left = kTries;
+    done = now_done;
     pause_a_little();
   }
   return failure(ErrorKind::System, "QEMU does not end its migration");
@@ -117,12 +123,13 @@ pid_t drain(int pipe) {
   }
   if (got > 0) _exit(0);  // dismissed
   const pid_t drainer = background >= 0 ? drain(background) : -1;
-  const auto give_up = std::chrono::steady_clock::now() + kLongestWatch;
-  while (std::chrono::steady_clock::now() < give_up) {
+  const auto soon = std::chrono::steady_clock::now() + kSoon;
+  // As long as the guest is there: a QEMU that does not answer may do so later, and its guest would stand still.
+  while (true) {
     auto qmp = connect();
     if (qmp && undo_clone(*qmp, original)) break;
     if (!qmp && qmp.error().kind == ErrorKind::NotFound) break;  // the guest is gone
-    pause_a_little();
+    std::chrono::steady_clock::now() < soon ? pause_a_little() : void(sleep(kSeldomSeconds));
   }
   if (drainer > 0) kill(drainer, SIGKILL);
   // Whoever wrote there may take a moment to die.

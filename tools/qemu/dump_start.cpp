@@ -80,7 +80,8 @@ Result<StartedDump> start_dump(const std::string& source, const fs::path& given_
   const auto core = TRY(open_target_core(source));
   TRY_VOID(snapshot::check_resumable(*core));
   const auto reason = core->reason();
-  if (!options.holds_app && reason && reason->signal != 0)
+  const bool is_handled = reason && (reason->known & format::kReasonHandledByApp) != 0;
+  if (!options.holds_app && reason && reason->signal != 0 && !is_handled)
     return failure(
         ErrorKind::BadInput,
         fmt::format("{}: {} is of an end by signal {}, which would come again at once{}",

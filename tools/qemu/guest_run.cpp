@@ -148,11 +148,23 @@ Result<void> GuestRun::begin_control_pipes() {
 
 void GuestRun::tell_guest(const ControlMessage& message) {
   if (!control_) return;
-  const std::string bytes = encode(message);
-  if (control_in_)
-    (void)!write(control_in_.get(), bytes.data(), bytes.size());
-  else
-    send_bytes(control_.get(), bytes);
+  if (!control_in_) return send_bytes(control_.get(), encode(message));
+  to_tell_.push_back(encode(message));
+  tell_next();
+}
+
+// A UART has room for 16 bytes, and a QEMU that records does not wait for it.
+void GuestRun::tell_next() {
+  if (is_telling_ || to_tell_.empty()) return;
+  const std::string bytes = std::move(to_tell_.front());
+  to_tell_.pop_front();
+  is_telling_ = true;
+  (void)!write(control_in_.get(), bytes.data(), bytes.size());
+}
+
+void GuestRun::was_told() {
+  is_telling_ = false;
+  tell_next();
 }
 
 // What a recorded guest writes must always be taken at once, which only a file does: its replay knows no waiting.
@@ -396,7 +408,9 @@ void GuestRun::is_ready() {
 }
 
 void GuestRun::handle(const ControlMessage& message) {
-  if (message.type == ControlType::Ready || message.type == ControlType::CloneReady) {
+  if (message.type == ControlType::Taken) {
+    was_told();
+  } else if (message.type == ControlType::Ready || message.type == ControlType::CloneReady) {
     is_ready();
   } else if (message.type == ControlType::WhatAmI) {
     if (plan_.clone) {

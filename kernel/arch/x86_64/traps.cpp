@@ -7,6 +7,7 @@
 #include "kernel/arch/x86_64/segments.h"
 #include "kernel/arch/x86_64/user_access.h"
 #include "kernel/crash/crash.h"
+#include "kernel/crash/nmi.h"
 #include "kernel/debug/debugger.h"
 #include "kernel/linux/clone_messages.h"
 #include "kernel/linux/linux.h"
@@ -102,10 +103,12 @@ extern "C" [[gnu::visibility("hidden")]] void trap_dispatch(TrapFrame* frame) {
   if (g_cpu.smap) asm volatile("clac" ::: "memory");
   if (vector >= 32) {
     dispatch_interrupt(static_cast<uint8_t>(vector));
+    if (g_nmi_is_put_off) answer_nmi(*frame);
   } else if (vector == kNmi && linux::take_clone_nmi()) {
     return;
   } else if (vector == kNmi || vector == kDoubleFault || vector == kMachineCheck) {
     if (g_kernel_trap_hook != nullptr && g_kernel_trap_hook(*frame)) return;
+    if (vector == kNmi && put_nmi_off(*frame)) return;
     crash_on_kernel_trap(*frame, vector == kDoubleFault ? read_cr2() : cr2);
   } else if (frame->from_user()) {
     interrupts_enable();

@@ -192,7 +192,9 @@ class Harm(LoadedTest):
             try:
                 done = self.mortem("clone", "loaded", "-o", small / "clone", status=2)
                 self.assertIn(text, done.stderr)
-                self.assertEqual(len(done.stderr.splitlines()), 1, done.stderr)
+                # On a busy host a step down to the next method is said before.
+                errors = [line for line in done.stderr.splitlines() if not line.startswith("mortem: loaded: ")]
+                self.assertEqual(len(errors), 1, done.stderr)
                 self.check()
                 self.assertEqual(list(small.iterdir()), [])
             finally:

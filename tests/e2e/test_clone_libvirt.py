@@ -196,7 +196,7 @@ class Afar(SshServer, System):
         self.mortem("stop", "copy")
         self.facts("resume", "over", "--name", "later")
         self.mortem("stop", "later")
-        done = self.mortem("clone", f"{self.host}/{self.uri('nobody')}", "-o", "never", *self.options(), status=1)
+        done = self.mortem("clone", f"{self.host}/{self.uri('nobody')}", "-o", "never", *self.options(), status=2)
         self.assertEqual(len(done.stderr.splitlines()), 1, done.stderr)
         self.assertIn("no domain nobody runs at", done.stderr)
         self.assertEqual(self.state("dormouse"), before)

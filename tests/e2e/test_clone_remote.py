@@ -31,7 +31,7 @@ class Remote(SshServer, CloneTest):
         self.assertEqual(self.disk_of("dormouse"), disks)
         self.facts("clone", f"{self.host}/dormouse", "--name", "here", *self.options())
         self.mortem("stop", "here")
-        done = self.mortem("clone", f"{self.host}/nobody", "-o", "never", *self.options(), status=1)
+        done = self.mortem("clone", f"{self.host}/nobody", "-o", "never", *self.options(), status=2)
         self.assertEqual(len(done.stderr.splitlines()), 1, done.stderr)
         self.assertIn("no guest named nobody", done.stderr)
         (instance,) = self.facts("ps")["instances"]

@@ -62,7 +62,7 @@ int fail_as(const Error& error) {
 
 int keep_clone(const CloneOptions& options, const MakeClone& make) {
   auto clone = make(options.output);
-  if (!clone) return fail_as(clone.error());
+  if (!clone) return fail(clone.error());
   if (options.json)
     print_json("clone", clone_facts(*clone, fs::absolute(options.output).string()));
   else
@@ -79,7 +79,7 @@ int start_copy(const CloneOptions& options, const MakeClone& make) {
   if (!temporary) return fail(temporary.error());
   const fs::path folder = temporary->path() / "clone";
   auto clone = make(folder);
-  if (!clone) return fail_as(clone.error());
+  if (!clone) return fail(clone.error());
   auto started = start_clone(folder, *start, std::move(*temporary));
   if (!started) return fail(started.error());
   if (options.json) {

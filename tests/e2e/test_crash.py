@@ -5,6 +5,7 @@ import subprocess
 import sys
 import unittest
 
+import debuggers
 import expectations as expected
 from core_checks import CoreChecks
 from elf_core import PT_LOAD
@@ -32,9 +33,7 @@ class Crash(CoreChecks, MortemTest):
         self.check_debuggers(keys(frames), {
             "eu-stack": [physical],
             "lldb": [keys(frames), physical],  # it infers some tail calls
-            # gdb 13 shows of a tail call out of an inlined function that function, not the one it is inlined into.
-            "gdb": [keys([frame for at, frame in enumerate(frames)
-                          if not (frame["trust"] == "tail call" and frame["pc"] == frames[at - 1]["pc"])])]})
+            "gdb": [keys(debuggers.without_gdbs_omissions(frames))]})
         self.check_segments()
         if GUEST.kind in ("kernel panic", "double fault"):
             self.check_app_registers(done.stdout + done.stderr)

@@ -1,12 +1,14 @@
 """The guest on the network: behind QEMU's own (--net user) with ports of the host, and on a tap device in a network
 namespace of this test's own, which needs root."""
 import ctypes
+import fcntl
 import json
 import os
 import pathlib
 import socket
 import struct
 import subprocess
+import termios
 import threading
 import unittest
 
@@ -238,14 +240,33 @@ class TapNetwork(TapTest):
         with self.connect() as connection:
             child = os.fork()
             if child == 0:
-                connection.sendall(upwards)
-                os._exit(0)
-            # struct tcp_info's tcpi_probes (linux/tcp.h): the window is closed, and is asked for.
-            wait_until(lambda: connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 104)[3] > 0,
+                try:
+                    connection.sendall(upwards)
+                finally:
+                    os._exit(0)
+            # struct tcp_info's tcpi_backoff (linux/tcp.h): the window is closed, and is asked for.
+            wait_until(lambda: connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 104)[4] > 0,
                        "the guest takes no more")
             got = receive(connection, len(upwards))
             os.waitpid(child, 0)
         self.assertEqual(got, upwards)
+
+    def test_what_comes_while_a_closed_window_is_probed(self):
+        """It is acknowledged so that Linux believes it."""
+        def segments_and_bytes():  # struct tcp_info's tcpi_segs_in and tcpi_bytes_received (linux/tcp.h)
+            return struct.unpack_from("<Q4xI", connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 144), 128)
+        self.serve_on_tap()
+        with self.connect() as connection:
+            connection.sendall(b"!%d" % (20 << 20))  # and nobody reads
+            before = segments_and_bytes()
+
+            def is_probed():
+                nonlocal before
+                last, before = before, segments_and_bytes()
+                return last[0] > 0 and before[0] == last[0] and before[1] > last[1]
+            wait_until(is_probed, "a probe")
+            connection.sendall(b"?")
+            wait_until(lambda: fcntl.ioctl(connection, termios.TIOCOUTQ, bytes(4)) == bytes(4), "an acknowledgement")
 
     def test_thousands_of_connections(self):
         self.serve_on_tap()

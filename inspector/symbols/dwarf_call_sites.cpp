@@ -51,6 +51,7 @@ class DwarfCallSites final : public FunctionCallSites {
 }  // namespace
 
 struct DwarfCallReader::Entry {  // what is asked of a function's or a call's entry
+  const index::Unit* unit = nullptr;
   index::CodeAttributes code;
   Value origin, return_address;
   bool declaration = false, lists_all_calls = false, tail_call = false, indirect = false;
@@ -80,7 +81,7 @@ void DwarfCallReader::read(const index::Unit& unit, uint64_t offset, CallingFunc
     bool inside = false;
     if (holds_calls.empty()) {
       const Entry entry = read_entry(cursor, unit, *shape);
-      const auto starts = starts_of(unit, entry);
+      const auto starts = starts_of(entry);
       if (!starts.empty()) function.start = starts.front();
       lists_all = entry.lists_all_calls;
       inside = true;
@@ -111,18 +112,13 @@ void DwarfCallReader::add_call(const index::Unit& unit, const Entry& call, bool 
 void DwarfCallReader::find_targets(const Value& origin, CallSite& site) {
   const bool in_alternate = origin.kind == Value::Kind::AltReference;
   if (!in_alternate) {
-    if (origin.kind != Value::Kind::Reference) return;
-    const auto index = dwarf_.unit_of(origin.number);
-    if (!index) return;
-    const index::Unit& unit = dwarf_.prepare(*index);
-    if (!unit.abbreviations) return;
-    ByteCursor cursor(dwarf_.sections().information, origin.number, unit.end);
-    const index::Abbreviation* shape = unit.abbreviations->find(cursor.uleb());
-    if (!shape) return;
-    const Entry callee = read_entry(cursor, unit, *shape);
+    const auto callee = entry_of(origin);
+    if (!callee) return;
     // Without code it may stand for a declaration in another unit (link-time optimization).
-    if (!callee.declaration && !declared_elsewhere(callee)) {
-      site.targets = starts_of(unit, callee);
+    const bool has_code = callee->code.low || callee->code.ranges;
+    const auto stands_for = has_code || callee->declaration ? std::nullopt : entry_of(callee->origin);
+    if (!callee->declaration && !(stands_for && stands_for->declaration)) {
+      site.targets = starts_of(*callee);
       return;
     }
   }
@@ -131,20 +127,22 @@ void DwarfCallReader::find_targets(const Value& origin, CallSite& site) {
   set_target(site, name, symbols_);
 }
 
-bool DwarfCallReader::declared_elsewhere(const Entry& callee) {
-  if (callee.code.low || callee.code.ranges || callee.origin.kind != Value::Kind::Reference) return false;
-  const auto index = dwarf_.unit_of(callee.origin.number);
-  if (!index) return false;
+std::optional<DwarfCallReader::Entry> DwarfCallReader::entry_of(const Value& reference) {
+  if (reference.kind != Value::Kind::Reference) return std::nullopt;
+  const auto index = dwarf_.unit_of(reference.number);
+  if (!index) return std::nullopt;
   const index::Unit& unit = dwarf_.prepare(*index);
-  if (!unit.abbreviations) return false;
-  ByteCursor cursor(dwarf_.sections().information, callee.origin.number, unit.end);
+  if (!unit.abbreviations) return std::nullopt;
+  ByteCursor cursor(dwarf_.sections().information, reference.number, unit.end);
   const index::Abbreviation* shape = unit.abbreviations->find(cursor.uleb());
-  return shape && read_entry(cursor, unit, *shape).declaration;
+  if (!shape) return std::nullopt;
+  return read_entry(cursor, unit, *shape);
 }
 
 DwarfCallReader::Entry DwarfCallReader::read_entry(ByteCursor& cursor, const index::Unit& unit,
                                                    const index::Abbreviation& shape) const {
   Entry entry;
+  entry.unit = &unit;
   for (const index::AttributeShape& one : unit.abbreviations->attributes(shape)) {
     const Value value = dwarf_.read_value(cursor, unit, one);
     switch (one.attribute) {
@@ -188,9 +186,9 @@ DwarfCallReader::Entry DwarfCallReader::read_entry(ByteCursor& cursor, const ind
   return entry;
 }
 
-std::vector<uint64_t> DwarfCallReader::starts_of(const index::Unit& unit, const Entry& entry) const {
+std::vector<uint64_t> DwarfCallReader::starts_of(const Entry& entry) const {
   std::vector<index::AddressRange> ranges;
-  dwarf_.ranges(unit, entry.code, ranges);
+  dwarf_.ranges(*entry.unit, entry.code, ranges);
   std::vector<uint64_t> starts;
   for (const index::AddressRange& range : ranges) starts.push_back(range.low);
   return starts;

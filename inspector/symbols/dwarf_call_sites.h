@@ -20,9 +20,9 @@ class DwarfCallReader {
   struct Entry;
   void add_call(const index::Unit& unit, const Entry& call, bool lists_all, CallingFunction& function);
   void find_targets(const index::Value& origin, CallSite& site);
-  bool declared_elsewhere(const Entry& callee);
+  std::optional<Entry> entry_of(const index::Value& reference);
   Entry read_entry(ByteCursor& cursor, const index::Unit& unit, const index::Abbreviation& shape) const;
-  std::vector<uint64_t> starts_of(const index::Unit& unit, const Entry& entry) const;
+  std::vector<uint64_t> starts_of(const Entry& entry) const;
 
   index::DwarfFile& dwarf_;
   const SymbolTable& symbols_;

@@ -30,6 +30,16 @@ std::string wide_integer_text(const std::vector<uint8_t>& bytes, bool is_signed)
   return fmt::format("{}{}", negative ? "-" : "", bits);
 }
 
+// The fewest digits that read back as the same number.
+std::string extended_text(long double value) {
+  std::string text;
+  for (int digits = 1; digits <= std::numeric_limits<long double>::max_digits10; ++digits) {
+    text = fmt::format("{:.{}Lg}", value, digits);
+    if (std::strtold(text.c_str(), nullptr) == value) break;
+  }
+  return text;
+}
+
 void set_missing(ValueNode& to, const Missing& missing) {
   to.known = false;
   to.text = missing_text(missing);
@@ -84,10 +94,11 @@ std::string missing_text(const Missing& missing) {
   return missing.optimized_out ? "<optimized out>" : fmt::format("<unavailable: {}>", missing.why);
 }
 
-std::string float_text(double value, uint64_t size) {
+std::string float_text(long double value, uint64_t size) {
   if (std::isnan(value)) return std::signbit(value) ? "-nan" : "nan";
   if (std::isinf(value)) return value < 0 ? "-inf" : "inf";
-  return size == 4 ? fmt::format("{}", static_cast<float>(value)) : fmt::format("{}", value);
+  if (size == 4) return fmt::format("{}", static_cast<float>(value));
+  return size == 8 ? fmt::format("{}", static_cast<double>(value)) : extended_text(value);
 }
 
 std::optional<Value> Describer::get(const Value& value, std::initializer_list<const char*> path) {

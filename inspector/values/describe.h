@@ -42,6 +42,6 @@ ValueNode describe(ProgramValues& program, const Value& value, const DescribeOpt
 std::string value_text(const ValueNode& node);
 
 std::string missing_text(const Missing& missing);  // "<optimized out>", "<unavailable: rdi was not saved>"
-std::string float_text(double value, uint64_t size);
+std::string float_text(long double value, uint64_t size);
 
 }  // namespace mortem::inspector

@@ -9,7 +9,7 @@
 
 #include "inspector/values/describe.h"
 #include "inspector/values/dwarf_module.h"
-#include "inspector/values/dynamic_type.h"
+#include "inspector/values/dynamic_class.h"
 #include "inspector/values/expression_names.h"
 #include "inspector/values/expression_tree.h"
 #include "inspector/values/related_classes.h"
@@ -17,14 +17,6 @@
 
 namespace mortem::inspector {
 namespace {
-
-constexpr int kMostBases = 16;  // above one another
-
-std::string without_anonymous(std::string name) {
-  constexpr std::string_view kAnonymous = "(anonymous namespace)::";
-  for (size_t at; (at = name.find(kAnonymous)) != std::string::npos;) name.erase(at, kAnonymous.size());
-  return name;
-}
 
 using Node = ExpressionNode;
 
@@ -101,7 +93,10 @@ class Evaluator {
       case Node::Kind::Integer:
         return integer(node);
       case Node::Kind::Float:
-        return arithmetic_.real(names_.find_base(node.text == "f" ? "float" : "double"), node.real);
+        return arithmetic_.real(names_.find_base(node.text == "f"   ? "float"
+                                                 : node.text == "l" ? "long double"
+                                                                    : "double"),
+                                node.real);
       case Node::Kind::Character:
         return arithmetic_.integer(names_.find_base("char"), node.number);
       case Node::Kind::String: {
@@ -418,15 +413,19 @@ class Evaluator {
     return placed(node, arithmetic_.integers(what, left_type, right_type, *left_bits, *right_bits));
   }
 
+  static long double of_integer(const Value& value, uint64_t bits) {
+    return value.type->stripped().is_signed() ? static_cast<long double>(static_cast<int64_t>(bits))
+                                              : static_cast<long double>(bits);
+  }
+
   Result<Value> binary_float(const Node& node, const Value& left, const Value& right) {
-    auto as_double = [&](const Value& value) -> Found<double> {
+    auto as_number = [&](const Value& value) -> Found<long double> {
       if (value.type->stripped().kind == TypeKind::Float) return reader_.read_float(value);
       const auto bits = reader_.read_integer(value);
       if (!bits) return tl::unexpected(bits.error());
-      return value.type->stripped().is_signed() ? static_cast<double>(static_cast<int64_t>(*bits))
-                                                : static_cast<double>(*bits);
+      return of_integer(value, *bits);
     };
-    const auto a = as_double(left), b = as_double(right);
+    const auto a = as_number(left), b = as_number(right);
     if (!a) return error(*node.parts[0], a.error());
     if (!b) return error(*node.parts[1], b.error());
     return placed(node, arithmetic_.floats(node.text, left.type->stripped(), right.type->stripped(), *a, *b));
@@ -466,10 +465,7 @@ class Evaluator {
     }
     const auto bits = reader_.read_integer(value);
     if (!bits) return Value::unknown(type, bits.error());
-    if (to.kind == TypeKind::Float)
-      return arithmetic_.real(type, value.type->stripped().is_signed()
-                                        ? static_cast<double>(static_cast<int64_t>(*bits))
-                                        : static_cast<double>(*bits));
+    if (to.kind == TypeKind::Float) return arithmetic_.real(type, of_integer(value, *bits));
     if (to.kind == TypeKind::Boolean) return arithmetic_.integer(type, *bits != 0);
     const Type* target = to.kind == TypeKind::Pointer ? to.target() : nullptr;
     const Type* pointed = value.type->stripped().kind == TypeKind::Pointer ? value.type->stripped().target() : nullptr;
@@ -504,29 +500,12 @@ class Evaluator {
     if (!object->type || !object->type->stripped().is_struct())
       return error(node, "dynamic_cast wants a pointer or a reference to a class");
     if (!object->address) return error(node, "an object that is not in memory has no dynamic type");
-    const auto found = TRY(dynamic_part(node, *object, to_whole ? nullptr : target));
+    const auto cast = as_dynamic_class(reader_, names_, *object, to_whole ? nullptr : target);
+    if (!cast) return error(node, cast.error());
+    const std::optional<Value>& found = *cast;
     if (!found && is_reference) return error(node, "dynamic_cast fails");
     if (is_reference) return *found;
     return arithmetic_.integer(type, found ? *found->address : 0);
-  }
-
-  // `to`: null: the whole object. Nothing: the cast fails.
-  Result<std::optional<Value>> dynamic_part(const Node& node, const Value& object, const Type* to) {
-    if (to && is_same_class(object.type->stripped(), to->stripped())) return reader_.as(object, to);
-    if (to && is_derived_class(object.type->stripped(), to->stripped())) {
-      const auto base = as_related_class(reader_, object, to);
-      if (!base || !*base) return error(node, base ? base->error() : Missing{false, "it is no base"});
-      return **base;
-    }
-    const auto dynamic = find_dynamic_type(reader_.memory(), *object.address);
-    if (!dynamic) return error(node, "the object's own type is not to be told: no virtual functions, or no RTTI");
-    // As expressions name what is in an anonymous namespace.
-    const Type* type = names_.find_type(without_anonymous(dynamic->name));
-    if (!type || !type->stripped().is_struct())
-      return error(node, fmt::format("nothing tells of the object's own type {}", dynamic->name));
-    const Value complete = Value::in_memory(type, dynamic->address);
-    if (!to) return complete;
-    return as_dynamic_class(reader_, object, to, complete);
   }
 
   ProgramValues& program_;

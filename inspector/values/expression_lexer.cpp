@@ -96,6 +96,7 @@ Result<void> ExpressionLexer::number() {
     if (std::string_view(token_.is_real ? "fl" : "ul").find(suffix) == std::string_view::npos || token_.text.size() > 2)
       return error_at(fmt::format("\"{}\" does not belong to a number", text_[at_ - 1]), at_ - 1);
     token_.text += suffix;
+    if (token_.is_real && suffix == 'l') token_.real = std::strtold(start, nullptr);
   }
   return finish(ExpressionToken::Kind::Number);
 }

@@ -12,7 +12,7 @@ struct ExpressionToken {
   enum class Kind { End, Name, Number, Character, String, Register, Operator } kind = Kind::End;
   std::string text;
   uint64_t number = 0;
-  double real = 0;
+  long double real = 0;
   bool is_real = false;
   size_t position = 0, end = 0;
 };

@@ -38,7 +38,7 @@ struct ExpressionNode {
   size_t position = 0;  // in the text, from 0
   std::string text;
   uint64_t number = 0;
-  double real = 0;
+  long double real = 0;
   std::vector<std::unique_ptr<ExpressionNode>> parts;
   std::string type;                     // of a cast: the base type's name
   std::vector<std::string> declarator;  // "*", "&", "[3]" of the cast, in the order they apply

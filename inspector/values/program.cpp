@@ -238,9 +238,11 @@ Program::Named Program::find_named(const std::string& name, NameKind kind, Frame
       if (!any.entry) any = {die, module};
     }
     if (external.entry) return external;
-    if (any.entry) return any;
+    // What is local to another file of this module is seen less than what another module gives to all.
+    const bool may_be_external = kind == NameKind::Variable || kind == NameKind::Function;
+    if (any.entry && !may_be_external) break;
   }
-  return {};
+  return any;
 }
 
 // As the dynamic linker finds it: the program's own comes before all, by copy relocations too (psABI, 4.4).

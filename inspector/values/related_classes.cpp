@@ -2,13 +2,10 @@
 
 #include <fmt/format.h>
 
-#include <map>
 #include <vector>
 
 namespace mortem::inspector {
 namespace {
-
-constexpr int kMostBases = 32;  // above one another
 
 void find_bases(ValueReader& reader, const Value& object, const Type& to, std::vector<Found<Value>>& found) {
   for (const Member& one : object.type->stripped().members()) {
@@ -35,23 +32,6 @@ std::optional<std::vector<uint64_t>> offsets_of(const Type& derived, const Type&
   return all;
 }
 
-// The parts of `object` that are a `to`, each once however many ways lead to it: by address, and whether one of the
-// ways is public all along.
-void find_parts(ValueReader& reader, const Value& object, const Type& to, bool is_public, int depth,
-                std::map<uint64_t, bool>& found) {
-  const Type& type = object.type->stripped();
-  if (depth > kMostBases) return;
-  if (is_same_class(type, to)) {
-    found[*object.address] |= is_public;
-    return;
-  }
-  for (const Member& one : type.members()) {
-    if (!one.base || !one.type || !is_derived_class(one.type->stripped(), to)) continue;
-    if (const auto base = reader.member(object, one))
-      find_parts(reader, *base, to, is_public && one.is_public, depth + 1, found);
-  }
-}
-
 }  // namespace
 
 bool is_same_class(const Type& one, const Type& other) {
@@ -65,24 +45,6 @@ bool is_derived_class(const Type& derived, const Type& base, int depth) {
   for (const Member& one : derived.members())
     if (one.base && one.type && is_derived_class(one.type->stripped(), base, depth + 1)) return true;
   return false;
-}
-
-std::optional<Value> as_dynamic_class(ValueReader& reader, const Value& object, const Type* to, const Value& complete) {
-  const Type &from = object.type->stripped(), &target = to->stripped();
-  std::map<uint64_t, bool> all;
-  find_parts(reader, complete, target, true, 0, all);
-  // One that `object` is a public base of, if there is just one; else a public one, if both are unambiguous.
-  std::vector<uint64_t> around;
-  for (const auto& [address, is_public] : all) {
-    std::map<uint64_t, bool> inner;
-    find_parts(reader, Value::in_memory(to, address), from, true, 0, inner);
-    if (const auto own = inner.find(*object.address); own != inner.end() && own->second) around.push_back(address);
-  }
-  if (around.size() == 1) return Value::in_memory(to, around.front());
-  std::map<uint64_t, bool> same;
-  find_parts(reader, complete, from, true, 0, same);
-  if (all.size() != 1 || !all.begin()->second || !same[*object.address]) return std::nullopt;
-  return Value::in_memory(to, all.begin()->first);
 }
 
 std::optional<Found<Value>> as_related_class(ValueReader& reader, const Value& object, const Type* to) {

@@ -32,18 +32,11 @@ class ObjectContext final : public LocationContext {
   static tl::unexpected<Missing> no() { return not_known("a member's place depends on a frame"); }
 };
 
-double extended_double(const uint8_t* bytes) {  // 80 bits (Intel SDM vol. 1, 4.2.2)
-  uint64_t mantissa;
-  uint16_t top;
-  std::memcpy(&mantissa, bytes, 8);
-  std::memcpy(&top, bytes + 8, 2);
-  const int exponent = top & 0x7FFF;
-  double value;
-  if (exponent == 0x7FFF)
-    value = mantissa << 1 == 0 ? HUGE_VAL : NAN;
-  else
-    value = std::ldexp(static_cast<double>(mantissa), exponent - 16383 - 63);
-  return (top & 0x8000) != 0 ? -value : value;
+// 80 bits (Intel SDM vol. 1, 4.2.2), which are the host's, too.
+long double extended_double(const uint8_t* bytes) {
+  long double value = 0;
+  std::memcpy(&value, bytes, 10);
+  return value;
 }
 
 }  // namespace
@@ -106,7 +99,7 @@ Found<uint64_t> ValueReader::read_integer(const Value& value) {
   return bits;
 }
 
-Found<double> ValueReader::read_float(const Value& value) {
+Found<long double> ValueReader::read_float(const Value& value) {
   if (!value.type) return not_known("it has no type");
   const Type& type = value.type->stripped();
   if (type.kind != TypeKind::Float) return not_known("it is no floating-point number");

@@ -73,7 +73,7 @@ class ValueReader {
   Found<std::vector<uint8_t>> read_memory(uint64_t address, uint64_t size);
   // Integers, booleans, characters, enumerations, pointers, bit-fields: extended to 64 bits by their sign.
   Found<uint64_t> read_integer(const Value& value);
-  Found<double> read_float(const Value& value);  // of 4, 8 and 10 bytes
+  Found<long double> read_float(const Value& value);  // of 4, 8 and 10 bytes
   // The same place as a value of another type.
   Value as(const Value& value, const Type* type, uint64_t offset = 0);
   Found<Value> member(const Value& value, const Member& member);

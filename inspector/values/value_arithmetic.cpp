@@ -18,6 +18,20 @@ Value value_of(const Type* type, T content) {
   return Value::of_bytes(type, std::move(bytes));
 }
 
+// C's long double.
+bool is_extended(const Type& type) {
+  return (type.size == 10 || type.size == 16) && type.name.find("128") == std::string::npos;
+}
+
+// In the type of the result, so that it is rounded once.
+template <typename T>
+T computed(char operation, T left, T right) {
+  return operation == '+'   ? left + right
+         : operation == '-' ? left - right
+         : operation == '*' ? left * right
+                            : left / right;
+}
+
 tl::unexpected<Error> wrong(const std::string& what) {
   return failure(ErrorKind::BadInput, what);
 }
@@ -30,10 +44,15 @@ Value ValueArithmetic::integer(const Type* type, uint64_t bits) {
 Value ValueArithmetic::of_int(int64_t value) {
   return integer(names_.find_base("int"), static_cast<uint64_t>(value));
 }
-Value ValueArithmetic::real(const Type* type, double value) {
-  if (type->stripped().size == 4) return value_of(type, static_cast<float>(value));
-  if (type->stripped().size == 8) return value_of(type, value);
-  return value_of(names_.find_base("double"), value);
+Value ValueArithmetic::real(const Type* type, long double value) {
+  const Type& plain = type->stripped();
+  if (plain.size == 4) return value_of(type, static_cast<float>(value));
+  if (plain.size != 8 && is_extended(plain)) {
+    std::vector<uint8_t> bytes(plain.size);
+    std::memcpy(bytes.data(), &value, 10);  // the rest of it is padding
+    return Value::of_bytes(type, std::move(bytes));
+  }
+  return value_of(plain.size == 8 ? type : names_.find_base("double"), static_cast<double>(value));
 }
 
 // C11, 6.3.1.1.
@@ -80,13 +99,16 @@ Result<Value> ValueArithmetic::integers(const std::string& operation, const Type
 }
 
 Result<Value> ValueArithmetic::floats(const std::string& operation, const Type& left_type, const Type& right_type,
-                                      double left, double right) {
-  const bool is_single = left_type.size == 4 && right_type.size == 4;
-  const Type* type = names_.find_base(is_single ? "float" : "double");
-  if (operation == "+") return real(type, left + right);
-  if (operation == "-") return real(type, left - right);
-  if (operation == "*") return real(type, left * right);
-  if (operation == "/") return real(type, left / right);
+                                      long double left, long double right) {
+  const auto is_long = [](const Type& type) { return type.kind == TypeKind::Float && is_extended(type); };
+  if (operation.size() == 1 && std::string_view("+-*/").find(operation[0]) != std::string_view::npos) {
+    const char what = operation[0];
+    if (is_long(left_type) || is_long(right_type))
+      return real(is_long(left_type) ? &left_type : &right_type, computed(what, left, right));
+    const bool is_single = left_type.size == 4 && right_type.size == 4;
+    return real(names_.find_base(is_single ? "float" : "double"),
+                computed(what, static_cast<double>(left), static_cast<double>(right)));
+  }
   if (std::isnan(left) || std::isnan(right)) return of_int(operation == "!=");
   return compared(operation, left < right ? -1 : left > right);
 }

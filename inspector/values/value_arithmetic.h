@@ -15,15 +15,15 @@ class ValueArithmetic {
   // Values made here: the low bytes of `bits`, as large as the type is.
   Value integer(const Type* type, uint64_t bits);
   Value of_int(int64_t value);
-  Value real(const Type* type, double value);  // what is neither a float nor a double becomes a double
+  Value real(const Type* type, long double value);  // a type of another size than C's becomes a double
 
   const Type* promoted(const Type& type);  // what is smaller than an int becomes one
 
   // Integers are extended to 64 bits by their type's sign. The errors know no position.
   Result<Value> integers(const std::string& operation, const Type& left_type, const Type& right_type, uint64_t left,
                          uint64_t right);
-  Result<Value> floats(const std::string& operation, const Type& left_type, const Type& right_type, double left,
-                       double right);
+  Result<Value> floats(const std::string& operation, const Type& left_type, const Type& right_type, long double left,
+                       long double right);
   // At least one of them is a pointer.
   Result<Value> pointers(const std::string& operation, const Type* left_type, const Type* right_type, uint64_t left,
                          uint64_t right);

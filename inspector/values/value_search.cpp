@@ -96,14 +96,16 @@ Result<std::vector<uint8_t>> bytes_as(const Type& type, const Value& value, Valu
   if (plain.kind == TypeKind::Float) {
     const bool is_float = value.type && value.type->stripped().kind == TypeKind::Float;
     const auto whole = is_float ? Found<uint64_t>(0) : reader.read_integer(value);
-    const auto number = is_float ? reader.read_float(value)
-                                 : Found<double>(whole ? static_cast<double>(static_cast<int64_t>(*whole)) : 0);
+    const auto number = is_float
+                            ? reader.read_float(value)
+                            : Found<long double>(whole ? static_cast<long double>(static_cast<int64_t>(*whole)) : 0);
     if (!whole || !number) return refuse("the value is not known");
     if (plain.size == sizeof(float)) {
       const auto narrow = static_cast<float>(*number);
       std::memcpy(bytes.data(), &narrow, sizeof(narrow));
     } else if (plain.size == sizeof(double)) {
-      std::memcpy(bytes.data(), &*number, sizeof(double));
+      const auto narrow = static_cast<double>(*number);
+      std::memcpy(bytes.data(), &narrow, sizeof(narrow));
     } else {
       return refuse("only float and double are looked for");
     }

@@ -20,5 +20,5 @@ int main(int argument_count, char** arguments) {
   for (size_t at = 0; at < count; ++at) words[at] = at;
   printf("holding\n");
   fflush(stdout);
-  for (;;) sleep(1);
+  for (;;) pause();
 }

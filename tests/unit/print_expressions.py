@@ -9,6 +9,7 @@ import re
 import shutil
 import subprocess
 import sys
+from fractions import Fraction
 
 PROGRAM = r"""
 #include <stdint.h>
@@ -46,6 +47,8 @@ CASTS
 const wchar_t* wide = L"wide \x00e9 text"; const char16_t* utf16 = u"sixteen \U0001F600"; const char32_t* utf32 = U"thirty";
 wchar_t wide_array[8] = L"abc"; char16_t one = u'\u00e9'; wchar_t letter = L'x'; char32_t zero = 0;
 std::u16string long_text = u"a text that is too long to stand in the object"; std::wstring short_text = L"sh\"ort";
+long double most = 1e4000L, tenth = 0.1L, least = 3.6e-4951L, minus = -123456789.123456789L, infinite = -__builtin_infl();
+long double whole = 18446744073709551615.0L; float single = 0.1f; double twice_tenth = 0.2;
 int number = -7; double real = 2.75; unsigned char byte = 200;
 Shade shade = Shade::Light;
 extern "C" char** environ;
@@ -92,6 +95,11 @@ QUESTIONS = [
     "environ[0]", "environ == 0", "wide", "utf16", "utf32", "wide_array", "one", "letter", "zero", "long_text", "short_text",
     "byte",
 ]
+# long double: gdb writes 21 digits, ours is the shortest number that reads back as the same.
+REALS = [
+    "most", "tenth", "minus", "infinite", "whole", "most * 2", "tenth + twice_tenth", "single * tenth", "most / 3",
+    "(long double)twice_tenth", "1.1l", "0.1l - twice_tenth", "number * tenth",
+]
 # What gdb 13 does not know or has otherwise than C++ (7.6.1.9 and 7.6.1.10 of C++20).
 KNOWN = {
     "((Second&)both).b": "2", "static_cast<Base&>(diamond).v": "4", "((Both&)*second).c": "3",
@@ -99,7 +107,8 @@ KNOWN = {
     "double(number)": "-7", "static_cast<Holder<Holder<int>>*>(&held)->held": "{held = 41}",
     "((Holder<Holder<int>>*)&held)->held.held": "41", "(int&)real": "0", "((int*)&real)[1]": str(0x40060000),
     "(short&)number": "-7", "dynamic_cast<Kind<Holder<int>>*>(kind_second)->t.held": "0",
-    "nothing": "nullptr",
+    "nothing": "nullptr", "most > 1e300": "1", "most == most": "1", "!tenth": "0", "(int)minus": "-123456789",
+    "least": "4e-4951", "(double)tenth": "0.1", "(float)tenth": "0.1", "twice_tenth / 3": "0.06666666666666667", "single * 3": "0.3",
 }
 REFUSED = {
     "$zmm0": "there is no register $zmm0", "static_cast<Left*>(base)": "virtual base", "Dark": "there is no Dark",
@@ -108,6 +117,12 @@ REFUSED = {
     "dynamic_cast<Both>(both)": "to a class", "static_cast(second)": "a type is missing",
     "static_cast<Both*(second)": '">" is missing', "(int&&)number": '")" is missing', "(int&*)number": "nothing is made of references",
     "static_cast<Nothing*>(second)": "there is no type Nothing", "open(1)": "functions cannot be called",
+}
+# A variable of the program, and one that is local to a file of the library in which it dies.
+LINKED = {
+    "linked.cpp": "extern \"C\" void die(); int seen_by_all = 5; int main() { die(); }",
+    "local.cpp": "static const double seen_by_all = 0.5; static int local = 6; double use_local() { return seen_by_all + local++; }",
+    "dies.cpp": "double use_local(); extern \"C\" void die() { use_local(); __builtin_trap(); }",
 }
 # Pointers and references that the optimizer took away, while what they lead to is known.
 OPTIMIZED = r"""
@@ -139,6 +154,14 @@ def value_of(value):
     return {"true": "1", "false": "0"}.get(value, value).replace("Shade::", "").replace("\\000", "")
 
 
+def is_same_real(ours, theirs):
+    """Of two texts: as a long double, whose fractions have 64 bits."""
+    if not (ours and theirs) or "inf" in theirs:
+        return ours == theirs
+    one, other = Fraction(ours), Fraction(theirs)
+    return abs(one - other) <= abs(other) / 2**64
+
+
 def main(mortem, folder, *compiler):
     mortem = os.path.abspath(mortem)
     shutil.rmtree(folder, ignore_errors=True)
@@ -152,7 +175,7 @@ def main(mortem, folder, *compiler):
     subprocess.run([*compiler, "-std=c++20", "-g", "-O0", "-mavx", "program.cpp", "-o", "program"], cwd=folder, check=True)
     problems = []
 
-    def compare(program, frame, questions):
+    def compare(program, frame, questions, is_same=lambda ours, theirs: ours == theirs):
         asked = [part for one in questions for part in ("-ex", f"echo [{one}]", "-ex", "print " + one)]
         text = run("gdb", "-nx", "-batch", "-ex", "set debuginfod enabled off", "-ex", "set startup-with-shell off",
                    "-ex", "set print vtbl off", "-ex", "set width 0", "-ex", "set print repeats 0", "-ex", "run",
@@ -162,7 +185,7 @@ def main(mortem, folder, *compiler):
             done = run(mortem, "print", "core", question, "--frame", frame)
             ours = value_of(done.stdout.strip().split(f" {question} = ", 1)[-1]) if done.returncode == 0 else done.stderr.strip()
             theirs = value_of(theirs[1]) if theirs else None
-            if ours != theirs:
+            if not is_same(ours, theirs):
                 problems.append(f"{question}: {ours!r}, gdb: {theirs!r}")
     with open(os.path.join(folder, "optimized.cpp"), "w") as file:
         file.write(OPTIMIZED)
@@ -175,6 +198,13 @@ def main(mortem, folder, *compiler):
                 problems.append(f"{question}: {done.stdout}{done.stderr}, is {wanted!r}")
     compare("optimized", "1", OF_OPTIMIZED)
     check("1", KNOWN_OPTIMIZED)
+    for name, text in LINKED.items():
+        with open(os.path.join(folder, name), "w") as file:
+            file.write(text)
+    subprocess.run([*compiler, "-g", "-fPIC", "-shared", "local.cpp", "dies.cpp", "-o", "libdies.so"], cwd=folder, check=True)
+    subprocess.run([*compiler, "-g", "linked.cpp", "-L.", "-ldies", "-Wl,-rpath,$ORIGIN", "-o", "linked"], cwd=folder, check=True)
+    compare("linked", "0", ["seen_by_all", "local"])
+    compare("program", "0", REALS, is_same_real)
     compare("program", "0", QUESTIONS)
     check("0", KNOWN)
     check("0", {f"{cast} == cast{number}": "1" for number, cast in enumerate(CASTS)})

@@ -129,7 +129,10 @@ pid_t drain(int pipe) {
     auto qmp = connect();
     if (qmp && undo_clone(*qmp, original)) break;
     if (!qmp && qmp.error().kind == ErrorKind::NotFound) break;  // the guest is gone
-    std::chrono::steady_clock::now() < soon ? pause_a_little() : void(sleep(kSeldomSeconds));
+    if (std::chrono::steady_clock::now() < soon)
+      pause_a_little();
+    else
+      sleep(kSeldomSeconds);
   }
   if (drainer > 0) kill(drainer, SIGKILL);
   // Whoever wrote there may take a moment to die.

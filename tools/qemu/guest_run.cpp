@@ -135,7 +135,7 @@ Result<void> GuestRun::begin_control_pipes() {
     Descriptor both(open(path.c_str(), O_RDWR | O_NONBLOCK | O_CLOEXEC));
     if (!both) return system_failure("cannot open", path);
     if (ending == std::string_view(".in")) {
-      control_in_ = std::move(both);
+      uart_.open(std::move(both));
       continue;
     }
     // Until QEMU has it open: before, it would be at its end.
@@ -148,23 +148,10 @@ Result<void> GuestRun::begin_control_pipes() {
 
 void GuestRun::tell_guest(const ControlMessage& message) {
   if (!control_) return;
-  if (!control_in_) return send_bytes(control_.get(), encode(message));
-  to_tell_.push_back(encode(message));
-  tell_next();
-}
-
-// A UART has room for 16 bytes, and a QEMU that records does not wait for it.
-void GuestRun::tell_next() {
-  if (is_telling_ || to_tell_.empty()) return;
-  const std::string bytes = std::move(to_tell_.front());
-  to_tell_.pop_front();
-  is_telling_ = true;
-  (void)!write(control_in_.get(), bytes.data(), bytes.size());
-}
-
-void GuestRun::was_told() {
-  is_telling_ = false;
-  tell_next();
+  if (uart_.is_open())
+    uart_.tell(encode(message));
+  else
+    send_bytes(control_.get(), encode(message));
 }
 
 // What a recorded guest writes must always be taken at once, which only a file does: its replay knows no waiting.
@@ -409,7 +396,7 @@ void GuestRun::is_ready() {
 
 void GuestRun::handle(const ControlMessage& message) {
   if (message.type == ControlType::Taken) {
-    was_told();
+    uart_.was_taken();
   } else if (message.type == ControlType::Ready || message.type == ControlType::CloneReady) {
     is_ready();
   } else if (message.type == ControlType::WhatAmI) {

@@ -3,7 +3,6 @@
 
 #include <poll.h>
 
-#include <deque>
 #include <filesystem>
 #include <memory>
 #include <optional>
@@ -15,6 +14,7 @@
 #include "tools/qemu/dump_collector.h"
 #include "tools/qemu/instance.h"
 #include "tools/qemu/machine.h"
+#include "tools/qemu/uart_messages.h"
 #include "tools/replay/recorder.h"
 
 namespace mortem::tools {
@@ -56,8 +56,6 @@ class GuestRun {
   Result<void> begin_console_file();
   Result<void> begin_control_pipes();
   void tell_guest(const ControlMessage& message);
-  void tell_next();
-  void was_told();
   Result<void> begin_clone();
   void tell_clone();
   Result<bool> has_qemu_ended(int wait_ms) const;
@@ -104,10 +102,10 @@ class GuestRun {
   std::vector<ToldCrash> told_;                                 // whose dumps have not been looked for
   std::vector<std::pair<uint32_t, uint64_t>> collected_early_;  // slot, occurrence: before the guest told of them
   std::string console_end_;                                     // the last few hundred bytes
-  std::deque<std::string> to_tell_;                             // of a recorded guest, one after the other
-  bool is_telling_ = false;                                     // it has not taken the last one yet
-  Descriptor control_in_, control_kept_open_;                   // of a recorded guest, whose control port is two pipes
-  Descriptor console_file_;                                     // of a recorded guest; console_ tells when it grows
+  // Of a recorded guest, whose control port is two pipes.
+  UartMessages uart_;
+  Descriptor control_kept_open_;
+  Descriptor console_file_;  // of a recorded guest; console_ tells when it grows
   bool input_ended_ = false;
   bool input_wanted_ = false;  // the program has looked at its standard input
   std::string input_pending_;  // read from ours, and not taken by QEMU yet

@@ -180,7 +180,7 @@ Result<Analysis::Assignment> Analysis::assignment(const Value& target, const std
     if (from && from->kind == TypeKind::Float) {
       const auto read = reader.read_float(source);
       if (!read) return failure(ErrorKind::Unavailable, missing_text(read.error()));
-      value = *read;
+      value = static_cast<double>(*read);
     } else {
       const auto read = reader.read_integer(source);
       if (!read) return failure(ErrorKind::Unavailable, missing_text(read.error()));

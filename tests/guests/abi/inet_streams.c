@@ -406,6 +406,8 @@ static void options(void) {
   set_number("TCP_KEEPCNT", made, IPPROTO_TCP, TCP_KEEPCNT, 3);
   set_number("TCP_KEEPCNT", made, IPPROTO_TCP, TCP_KEEPCNT, 200);
   set_number("TCP_USER_TIMEOUT", made, IPPROTO_TCP, TCP_USER_TIMEOUT, 12345);
+  const int tries[] = {3, 127, 0, 128, -1};
+  for (int at = 0; at < 5; ++at) set_number("TCP_SYNCNT", made, IPPROTO_TCP, TCP_SYNCNT, tries[at]);
   set_number("IP_TTL", made, IPPROTO_IP, IP_TTL, 12);
   set_number("IP_TTL", made, IPPROTO_IP, IP_TTL, 300);
   set_number("IP_TTL", made, IPPROTO_IP, IP_TTL, -1);

@@ -1,4 +1,5 @@
 """Bad input: one line that names what is wrong, status 2, nothing left behind."""
+import os
 import shutil
 import struct
 import subprocess
@@ -26,6 +27,8 @@ class BadInput(MortemTest):
         script = self.files / "script.sh"
         script.write_text("#!/bin/sh\nexit 0\n")
         self.assert_refused("run", script, naming=["script.sh", "a script"])
+        os.mkfifo(self.files / "pipe")
+        self.assert_refused("run", "./pipe", naming=["./pipe", "is a pipe"])
         self.assert_refused("bt", script, naming=["script.sh"])
 
     def test_a_folder_that_is_no_clone(self):

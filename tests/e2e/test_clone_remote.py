@@ -78,8 +78,9 @@ class Remote(SshServer, CloneTest):
         for source, text in ((f"ssh://127.0.0.1:{free_port()}/web", "Connection refused"), ("ssh:///web", "HOST"),
                              ("ssh://host", "HOST"), ("ssh://-oProxyCommand=x/web", "HOST"),
                              ("ssh://host:x/web", "HOST"), (f"{self.host}/web", "no/such/mortem")):
-            self.assert_refused("clone", source, "-o", "never", "--ssh", self.ssh, "--remote-mortem", "no/such/mortem",
-                                naming=[text])
+            said = self.assert_refused("clone", source, "-o", "never", "--ssh", self.ssh, "--remote-mortem",
+                                       "no/such/mortem", naming=[text])
+            self.assertNotIn("\\x", said)  # ssh's lines end as on a terminal
         self.assert_refused("clone", f"{self.host}/web", "-o", "never", "--ssh", "no-such-ssh", naming=["no-such-ssh"])
 
 

@@ -135,7 +135,10 @@ Result<std::string> listen(Descriptor errors) {
     char part[4096];
     const ssize_t got = read(errors.get(), part, sizeof part);
     if (got < 0 && errno == EINTR) continue;
-    if (got <= 0) return said;
+    if (got <= 0) {
+      std::erase(said, '\r');  // ssh's own lines end as on a terminal
+      return said;
+    }
     constexpr size_t kMost = 1 << 16;
     said.append(part, size_t(got));
     if (said.size() > kMost) said.erase(0, said.size() - kMost);

@@ -50,6 +50,10 @@ Result<SourceKind> kind_of(const fs::path& source) {
   std::error_code ignored;
   if (fs::is_directory(source, ignored))
     return failure(ErrorKind::BadInput, source.string() + ": is a folder, not a program or image");
+  if (const auto type = fs::status(source, ignored).type();
+      type == fs::file_type::fifo || type == fs::file_type::socket || type == fs::file_type::character)
+    return failure(ErrorKind::BadInput,
+                   source.string() + ": is a pipe, socket or character device, not a program or image");
   Descriptor file(open(source.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
   if (!file) return system_failure("cannot read", source);
   char start[520] = {};

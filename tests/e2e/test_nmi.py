@@ -125,9 +125,10 @@ class Nmi(ResumeTest):
         return self.qmp("first", ("human-monitor-command", {"command-line": "info registers"}))
 
     def is_hung(self):
-        """Its kernel spins at one place."""
-        places = {re.search(r"RIP=([0-9a-f]+)", self.registers())[1] for _ in range(20)}
-        return len(places) == 1 and places.pop().startswith("ffffffff")
+        """Its kernel spins at one place, and does not sleep there."""
+        seen = {re.search(r"RIP=([0-9a-f]+).* HLT=(\d)", self.registers(), re.S).groups() for _ in range(20)}
+        place, halted = seen.pop()
+        return not seen and place.startswith("ffffffff") and halted == "0"
 
 
 del ResumeTest

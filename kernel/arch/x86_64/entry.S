@@ -148,6 +148,9 @@ syscall_entry:
   jz restore_from_syscall
   // SYSRET: rcx and r11 already hold rip and rflags in the frame.
   pop_general_registers
+  .globl syscall_leaves_stack
+  .hidden syscall_leaves_stack
+syscall_leaves_stack:
   movq 40(%rsp), %rsp
   .cfi_def_cfa rsp, 0
   .cfi_val_offset rsp, 0

@@ -20,6 +20,7 @@ extern bool (*g_kernel_trap_hook)(TrapFrame& frame);
 extern "C" {
 [[gnu::visibility("hidden")]] extern char trap_stubs[];  // 256 stubs of 16 bytes
 [[gnu::visibility("hidden")]] void syscall_entry();
+[[gnu::visibility("hidden")]] void syscall_leaves_stack();  // the instruction of SYSRET's way that loads the app's stack
 [[noreturn, gnu::visibility("hidden")]] void restore_and_return(TrapFrame* frame);
 }
 

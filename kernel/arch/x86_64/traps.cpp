@@ -38,8 +38,8 @@ static_assert(sizeof(Gate) == 16);
 Gate g_gates[256];
 
 constexpr uint8_t kInterruptGate = 0x8E, kUserInterruptGate = 0xEE;
-constexpr uint64_t kNmi = 2, kBreakpoint = 3, kOverflow = 4, kDoubleFault = 8, kGeneralProtection = 13, kPageFault = 14,
-                   kMachineCheck = 18;
+constexpr uint64_t kDebug = 1, kNmi = 2, kBreakpoint = 3, kOverflow = 4, kDoubleFault = 8, kGeneralProtection = 13,
+                   kPageFault = 14, kMachineCheck = 18;
 constexpr uint64_t kInterruptFlag = 0x200, kCanonicalUserEnd = uint64_t{1} << 47;
 
 // rflags bits that SYSCALL clears: TF, IF, DF, IOPL, NT, AC.
@@ -64,7 +64,10 @@ void prepare_return_to_user(TrapFrame& frame) {
     frame.cs = kUserCode;
     frame.ss = kUserData;
     frame.rflags = (frame.rflags & ~(kIoPrivilege | kNestedTask | kVirtual8086)) | kInterruptFlag | kFixed;
-    if (frame.rip < kCanonicalUserEnd) return;
+    if (frame.rip < kCanonicalUserEnd) {
+      if (g_nmi_is_put_off) nmi_meets_app();
+      return;
+    }
     // What the processor says to a program that gets there by itself. A handler at such an address is entered once,
     // with its signal blocked: this ends.
     frame.vector = kGeneralProtection;
@@ -104,7 +107,7 @@ extern "C" [[gnu::visibility("hidden")]] void trap_dispatch(TrapFrame* frame) {
   if (vector >= 32) {
     dispatch_interrupt(static_cast<uint8_t>(vector));
     if (g_nmi_is_put_off) answer_nmi(*frame);
-  } else if (vector == kNmi && linux::take_clone_nmi()) {
+  } else if ((vector == kNmi && linux::take_clone_nmi()) || (vector == kDebug && take_nmi_step(*frame))) {
     return;
   } else if (vector == kNmi || vector == kDoubleFault || vector == kMachineCheck) {
     if (g_kernel_trap_hook != nullptr && g_kernel_trap_hook(*frame)) return;
@@ -130,7 +133,7 @@ extern "C" [[gnu::visibility("hidden")]] bool syscall_dispatch(TrapFrame* frame)
   interrupts_enable();
   linux::handle_syscall(*frame);
   interrupts_disable();
-  if (linux::may_return_at_once(*frame) && may_use_sysret(*frame)) return true;
+  if (!g_nmi_is_put_off && linux::may_return_at_once(*frame) && may_use_sysret(*frame)) return true;
   prepare_return_to_user(*frame);
   return may_use_sysret(*frame);
 }

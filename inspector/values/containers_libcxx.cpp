@@ -34,6 +34,18 @@ class LibcxxContainer : Container {
     if (kind == "shared_ptr" || kind == "weak_ptr") return shared_pointer();
     if (kind == "unique_ptr") return unique_pointer();
     if (kind == "optional") return optional();
+    // That of no elements holds room for one.
+    if (kind == "array")
+      return last_argument_number() == 0 ? contiguous(argument(type_, 0), 0, 0) : elements_of({"__elems_"});
+    if (kind == "span") return span();
+    if (kind == "bitset") return bits_of({"__first_"});
+    if (kind == "any") {
+      return held({"__h"}, "::__handle", "std::__1::__any_imp::_SmallHandler<", {"__s", "__buf"},
+                  "std::__1::__any_imp::_LargeHandler<", {"__s", "__ptr"});
+    }
+    if (kind == "stack" || kind == "queue" || kind == "priority_queue") return wrapped({"c"});
+    if (kind == "atomic") return wrapped({"__a_", "__a_value"});
+    if (kind == "__fs::filesystem::path") return wrapped({"__pn_"});
     return false;
   }
 
@@ -101,21 +113,10 @@ class LibcxxContainer : Container {
     }
     const Type* element = begin->type->stripped().target();
     const auto start = integer(*begin), end = describer_.number(value_, {"__end_"});
-    const uint64_t size = element && element->stripped().has_size ? element->stripped().size : 0;
+    const uint64_t size = size_of(element);
     if (!start || !end || size == 0 || *end < *start || (*end - *start) % size != 0) return false;
     return fill((*end - *start) / size,
                 [&](uint64_t index) { return Value::in_memory(element, *start + index * size); });
-  }
-
-  bool fill(uint64_t count, const std::function<Value(uint64_t)>& at) {
-    if (count > kMaximumElements) return false;
-    to_.elements = true;
-    to_.count = count;
-    const auto [first, end] = describer_.window(count, depth_);
-    to_.first = first;
-    for (uint64_t index = first; index < end; ++index)
-      if (!describer_.add_element(to_, index, at(index), depth_)) break;
-    return true;
   }
 
   // `head`: bytes of a node before its value, which may stand in the padding behind them.
@@ -197,6 +198,18 @@ class LibcxxContainer : Container {
       return block ? Value::in_memory(element, *block + place % in_block * size)
                    : Value::unknown(element, {false, "its block is not in the dump"});
     });
+  }
+
+  // Its length is in the type where it has one of its own.
+  bool span() {
+    auto pointer = describer_.get(value_, {"__data"});
+    if (!pointer) pointer = describer_.get(value_, {"__data_"});  // from 16 on
+    if (!pointer) return false;
+    auto length = describer_.number(value_, {"__size"});
+    if (!length) length = describer_.number(value_, {"__size_"});
+    if (!length) length = last_argument_number();
+    const auto start = integer(*pointer);
+    return start && length && contiguous(pointer->type->stripped().target(), *start, *length);
   }
 
   // Leaves are bases, in the order of the tuple; an empty class is the leaf's base itself.

@@ -21,10 +21,6 @@ std::string template_name(const Type& type) {
   return name;
 }
 
-uint64_t size_of(const Type* type) {
-  return type && type->stripped().has_size ? type->stripped().size : 0;
-}
-
 class LibstdcxxContainer : Container {
  public:
   using Container::Container;
@@ -48,8 +44,11 @@ class LibstdcxxContainer : Container {
     if (kind == "unique_ptr") return unique_pointer();
     if (kind == "shared_ptr" || kind == "weak_ptr") return shared_pointer();
     if (kind == "optional") return optional();
-    if (kind == "any") return any();
-    if (kind == "bitset") return bitset();
+    if (kind == "any") {
+      return held({"_M_manager"}, "::_S_manage", "std::any::_Manager_internal<", {"_M_storage"},
+                  "std::any::_Manager_external<", {"_M_storage", "_M_ptr"});
+    }
+    if (kind == "bitset") return bits_of({"_M_w"});
     if (kind == "variant") return variant();
     if (kind == "tuple") return tuple();
     if (kind == "stack" || kind == "queue" || kind == "priority_queue") return wrapped({"c"});
@@ -60,7 +59,8 @@ class LibstdcxxContainer : Container {
 
  private:
   bool text() {
-    const auto pointer = describer_.get(value_, {"_M_dataplus", "_M_p"});
+    auto pointer = describer_.get(value_, {"_M_dataplus", "_M_p"});
+    if (!pointer) pointer = undescribed_pointer();
     if (!pointer) return false;
     const auto address = describer_.reader().read_integer(*pointer);
     auto length = describer_.number(value_, {"_M_string_length"});
@@ -73,6 +73,17 @@ class LibstdcxxContainer : Container {
     return true;
   }
 
+  // Clang leaves to the library's own debug information what it compiles itself: a standard allocator's string begins
+  // with the pointer.
+  std::optional<Value> undescribed_pointer() {
+    const auto holder = describer_.get(value_, {"_M_dataplus"});
+    const Type *character = argument(type_, 0), *allocator = argument(type_, 2);
+    if (!holder || !holder->type || !holder->type->stripped().declaration || !character || !allocator ||
+        !allocator->stripped().name.starts_with("std::allocator<"))
+      return std::nullopt;
+    return describer_.reader().as(*holder, describer_.program().pointer_to(character));
+  }
+
   bool string_view() {
     const auto pointer = describer_.get(value_, {"_M_str"});
     const auto length = describer_.number(value_, {"_M_len"});
@@ -82,27 +93,6 @@ class LibstdcxxContainer : Container {
     if (!address || !kind) return false;
     to_.text = describer_.memory_string(*address, *length, *kind);
     return true;
-  }
-
-  // `count` elements of `element`, the place of each known by its index.
-  bool fill(uint64_t count, const std::function<std::optional<Value>(uint64_t)>& at) {
-    if (count > kMaximumElements) return false;
-    to_.elements = true;
-    to_.count = count;
-    const auto [first, end] = describer_.window(count, depth_);
-    to_.first = first;
-    for (uint64_t index = first; index < end; ++index) {
-      const auto value = at(index);
-      if (!value) return false;
-      if (!describer_.add_element(to_, index, *value, depth_)) break;
-    }
-    return true;
-  }
-
-  bool contiguous(const Type* element, uint64_t start, uint64_t count) {
-    const uint64_t size = size_of(element);
-    if (size == 0) return false;
-    return fill(count, [&](uint64_t index) { return Value::in_memory(element, start + index * size); });
   }
 
   bool vector() {
@@ -134,24 +124,10 @@ class LibstdcxxContainer : Container {
     });
   }
 
-  bool elements_of(std::initializer_list<const char*> path) {
-    const auto inner = describer_.get(value_, path);
-    if (!inner || !inner->type || !inner->type->stripped().count) {
-      // An array of no elements has a struct in its place.
-      if (!inner) return false;
-      to_.elements = true;
-      to_.count = 0;
-      return true;
-    }
-    return fill(*inner->type->stripped().count, [&](uint64_t index) -> std::optional<Value> {
-      const auto one = describer_.reader().element(*inner, index);
-      return one ? std::optional(*one) : std::nullopt;
-    });
-  }
-
   bool span() {
     const auto pointer = describer_.get(value_, {"_M_ptr"});
-    const auto length = describer_.number(value_, {"_M_extent", "_M_extent_value"});
+    auto length = describer_.number(value_, {"_M_extent", "_M_extent_value"});
+    if (!length) length = last_argument_number();  // its own length, in the type
     if (!pointer || !length) return false;
     const auto start = describer_.reader().read_integer(*pointer);
     return start && contiguous(pointer->type->stripped().target(), *start, *length);
@@ -379,45 +355,6 @@ class LibstdcxxContainer : Container {
     return inner && show(*inner);
   }
 
-  // Which type it holds only the name of the function tells that looks after it.
-  bool any() {
-    const auto manager = describer_.number(value_, {"_M_manager"});
-    const auto storage = describer_.get(value_, {"_M_storage"});
-    if (!manager || !storage) return false;
-    if (*manager == 0) {
-      to_.text = "(empty)";
-      return true;
-    }
-    const std::string name = describer_.program().symbol_at(*manager);
-    const size_t end = name.rfind(">::_S_manage");
-    for (const std::string_view owner : {"std::any::_Manager_internal<", "std::any::_Manager_external<"}) {
-      if (!name.starts_with(owner) || end == std::string::npos) continue;
-      std::string held_type = name.substr(owner.size(), end - owner.size());
-      if (held_type.ends_with(' ')) held_type.pop_back();  // "> >"
-      const Type* type = describer_.program().find_type(held_type, nullptr);
-      auto held = storage;
-      if (owner.find("external") != std::string_view::npos) {
-        const auto pointer = describer_.number(*storage, {"_M_ptr"});
-        if (!pointer) return false;
-        held = Value::in_memory(type, *pointer);
-      }
-      return type && show(describer_.reader().as(*held, type), "a " + type_text(type));
-    }
-    return false;
-  }
-
-  // The highest bit first, as its operator<< writes it.
-  bool bitset() {
-    constexpr uint64_t kMostBits = 4096;
-    const uint64_t count = std::strtoull(type_.name.c_str() + type_.name.find('<') + 1, nullptr, 10);
-    const auto words = describer_.get(value_, {"_M_w"});
-    if (!words || count == 0 || count > kMostBits) return false;
-    const auto bytes = describer_.reader().read(*words, 0, (count + 63) / 64 * 8);
-    if (!bytes) return false;
-    for (uint64_t bit = count; bit-- > 0;) to_.text += ((*bytes)[bit / 8] >> bit % 8 & 1) != 0 ? '1' : '0';
-    return true;
-  }
-
   bool variant() {
     const auto index = describer_.number(value_, {"_M_index"});
     auto at = describer_.get(value_, {"_M_u"});
@@ -438,11 +375,6 @@ class LibstdcxxContainer : Container {
     const Type* alternative = argument(first->type->stripped(), 0);
     if (!storage || !alternative) return false;
     return show(describer_.reader().as(*storage, alternative), fmt::format("index {}", *index));
-  }
-
-  bool wrapped(std::initializer_list<const char*> path) {
-    const auto inner = describer_.get(value_, path);
-    return inner && show(*inner);
   }
 };
 

@@ -1,6 +1,10 @@
 // The parts of `describe` that containers use. For this folder.
 #pragma once
 
+#include <functional>
+#include <initializer_list>
+#include <string_view>
+
 #include "inspector/values/describe.h"
 
 namespace mortem::inspector {
@@ -71,6 +75,22 @@ class Container {
     to_ = std::move(inner);
     return true;
   }
+
+  static uint64_t size_of(const Type* type) { return type && type->stripped().has_size ? type->stripped().size : 0; }
+
+  using Path = std::initializer_list<const char*>;  // of member names
+  bool wrapped(Path path);                          // it looks as its member there
+  // `count` elements, the value of each known by its index.
+  bool fill(uint64_t count, const std::function<std::optional<Value>(uint64_t)>& at);
+  bool contiguous(const Type* element, uint64_t start, uint64_t count);
+  bool elements_of(Path array);
+  bool bits_of(Path words);  // std::bitset
+  // std::any: which type it holds only the name of the function at `manager` tells, `small_owner`T>`function` or
+  // `large_owner`T>`function`; T stands at `storage`, a large one at the address in `pointer`.
+  bool held(Path manager, std::string_view function, std::string_view small_owner, Path storage,
+            std::string_view large_owner, Path pointer);
+  // Of std::bitset<70ul>, std::span<int, 3>: only the type's name tells.
+  std::optional<uint64_t> last_argument_number() const;
 
   Describer& describer_;
   const Value& value_;

@@ -130,8 +130,16 @@ std::optional<uint64_t> alignment_of_members(const Type& type, int depth) {
   return is_packed || (type.has_size && type.size % most != 0) ? 1 : most;
 }
 
+// Parts of std::string that clang only declares: they are in the library's own debug information.
+std::optional<uint64_t> alignment_of_declared(const Type& type) {
+  if (type.name.starts_with("std::allocator<")) return 1;
+  if (type.name.starts_with("std::__cxx11::basic_string<") && type.name.ends_with("::_Alloc_hider")) return 8;
+  return std::nullopt;
+}
+
 std::optional<uint64_t> alignment_of(const Type* type, int depth) {
-  if (!type || depth > kMaximumTypeDepth || type->declaration) return std::nullopt;
+  if (!type || depth > kMaximumTypeDepth) return std::nullopt;
+  if (type->declaration) return alignment_of_declared(*type);
   if (type->alignment != 0) return type->alignment;
   switch (type->kind) {
     case TypeKind::Typedef:

@@ -55,6 +55,13 @@ class BadInput(MortemTest):
     def test_keep_in_slot_of_an_image_that_goes(self):
         self.assert_refused("run", GUESTS / "hello", "--keep-in-slot", naming=["--keep-in-slot", "image create"])
 
+    def test_no_place_for_the_dump(self):
+        hello = GUESTS / "hello"
+        (self.files / "file").write_text("")
+        self.assert_refused("run", hello, "--dump", "nowhere/x.core", naming=["--dump", "nowhere", "No such file"])
+        self.assert_refused("run", hello, "--dump", "file/x.core", naming=["--dump", "file", "Not a directory"])
+        self.assert_refused("run", hello, "--dump", ".", naming=["--dump", "is a folder"])
+
     def test_image_without_slots(self):
         image = self.image()
         subprocess.run(["/usr/sbin/sgdisk", "--delete=2", str(image)], check=True, capture_output=True)

@@ -11,12 +11,20 @@ import sys
 
 PROGRAM = r"""
 #include <any>
+#include <array>
+#include <atomic>
 #include <bitset>
 #include <csignal>
+#include <filesystem>
 #include <forward_list>
 #include <list>
 #include <map>
+#include <queue>
 #include <set>
+#if __cplusplus > 201703
+#include <span>
+#endif
+#include <stack>
 #include <string>
 #include <unordered_map>
 #include <unordered_set>
@@ -64,6 +72,22 @@ int main() {
   wide_bits[69] = true;
   std::bitset<5> few_bits(0x12);
   std::any any_number = 77, any_structure = Packed{'y', 5}, any_text = std::string("a text in an any"), any_none;
+  std::any any_large = std::vector<std::array<int, 2>>{{1, 2}}, any_huge = std::map<int, char>{{6, 'f'}};
+  std::array<int, 3> array{7, 8, 9};
+  std::array<int, 0> empty_array;
+#if __cplusplus > 201703
+  std::span<int> span(array.data() + 1, 2);
+  std::span<int, 3> fixed_span(array);
+#endif
+  std::stack<int> stack;
+  stack.push(4);
+  std::queue<int> queue;
+  queue.push(6), queue.push(2);
+  std::priority_queue<int> highest;
+  highest.push(1), highest.push(3);
+  std::atomic<int> atomic = 31;
+  std::atomic<bool> atomic_flag = true;
+  std::filesystem::path path = "/tmp/somewhere";
   std::raise(SIGABRT);
 }
 """
@@ -74,16 +98,18 @@ VALUES = {
     "wide_set": "{{a = 7}}", "long_double_map": "{[3.5] = 4}", "wide_forward": "{{a = 3}}",
     "character_forward": "{113 'q'}", "wide_list": "{{a = 5}}", "bits": "{true, false, true}",
     "words": '{"x", "y"}', "numbers": '{["a"] = {1, 2}, ["b"] = {3}}',
+    "wide_bits": "1" + "0" * 64 + "10101", "few_bits": "10010", "any_number": "77 (a int)", "any_none": "(empty)",
+    "any_structure": "{c = 121 'y', i = 5} (a Packed)", "array": "{7, 8, 9}", "empty_array": "{}",
+    "stack": "{4}", "queue": "{6, 2}", "highest": "{3, 1}", "atomic": "31",
+    "atomic_flag": "true", "path": '"/tmp/somewhere"',
 }
+SPANS = {"span": "{8, 9}", "fixed_span": "{7, 8, 9}"}
+HELD = {"any_text": ('"a text in an any"', "string<char"), "any_large": ("{{1, 2}}", "vector<std::"),
+        "any_huge": ("{[6] = 102 'f'}", "map<int, char")}
 EXPRESSIONS = {
     "names[1]": '"one"', "names[2]": '"two"', 'numbers["a"]': "{1, 2}", 'numbers["a"][1]': "2", "bits[1]": "false",
     "bits[2]": "true", "words[1]": '"y"', "int_map[3]": "4", "int_map[3] + 1": "5", "ints[1]": "2",
     "wide_hashed[1].a": "6", "wide_map['k'].a": "9", "virtuals[0].s": "4", "pair_map": "= 3}",
-}
-LIBSTDCXX = {  # LLVM's library is shown as it is there
-    "wide_bits": "1" + "0" * 64 + "10101", "few_bits": "10010", "any_number": "77 (a int)", "any_none": "(empty)",
-    "any_structure": "{c = 121 'y', i = 5} (a Packed)",
-    "any_text": '"a text in an any" (a std::__cxx11::basic_string<char, std::char_traits<char>, std::allocator<char> >)',
 }
 REFUSED = {"int_map[words]": "a key is a number or a text here", "names[3]": "no element [3]",
            'numbers["c"]': 'no element ["c"]', "bits[7]": "there are 3 elements", "words[-1]": "below 0"}
@@ -97,7 +123,7 @@ def main(mortem, folder, *compiler):
     (folder / "program.cpp").write_text(PROGRAM)
     problems = []
     program = folder / "program"
-    subprocess.run([*compiler, "-std=c++17", "-g", folder / "program.cpp", "-o", program], check=True)
+    subprocess.run([compiler[0], "-std=c++20", *compiler[1:], "-g", folder / "program.cpp", "-o", program], check=True)
     subprocess.run([program], cwd=folder, check=False,
                    preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_CORE, (resource.RLIM_INFINITY,) * 2))
     (core,) = folder.glob("core*")
@@ -111,11 +137,15 @@ def main(mortem, folder, *compiler):
     def shown(expression):
         done = run("print", core, expression, "--frame", place)
         return done.stdout.strip() if done.returncode == 0 else done.stderr.strip()
-    known = {**VALUES, **EXPRESSIONS, **({} if "-stdlib=libc++" in compiler else LIBSTDCXX)}
+    known = {**VALUES, **EXPRESSIONS, **({} if "-std=c++17" in compiler else SPANS)}
     for expression, text in known.items():
         said = shown(expression)
         if not said.endswith(f" = {text}" if expression != "pair_map" else text):
             problems.append(f"{expression}: {said}, expected {text}")
+    for name, (value, held) in HELD.items():  # its type's name is the library's
+        said = " ".join(shown(name).partition(" = ")[2].split()).replace("{ ", "{").replace(", }", "}")
+        if not said.startswith(f"{value} (a std::") or held not in said:
+            problems.append(f"{name}: {said}, expected {value}, a {held}…")
     for expression, text in REFUSED.items():
         if text not in shown(expression):
             problems.append(f"{expression}: {shown(expression)}, expected: {text}")

@@ -207,6 +207,16 @@ Result<void> check_recording(const RunOptions& options, const RunPlan& plan) {
   return check_recording_folder(options.record);
 }
 
+// A crash may come after weeks: that its dump has nowhere to go is said now.
+Result<void> check_dump_folder(const fs::path& dump) {
+  std::error_code ignored;
+  if (fs::is_directory(dump, ignored))
+    return failure(ErrorKind::BadInput, fmt::format("--dump {}: is a folder; name the file in it", dump.string()));
+  const fs::path folder = fs::absolute(dump).parent_path();
+  if (access((folder / ".").c_str(), W_OK | X_OK) == 0) return {};  // not a file by that name
+  return system_failure("--dump: cannot write into", folder);
+}
+
 Result<Prepared> prepare(const RunOptions& options) {
   Prepared ready;
   RunPlan& plan = ready.plan;
@@ -230,6 +240,7 @@ Result<Prepared> prepare(const RunOptions& options) {
     return failure(ErrorKind::BadInput, "--json goes with --detach: stdout is the program's own otherwise");
   plan.machine.network = TRY(network_of(options));
   if (!options.record.empty()) TRY_VOID(check_recording(options, plan));
+  if (!options.dump.empty()) TRY_VOID(check_dump_folder(options.dump));
   const SourceKind kind = TRY(kind_of(options.source));
   if (options.keep_in_slot && kind != SourceKind::Image)
     return failure(ErrorKind::BadInput,

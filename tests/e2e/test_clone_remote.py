@@ -7,6 +7,7 @@ import unittest
 from mortem_test import GUESTS, wait_until
 from ssh_server import SshServer
 from test_clone import CloneTest
+from test_clone_foreign import ForeignTest
 from test_network import free_port
 
 
@@ -82,6 +83,22 @@ class Remote(SshServer, CloneTest):
                                        "no/such/mortem", naming=[text])
             self.assertNotIn("\\x", said)  # ssh's lines end as on a terminal
         self.assert_refused("clone", f"{self.host}/web", "-o", "never", "--ssh", "no-such-ssh", naming=["no-such-ssh"])
+
+
+class ForeignRemote(SshServer, ForeignTest):
+    def test_a_qemu_over_there(self):
+        """Which nobody told of mortem; its copy starts here."""
+        port = self.port
+        self.start_sshd()
+        self.port = port
+        self.start_qemu()
+        self.socket = f"{self.host}/{self.socket}"
+        facts, registers = self.clone(*self.options())
+        self.assertEqual(facts["memory_bytes"], 256 << 20)
+        self.check("c", registers)
+        self.client.end()
+        self.assertEqual(list((self.place / "tmp").glob("mortem-clone.*")), [])
+        self.assertIsNone(self.qemu.poll())
 
 
 if __name__ == "__main__":

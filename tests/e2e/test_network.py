@@ -170,7 +170,8 @@ class TapNetwork(TapTest):
         """Of a packed program and of an image; there is no DHCP server here. The command line's own words go before."""
         config = self.files / "static.json"
         config.write_text(json.dumps({"Program": str(SERVER), "Args": [str(PORT)], "NameServers": ["9.9.9.9"],
-                                      "RunConfig": {"IPAddress": GUEST, "Gateway": HOST, "MTU": 1300}}))
+                                      "RunConfig": {"IPAddress": GUEST, "IPv6Address": GUEST6, "Gateway": HOST,
+                                                    "MTU": 1300}}))
         self.mortem("image", "create", config, "-o", "static.img")
         other = "10.78.0.9"
         for source, words, address, segment in ((config, "", GUEST, 1260), ("static.img", "", GUEST, 1260),
@@ -182,8 +183,16 @@ class TapNetwork(TapTest):
                     connection.sendall(b"static")
                     self.assertEqual(connection.recv(6), b"static")
                     self.assertEqual(connection.getsockopt(socket.IPPROTO_TCP, 2), segment)  # TCP_MAXSEG
+                if not words:
+                    self.wait_for_ipv6()
+                    self.assertEqual(self.echo(b"six", address=GUEST6), b"six")
                 process.kill()
                 process.wait()
+
+    def wait_for_ipv6(self):
+        """Nobody else has the address only when that was asked for: a second or two."""
+        wait_until(lambda: subprocess.run(["ping", "-6", "-c", "1", "-W", "1", GUEST6], stdout=subprocess.DEVNULL)
+                   .returncode == 0, "ICMPv6 echo")
 
     def test_both_families(self):
         line = self.serve_on_tap("--kernel-argument", f"net={GUEST6}/64")
@@ -191,9 +200,7 @@ class TapNetwork(TapTest):
         self.assertEqual(self.echo(b"four"), b"four")
         self.assertEqual(self.datagram(b"four"), b"four")
         self.assertEqual(self.datagram(b"x" * 9000), b"x" * 9000)  # in fragments
-        # Nobody else has the address only when that was asked for: a second or two.
-        wait_until(lambda: subprocess.run(["ping", "-6", "-c", "1", "-W", "1", GUEST6], stdout=subprocess.DEVNULL)
-                   .returncode == 0, "ICMPv6 echo")
+        self.wait_for_ipv6()
         self.assertEqual(self.echo(b"six", address=GUEST6), b"six")
         self.assertEqual(self.datagram(b"six", address=GUEST6), b"six")
         subprocess.run(["ping", "-c", "3", "-i", "0.2", GUEST], check=True, stdout=subprocess.DEVNULL)

@@ -1,4 +1,6 @@
 // What the tools read from text and bytes: CONFIG.json, sizes, paths, control messages, the KVM probe's verdict.
+#include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <gtest/gtest.h>
 
 #include "tools/image/config_file.h"
@@ -75,7 +77,7 @@ TEST(ConfigFile, KeysOfOpsWithoutAMeaningHereAreNoted) {
 TEST(ConfigFile, StaticNetworkBecomesTheGuestsSetting) {
   const auto setting = [](const std::string& keys) {
     auto request = parse_config(R"({"Program":"x",)" + keys + "}", "c.json");
-    return request ? request->network : request.error().message;
+    return request ? fmt::format("{}", fmt::join(request->network, " ")) : request.error().message;
   };
   EXPECT_EQ(setting(R"("Args":[])"), "");
   EXPECT_EQ(setting(R"("RunConfig":{"IPAddress":"10.1.2.3"})"), "10.1.2.3/24");
@@ -84,6 +86,9 @@ TEST(ConfigFile, StaticNetworkBecomesTheGuestsSetting) {
             "10.1.2.3/16,gateway=10.1.9.1,dns=9.9.9.9,dns=fd00::1,mtu=1400");
   EXPECT_EQ(setting(R"("NameServer":"1.1.1.1")"), "dhcp,dns=1.1.1.1");
   EXPECT_EQ(setting(R"("RunConfig":{"MTU":9000})"), "dhcp,mtu=9000");
+  EXPECT_EQ(setting(R"("RunConfig":{"IPv6Address":"fd00::5"})"), "dhcp fd00::5/64");
+  EXPECT_EQ(setting(R"("RunConfig":{"IPAddress":"10.1.2.3","IPv6Address":"2001:DB8::7/48","MTU":1400})"),
+            "10.1.2.3/24,mtu=1400 2001:DB8::7/48");
   for (auto [keys, words] : {
            std::pair(R"("RunConfig":{"IPAddress":"10.1.2"})", "c.json: RunConfig.IPAddress '10.1.2' is not an IPv4"),
            std::pair(R"("RunConfig":{"IPAddress":"10.1.2.3/24"})", "RunConfig.IPAddress '10.1.2.3/24' is not"),
@@ -98,6 +103,11 @@ TEST(ConfigFile, StaticNetworkBecomesTheGuestsSetting) {
                      "another host of the network 10.1.2.0/24"),
            std::pair(R"("RunConfig":{"IPAddress":"10.1.2.3","Gateway":"10.1.2.3"})", "another host of the network"),
            std::pair(R"("RunConfig":{"Gateway":"10.1.2.1"})", "go with RunConfig.IPAddress"),
+           std::pair(R"("RunConfig":{"IPv6Address":"10.1.2.3"})", "RunConfig.IPv6Address '10.1.2.3' is not an IPv6"),
+           std::pair(R"("RunConfig":{"IPv6Address":"fd00::5/65"})", "RunConfig.IPv6Address 'fd00::5/65' is not"),
+           std::pair(R"("RunConfig":{"IPv6Address":"fd00::5/6x"})", "RunConfig.IPv6Address 'fd00::5/6x' is not"),
+           std::pair(R"("RunConfig":{"IPv6Address":"ff02::1"})", "RunConfig.IPv6Address 'ff02::1' is not"),
+           std::pair(R"("RunConfig":{"IPv6Address":"::1"})", "RunConfig.IPv6Address '::1' is not"),
            std::pair(R"("RunConfig":{"MTU":100})", "RunConfig.MTU 100 is not from 576"),
            std::pair(R"("RunConfig":{"MTU":"1400"})", "RunConfig.MTU must be a number"),
            std::pair(R"("NameServers":"1.1.1.1")", "NameServers must be a list"),
@@ -111,7 +121,7 @@ TEST(ConfigFile, StaticNetworkBecomesTheGuestsSetting) {
 
 TEST(ConfigFile, QemusOwnNetworkFollowsAStaticOne) {
   const auto options = [](const std::string& setting) {
-    auto made = user_network_options(setting, "c.json");
+    auto made = user_network_options({setting}, "c.json");
     return made ? *made : made.error().message;
   };
   EXPECT_EQ(options(""), "");

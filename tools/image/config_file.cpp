@@ -115,7 +115,7 @@ class ConfigReader {
                     [this](const json& value) { return read_strings(value, "NameServers", network_.name_servers); }},
                    {"User", [this](const json& value) { return read_user(value); }},
                    {"RunConfig", [this](const json& value) { return read_run_config(value); }}}));
-    request_.network = TRY(network_setting(network_, path_.string()));
+    request_.network = TRY(network_settings(network_, path_.string()));
     if (request_.program.empty()) return bad("Program is missing: the path of the program on the host");
     return std::move(request_);
   }
@@ -252,6 +252,8 @@ class ConfigReader {
             return {};
           }},
          {"IPAddress", [this](const json& value) { return read_text(value, "RunConfig.IPAddress", network_.address); }},
+         {"IPv6Address",
+          [this](const json& value) { return read_text(value, "RunConfig.IPv6Address", network_.address6); }},
          {"NetMask", [this](const json& value) { return read_text(value, "RunConfig.NetMask", network_.mask); }},
          {"Gateway", [this](const json& value) { return read_text(value, "RunConfig.Gateway", network_.gateway); }},
          {"MTU",

@@ -36,7 +36,7 @@ struct ImageRequest {
   uint64_t root_size = 0;            // bytes of the root partition at least
   uint32_t slots = 2;
   std::vector<std::string> ports;     // HOST:GUEST that `mortem run` forwards when it is not told others
-  std::string network;                // the guest's setting net=, empty: DHCP (static_network.h)
+  std::vector<std::string> network;   // the guest's settings net=, none: DHCP (static_network.h)
   bool dump_at_first_chance = false;  // faults that the program handles itself leave a dump, too
   bool crash_on_exec = false;         // execve and fork end the program with a dump; else they are only refused
   DumpOnExit dump_on_exit = DumpOnExit::NonZero;

@@ -51,7 +51,7 @@ std::string manifest_text(const ImageRequest& request) {
   if (request.new_code != NewCode::Allow) line("new-code", request.new_code == NewCode::Refuse ? "refuse" : "crash");
   if (request.dump_at_first_chance) line("on-fault", "first-chance");
   if (request.crash_on_exec) line("on-exec", "crash");
-  if (!request.network.empty()) line("net", request.network);
+  for (const std::string& setting : request.network) line("net", setting);
   line("memory", std::to_string(request.memory));
   for (const std::string& port : request.ports) line("port", port);
   return text;

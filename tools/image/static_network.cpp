@@ -17,6 +17,7 @@ namespace {
 constexpr unsigned kDefaultPrefix = 24;                         // that of ops
 constexpr size_t kMaximumNameServers = 3;                       // MAXNS of resolv.conf(5)
 constexpr uint64_t kLowestMtu = 576, kHighestMtu = 65535 - 18;  // kernel/net/ethernet.cpp
+constexpr unsigned kPrefix6 = 64;                               // of a link, RFC 4291, section 2.5.4
 constexpr unsigned kLongestPrefixOfQemu = 30;                   // room for the guest, QEMU and its name server
 
 std::optional<uint32_t> ipv4_number(const std::string& text) {
@@ -41,16 +42,33 @@ bool is_host_address(uint32_t address, unsigned prefix) {
   return prefix >= 31 || (host != 0 && host != ~mask_of(prefix));
 }
 
+// ADDRESS or ADDRESS/PREFIX, as the kernel wants it; nothing: it is no address of a host.
+std::optional<std::string> ipv6_setting(const std::string& given) {
+  const size_t slash = given.find('/');
+  const std::string text = given.substr(0, slash);
+  unsigned prefix = kPrefix6;
+  if (slash != given.npos) {
+    const char *begin = given.data() + slash + 1, *end = given.data() + given.size();
+    const auto [at, error] = std::from_chars(begin, end, prefix);
+    if (error != std::errc() || at != end || prefix == 0 || prefix > kPrefix6) return std::nullopt;
+  }
+  in6_addr address;
+  if (inet_pton(AF_INET6, text.c_str(), &address) != 1 || IN6_IS_ADDR_UNSPECIFIED(&address) ||
+      IN6_IS_ADDR_LOOPBACK(&address) || IN6_IS_ADDR_MULTICAST(&address) || IN6_IS_ADDR_V4MAPPED(&address))
+    return std::nullopt;
+  return fmt::format("{}/{}", text, prefix);
+}
+
 }  // namespace
 
-Result<std::string> network_setting(const StaticNetwork& network, const std::string& where) {
+Result<std::vector<std::string>> network_settings(const StaticNetwork& network, const std::string& where) {
   const auto bad = [&](const std::string& what) { return failure(ErrorKind::BadInput, where + ": " + what); };
   std::string setting = "dhcp";
   if (network.address.empty()) {
     if (!network.mask.empty() || !network.gateway.empty())
       return bad(
           "RunConfig.NetMask and RunConfig.Gateway go with RunConfig.IPAddress; without it DHCP gives all three");
-    if (network.name_servers.empty() && network.mtu == 0) return std::string();
+    if (network.name_servers.empty() && network.mtu == 0 && network.address6.empty()) return std::vector<std::string>();
   } else {
     const auto address = ipv4_number(network.address);
     if (!address)
@@ -92,15 +110,25 @@ Result<std::string> network_setting(const StaticNetwork& network, const std::str
       return bad(fmt::format("RunConfig.MTU {} is not from {} to {}", network.mtu, kLowestMtu, kHighestMtu));
     setting += fmt::format(",mtu={}", network.mtu);
   }
-  return setting;
+  std::vector<std::string> settings = {setting};
+  if (!network.address6.empty()) {
+    const auto setting6 = ipv6_setting(network.address6);
+    if (!setting6)
+      return bad(fmt::format("RunConfig.IPv6Address '{}' is not an IPv6 address of a host, as fd00::5 or fd00::5/64",
+                             printable(network.address6)));
+    settings.push_back(*setting6);
+  }
+  return settings;
 }
 
-Result<std::string> user_network_options(const std::string& setting, const std::string& where) {
+Result<std::string> user_network_options(const std::vector<std::string>& settings, const std::string& where) {
+  if (settings.empty()) return std::string();
+  const std::string& setting = settings[0];
   const std::string_view text = setting;
   const size_t slash = text.find('/'), comma = text.find(',');
   if (slash == text.npos || slash > comma) return std::string();
   const auto address = ipv4_number(setting.substr(0, slash));
-  if (!address) return std::string();  // IPv6: beside it there is DHCP
+  if (!address) return std::string();
   const std::string_view length = text.substr(slash + 1, comma == text.npos ? text.npos : comma - slash - 1);
   unsigned prefix = 0;
   if (std::from_chars(length.data(), length.data() + length.size(), prefix).ec != std::errc() ||

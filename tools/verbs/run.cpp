@@ -81,8 +81,8 @@ struct Source {
   std::optional<TemporaryFolder> temporary;  // holds it
   std::string base_name, program, program_id;
   uint64_t memory = kDefaultMemory;
-  std::vector<std::string> ports;  // that its maker wanted forwarded
-  std::string network;             // its own setting net=, or empty
+  std::vector<std::string> ports;    // that its maker wanted forwarded
+  std::vector<std::string> network;  // its own settings net=
 };
 
 Result<Source> use_image(const RunOptions& options) {
@@ -102,7 +102,7 @@ Result<Source> use_image(const RunOptions& options) {
   if (!manifest["memory"].empty())
     source.memory = TRY(parse_memory(manifest["memory"].back(), kManifestPath + std::string(": memory")));
   source.ports = manifest["port"];
-  if (!manifest["net"].empty()) source.network = manifest["net"].back();
+  source.network = manifest["net"];
   source.base_name = instance_name_from(fs::path(options.source).stem().string());
   return source;
 }

@@ -14,6 +14,7 @@
 #include "kernel/task/wait.h"
 #include "lwip/init.h"
 #include "lwip/netif.h"
+#include "lwip/priv/tcp_priv.h"
 #include "lwip/timeouts.h"
 
 namespace kernel::net {
@@ -102,6 +103,7 @@ void initialize() {
   tcp_tables_initialize();
   udp_tables_initialize();
   lwip_init();
+  tcp_ticks = 1;  // of 0 lwIP says that nothing is measured (tcp_pcb::rttest)
   const NetworkScope scope;
   listen_for_icmp_errors();
   if (!ethernet_initialize(device_has_news)) return;

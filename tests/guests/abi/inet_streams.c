@@ -561,8 +561,27 @@ static void many(void) {
   close(listener);
 }
 
+// The first connection of a machine's life, too, has a timeout from what its answers took.
+static void retransmission_timeout(void) {
+  const struct pair pair = make_pair();
+  char byte = 'x';
+  write(pair.server, &byte, 1);
+  read(pair.client, &byte, 1);
+  write(pair.client, &byte, 1);
+  read(pair.server, &byte, 1);
+  struct tcp_info information;
+  for (int end = 0; end < 2; ++end) {
+    socklen_t length = sizeof information;
+    memset(&information, 0, sizeof information);
+    getsockopt(end == 0 ? pair.client : pair.server, IPPROTO_TCP, TCP_INFO, &information, &length);
+    fact("a timeout below the second of RFC 6298, 2.1", information.tcpi_rto >= 200000 && information.tcpi_rto < 1000000);
+  }
+  close_pair(pair);
+}
+
 int main(void) {
   signal(SIGPIPE, SIG_IGN);
+  retransmission_timeout();
   kinds();
   bind_rules();
   connecting();

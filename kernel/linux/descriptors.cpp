@@ -166,9 +166,9 @@ MORTEM_CALL(dup3) {
 
 MORTEM_CALL(fcntl) {
   constexpr int kDuplicate = 0, kGetDescriptorFlags = 1, kSetDescriptorFlags = 2, kGetFlags = 3, kSetFlags = 4,
-                kGetLock = 5, kSetLock = 6, kSetLockWait = 7, kGetOwner = 9, kSetOwner = 8,
-                kDuplicateCloseOnExec = 1030, kSetPipeSize = 1031, kGetPipeSize = 1032, kAddSeals = 1033,
-                kGetSeals = 1034, kGetFileLock = 36, kSetFileLock = 37, kSetFileLockWait = 38;
+                kGetLock = 5, kSetLock = 6, kSetLockWait = 7, kGetOwner = 9, kSetOwner = 8, kSetOwnerWithType = 15,
+                kGetOwnerWithType = 16, kDuplicateCloseOnExec = 1030, kSetPipeSize = 1031, kGetPipeSize = 1032,
+                kAddSeals = 1033, kGetSeals = 1034, kGetFileLock = 36, kSetFileLock = 37, kSetFileLockWait = 38;
   constexpr uint64_t kCloseOnExec = 1, kPipeSize = 65536;
   Descriptor* found = descriptor_at(argument.number(0));
   if (found == nullptr) return Error::BadDescriptor;
@@ -203,9 +203,14 @@ MORTEM_CALL(fcntl) {
       return set_record_lock(*found->file, LockOwner::OpenFile, argument[2],
                              argument.number(1) == kSetFileLockWait ? LockWait::Yes : LockWait::No);
     case kSetOwner:
-      return 0;
+    case kSetOwnerWithType:
     case kGetOwner:
       return 0;
+    case kGetOwnerWithType: {
+      const struct { int32_t type, id; } nobody = {1, 0};  // F_OWNER_PID
+      TRY(write_user(argument[2], nobody));
+      return 0;
+    }
     case kSetPipeSize:
     case kGetPipeSize:
       return found->file->inode() == nullptr ? Result<uint64_t>(kPipeSize) : Error::BadDescriptor;

@@ -27,8 +27,9 @@ Result<Place> place_of(const char* resolved) {
   if (path == "/") return Error::Exists;
   const size_t slash = path.rfind('/');
   const std::string_view parent(resolved, slash == 0 ? 1 : slash);
-  return Place{TRY(find_inode(root_inode(), {parent.data(), parent.size()}, FollowLast::Yes)),
-               std::string_view(resolved + slash + 1)};
+  Inode* const folder = TRY(find_inode(root_inode(), {parent.data(), parent.size()}, FollowLast::Yes));
+  if (TRY(folder->status()).type != FileType::Directory) return Error::NotDirectory;
+  return Place{folder, std::string_view(resolved + slash + 1)};
 }
 
 std::span<const char> span_of(std::string_view text) {
@@ -80,9 +81,11 @@ Result<uint64_t> open_path(int directory, uint64_t user_path, int flags, uint16_
 
   auto found = find_inode(root_inode(), {resolved, __builtin_strlen(resolved)}, FollowLast::No);
   if (found.is_error() && (found.error() != Error::NoEntry || !creates)) return found.error();
+  const bool slash_at_end = path.text()[path.length() - 1] == '/';
   Inode* inode;
   bool is_cut = false;
   if (found.is_error()) {
+    if (slash_at_end) return Error::IsDirectory;
     const Place place = TRY(place_of(resolved));
     const InodeHold hold(place.parent);
     auto made = place.parent->create(span_of(place.name), FileType::Regular,
@@ -101,7 +104,6 @@ Result<uint64_t> open_path(int directory, uint64_t user_path, int flags, uint16_
     inode = found.value();
     const InodeStatus status = TRY(inode->status());
     if (status.type == FileType::Symlink && (flags & kOpenPath) == 0) return Error::Loop;
-    const bool slash_at_end = path.text()[path.length() - 1] == '/';
     if (((flags & kOpenDirectory) != 0 || slash_at_end) && status.type != FileType::Directory)
       return Error::NotDirectory;
     if (status.type == FileType::Directory && (writes || creates)) return Error::IsDirectory;
@@ -350,8 +352,19 @@ Result<uint64_t> resize(Inode& inode, uint64_t size) {
   return 0;
 }
 
+// What a file's owner lent to who runs it does not pass on to the next one (chown(2)).
+Result<void> take_back_owner_rights(Inode& inode) {
+  constexpr uint16_t kSetUser = 04000, kSetGroup = 02000, kGroupExecutes = 010;
+  const InodeStatus status = TRY(inode.status());
+  const auto group = static_cast<uint16_t>((status.permissions & kGroupExecutes) != 0 ? kSetGroup : 0);
+  const auto lent = static_cast<uint16_t>(status.permissions & (kSetUser | group));
+  if (status.type == FileType::Directory || status.type == FileType::Symlink || lent == 0) return {};
+  return inode.set_permissions(static_cast<uint16_t>(status.permissions & ~lent));
+}
+
 Result<uint64_t> change_owner(Inode& inode, uint64_t user, uint64_t group) {
   const InodeHold hold(&inode);
+  TRY(take_back_owner_rights(inode));
   TRY(inode.set_owner(static_cast<uint32_t>(user), static_cast<uint32_t>(group)));
   return 0;
 }
@@ -461,6 +474,7 @@ MORTEM_CALL(fchown) {
   return file->inode() == nullptr ? Result<uint64_t>(0) : change_owner(*file->inode(), argument[1], argument[2]);
 }
 MORTEM_CALL(fchownat) {
+  if ((argument.number(4) & ~(kAtNoFollow | kAtEmptyPath)) != 0) return Error::Invalid;
   UserPath path;
   TRY(path.read(argument[1]));
   if (path.empty() && (argument.number(4) & kAtEmptyPath) != 0) {

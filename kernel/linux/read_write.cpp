@@ -189,11 +189,21 @@ MORTEM_CALL(pwritev) {
 
 namespace {
 
-// Offset -1: the file's own position. What the flags ask for beyond that is not there (preadv2(2): EOPNOTSUPP).
+// Offset -1: the file's own position. Of the flags one is known; of others preadv2(2) says EOPNOTSUPP.
 Result<uint64_t> transfer_vector_with_flags(const Arguments& argument, Direction direction) {
-  if (argument[5] != 0) return Error::NotSupported;
-  const uint64_t offset = argument[3];
+  constexpr uint64_t kAppend = 0x10;  // RWF_APPEND
+  const bool appends = direction == Direction::Write && argument[5] == kAppend;
+  if (argument[5] != 0 && !appends) return Error::NotSupported;
+  uint64_t offset = argument[3];
   if (static_cast<int64_t>(offset) < -1) return Error::Invalid;
+  OpenFile* const file = TRY(open_file(argument.number(0)));
+  if (appends && file->inode() != nullptr) {
+    constexpr int kFromEnd = 2;  // SEEK_END
+    if (offset == kNoOffset)
+      TRY(file->seek(0, kFromEnd));
+    else
+      offset = TRY(file->status()).size;
+  }
   return call_transfer_vector(argument.number(0), argument[1], argument[2], offset, direction);
 }
 static_assert(kNoOffset == ~uint64_t{0});

@@ -290,7 +290,7 @@ MORTEM_CALL(chdir) {
 }
 MORTEM_CALL(fchdir) {
   OpenFile* file = TRY(open_file(argument.number(0)));
-  if (file->inode() == nullptr) return Error::NotDirectory;
+  if (TRY(file->status()).type != FileType::Directory) return Error::NotDirectory;
   TRY(change_directory(file->path()));
   return 0;
 }
@@ -305,11 +305,19 @@ MORTEM_CALL(fstatfs) {
 }
 
 MORTEM_CALL(fadvise64) {
-  TRY(open_file(argument.number(0)));
+  constexpr int kLastAdvice = 5;  // POSIX_FADV_NOREUSE
+  const FileType type = TRY(TRY(open_file(argument.number(0)))->status()).type;
+  if (type == FileType::Fifo) return Error::IllegalSeek;
+  if (static_cast<int64_t>(argument[2]) < 0 || argument.number(3) < 0 || argument.number(3) > kLastAdvice)
+    return Error::Invalid;
   return 0;
 }
 MORTEM_CALL(readahead) {
-  TRY(open_file(argument.number(0)));
+  OpenFile* file = TRY(open_file(argument.number(0)));
+  if ((file->flags() & kOpenAccessMask) == kOpenWriteOnly || (file->flags() & kOpenPath) != 0)
+    return Error::BadDescriptor;
+  const FileType type = TRY(file->status()).type;
+  if (type != FileType::Regular && type != FileType::BlockDevice) return Error::Invalid;
   return 0;
 }
 

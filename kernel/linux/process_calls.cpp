@@ -127,7 +127,10 @@ MORTEM_CALL(setsid) {
   return Error::NotPermitted;
 }  // it is a group leader already
 MORTEM_CALL(setpgid) {
-  if (argument.number(0) != 0 && argument.number(0) != static_cast<int>(kProcessId)) return Error::NoProcess;
+  const int own = static_cast<int>(kProcessId), process = argument.number(0), group = argument.number(1);
+  if (group < 0) return Error::Invalid;
+  if (process != 0 && process != own) return Error::NoProcess;
+  if (group != 0 && group != own) return Error::NotPermitted;  // there is no other one
   return 0;
 }
 MORTEM_CALL(getrandom) {

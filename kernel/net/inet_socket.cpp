@@ -11,9 +11,11 @@ using namespace kernel::linux;
 // ip(7), ipv6(7).
 constexpr int kLevelIp = 0, kLevelIpv6 = 41;
 constexpr int kTypeOfService = 1, kTimeToLive = 2, kMtuDiscover = 10, kReceiveErrors = 11, kFreeBind = 15,
-              kBindNoPort = 24, kMulticastLoop = 34;
+              kBindNoPort = 24, kMulticastTimeToLive = 33, kMulticastLoop = 34;
 constexpr int kUnicastHops = 16, kMulticastHops = 18, kMtuDiscover6 = 23, kReceiveErrors6 = 25, kOnlyInet6 = 26,
               kReceivePacketInformation = 49, kTrafficClass = 67;
+
+constexpr int kMostMtuDiscovery = 5;  // IP_PMTUDISC_OMIT
 
 uint64_t g_next_inet_number = 4096;
 
@@ -88,11 +90,16 @@ Result<void> InetSocket::set_ip_option(int name, std::span<const uint8_t> value)
       if (number != -1 && (number < 1 || number > 255)) return Error::Invalid;
       hops_ = static_cast<uint8_t>(number == -1 ? 0 : number);
       return {};
-    case kMtuDiscover:  // what there is nothing to switch for here
-    case kReceiveErrors:
+    case kMtuDiscover:
+      if (number < 0 || number > kMostMtuDiscovery) return Error::Invalid;
+      mtu_discovery_ = number;
+      return {};
+    case kMulticastLoop:
+      hears_itself_ = number != 0;
+      return {};
+    case kReceiveErrors:  // what there is nothing to switch for here
     case kFreeBind:
     case kBindNoPort:
-    case kMulticastLoop:
       return {};
     default:
       return Error::NoProtocolOption;
@@ -128,10 +135,18 @@ Result<size_t> InetSocket::get_option(int level, int name, std::span<uint8_t> va
   switch (level) {
     case kLevelSocket:
       if (name == kOptionError) return give_number(value, has_error() ? static_cast<int>(take_error()) : 0);
+      if (name == kOptionAcceptsConnections) return give_number(value, 0);
+      if (name == kOptionPeerCredentials) {
+        const Credentials nobody{0, ~0u, ~0u};
+        return give_option(value, &nobody, sizeof nobody);
+      }
       return options_.get(name, value);
     case kLevelIp:
       if (name == kTypeOfService) return give_number(value, type_of_service_);
       if (name == kTimeToLive) return give_number(value, hops());
+      if (name == kMtuDiscover) return give_number(value, mtu_discovery_);
+      if (name == kMulticastTimeToLive) return give_number(value, 1);
+      if (name == kMulticastLoop) return give_number(value, hears_itself_);
       return Error::NoProtocolOption;
     case kLevelIpv6:
       if (family() != kFamilyInet6) return Error::NotSupported;

@@ -56,6 +56,8 @@ class InetSocket : public linux::Socket {
   int error_ = 0;  // errno; 0: none
   bool only_inet6_ = false;
   uint8_t type_of_service_ = 0, hops_ = 0;  // 0: the default
+  int mtu_discovery_ = 1;                   // IP_PMTUDISC_WANT
+  bool hears_itself_ = true;                // IP_MULTICAST_LOOP
   uint64_t number_;
   char path_[32];
 };

@@ -15,7 +15,8 @@ constexpr int kLevelTcp = 6;
 constexpr int kNoDelay = 1, kMaximumSegment = 2, kCork = 3, kKeepIdle = 4, kKeepInterval = 5, kKeepCount = 6,
               kSynCount = 7, kLinger2 = 8, kDeferAccept = 9, kWindowClamp = 10, kInformation = 11, kQuickAck = 12,
               kCongestion = 13, kUserTimeout = 18, kFastOpen = 23, kNotSentLowWater = 25;
-constexpr char kCongestionControl[] = "reno";  // what lwIP does
+constexpr int kLinger2Default = 60, kLinger2Most = 120;  // seconds: tcp_fin_timeout, TCP_FIN_TIMEOUT_MAX
+constexpr char kCongestionControl[] = "reno";            // what lwIP does
 
 // The beginning of struct tcp_info: what is known here; the rest of it stays 0.
 struct Information {
@@ -72,11 +73,16 @@ Result<void> TcpSocket::set_option(int level, int name, std::span<const uint8_t>
       return {};
     case kMaximumSegment:
       if (number != 0 && (number < 88 || number > 32767)) return Error::Invalid;
+      wanted_segment_ = number;
       return {};
     case kLinger2:
+      linger2_ = number < 0 ? -1 : number == 0 ? kLinger2Default : number < kLinger2Most ? number : kLinger2Most;
+      return {};
+    case kNotSentLowWater:
+      not_sent_low_water_ = number;
+      return {};
     case kWindowClamp:
     case kQuickAck:
-    case kNotSentLowWater:
       return {};
     case kFastOpen:
       return Error::NotSupported;
@@ -113,7 +119,11 @@ Result<size_t> TcpSocket::get_option(int level, int name, std::span<uint8_t> val
     case kDeferAccept:
       return give_number(value, defer_accept_);
     case kMaximumSegment:
-      return give_number(value, has_connection ? pcb_->mss : 536);
+      return give_number(value, has_connection ? pcb_->mss : wanted_segment_ != 0 ? wanted_segment_ : 536);
+    case kLinger2:
+      return give_number(value, linger2_);
+    case kNotSentLowWater:
+      return give_number(value, not_sent_low_water_);
     case kQuickAck:
       return give_number(value, 1);
     case kCongestion:

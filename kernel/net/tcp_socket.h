@@ -84,7 +84,8 @@ class TcpSocket final : public InetSocket {
   // tcp(7)
   bool no_delay_ = false, corked_ = false;
   int keep_idle_ = 7200, keep_interval_ = 75, keep_count_ = 9, user_timeout_ = 0, defer_accept_ = 0;
-  uint8_t syn_count_ = 0;  // 0: as many as usual
+  int wanted_segment_ = 0, linger2_ = 60, not_sent_low_water_ = 0;  // kept, and told again (linger2_: tcp_fin_timeout)
+  uint8_t syn_count_ = 0;                                           // 0: as many as usual
 };
 
 // Whose a connection or listener of lwIP's is.

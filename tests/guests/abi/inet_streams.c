@@ -431,6 +431,36 @@ static void options(void) {
   printf("SO_SNDTIMEO: %ld s %ld us, length %u\n", (long)time.tv_sec, (long)time.tv_usec, length);
   close(made);
 
+  const struct {
+    const char* name;
+    int level, option, value;
+  } kept[] = {
+      {"TCP_LINGER2", IPPROTO_TCP, TCP_LINGER2, 5},
+      {"TCP_LINGER2", IPPROTO_TCP, TCP_LINGER2, 0},
+      {"TCP_LINGER2", IPPROTO_TCP, TCP_LINGER2, 500},
+      {"TCP_LINGER2", IPPROTO_TCP, TCP_LINGER2, -3},
+      {"TCP_NOTSENT_LOWAT", IPPROTO_TCP, TCP_NOTSENT_LOWAT, 1000},
+      {"TCP_MAXSEG", IPPROTO_TCP, TCP_MAXSEG, 1000},
+      {"TCP_MAXSEG", IPPROTO_TCP, TCP_MAXSEG, 10},
+      {"IP_MTU_DISCOVER", IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_DO},
+      {"IP_MTU_DISCOVER", IPPROTO_IP, IP_MTU_DISCOVER, 9},
+      {"IP_MULTICAST_LOOP", IPPROTO_IP, IP_MULTICAST_LOOP, 0},
+  };
+  const int fresh = socket(AF_INET, SOCK_STREAM, 0), datagrams = socket(AF_INET, SOCK_DGRAM, 0);
+  for (size_t index = 0; index < sizeof kept / sizeof *kept; ++index) {
+    const int on = kept[index].option == IP_MULTICAST_LOOP && kept[index].level == IPPROTO_IP ? datagrams : fresh;
+    printf("%s was %d\n", kept[index].name, number_option(on, kept[index].level, kept[index].option));
+    set_number(kept[index].name, on, kept[index].level, kept[index].option, kept[index].value);
+  }
+  fact("IP_MULTICAST_TTL", number_option(datagrams, IPPROTO_IP, IP_MULTICAST_TTL));
+  fact("SO_ACCEPTCONN of datagrams", number_option(datagrams, SOL_SOCKET, SO_ACCEPTCONN));
+  int credentials[3] = {7, 7, 7};
+  length = sizeof credentials;
+  fact("SO_PEERCRED", error_of(getsockopt(fresh, SOL_SOCKET, SO_PEERCRED, credentials, &length)));
+  printf("%d %d %d\n", credentials[0], credentials[1], credentials[2]);
+  close(fresh);
+  close(datagrams);
+
   const struct pair pair = make_pair();
   struct tcp_info information;
   length = sizeof information;
@@ -574,7 +604,8 @@ static void retransmission_timeout(void) {
     socklen_t length = sizeof information;
     memset(&information, 0, sizeof information);
     getsockopt(end == 0 ? pair.client : pair.server, IPPROTO_TCP, TCP_INFO, &information, &length);
-    fact("a timeout below the second of RFC 6298, 2.1", information.tcpi_rto >= 200000 && information.tcpi_rto < 1000000);
+    fact("a timeout below the second of RFC 6298, 2.1",
+         information.tcpi_rto >= 200000 && information.tcpi_rto < 1000000);
   }
   close_pair(pair);
 }

@@ -61,6 +61,8 @@ struct SendRequest {
   const SocketAddress* to = nullptr;            // null: the peer
   PassedFiles passed;                           // taken over when the call succeeds
   Credentials credentials = own_credentials();  // SCM_CREDENTIALS
+  bool has_source = false;                      // IP_PKTINFO, IPV6_PKTINFO
+  uint8_t source[16];                           // IPv6's form; IPv4 as ::ffff:a.b.c.d
 };
 struct ReceiveRequest {
   int flags = 0;  // kMessage…

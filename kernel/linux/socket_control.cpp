@@ -43,6 +43,23 @@ Result<void> take_credentials(uint64_t user_credentials, uint64_t length, SendRe
   return {};
 }
 
+// Where a datagram is to come from. Which interface it leaves by the way to its address says.
+Result<void> take_source(const ControlHeader& header, uint64_t data, SendRequest& request) {
+  uint8_t source[16] = {};
+  if (header.level == kLevelIp) {
+    if (header.length != sizeof header + sizeof(PacketInformation)) return Error::Invalid;
+    const auto wanted = TRY(read_user<PacketInformation>(data));
+    source[10] = source[11] = 0xFF;
+    __builtin_memcpy(source + 12, wanted.own, sizeof wanted.own);
+  } else {
+    if (header.length < sizeof header + sizeof(PacketInformation6)) return Error::Invalid;
+    __builtin_memcpy(source, TRY(read_user<PacketInformation6>(data)).to, sizeof source);
+  }
+  __builtin_memcpy(request.source, source, sizeof source);
+  request.has_source = true;
+  return {};
+}
+
 }  // namespace
 
 Result<void> read_control(uint64_t control, uint64_t length, const Socket& socket, SendRequest& request) {
@@ -60,6 +77,10 @@ Result<void> read_control(uint64_t control, uint64_t length, const Socket& socke
       else
         return Error::Invalid;
     }
+    if (socket.type() == kSocketDatagram &&
+        ((header.level == kLevelIp && header.type == kPacketInformation && socket.family() != kFamilyUnix) ||
+         (header.level == kLevelIpv6 && header.type == kPacketInformation6 && socket.family() == kFamilyInet6)))
+      TRY(take_source(header, data, request));
     offset += aligned(header.length);
   }
   return {};

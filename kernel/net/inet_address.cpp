@@ -86,6 +86,26 @@ SocketAddress socket_address_of(const ip_addr_t& address, uint16_t port, int fam
   return result;
 }
 
+ip_addr_t address_of_bytes(const uint8_t (&bytes)[16]) {
+  uint32_t words[4];
+  __builtin_memcpy(words, bytes, sizeof words);
+  ip_addr_t address{};
+  if (words[0] == 0 && words[1] == 0 && words[2] == kMappedPrefix)
+    ip_addr_set_ip4_u32(&address, words[3]);
+  else
+    IP_ADDR6(&address, words[0], words[1], words[2], words[3]);
+  return address;
+}
+
+void bytes_of_address(const ip_addr_t& address, uint8_t (&bytes)[16]) {
+  uint32_t words[4] = {0, 0, kMappedPrefix, 0};
+  if (IP_IS_V4_VAL(address))
+    words[3] = ip_2_ip4(&address)->addr;
+  else
+    __builtin_memcpy(words, ip_2_ip6(&address)->addr, sizeof words);
+  __builtin_memcpy(bytes, words, sizeof words);
+}
+
 bool is_local_address(const ip_addr_t& address) {
   if (IP_IS_ANY_TYPE_VAL(address) || ip_addr_isany_val(address)) return true;
   netif* interface;

@@ -17,6 +17,10 @@ struct Endpoint {
 Result<Endpoint> endpoint_of(const linux::SocketAddress& address, int family, bool any_of_both);
 linux::SocketAddress socket_address_of(const ip_addr_t& address, uint16_t port, int family);
 
+// IPv6's form, IPv4 as ::ffff:a.b.c.d.
+ip_addr_t address_of_bytes(const uint8_t (&bytes)[16]);
+void bytes_of_address(const ip_addr_t& address, uint8_t (&bytes)[16]);
+
 bool is_local_address(const ip_addr_t& address);  // the unspecified one, or one of an interface
 Error error_of(err_t error);                      // lwIP's as errno
 

@@ -1,6 +1,7 @@
 #include "kernel/net/inet_socket.h"
 
 #include "kernel/library/log.h"
+#include "kernel/linux/socket_control.h"
 #include "lwip/ip.h"
 
 namespace kernel::net {
@@ -9,7 +10,6 @@ namespace {
 using namespace kernel::linux;
 
 // ip(7), ipv6(7).
-constexpr int kLevelIp = 0, kLevelIpv6 = 41;
 constexpr int kTypeOfService = 1, kTimeToLive = 2, kMtuDiscover = 10, kReceiveErrors = 11, kFreeBind = 15,
               kBindNoPort = 24, kMulticastTimeToLive = 33, kMulticastLoop = 34;
 constexpr int kUnicastHops = 16, kMulticastHops = 18, kMtuDiscover6 = 23, kReceiveErrors6 = 25, kOnlyInet6 = 26,
@@ -97,6 +97,9 @@ Result<void> InetSocket::set_ip_option(int name, std::span<const uint8_t> value)
     case kMulticastLoop:
       hears_itself_ = number != 0;
       return {};
+    case kPacketInformation:
+      tells_packets_ = number != 0;
+      return {};
     case kReceiveErrors:  // what there is nothing to switch for here
     case kFreeBind:
     case kBindNoPort:
@@ -124,7 +127,9 @@ Result<void> InetSocket::set_ipv6_option(int name, std::span<const uint8_t> valu
       return {};
     case kMtuDiscover6:
     case kReceiveErrors6:
+      return {};
     case kReceivePacketInformation:
+      tells_packets6_ = number != 0;
       return {};
     default:
       return Error::NoProtocolOption;
@@ -144,6 +149,7 @@ Result<size_t> InetSocket::get_option(int level, int name, std::span<uint8_t> va
     case kLevelIp:
       if (name == kTypeOfService) return give_number(value, type_of_service_);
       if (name == kTimeToLive) return give_number(value, hops());
+      if (name == kPacketInformation) return give_number(value, tells_packets_);
       if (name == kMtuDiscover) return give_number(value, mtu_discovery_);
       if (name == kMulticastTimeToLive) return give_number(value, 1);
       if (name == kMulticastLoop) return give_number(value, hears_itself_);
@@ -152,6 +158,7 @@ Result<size_t> InetSocket::get_option(int level, int name, std::span<uint8_t> va
       if (family() != kFamilyInet6) return Error::NotSupported;
       if (name == kOnlyInet6) return give_number(value, only_inet6_);
       if (name == kUnicastHops) return give_number(value, hops());
+      if (name == kReceivePacketInformation) return give_number(value, tells_packets6_);
       if (name == kTrafficClass) return give_number(value, type_of_service_);
       return Error::NoProtocolOption;
     default:

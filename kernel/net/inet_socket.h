@@ -46,6 +46,7 @@ class InetSocket : public linux::Socket {
   uint8_t hops() const;
 
   linux::KeptOptions options_;
+  bool tells_packets_ = false, tells_packets6_ = false;  // IP_PKTINFO, IPV6_RECVPKTINFO
   WaitQueue waiters_;
 
  private:

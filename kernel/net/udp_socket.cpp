@@ -1,5 +1,6 @@
 #include "kernel/net/udp_socket.h"
 
+#include "kernel/linux/socket_control.h"
 #include "kernel/memory/heap.h"
 #include "kernel/net/ethernet.h"
 #include "kernel/net/network.h"
@@ -52,7 +53,8 @@ void UdpSocket::received(void* context, udp_pcb*, pbuf* bytes, const ip_addr_t* 
     pbuf_free(bytes);
     return;
   }
-  *datagram.value() = {move_if_small(bytes), {*from, port}, nullptr};
+  *datagram.value() = {
+      move_if_small(bytes), {*from, port}, *ip_current_dest_addr(), netif_get_index(ip_current_input_netif()), nullptr};
   (socket.last_ != nullptr ? socket.last_->next : socket.first_) = datagram.value();
   socket.last_ = datagram.value();
   socket.queued_ += cost;
@@ -130,6 +132,46 @@ Result<Endpoint> UdpSocket::target(const SendRequest& request) {
   return to;
 }
 
+// By the address that the program wants it to come from, if there is one.
+Result<err_t> UdpSocket::send_from(const SendRequest& request, pbuf& datagram, const Endpoint& to) {
+  ip_addr_t source{};
+  if (request.has_source) source = address_of_bytes(request.source);
+  if (!request.has_source || ip_addr_isany_val(source)) return udp_sendto(pcb_, &datagram, &to.address, to.port);
+  if (IP_GET_TYPE(&source) != IP_GET_TYPE(&to.address)) return Error::Invalid;
+  if (!is_local_address(source)) return IP_IS_V4_VAL(source) ? Error::NetworkUnreachable : Error::Invalid;
+  netif* interface = ip_route(&source, &to.address);
+  if (interface == nullptr) return Error::NetworkUnreachable;
+  return udp_sendto_if_src(pcb_, &datagram, &to.address, to.port, interface, &source);
+}
+
+// Where it went: to which address, and by which interface it came.
+void UdpSocket::tell_packet(const Datagram& datagram, ReceiveRequest& request) const {
+  if (!tells_packets_ && !tells_packets6_) return;
+  const auto add = [&request](int level, int type, const auto& information) {
+    ControlMessage& control = request.control[request.control_count++];
+    control.level = level;
+    control.type = type;
+    control.length = sizeof information;
+    __builtin_memcpy(control.bytes, &information, sizeof information);
+  };
+  uint8_t to[16];
+  bytes_of_address(datagram.to, to);
+  if (tells_packets6_ && family() == kFamilyInet6) {
+    PacketInformation6 information{{}, datagram.interface};
+    __builtin_memcpy(information.to, to, sizeof to);
+    add(kLevelIpv6, kPacketInformation6, information);
+  }
+  if (tells_packets_ && IP_IS_V4_VAL(datagram.to)) {
+    PacketInformation information{datagram.interface, {}, {}};
+    const netif* interface = netif_get_by_index(datagram.interface);
+    const bool is_own = is_local_address(datagram.to) || interface == nullptr;
+    const ip4_addr_t own = is_own ? *ip_2_ip4(&datagram.to) : *netif_ip4_addr(interface);
+    __builtin_memcpy(information.own, &own, sizeof information.own);
+    __builtin_memcpy(information.to, to + 12, sizeof information.to);
+    add(kLevelIp, kPacketInformation, information);
+  }
+}
+
 Result<size_t> UdpSocket::send(std::span<const uint8_t> bytes, const SendRequest& request) {
   if ((request.flags & kMessageOutOfBand) != 0) return Error::NotSupported;
   if (has_error()) return take_error();
@@ -143,8 +185,9 @@ Result<size_t> UdpSocket::send(std::span<const uint8_t> bytes, const SendRequest
   pbuf* datagram = pbuf_alloc(PBUF_TRANSPORT, static_cast<u16_t>(bytes.size()), PBUF_RAM);
   if (datagram == nullptr) return Error::NoBuffers;
   __builtin_memcpy(datagram->payload, bytes.data(), bytes.size());
-  const err_t error = udp_sendto(pcb_, datagram, &to.address, to.port);
+  auto sent = send_from(request, *datagram, to);
   pbuf_free(datagram);
+  const err_t error = TRY(sent);
   if (pcb_->local_port != 0) bound_ = true;
   if (error == ERR_OK) return bytes.size();
   // lwIP: a broadcast without SO_BROADCAST.
@@ -167,6 +210,7 @@ Result<size_t> UdpSocket::receive(std::span<uint8_t> to, ReceiveRequest& request
       pbuf_copy_partial(datagram.bytes, to.data(), static_cast<u16_t>(to.size() < whole ? to.size() : whole), 0);
   request.message_length = whole;
   if (whole > to.size()) request.result_flags |= kMessageTruncated;
+  tell_packet(datagram, request);
   request.from = socket_address_of(datagram.from.address, datagram.from.port, family());
   if ((request.flags & kMessagePeek) == 0) {
     const NetworkScope scope;

@@ -34,6 +34,8 @@ class UdpSocket final : public InetSocket {
   struct Datagram {
     pbuf* bytes;
     Endpoint from;
+    ip_addr_t to;
+    uint8_t interface;
     Datagram* next;
   };
 
@@ -41,6 +43,8 @@ class UdpSocket final : public InetSocket {
   bool is_bound() const override { return bound_; }
   Result<void> need_pcb();
   Result<Endpoint> target(const linux::SendRequest& request);
+  Result<err_t> send_from(const linux::SendRequest& request, pbuf& datagram, const Endpoint& to);
+  void tell_packet(const Datagram& datagram, linux::ReceiveRequest& request) const;
   void drop_first();
   static void received(void* socket, udp_pcb* pcb, pbuf* bytes, const ip_addr_t* from, uint16_t port);
 

@@ -154,9 +154,111 @@ static void names(void) {
   close(left);
 }
 
+static void show_packet(int socket) {
+  char bytes[16], control[256];
+  struct sockaddr_storage from;
+  struct iovec part = {bytes, sizeof bytes};
+  struct msghdr message = {.msg_iov = &part,
+                           .msg_iovlen = 1,
+                           .msg_control = control,
+                           .msg_controllen = sizeof control,
+                           .msg_name = &from,
+                           .msg_namelen = sizeof from};
+  await(socket, POLLIN);
+  fact("recvmsg", recvmsg(socket, &message, 0));
+  char text[64], own[64];
+  if (from.ss_family == AF_INET)
+    inet_ntop(AF_INET, &((struct sockaddr_in*)&from)->sin_addr, text, sizeof text);
+  else
+    inet_ntop(AF_INET6, &((struct sockaddr_in6*)&from)->sin6_addr, text, sizeof text);
+  printf("from %s, control of %zu bytes\n", text, (size_t)message.msg_controllen);
+  for (struct cmsghdr* one = CMSG_FIRSTHDR(&message); one != NULL; one = CMSG_NXTHDR(&message, one)) {
+    printf("level %d, type %d, length %zu", one->cmsg_level, one->cmsg_type, (size_t)one->cmsg_len);
+    if (one->cmsg_level == IPPROTO_IP) {
+      struct in_pktinfo information;
+      memcpy(&information, CMSG_DATA(one), sizeof information);
+      printf(", interface %d, %s, %s\n", information.ipi_ifindex,
+             inet_ntop(AF_INET, &information.ipi_spec_dst, own, sizeof own),
+             inet_ntop(AF_INET, &information.ipi_addr, text, sizeof text));
+    } else {
+      struct in6_pktinfo information;
+      memcpy(&information, CMSG_DATA(one), sizeof information);
+      printf(", interface %d, %s\n", information.ipi6_ifindex,
+             inet_ntop(AF_INET6, &information.ipi6_addr, text, sizeof text));
+    }
+  }
+}
+
+static void send_as(const char* what, int socket, const void* to, socklen_t length, int level, int type,
+                    const void* information, size_t size) {
+  union {
+    struct cmsghdr header;
+    char bytes[CMSG_SPACE(64)];
+  } control = {.header = {.cmsg_len = CMSG_LEN(size), .cmsg_level = level, .cmsg_type = type}};
+  memcpy(CMSG_DATA(&control.header), information, size);
+  struct iovec part = {"answer", 6};
+  struct msghdr message = {.msg_iov = &part,
+                           .msg_iovlen = 1,
+                           .msg_control = &control,
+                           .msg_controllen = CMSG_SPACE(size),
+                           .msg_name = (void*)to,
+                           .msg_namelen = length};
+  fact(what, error_of(sendmsg(socket, &message, 0)));
+}
+
+// To which of its addresses a datagram came, and from which one an answer goes.
+static void packet_information(void) {
+  const int client = bound();
+  const int on = 1;
+  const struct sockaddr_in any = {.sin_family = AF_INET};
+  const struct sockaddr_in6 any6 = {.sin6_family = AF_INET6};
+  const int server = socket(AF_INET, SOCK_DGRAM, 0), server6 = socket(AF_INET6, SOCK_DGRAM, 0);
+  fact("bind", error_of(bind(server, (const struct sockaddr*)&any, sizeof any)));
+  fact("bind", error_of(bind(server6, (const struct sockaddr*)&any6, sizeof any6)));
+  fact("without IP_PKTINFO", send_to(client, "one", 3, port_of(server)));
+  show_packet(server);
+  fact("IP_PKTINFO", error_of(setsockopt(server, IPPROTO_IP, IP_PKTINFO, &on, sizeof on)));
+  fact("IPV6_RECVPKTINFO", error_of(setsockopt(server6, IPPROTO_IPV6, IPV6_RECVPKTINFO, &on, sizeof on)));
+  fact("two", send_to(client, "two", 3, port_of(server)));
+  show_packet(server);
+  fact("three", send_to(client, "three", 5, port_of(server6)));
+  show_packet(server6);
+  fact("IP_PKTINFO of IPv6's", error_of(setsockopt(server6, IPPROTO_IP, IP_PKTINFO, &on, sizeof on)));
+  fact("four", send_to(client, "four", 4, port_of(server6)));
+  show_packet(server6);
+  const int client6 = socket(AF_INET6, SOCK_DGRAM, 0);
+  const struct sockaddr_in6 to6 = {
+      .sin6_family = AF_INET6, .sin6_port = htons(port_of(server6)), .sin6_addr = IN6ADDR_LOOPBACK_INIT};
+  fact("five", sendto(client6, "five", 4, 0, (const struct sockaddr*)&to6, sizeof to6));
+  show_packet(server6);
+
+  struct in_pktinfo as = {.ipi_spec_dst.s_addr = htonl(INADDR_LOOPBACK)};
+  const struct sockaddr_in back = loopback(port_of(client));
+  send_as("answer", server, &back, sizeof back, IPPROTO_IP, IP_PKTINFO, &as, sizeof as);
+  show_packet(client);
+  as.ipi_spec_dst.s_addr = inet_addr("192.0.2.7");
+  send_as("as nobody here", server, &back, sizeof back, IPPROTO_IP, IP_PKTINFO, &as, sizeof as);
+  as.ipi_spec_dst.s_addr = 0;
+  send_as("as whoever", server, &back, sizeof back, IPPROTO_IP, IP_PKTINFO, &as, sizeof as);
+  show_packet(client);
+  send_as("too short", server, &back, sizeof back, IPPROTO_IP, IP_PKTINFO, &as, 8);
+  struct in6_pktinfo as6 = {.ipi6_addr = IN6ADDR_LOOPBACK_INIT};
+  const struct sockaddr_in6 back6 = {
+      .sin6_family = AF_INET6, .sin6_port = htons(port_of(client6)), .sin6_addr = IN6ADDR_LOOPBACK_INIT};
+  send_as("answer over IPv6", server6, &back6, sizeof back6, IPPROTO_IPV6, IPV6_PKTINFO, &as6, sizeof as6);
+  show_packet(client6);
+  inet_pton(AF_INET6, "2001:db8::7", &as6.ipi6_addr);
+  send_as("as nobody here", server6, &back6, sizeof back6, IPPROTO_IPV6, IPV6_PKTINFO, &as6, sizeof as6);
+  close(client6);
+  close(server6);
+  close(server);
+  close(client);
+}
+
 int main(void) {
   basics();
   connected();
   names();
+  packet_information();
   return 0;
 }

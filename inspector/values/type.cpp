@@ -130,10 +130,14 @@ std::optional<uint64_t> alignment_of_members(const Type& type, int depth) {
   return is_packed || (type.has_size && type.size % most != 0) ? 1 : most;
 }
 
-// Parts of std::string that clang only declares: they are in the library's own debug information.
+// Parts of std::string that clang only declares, as they are in the library's own debug information: an allocator
+// without state, and what holds it and a pointer.
 std::optional<uint64_t> alignment_of_declared(const Type& type) {
   if (type.name.starts_with("std::allocator<")) return 1;
-  if (type.name.starts_with("std::__cxx11::basic_string<") && type.name.ends_with("::_Alloc_hider")) return 8;
+  const bool is_holder = type.name.starts_with("std::__cxx11::basic_string<") &&
+                         type.name.find(", std::allocator<") != std::string::npos &&
+                         type.name.ends_with("::_Alloc_hider");
+  if (is_holder) return 8;
   return std::nullopt;
 }
 

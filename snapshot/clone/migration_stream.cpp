@@ -143,7 +143,10 @@ class Receiver {
       const MemoryBlock& block = *block_;
       if (offset >= block.size) return broken(fmt::format("page {:#x} is behind the end of {}", offset, block.name));
       if (&block == main_block_)
-        TRY_VOID(listener_.page(offset < below_4g_ ? offset : offset - below_4g_ + k4GiB, at, flags == kZeroPage));
+        TRY_VOID(listener_.page({.address = offset < below_4g_ ? offset : offset - below_4g_ + k4GiB,
+                                 .at = at,
+                                 .read = input_.total(),
+                                 .is_zero = flags == kZeroPage}));
       if (flags == kWholePage) {
         TRY_VOID(put_page(block, offset, TRY(input_.take(kPage))));
       } else if (flags == kZeroPage) {

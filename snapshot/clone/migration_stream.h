@@ -30,9 +30,14 @@ class ReceptionListener {
   // All that was there is read. Called again when `wakes()`, a descriptor, can be read; -1: there is none.
   virtual Result<void> nothing_comes() = 0;
   virtual int wakes() const = 0;
-  // A page of the main memory, by its guest-physical address, begins at offset `at` of the stream; whole or as a zero.
-  virtual Result<void> page(uint64_t address, uint64_t at, bool is_zero) = 0;
-  // A part of the memory is at its end; `read` bytes have been read so far, of what follows perhaps, too.
+  struct Page {
+    uint64_t address;  // guest-physical, of the main memory
+    uint64_t at;       // where it begins in the stream
+    uint64_t read;     // so many bytes of the stream have been read so far, of what follows perhaps, too
+    bool is_zero;      // else it comes whole
+  };
+  virtual Result<void> page(const Page& page) = 0;
+  // A part of the memory is at its end.
   virtual Result<void> part_ended(uint64_t read) = 0;
 };
 

@@ -65,9 +65,7 @@ class Reception : snapshot::ReceptionListener {
     return {};
   }
   int wakes() const override { return unseen_ ? unseen_->wakes() : -1; }
-  Result<void> page(uint64_t address, uint64_t at, bool is_zero) override {
-    return unseen_ ? unseen_->page(address, at, is_zero) : Result<void>();
-  }
+  Result<void> page(const Page& page) override { return unseen_ ? unseen_->page(page, from_.get()) : Result<void>(); }
   Result<void> part_ended(uint64_t read) override {
     return unseen_ ? unseen_->part_ended(read, from_.get()) : Result<void>();
   }

@@ -60,14 +60,16 @@ Result<std::unique_ptr<UnseenWrites>> UnseenWrites::watch(Descriptor control, ui
   return unseen;
 }
 
-Result<void> UnseenWrites::page(uint64_t address, uint64_t at, bool is_zero) {
+Result<void> UnseenWrites::page(const snapshot::ReceptionListener::Page& page, int pipe) {
   ++pages_;
   if (is_decided_) return {};
-  if (may_be_suspect(at, is_zero))
-    suspects_.push_back(uint32_t(address / kPage));
-  else if (!suspects_.empty())
+  const bool is_suspect = looks_ || may_be_suspect(page.at, page.is_zero);
+  if (is_suspect) suspects_.push_back(uint32_t(page.address / kPage));
+  if (looks_)
+    TRY_VOID(throw_away(page.read, pipe));
+  else if (!is_suspect && !suspects_.empty())
     TRY_VOID(clear_suspects());
-  if (at >= captured_ && !is_zero) ++whole_;
+  if (page.at >= captured_ && !page.is_zero) ++whole_;
   return {};
 }
 
@@ -77,11 +79,19 @@ bool UnseenWrites::may_be_suspect(uint64_t at, bool is_zero) const {
 }
 
 Result<void> UnseenWrites::part_ended(uint64_t read, int pipe) {
-  // The first one comes before the first page, and QEMU has looked.
   if (is_decided_ || (pages_ > 0 && pages_ < far_pages_)) return {};
+  // The first one comes before the first page, and QEMU has looked.
+  if (pages_ == 0) return throw_away(read, pipe);
+  looks_ = true;
+  return suspects_.empty() ? Result<void>() : clear_suspects();
+}
+
+// Behind QEMU's look; what comes from then on was read behind that.
+Result<void> UnseenWrites::throw_away(uint64_t read, int pipe) {
   TRY_VOID(ask());
   if (!TRY(wait_for_answer())) return {};
   suspects_.clear();
+  looks_ = false;
   int more = 0;
   if (ioctl(pipe, FIONREAD, &more) != 0) return system_failure("cannot look into", "QEMU's pipe");
   captured_ = read + uint64_t(more);

@@ -2,11 +2,12 @@
 //
 // QEMU looks for the pages that were written since its last look by groups of 64, and leaves their entries in the
 // guest's TLB as they are: what is written through those afterwards is missed (cpu_physical_memory_sync_dirty_bitmap,
-// include/exec/ram_addr.h). It looks between two parts of the memory's stream (ram_save_pending, migration/ram.c). So
-// behind each part the guest is asked to throw its TLB away; the pages that QEMU may have read between its look and
-// that are suspects, which the guest is asked to write to, so that they are sent once more. A copy is right when the
-// guest stops without a suspect. For that the pipe is narrow after the first round: QEMU cannot come to its next look,
-// and stop the guest, before we have read what it sends, and we do not read on before the guest has answered.
+// include/exec/ram_addr.h). It looks between two parts of the memory's stream (ram_save_pending, migration/ram.c), how
+// long behind the first one's end nobody says. So with the first page of each part the guest is asked to throw its TLB
+// away; the pages that QEMU may have read between its look and that are suspects, which the guest is asked to write to,
+// so that they are sent once more. A copy is right when the guest stops without a suspect. For that the pipe is narrow
+// after the first round: QEMU cannot come to its next look, and stop the guest, before we have read what it sends, and
+// we do not read on before the guest has answered.
 #pragma once
 
 #include <atomic>
@@ -16,6 +17,7 @@
 #include <mutex>
 #include <vector>
 
+#include "snapshot/clone/migration_stream.h"
 #include "snapshot/result.h"
 #include "tools/files.h"
 #include "tools/qemu/control_channel.h"
@@ -29,7 +31,7 @@ class UnseenWrites {
   static Result<std::unique_ptr<UnseenWrites>> watch(Descriptor control, uint64_t memory_bytes, uint64_t near_bytes);
 
   // In the thread that reads QEMU's stream out of `pipe` (ReceptionListener has the words). Errors end the reception.
-  Result<void> page(uint64_t address, uint64_t at, bool is_zero);
+  Result<void> page(const snapshot::ReceptionListener::Page& page, int pipe);
   Result<void> part_ended(uint64_t read, int pipe);
   void nothing_comes(int pipe);
   int wakes() const { return wakes_.get(); }
@@ -44,6 +46,7 @@ class UnseenWrites {
       : control_(std::move(control)), wakes_(std::move(wakes)), far_pages_(far_pages) {}
   bool may_be_suspect(uint64_t at, bool is_zero) const;
   Result<void> clear_suspects();
+  Result<void> throw_away(uint64_t read, int pipe);
   Result<void> ask();
   Result<bool> wait_for_answer();  // false: the guest has stopped
   tl::unexpected<Error> lost_guest(const char* why);
@@ -54,6 +57,7 @@ class UnseenWrites {
   const uint64_t far_pages_;  // so many are sent before QEMU looks
   uint64_t pages_ = 0;        // that came
   ControlDecoder decoder_;
+  bool looks_ = false;              // a part has ended: QEMU may look before the next page
   uint32_t asked_ = 0;              // number of the last message
   std::vector<uint32_t> suspects_;  // page frames
   uint64_t captured_ = 0;           // offset in the stream up to which QEMU had written when the guest answered

@@ -66,8 +66,8 @@ Result<void> StubClient::learn_stop() {
   return take_stop(stop);
 }
 
-// Our stub lets the program go on, unless it stands still by itself: a copy that nobody has let go yet. QEMU's has to be
-// asked.
+// Our stub lets the program go on, unless it stands still by itself: a copy that nobody has let go yet. QEMU's has to
+// be asked.
 StubClient::~StubClient() {
   if (stands_for_us_ && !runs_) (void)send(multiprocess_ ? fmt::format("D;{:x}", process_) : std::string("D"));
   close(socket_);
@@ -193,6 +193,8 @@ Result<size_t> StubClient::read_piece(uint64_t address, std::span<uint8_t> to) {
 
 Result<std::string> StubClient::ask(std::string_view packet) {
   const std::lock_guard lock(mutex_);
+  // The next packet will be the stop, which is not the answer to this.
+  if (runs_) return failure(ErrorKind::Unavailable, fmt::format("{}: its program runs", name_));
   TRY_VOID(send(packet));
   return receive();
 }

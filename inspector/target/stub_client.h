@@ -56,7 +56,8 @@ class StubClient {
   static constexpr int kPatience = 30000;
   Result<std::string> monitor(std::string_view command, int patience_ms = kPatience);
   Result<void> learn_stop();  // anew, where a command of the stub's may have changed it
-  // --- control (stub_control.cpp). Between resume() and the stop that wait_for_stop() gives nothing else may be asked.
+  // --- control (stub_control.cpp). Between resume() and the stop that wait_for_stop() gives all other questions are
+  // refused, whichever thread asks.
   Result<void> write_memory(uint64_t address, std::span<const uint8_t> bytes);
   Result<void> write_registers(uint32_t thread, const std::string& digits);  // as registers() gives them
   Result<void> insert(StubPoint kind, uint64_t address, uint64_t length);
@@ -73,6 +74,7 @@ class StubClient {
   Result<void> begin();
   Result<void> take_stop(const std::string& reply);
   Result<std::string> ask(std::string_view packet);
+  Result<void> run(const std::string& packet);
   Result<void> send(std::string_view packet);
   Result<std::string> receive();
   Result<char> next_byte();

@@ -67,23 +67,24 @@ Result<void> StubClient::remove(StubPoint kind, uint64_t address, uint64_t lengt
 // Backwards there are no actions of threads: the one that is meant is chosen before.
 Result<void> StubClient::resume(Direction direction) {
   const std::lock_guard lock(mutex_);
-  runs_ = true;
-  if (direction == Direction::Forwards) return send("vCont;c");
+  if (direction == Direction::Forwards) return run("vCont;c");
   TRY(ask(fmt::format("Hc{}-1", process_prefix())));
-  return send("bc");
+  return run("bc");
 }
 
 Result<void> StubClient::step(uint32_t thread, Direction direction) {
   const std::lock_guard lock(mutex_);
   const std::string who = fmt::format("{}{:x}", process_prefix(), thread);
-  if (direction == Direction::Forwards) {
-    runs_ = true;
-    return send("vCont;s:" + who);
-  }
+  if (direction == Direction::Forwards) return run("vCont;s:" + who);
   const auto chosen = ask("Hc" + who);
   if (!chosen) return tl::unexpected(chosen.error());
   if (*chosen != "OK") return failure(ErrorKind::NotFound, fmt::format("{}: has no thread {}", name_, thread));
-  return send("bs");
+  return run("bs");
+}
+
+Result<void> StubClient::run(const std::string& packet) {
+  runs_ = true;
+  return send(packet);
 }
 
 // The stub's text is digits in its one reply (GDB manual, "General Query Packets"); a stub that sends it in packets `O`
@@ -132,6 +133,7 @@ Result<std::optional<StubStop>> StubClient::wait_for_stop(int milliseconds) {
   const auto received = receive();
   if (!received) return tl::unexpected(received.error());
   const std::string& reply = *received;
+  if (reply.starts_with('O')) return std::nullopt;  // output of the program
   runs_ = false;
   StubStop stop;
   gdbstub::Arguments arguments(reply);
@@ -141,7 +143,6 @@ Result<std::optional<StubStop>> StubClient::wait_for_stop(int milliseconds) {
     if (arguments.hex_bytes(number)) stop.code = number[0];
     return stop;
   }
-  if (reply.starts_with('O')) return std::nullopt;  // output of the program
   const bool has_keys = arguments.take("T");
   if ((!has_keys && !arguments.take("S")) || !arguments.hex_bytes(number))
     return failure(ErrorKind::BadInput, fmt::format("{}: its stub answers what is no stop: {}", name_, reply));

@@ -347,7 +347,8 @@ class Window(InspectorTest):
         process.terminate()
         self.assertEqual(process.wait(30), 0, process.stderr.read())
         steps = record.read_text()
-        self.assertIn("settle\nkey Ctrl+Up\nsettle\nkey Ctrl+Up\n", steps)
+        # On a busy machine the second key comes before the first one's picture.
+        self.assertRegex(steps, r"settle\nkey Ctrl\+Up\n(settle\n)?key Ctrl\+Up\n")
         self.assertIn('type "0x400000"\n', steps)
         self.assertRegex(steps, r'(?m)^(double-)?click ".*" in threads')
         # The same again, and it leads to the same.

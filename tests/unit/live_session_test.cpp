@@ -14,6 +14,7 @@
 
 #include "dump_builder.h"
 #include "inspector/app/model/session.h"
+#include "inspector/target/stub_client.h"
 
 namespace mortem::inspector::app {
 namespace {
@@ -36,7 +37,21 @@ auto wait_for(Ask ask) {
   return ask();
 }
 
-// The stub talks over one end of a socket pair, its standard input and output.
+// The stub talks over one end of a socket pair, its standard input and output; the other end is returned.
+int start_stub(const std::string& program, pid_t& server) {
+  int pair[2];
+  if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0) return -1;
+  server = fork();
+  if (server == 0) {
+    dup2(pair[1], 0);
+    dup2(pair[1], 1);
+    execl(STUB_PROGRAM, STUB_PROGRAM, "--stdio", program.c_str(), nullptr);
+    _exit(127);
+  }
+  close(pair[1]);
+  return pair[0];
+}
+
 class LiveSessionTest : public ::testing::Test {
  protected:
   void SetUp() override { open("stepped.c", "-O0"); }
@@ -45,19 +60,11 @@ class LiveSessionTest : public ::testing::Test {
     const std::string said = test::run_command("gcc -g " + options + " -Wl,--build-id " SESSION_PROGRAMS "/" + source +
                                                " -o " + program + " 2>&1");
     ASSERT_TRUE(std::filesystem::exists(program)) << said;
-    int pair[2];
-    ASSERT_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
-    server_ = fork();
-    if (server_ == 0) {
-      dup2(pair[1], 0);
-      dup2(pair[1], 1);
-      execl(STUB_PROGRAM, STUB_PROGRAM, "--stdio", program.c_str(), nullptr);
-      _exit(127);
-    }
-    close(pair[1]);
+    const int stub = start_stub(program, server_);
+    ASSERT_GE(stub, 0);
     SessionSetup setup;
     setup.target = "stepped";
-    setup.open = [socket = pair[0]](const std::string&) -> Result<OpenedSource> {
+    setup.open = [socket = stub](const std::string&) -> Result<OpenedSource> {
       OpenedSource source;
       source.stub_socket = socket;
       return source;
@@ -103,6 +110,37 @@ class LiveSessionTest : public ::testing::Test {
   pid_t server_ = -1;
   std::unique_ptr<Session> session_;
 };
+
+// A view's thread may ask when the program has just been let go: what comes next is the stop, not its answer.
+TEST(StubClient, AnswersNothingWhileTheProgramRuns) {
+  test::TemporaryFolder folder;
+  const std::string program = (folder / "stepped").string();
+  test::run_command("gcc -g -O0 " SESSION_PROGRAMS "/stepped.c -o " + program);
+  pid_t server = -1;
+  auto client = StubClient::connect(start_stub(program, server), "stepped");
+  ASSERT_TRUE(client) << client.error().message;
+  StubClient& stub = **client;
+  uint8_t bytes[16];
+  ASSERT_TRUE(stub.resume());
+  for (int times = 0; times < 3; ++times) {
+    const auto read = stub.read_memory(0, bytes);
+    ASSERT_FALSE(read);
+    EXPECT_EQ(read.error().message, "stepped: its program runs");
+  }
+  EXPECT_FALSE(stub.registers(stub.stopped_thread()));
+  std::optional<StubStop> stop;
+  ASSERT_TRUE(wait_until([&] {
+    auto waited = stub.wait_for_stop(100);
+    EXPECT_TRUE(waited) << waited.error().message;
+    if (waited) stop = *waited;
+    return !waited || stop;
+  }));
+  ASSERT_TRUE(stop);
+  EXPECT_EQ(stop->kind, StubStop::Kind::Exited);
+  EXPECT_EQ(stop->code, 10);
+  kill(server, SIGKILL);
+  waitpid(server, nullptr, 0);
+}
 
 TEST_F(LiveSessionTest, BreakStepChangeCallAndEnd) {
   session_->add_breakpoint("add");

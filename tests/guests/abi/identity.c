@@ -158,6 +158,9 @@ int main(void) {
   fact("uname", error_of(uname(&names)));
   puts(names.sysname);
   puts(names.machine);
+  fact("into a group that is not there", error_of(setpgid(0, 99999)));
+  fact("into a negative one", error_of(setpgid(0, -1)));
+  fact("another process", error_of(setpgid(99999, 0)));
   fact("ioprio_set", error_of(syscall(SYS_ioprio_set, 1, 0, 2 << 13 | 4)));
   fact("ioprio_get", syscall(SYS_ioprio_get, 1, 0));
   fact("bad class", error_of(syscall(SYS_ioprio_set, 1, 0, 5 << 13)));
